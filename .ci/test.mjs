@@ -1,0 +1,45 @@
+// Everything that must hold before a change lands: import rules, lint, types, format, then every test suite.
+// The last line is `N passed, N failed`, all suites together; a static check counts as one.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const started = Date.now();
+const seconds = (since) => `${((Date.now() - since) / 1000).toFixed(1)} s`;
+let passed = 0;
+let failed = 0;
+
+function check(name, command, args) {
+  const since = Date.now();
+  console.log(`\n== ${name}`);
+  const { status } = spawnSync(command, args, { stdio: 'inherit' });
+  const holds = status === 0;
+  console.log(`${holds ? 'ok' : 'FAILED'}: ${name} (${seconds(since)})`);
+  if (holds) passed += 1;
+  else failed += 1;
+}
+
+const scratch = mkdtempSync(join(tmpdir(), 'showrunner-test-'));
+check('build', 'npm', ['run', '--silent', 'build']);
+check('types', 'npm', ['run', '--silent', 'types']);
+check('lint', 'npm', ['run', '--silent', 'lint']);
+check('import rules', 'npm', ['run', '--silent', 'imports']);
+check('format', 'npm', ['run', '--silent', 'format:check']);
+
+console.log('\n== tests');
+const report = join(scratch, 'jest.json');
+const jest = spawnSync('node', ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--json', `--outputFile=${report}`, ...process.argv.slice(2)], { stdio: ['inherit', 'ignore', 'inherit'] });
+try {
+  const result = JSON.parse(readFileSync(report, 'utf8'));
+  passed += result.numPassedTests;
+  failed += result.numFailedTests + result.numRuntimeErrorTestSuites;
+  if (jest.status !== 0 && result.numFailedTests + result.numRuntimeErrorTestSuites === 0) failed += 1;
+} catch (error) {
+  console.error(`no test report: ${error.message}`);
+  failed += 1;
+}
+rmSync(scratch, { recursive: true, force: true });
+console.log(`\nall suites in ${seconds(started)}`);
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);

@@ -1,0 +1,22 @@
+// The direction of imports (docs/architecture.md): a request flows one way, and each rule below was seen to catch a planted violation.
+const forbid = (name, from, to) => ({ name, severity: 'error', from, to });
+module.exports = {
+  forbidden: [
+    forbid('no-cycles', {}, { circular: true }),
+    forbid('no-barrels', { path: '^src/' }, { path: '^src/.+/index\\.ts$' }),
+    forbid('engine-is-pure', { path: '^src/engine/', pathNot: '\\.spec\\.ts$' }, { pathNot: '^src/engine/|node_modules/(yaml|semver|re2js)/' }),
+    forbid('step-is-alone', { path: '^src/steps/([^/]+)/' }, { path: '^src/', pathNot: '^src/(engine|outbound|sandbox|sql|steps/$1)/' }),
+    forbid('low-rooms', { path: '^src/(outbound|sandbox|sql)/' }, { path: '^src/', pathNot: '^src/(outbound|sandbox|sql|engine|config)/' }),
+    forbid('typeorm-in-storage', { path: '^src/', pathNot: '^src/storage/' }, { path: 'node_modules/(typeorm|@nestjs/typeorm)/' }),
+    forbid('storage-is-low', { path: '^src/storage/' }, { path: '^src/', pathNot: '^src/(storage|engine|config)/' }),
+    forbid('common-is-low', { path: '^src/common/' }, { path: '^src/', pathNot: '^src/(common|engine|config)/' }),
+    forbid('read-side-is-low', { path: '^src/(catalog|status)/' }, { path: '^src/execution/' }),
+    forbid('one-door', { path: '^src/(catalog|execution|status)/' }, { path: '^src/(batch|schedule|experiment|mcp|dashboard|worker)/' }),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'], extensionAlias: { '.js': ['.ts', '.js'] } },
+  },
+};

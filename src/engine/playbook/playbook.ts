@@ -1,0 +1,137 @@
+import { type Json, type JsonObject } from '../values.js';
+
+/**
+ * The canonical form of a playbook: plain JSON, made once at registration from any of the five accepted spellings
+ * (docs/playbooks.md) and stored beside the original text. Only this form is compiled and executed.
+ */
+export interface Playbook {
+  readonly apiVersion: 'noetl.io/v1';
+  readonly kind: 'Playbook';
+  readonly metadata: PlaybookMetadata;
+  /** Default inputs; strings may hold templates. */
+  readonly workload: JsonObject;
+  /** Reusable actions by name. */
+  readonly workbook: readonly WorkbookTask[];
+  /** In document order. At least one step; exactly one has role `entry`, at most one `terminal`. */
+  readonly workflow: readonly Step[];
+  /** Document-level credential aliases and handles, kept as written. */
+  readonly credentials: Json;
+  readonly keychain: Json;
+  /** Top-level keys that templates see under their own name (`environment`, `spec`). */
+  readonly exposed: JsonObject;
+}
+
+export interface PlaybookMetadata {
+  readonly name: string;
+  /** Catalog path without leading slash and .yaml suffix. */
+  readonly path: string;
+  /** As written in the document, as text; null when absent. */
+  readonly version: string | null;
+  readonly description: string | null;
+  /** labels, annotations, tags, author and whatever else metadata holds. */
+  readonly extra: JsonObject;
+}
+
+/** Something that acts: the body of a step, a workbook task, or the task of an iterator. */
+export interface Action {
+  /** Canonical type word: python, http, workbook, postgres, iterator, playbook, save, … Never router, noop, start or end. */
+  readonly type: string;
+  /** Fields of that type under their canonical names (python: code; http: endpoint, method, headers, …; workbook: name; iterator: collection, element, …). */
+  readonly fields: JsonObject;
+  /** Inputs: a mapping whose strings may be templates, or one lone template that gives a mapping. */
+  readonly data: JsonObject | string;
+  readonly save: readonly Save[];
+  readonly assert: AssertSpec | null;
+  readonly auth: Json;
+  readonly retry: Retry | null;
+  /** Per attempt: seconds, a duration text, or a template of either; null = the type's default. */
+  readonly timeout: number | string | null;
+  /** The nested task(s) of an iterator, run in order; empty for every other type. */
+  readonly tasks: readonly Action[];
+}
+
+export interface WorkbookTask extends Action {
+  readonly name: string;
+}
+
+export type StepRole = 'entry' | 'terminal' | 'inner';
+
+export interface Step {
+  readonly name: string;
+  readonly role: StepRole;
+  /** 1-based line of the step in the registered text. */
+  readonly line: number;
+  /** null = router: no action, passes its inputs through. */
+  readonly action: Action | null;
+  /** Inputs of a router (an action has its own). */
+  readonly data: JsonObject | string;
+  /** Saves of a router or bare end (an action has its own). */
+  readonly save: readonly Save[];
+  readonly next: readonly NextEntry[];
+  readonly onError: OnError;
+  /** Template or bare expression: truthy skips the action. */
+  readonly pass: Json;
+  /** Template or bare expression: falsy skips the action. null = not given. */
+  readonly when: Json;
+  readonly vars: JsonObject;
+  /** Result template (on end) or projection (elsewhere); undefined in the document = null and hasResult false. */
+  readonly result: Json;
+  readonly hasResult: boolean;
+  /** Extra name under which the value is published. */
+  readonly as: string | null;
+}
+
+/** One entry of `next`, in document order. */
+export type NextEntry =
+  | { readonly kind: 'when'; readonly when: Json; readonly then: readonly EdgeTarget[]; readonly else: readonly EdgeTarget[] }
+  | { readonly kind: 'else'; readonly then: readonly EdgeTarget[] }
+  | { readonly kind: 'plain'; readonly then: readonly EdgeTarget[] };
+
+export interface EdgeTarget {
+  readonly step: string;
+  /** Rendered in the context of the step being left; a mapping or a lone template. */
+  readonly data: JsonObject | string;
+}
+
+export type OnError = { readonly kind: 'fail' } | { readonly kind: 'continue' } | { readonly kind: 'goto'; readonly target: EdgeTarget };
+
+export interface AssertSpec {
+  readonly expects: readonly AssertPath[];
+  readonly returns: readonly AssertPath[];
+  readonly mode: 'fail' | 'warn' | null;
+}
+export interface AssertPath {
+  readonly path: string;
+  readonly type: 'string' | 'number' | 'boolean' | 'object' | 'array' | null;
+}
+
+/** Delays in seconds. Absent conditions are null. */
+export interface Retry {
+  readonly maxAttempts: number;
+  readonly initialDelay: number;
+  readonly backoffMultiplier: number;
+  readonly maxDelay: number;
+  readonly jitter: boolean;
+  /** Template or bare expression; null: retry on any error. */
+  readonly retryWhen: Json;
+  readonly stopWhen: Json;
+  /** Classes: http_error, connection_error, timeout, exception, error. */
+  readonly retryOn: readonly string[] | null;
+  /** `retry.on_success` (pagination) as written, null when absent. */
+  readonly onSuccess: Json;
+}
+
+export interface Save {
+  /** Canonical word: event_log, variables, postgres, duckdb, http, python, … */
+  readonly storage: string;
+  readonly when: Json;
+  readonly on: 'success' | 'error' | 'always';
+  /** Inline `name:` form: publishes a variable. */
+  readonly name: string | null;
+  /** Mapping, list, or a lone template; null when absent. */
+  readonly data: Json;
+  readonly auth: Json;
+  readonly onError: 'fail' | 'continue' | null;
+  /** table, mode, key, statement, params, commands, endpoint, method, headers, code, spec, … under canonical names. */
+  readonly fields: JsonObject;
+}

@@ -1,0 +1,142 @@
+import { type RunErrorDetails, type RunEvent, type RunStatus } from './run/events.js';
+import { type Json, type JsonObject } from './values.js';
+
+/** 63-bit time-ordered id as decimal text (D35). */
+export type RunId = string;
+
+/** What others told a run (D5); the holder turns it into events. */
+export interface InboxMessage {
+  readonly inboxSeq: number;
+  readonly kind: 'cancel' | 'pause' | 'resume' | 'signal' | 'child_ended' | 'retry_now';
+  readonly payload: JsonObject;
+}
+
+/** Why and until when a run waits; null where it works. */
+export interface WaitingFor {
+  readonly kind: 'retry' | 'timer' | 'signal' | 'approval' | 'input' | 'child' | 'compensation';
+  readonly name: string | null;
+  /** Epoch milliseconds. */
+  readonly since: number;
+  readonly until: number | null;
+}
+
+/** What a start fixes for ever: the columns of `execution` that never change. */
+export interface NewRun {
+  readonly id: RunId;
+  readonly tenantId: string;
+  readonly catalogId: string;
+  readonly path: string;
+  readonly playbookName: string;
+  /** Resolved, canonical (1.2.0). */
+  readonly version: string;
+  /** What answers show: as the request wrote it where it named one exact version, else `version`. */
+  readonly shownVersion: string;
+  /** As sent; `latest` if nothing was. */
+  readonly requestedVersion: string;
+  readonly executionType: 'playbook' | 'tool' | 'model' | 'workflow';
+  /** sha-256 of the pinned text, hex. */
+  readonly digest: string;
+  readonly parameters: JsonObject;
+  readonly merge: boolean;
+  /** Merged and rendered workload; null where it is the plain merge of the pinned entry's workload and `parameters`. */
+  readonly workload: JsonObject | null;
+  readonly metadata: JsonObject;
+  /** Labels the caller sent; opaque (D29). */
+  readonly parentExecutionId: string | null;
+  readonly parentEventId: string | null;
+  readonly parentStep: string | null;
+  readonly forkedFrom: RunId | null;
+}
+
+/** Columns of the row that change with the run; written with every unit, so that reads never fold events. */
+export interface RowState {
+  readonly status: RunStatus;
+  /** 0..100, never falls; terminal = 100. */
+  readonly progress: number;
+  readonly currentStep: string | null;
+  readonly waitingFor: WaitingFor | null;
+  readonly error: RunErrorDetails | null;
+}
+
+/** What one run writes at once; commits whole or not at all. */
+export interface Unit {
+  readonly runId: RunId;
+  readonly tenantId: string;
+  /** The lease token this unit is fenced by (D1); null only with `create` of an unleased row. */
+  readonly token: string | null;
+  /** Set on the first unit of a run born here: the row is inserted in this unit's final state (D3). */
+  readonly create: NewRun | null;
+  /** last_seq before this unit; events get seq expectedSeq + 1 …. */
+  readonly expectedSeq: number;
+  readonly events: readonly RunEvent[];
+  readonly row: RowState;
+  /** The unit ends the run: lease, wake_at gone, result stored. Fenced by inbox_seq = seenInbox as well. */
+  readonly end: { readonly result: Json } | null;
+  /** The unit gives the lease back; wakeAt (epoch ms) null = wait for others only. Fenced by inbox_seq as well. */
+  readonly release: { readonly wakeAt: number | null } | null;
+  /** Highest inbox_seq the run has read. */
+  readonly seenInbox: number;
+  /** True where an effect or step completed or failed or a wait began: resets `attempts` (D16). */
+  readonly recordsProgress: boolean;
+}
+
+/**
+ * committed: durable. lost: the row has another holder or history; drop the run.
+ * inbox_moved: an end or release met unread inbox; the run is still ours, nothing was written (D6).
+ * refused: PostgreSQL will never store this unit (D7); nothing was written.
+ */
+export type UnitOutcome =
+  | { readonly kind: 'committed'; /** Database time of the events, epoch ms. */ readonly at: number }
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'inbox_moved' }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/**
+ * A run with something to write. The writer pulls: `takeUnit` is called when the batch is built, so everything decided
+ * until then travels in one unit, and a source is never in two batches at once (D3, D4).
+ */
+export interface UnitSource {
+  readonly runId: RunId;
+  /** The unit to write now, or null where there is nothing after all. */
+  takeUnit(): Unit | null;
+  /** Called exactly once per taken unit, after the outcome is known. */
+  unitSettled(outcome: UnitOutcome): void;
+}
+
+/** A run as its holder has it: born here (no history yet) or claimed (history to fold). */
+export interface HeldRun {
+  readonly run: NewRun;
+  readonly token: string;
+  readonly claimNo: number;
+  /** null for a run born here and not yet stored. */
+  readonly history: RunHistory | null;
+}
+export interface RunHistory {
+  /** In order, seq 1..n. */
+  readonly events: readonly RunEvent[];
+  readonly row: RowState;
+  readonly inboxConsumed: number;
+  /** Database time of creation, epoch ms. */
+  readonly createdAt: number;
+}
+
+/** Durable memory of runs. Two implementations pass one conformance suite: PostgreSQL and in memory. */
+export interface RunStore {
+  /** Announce that `source` has something to write. A source that is already announced and not yet taken stays announced once. */
+  announce(source: UnitSource): void;
+  /** Messages with inbox_seq > after, in order. */
+  readInbox(tenantId: string, runId: RunId, after: number): Promise<readonly InboxMessage[]>;
+}
+
+/** Wall clock for what is shown and stored, monotonic clock for measuring. */
+export interface Clock {
+  /** Epoch milliseconds, following the database's clock. */
+  now(): number;
+  /** Monotonic milliseconds. */
+  monotonic(): number;
+  /** Calls `fire` once after `delayMs`; the returned function cancels. */
+  after(delayMs: number, fire: () => void): () => void;
+}
+
+/** Randomness of a run: jitter, uuids of templates. In [0, 1). */
+export type Random = () => number;

@@ -1,0 +1,104 @@
+import { type ErrorCode } from '../error-codes.js';
+import { type Json, type JsonObject } from '../values.js';
+
+/** Lower case on the wire of executions; events show the upper-case form. */
+export const RUN_STATUSES = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+export const isTerminal = (status: RunStatus): boolean => status === 'completed' || status === 'failed' || status === 'cancelled';
+
+/** `error_details` of an execution and the `error` of a failed step. Never holds secrets or stacks of the service. */
+export interface RunErrorDetails {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly step: string | null;
+  readonly step_type: string | null;
+  readonly attempt: number | null;
+  readonly retryable: boolean;
+  readonly item_index: number | null;
+  readonly cause: Json;
+}
+
+/** An edge that was taken, with its rendered data. */
+export interface TakenEdge {
+  readonly to: string;
+  readonly data: JsonObject;
+}
+
+/** What a save did; `name` publishes a variable. */
+export interface SaveOutcome {
+  readonly status: 'success' | 'error' | 'skipped';
+  readonly storage: string;
+  readonly name: string | null;
+  readonly data: Json;
+  readonly error: string | null;
+}
+
+interface StepEvent {
+  readonly step: string;
+  /** Canonical type word of the step: router, end, python, http, workbook, … */
+  readonly stepType: string;
+  /** 1 for the first firing of the step, counting up per arming wave. */
+  readonly wave: number;
+  readonly attempt: number;
+}
+
+/** How an outcome of a step goes on; recorded, never rendered again (D22). */
+export interface StepOutcome {
+  readonly edges: readonly TakenEdge[];
+  readonly vars: JsonObject | null;
+  readonly saves: readonly SaveOutcome[];
+  /** Result of the execution as this (terminal) step determines it. */
+  readonly result?: Json;
+}
+
+/**
+ * The history of a run, and the only record of its steps. State is the fold of these through `applyEvent`;
+ * `seq` (1..n, gapless) is the position and is kept beside the event.
+ */
+export type RunEvent =
+  | { readonly type: 'execution_started' }
+  | (StepEvent & { readonly type: 'step_started'; readonly inputs: JsonObject; /** Rendered request of the step kind, JSON, redacted. */ readonly request: Json })
+  | (StepEvent &
+      StepOutcome & {
+        readonly type: 'step_completed';
+        /** Inputs of steps that have no step_started (routers, bare start and end, skipped actions). */
+        readonly inputs?: JsonObject;
+        readonly value: Json;
+        /** Unprojected value, where `result:` projected it. */
+        readonly raw?: Json;
+        /** True where `pass` or `when` skipped the action. */
+        readonly passed?: boolean;
+        /** Set where on_error: continue absorbed a failure. */
+        readonly error?: RunErrorDetails;
+        readonly durationMs: number;
+        readonly warnings?: readonly string[];
+        readonly logs?: string;
+      })
+  | (StepEvent &
+      StepOutcome & {
+        readonly type: 'step_failed';
+        readonly error: RunErrorDetails;
+        /** True where on_error leads to a handler step: the run goes on along `edges`. */
+        readonly handled: boolean;
+        readonly inputs?: JsonObject;
+        readonly durationMs: number;
+        readonly warnings?: readonly string[];
+        readonly logs?: string;
+      })
+  | { readonly type: 'step_skipped'; readonly step: string; readonly stepType: string; readonly wave: number; readonly reason: 'failure' | 'cancelled' }
+  | (StepEvent & {
+      readonly type: 'action_retry';
+      readonly maxAttempts: number;
+      readonly delayMs: number;
+      /** Epoch milliseconds at which attempt + 1 is due. */
+      readonly dueAt: number;
+      readonly error: RunErrorDetails | null;
+      readonly logs?: string;
+    })
+  | { readonly type: 'cancel_requested'; readonly reason: string | null; readonly force: boolean }
+  | { readonly type: 'execution_completed' }
+  | { readonly type: 'execution_failed'; readonly error: RunErrorDetails; readonly others: readonly RunErrorDetails[] }
+  | { readonly type: 'execution_cancelled'; readonly reason: string | null };
+
+export type RunEventType = RunEvent['type'];
+export type TerminalEvent = Extract<RunEvent, { type: 'execution_completed' | 'execution_failed' | 'execution_cancelled' }>;
