@@ -1,0 +1,56 @@
+/**
+ * The one way out: every HTTP call of a step goes through it. The implementation (src/outbound) checks the address,
+ * follows redirects by hand and bounds what comes back; nothing else may open a connection for a playbook.
+ */
+export interface Outbound {
+  /**
+   * Sends one request and reads the whole answer; any status is an answer, not an error.
+   * Throws OutboundError; throws `signal.reason` when aborted for another reason than time.
+   */
+  fetch(request: OutboundRequest): Promise<OutboundResponse>;
+}
+
+export interface OutboundRequest {
+  /** http or https; without user name and password. */
+  readonly url: string;
+  readonly method: string;
+  /** Names in any case. Headers of the connection itself (Connection, Content-Length, …) are set by the client and ignored here. */
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array | null;
+  /** Bounds the total time: name resolution, redirects and body included. */
+  readonly signal: AbortSignal;
+  /** False accepts any TLS certificate. Default true. */
+  readonly verify?: boolean;
+  /** Bytes of the decoded body. Default 16 MiB. */
+  readonly maxResponseBytes?: number;
+}
+
+export interface OutboundResponse {
+  readonly status: number;
+  /** Of the last request, after redirects. */
+  readonly url: string;
+  /** Lower-case names, several values joined by ', '; `set-cookie` is always a list. */
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  /** Decoded from gzip, deflate, br and zstd. */
+  readonly body: Uint8Array;
+  /** From the start of the first request to the last byte. */
+  readonly elapsedMs: number;
+}
+
+export type OutboundErrorCode = 'outbound_blocked' | 'connection_error' | 'timeout' | 'response_too_large' | 'invalid_endpoint';
+
+/** A call that got no answer. The message names host and address at most: never a query, a header or a body. */
+export class OutboundError extends Error {
+  /** True where the same call may succeed later without anyone changing anything. */
+  readonly retryable: boolean;
+
+  constructor(
+    readonly code: OutboundErrorCode,
+    message: string,
+    options: ErrorOptions & { retryable?: boolean } = {},
+  ) {
+    super(message, options);
+    this.name = 'OutboundError';
+    this.retryable = options.retryable ?? (code === 'connection_error' || code === 'timeout');
+  }
+}
