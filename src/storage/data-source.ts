@@ -1,0 +1,37 @@
+import { DataSource } from 'typeorm';
+import { CreateSchema1795000000000 } from '../../migrations/1795000000000-create-schema.js';
+import { ACQUIRE_TIMEOUT_MS, connectionOptions } from './connection-options.js';
+import { ENTITIES } from './entities/entities.js';
+import { type Log } from './log.js';
+
+/** In order of their timestamps; a released migration is never edited (house rule), only followed by another. */
+export const MIGRATIONS = [CreateSchema1795000000000];
+
+export interface DataSourceSettings {
+  /** Connections of the pool. */
+  readonly poolSize: number;
+  /** Told of idle connections that died; the pool replaces them. */
+  readonly log?: Log;
+}
+
+/**
+ * The one TypeORM data source of the application, not yet initialised. bigint arrives as text, timestamptz as Date.
+ * The schema is made by migrations alone, never by `synchronize`.
+ * @param url postgres:// URL
+ */
+export function createDataSource(url: string, settings: DataSourceSettings): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url,
+    entities: [...ENTITIES],
+    migrations: MIGRATIONS,
+    migrationsTransactionMode: 'all',
+    synchronize: false,
+    installExtensions: false,
+    poolSize: settings.poolSize,
+    // The pool's own time-out covers connecting and waiting for a free connection.
+    extra: { ...connectionOptions(url, 'app'), connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS },
+    // Without a listener one terminated idle connection would end the process (R6).
+    poolErrorHandler: (error: unknown) => settings.log?.warn({ err: error }, 'an idle database connection was lost'),
+  });
+}

@@ -1,0 +1,24 @@
+import { PlaybookEntity } from './playbook.entity.js';
+import { PlaybookTagEntity } from './playbook-tag.entity.js';
+import { PlaybookTagMoveEntity } from './playbook-tag-move.entity.js';
+import { ExecutionEntity } from './execution.entity.js';
+import { ExecutionPayloadEntity } from './execution-payload.entity.js';
+import { ExecutionEventEntity } from './execution-event.entity.js';
+import { ExecutionInboxEntity } from './execution-inbox.entity.js';
+import { ExecutionSnapshotEntity } from './execution-snapshot.entity.js';
+import { IdempotencyKeyEntity } from './idempotency-key.entity.js';
+import { NodeEntity } from './node.entity.js';
+
+/** One entity per table of the migrations. */
+export const ENTITIES = [
+  PlaybookEntity,
+  PlaybookTagEntity,
+  PlaybookTagMoveEntity,
+  ExecutionEntity,
+  ExecutionPayloadEntity,
+  ExecutionEventEntity,
+  ExecutionInboxEntity,
+  ExecutionSnapshotEntity,
+  IdempotencyKeyEntity,
+  NodeEntity,
+] as const;
