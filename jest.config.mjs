@@ -3,23 +3,32 @@ const common = {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: {
-    '^.+\\.ts$': ['@swc/jest', {
-      jsc: {
-        parser: { syntax: 'typescript', decorators: true },
-        transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
-        target: 'es2024',
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: {
+          parser: { syntax: 'typescript', decorators: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+          target: 'es2024',
+        },
+        module: { type: 'es6' },
+        sourceMaps: 'inline',
       },
-      module: { type: 'es6' },
-      sourceMaps: 'inline',
-    }],
+    ],
   },
 };
 const project = (displayName, roots) => ({ ...common, displayName, roots });
+// One database server for the whole run: jest calls a setup that several projects name once, and not at all for the unit tests alone.
+const database = { globalSetup: '<rootDir>/test/support/global-setup.mjs', globalTeardown: '<rootDir>/test/support/global-teardown.mjs' };
 
 export default {
   projects: [
     { ...project('unit', ['<rootDir>/src']), testMatch: ['**/*.spec.ts'] },
-    ...['scenarios', 'storage', 'api', 'contract'].map((suite) => ({ ...project(suite, [`<rootDir>/test/${suite}`]), testMatch: ['**/*.spec.ts'] })),
+    ...['scenarios', 'storage', 'api', 'contract'].map((suite) => ({
+      ...project(suite, [`<rootDir>/test/${suite}`]),
+      ...database,
+      testMatch: ['**/*.spec.ts'],
+    })),
   ],
   testTimeout: 60_000,
 };
