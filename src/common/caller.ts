@@ -1,0 +1,17 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { type FastifyRequest } from 'fastify';
+import { type Principal } from './principal.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Bound by the policy guard before any handler runs. */
+    principal?: Principal;
+  }
+}
+
+/** The principal of the request, as a handler's parameter. */
+export const Caller = createParamDecorator((_data: unknown, context: ExecutionContext): Principal => {
+  const { principal } = context.switchToHttp().getRequest<FastifyRequest>();
+  if (!principal) throw new Error('a handler ran without the policy guard');
+  return principal;
+});

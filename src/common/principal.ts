@@ -1,0 +1,25 @@
+/** What a caller may do; each route names the one it needs. */
+export const SCOPES = [
+  'executions:start',
+  'executions:read',
+  'executions:control',
+  'catalog:read',
+  'catalog:register',
+  'catalog:edit',
+  'catalog:delete',
+  'credentials:use',
+  'credentials:edit',
+  'unsafe_sql',
+  'admin',
+] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** On whose behalf a handler works. Services and rules ask it; it never comes from a request's body. */
+export interface Principal {
+  readonly tenant: string;
+  readonly subject: string;
+  readonly scopes: ReadonlySet<Scope>;
+}
+
+/** Everybody, until authentication is configured. */
+export const ANONYMOUS: Principal = { tenant: 'default', subject: 'anonymous', scopes: new Set(SCOPES) };

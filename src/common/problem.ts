@@ -1,0 +1,121 @@
+import { STATUS_CODES } from 'node:http';
+import { HttpException } from '@nestjs/common';
+import { EngineError, type ErrorKind, type Issue } from '../engine/engine-error.js';
+import { type ErrorCode } from '../engine/error-codes.js';
+import { type ProblemDocument } from './dto/problem-document.js';
+import { HttpRefusal } from './http-refusal.js';
+
+/** The one place where kinds of errors become HTTP. */
+export const STATUS_OF_KIND: Readonly<Record<ErrorKind, number>> = {
+  unreadable: 400,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  precondition: 412,
+  too_large: 413,
+  invalid: 422,
+  too_many: 429,
+  unavailable: 503,
+};
+
+/** Seconds a client should let pass before the next try. */
+const RETRY_AFTER_SECONDS = 1;
+
+/** What of an error is told to the client. */
+export interface Problem {
+  readonly status: number;
+  readonly code: ErrorCode;
+  readonly detail: string;
+  readonly issues: readonly Issue[];
+  readonly headers: Readonly<Record<string, string>>;
+  /** True for a fault of the service: to be logged with its stack. */
+  readonly unexpected: boolean;
+}
+
+/** Says what a client is told about an error; whatever is not expected becomes `internal_error` without a detail. */
+export function problemOf(error: unknown): Problem {
+  if (error instanceof EngineError) return problem(STATUS_OF_KIND[error.kind], error.code, error.message, error.issues);
+  if (error instanceof HttpRefusal)
+    return { ...problem(error.status, error.code, error.message), headers: { ...retryAfter(error.status), ...error.headers } };
+  if (error instanceof HttpException) return problemOfHttpException(error);
+  return (
+    problemOfForeign(error) ?? {
+      ...problem(500, 'internal_error', 'An internal error occurred; the request id finds it in the log.'),
+      unexpected: true,
+    }
+  );
+}
+
+function problem(status: number, code: ErrorCode, detail: string, issues: readonly Issue[] = []): Problem {
+  return { status, code, detail, issues, headers: retryAfter(status), unexpected: false };
+}
+
+const retryAfter = (status: number): Record<string, string> =>
+  status === 429 || status === 503 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {};
+
+/** Nest wraps Fastify's errors; its own are only "no such route". */
+function problemOfHttpException(error: HttpException): Problem {
+  const known = problemOfForeign(error.cause);
+  if (known) return known;
+  if (error.getStatus() === 404) return problem(404, 'not_found', 'There is no such route.');
+  return problem(400, 'malformed_request', 'The request cannot be read.');
+}
+
+const FASTIFY_PROBLEMS: Readonly<Record<string, Problem>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: problem(413, 'body_too_large', 'The body is above 1 MiB.'),
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: {
+    ...problem(415, 'unsupported_media_type', 'Only application/json is accepted.'),
+    headers: { accept: 'application/json' },
+  },
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: problem(400, 'malformed_request', 'The body is not as long as Content-Length says.'),
+  FST_ERR_BAD_URL: problem(400, 'malformed_request', 'The percent-encoding of the path is broken.'),
+  FST_ERR_MAX_PARAM_LENGTH: problem(404, 'not_found', 'There is no such thing.'),
+};
+
+/** Errors with a code of Fastify or PostgreSQL. */
+function problemOfForeign(error: unknown): Problem | undefined {
+  const code = codeOf(error);
+  return code === undefined ? undefined : (FASTIFY_PROBLEMS[code] ?? problemOfSqlState(code));
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const { code, driverError } = error as { code?: unknown; driverError?: unknown };
+  return typeof code === 'string' ? code : codeOf(driverError);
+}
+
+/** A net below the checks of the door: values that PostgreSQL refuses are the client's, a database that is away is nobody's fault. */
+function problemOfSqlState(state: string): Problem | undefined {
+  switch (state) {
+    case '22P05':
+    case '22021':
+      return problem(400, 'invalid_unicode', 'A string cannot be stored.');
+    case '22P02':
+    case '22003':
+      return problem(400, 'invalid_value', 'A value is outside the range of what can be stored.');
+    case '54001':
+      return problem(400, 'depth_exceeded', 'The request is nested too deeply.');
+    default:
+      return /^(08...|57P0[1-5]|53...)$/.test(state) ? problem(503, 'database_unavailable', 'The database cannot be reached.') : undefined;
+  }
+}
+
+/** The RFC 9457 document of a problem. */
+export function problemDocument({ status, code, detail, issues }: Problem, instance: string, requestId: string): ProblemDocument {
+  return {
+    type: `urn:showrunner:problem:${code}`,
+    title: STATUS_CODES[status] ?? 'Error',
+    status,
+    detail,
+    instance,
+    code,
+    request_id: requestId,
+    errors: issues.map((issue) => ({
+      pointer: issue.pointer ?? null,
+      code: issue.code,
+      message: issue.message,
+      line: issue.line ?? null,
+      column: issue.column ?? null,
+    })),
+  };
+}

@@ -1,0 +1,50 @@
+import { type Principal } from '../common/principal.js';
+import { type Json, type JsonObject } from '../engine/values.js';
+import { type ExecutionType } from '../status/dto/execution-type.js';
+import { type ExecutionRecord } from '../storage/execution-record.js';
+
+/** The command both REST styles, batch, schedules and MCP become. */
+export interface StartRun {
+  readonly principal: Principal;
+  readonly lookup:
+    | { readonly style: 'id'; readonly id: string; readonly version: string | null }
+    | { readonly style: 'path'; readonly path: string; readonly version: string };
+  /** null: the kind of the entry. */
+  readonly executionType: ExecutionType | null;
+  readonly parameters: JsonObject;
+  readonly merge: boolean;
+  /** sync_to_postgres. */
+  readonly durable: boolean;
+  readonly parent: { readonly executionId: string | null; readonly eventId: string | null; readonly step: string | null };
+  readonly metadata: JsonObject;
+  /** How long the caller wants to wait for the end, already clamped; null = not at all. */
+  readonly waitMs: number | null;
+}
+
+/** What a start, or the wait after it, came to. */
+export interface StartedRun {
+  readonly execution: ExecutionRecord;
+  readonly result: Json;
+  readonly ended: boolean;
+  readonly durable: boolean;
+  /** Texts for HTTP Warning headers. */
+  readonly warnings: readonly string[];
+  /** Milliseconds of wait that were granted; null where nothing was waited for. */
+  readonly waitApplied: number | null;
+}
+
+export interface CancelRun {
+  readonly reason: string | null;
+  readonly cascade: boolean;
+  /** Aborts running steps without grace. */
+  readonly force: boolean;
+}
+
+export interface CancelledRun {
+  readonly execution: ExecutionRecord;
+  /** Ids of the executions that this call cancelled. */
+  readonly cancelled: readonly string[];
+  readonly message: string;
+  /** True where the execution was cancelled, or asked to be, before. */
+  readonly alreadySo: boolean;
+}
