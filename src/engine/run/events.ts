@@ -47,8 +47,6 @@ export interface StepOutcome {
   readonly edges: readonly TakenEdge[];
   readonly vars: JsonObject | null;
   readonly saves: readonly SaveOutcome[];
-  /** Result of the execution as this (terminal) step determines it. */
-  readonly result?: Json;
 }
 
 /**
@@ -57,7 +55,7 @@ export interface StepOutcome {
  */
 export type RunEvent =
   | { readonly type: 'execution_started' }
-  | (StepEvent & { readonly type: 'step_started'; readonly inputs: JsonObject; /** Rendered request of the step kind, JSON, redacted. */ readonly request: Json })
+  | (StepEvent & { readonly type: 'step_started'; readonly inputs: JsonObject; /** Rendered request of the step kind, JSON, redacted. */ readonly request: Json; /** Per attempt, where the playbook names one. */ readonly timeoutMs?: number })
   | (StepEvent &
       StepOutcome & {
         readonly type: 'step_completed';
@@ -66,6 +64,8 @@ export type RunEvent =
         readonly value: Json;
         /** Unprojected value, where `result:` projected it. */
         readonly raw?: Json;
+        /** On the terminal step: it determined no result of its own; the result is the value of the last steps. */
+        readonly bareEnd?: boolean;
         /** True where `pass` or `when` skipped the action. */
         readonly passed?: boolean;
         /** Set where on_error: continue absorbed a failure. */

@@ -1,0 +1,314 @@
+import { type CompiledPlaybook } from './playbook/compile.js';
+import { type Clock, type HeldRun, type InboxMessage, type RowState, type RunStore, type Unit, type UnitOutcome, type UnitSource, type WaitingFor } from './ports.js';
+import { foldEvents } from './run/apply.js';
+import { decide, resume } from './run/decide.js';
+import { type Decision, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';
+import { isTerminal, type RunErrorDetails, type RunEvent, type RunStatus } from './run/events.js';
+import { progressOf } from './run/progress.js';
+import { type RunFacts } from './run/run-scope.js';
+import { newRunState, type RunState } from './run/run-state.js';
+import { mergeWorkload } from './run/workload.js';
+import { Performer } from './performer.js';
+
+/** Events a run may decide ahead of its last commit (D17). */
+const RUN_AHEAD_EVENTS = 256;
+
+export interface OrchestratorOptions {
+  readonly store: RunStore;
+  readonly clock: Clock;
+  readonly world: DecisionWorld;
+  readonly facts: Pick<RunFacts, 'env'>;
+  /** Lease still good by the monotonic clock (D13); checked right before each effect begins. */
+  holdsLease(): boolean;
+  /** Called once: the run is over here. `ended` after its terminal unit is committed, `released` and `lost` otherwise. */
+  over(how: 'ended' | 'released' | 'lost' | 'refused'): void;
+  /** An unexpected fault of the service while driving this run. */
+  fault(error: unknown): void;
+}
+
+/**
+ * Drives one held run: decide, record, perform, again. All decisions of a run are made here, one at a time, by its holder
+ * alone. Writes are pulled by the store (UnitSource): whatever is decided until a batch is built travels in one unit.
+ */
+export class Orchestrator implements UnitSource {
+  readonly runId: string;
+  private readonly state: RunState;
+  private readonly facts: RunFacts;
+  private readonly performer: Performer;
+  /** Decided and not yet handed to the store. */
+  private pending: RunEvent[] = [];
+  /** Handed to the store, outcome unknown. */
+  private inFlight: { readonly events: readonly RunEvent[]; readonly unit: Unit } | null = null;
+  private committedSeq: number;
+  private created: boolean;
+  private finish: Decision['finish'] = null;
+  private release: { readonly wakeAt: number | null } | null = null;
+  private mustContinue = false;
+  private isOver = false;
+  private releasing = false;
+  private refusedBefore = false;
+  private seenInbox: number;
+  private progress: number;
+  private recordsProgress = false;
+  private readonly barriers: { readonly seq: number; readonly perform: Perform }[] = [];
+  private readonly timers = new Map<number, { readonly cancel: () => void; readonly dueAt: number; readonly since: number }>();
+
+  constructor(
+    private readonly held: HeldRun,
+    private readonly playbook: CompiledPlaybook,
+    private readonly options: OrchestratorOptions,
+  ) {
+    const { run, history } = held;
+    this.runId = run.id;
+    const workload = run.workload ?? mergeWorkload(playbook.playbook.workload, run.parameters, run.merge);
+    this.state = history ? foldEvents(playbook, workload, history.events) : newRunState(playbook, workload);
+    this.facts = { executionId: run.id, parameters: run.parameters, metadata: run.metadata, env: options.facts.env };
+    this.committedSeq = this.state.seq;
+    this.created = history !== null;
+    this.seenInbox = history?.inboxConsumed ?? 0;
+    this.progress = history?.row.progress ?? 0;
+    this.performer = new Performer(playbook, held, options.clock, (stimulus) => this.feed(stimulus));
+  }
+
+  /** Begins: a run born here decides its start, a claimed one picks up what was under way and reads its inbox. */
+  start(): void {
+    if (!this.held.history) return this.feed({ kind: 'start' });
+    this.guard(() => {
+      this.carryOut(resume(this.playbook, this.state, this.facts, this.options.world));
+      this.readInbox();
+    });
+  }
+
+  /** Others have told the run something: read it. Safe to call at any time, also twice. */
+  readInbox(): void {
+    if (this.isOver) return;
+    this.options.store.readInbox(this.held.run.tenantId, this.runId, this.seenInbox).then(
+      (messages) => this.guard(() => this.receive(messages)),
+      (error: unknown) => this.options.fault(error),
+    );
+  }
+
+  /** Gives the run back without ending it: aborts what runs, records nothing of it, releases the lease so that any node goes on. */
+  giveBack(): void {
+    if (this.isOver || this.releasing) return;
+    this.releasing = true;
+    this.stopPerforming();
+    this.release = { wakeAt: this.options.clock.now() };
+    this.options.store.announce(this);
+  }
+
+  /** The lease is lost or the node must not go on: stops at once and writes nothing. */
+  drop(): void {
+    if (!this.isOver) this.close('lost');
+  }
+
+  takeUnit(): Unit | null {
+    if (this.isOver || this.inFlight) return null;
+    // A release waits for nothing and takes nothing along that is still to be decided.
+    const ends = this.finish && !this.releasing ? this.finish : null;
+    const events = this.pending;
+    if (events.length === 0 && !ends && !this.release && this.created) return null;
+    this.pending = [];
+    const written = ends ? [...events, ends.event] : events;
+    const { run, token } = this.held;
+    const unit: Unit = {
+      runId: this.runId,
+      tenantId: run.tenantId,
+      token,
+      create: this.created ? null : run,
+      expectedSeq: this.committedSeq,
+      events: written,
+      row: this.row(ends?.event.type),
+      end: ends ? { result: ends.result } : null,
+      release: ends ? null : this.release,
+      seenInbox: this.seenInbox,
+      recordsProgress: this.recordsProgress,
+    };
+    this.recordsProgress = false;
+    this.inFlight = { events, unit };
+    return unit;
+  }
+
+  unitSettled(outcome: UnitOutcome): void {
+    this.guard(() => {
+      const flight = this.inFlight;
+      this.inFlight = null;
+      if (!flight || this.isOver) return;
+      switch (outcome.kind) {
+        case 'committed':
+          return this.committed(flight.unit);
+        case 'lost':
+          return this.close('lost');
+        case 'inbox_moved':
+          // Nothing was written. The run is still ours: take the events back, hear what was said, decide again (D6).
+          this.pending = [...flight.events, ...this.pending];
+          this.finish = null;
+          return this.readInbox();
+        case 'refused':
+          return this.refused(flight.unit, outcome.reason);
+      }
+    });
+  }
+
+  private committed(unit: Unit): void {
+    this.created = true;
+    this.committedSeq = unit.expectedSeq + unit.events.length;
+    if (unit.end) return this.close('ended');
+    if (unit.release) return this.close('released');
+    while (this.barriers.length > 0 && this.barriers[0]!.seq <= this.committedSeq) this.perform(this.barriers.shift()!.perform);
+    if (this.mustContinue) this.feed({ kind: 'continue' });
+    this.announceIfNeeded();
+  }
+
+  /** PostgreSQL will never store the unit: its results become failures without user data; if even that fails, poison. */
+  private refused(unit: Unit, reason: string): void {
+    this.stopPerforming();
+    if (!this.created || this.refusedBefore) {
+      if (!this.created) return this.close('refused');
+      this.pending = [this.failureEvent('poison', `The execution could not be recorded: ${reason}`)];
+    } else {
+      const steps = unit.events.filter((event) => event.type === 'step_completed');
+      this.pending = steps.map(({ step, stepType, wave, attempt, durationMs }): RunEvent => {
+        const error = errorDetails('result_not_storable', 'The result cannot be stored.', step);
+        return { type: 'step_failed', step, stepType, wave, attempt, durationMs, error, handled: false, edges: [], vars: null, saves: [] };
+      });
+      this.pending.push(this.failureEvent('result_not_storable', `A result cannot be stored: ${reason}`, steps[0]?.step));
+    }
+    this.refusedBefore = true;
+    const terminal = this.pending.pop()!;
+    this.finish = { event: terminal as NonNullable<Decision['finish']>['event'], result: null };
+    this.state.status = 'failed';
+    this.options.store.announce(this);
+  }
+
+  private failureEvent(code: RunErrorDetails['code'], message: string, step?: string): RunEvent {
+    const error = errorDetails(code, message, step ?? null);
+    this.state.failure = error;
+    return { type: 'execution_failed', error, others: [] };
+  }
+
+  private receive(messages: readonly InboxMessage[]): void {
+    if (this.isOver) return;
+    for (const message of messages) {
+      if (message.inboxSeq <= this.seenInbox) continue;
+      this.seenInbox = message.inboxSeq;
+      if (message.kind !== 'cancel') continue;
+      const { reason, force } = message.payload;
+      this.carryOut(this.decide({ kind: 'cancel', reason: typeof reason === 'string' ? reason : null, force: force === true }));
+    }
+    // A release or an end that met unread inbox is decided again even where the messages changed nothing.
+    if (this.releasing) this.options.store.announce(this);
+    else this.carryOut(this.decide({ kind: 'continue' }));
+  }
+
+  private feed(stimulus: Stimulus): void {
+    if (this.isOver || this.releasing) return;
+    this.guard(() => this.carryOut(this.decide(stimulus)));
+  }
+
+  private decide(stimulus: Stimulus): Decision {
+    if (stimulus.kind === 'continue') this.mustContinue = false;
+    if (stimulus.kind === 'settled') this.recordsProgress = true;
+    return decide(this.playbook, this.state, this.facts, this.options.world, stimulus);
+  }
+
+  private carryOut(decision: Decision): void {
+    for (const event of decision.events) this.pending.push(event);
+    for (const step of decision.aborts) this.performer.abort(step, 'cancelled');
+    for (const timer of decision.timers) this.arm(timer.step, timer.wave, timer.dueAt);
+    for (const [step] of this.timers) if (!this.state.running.has(step)) this.disarm(step);
+    this.dropStaleBarriers();
+    for (const perform of decision.performs) {
+      // An effect begins only after everything it depends on is committed (D20); pure steps run ahead.
+      if (perform.effect && this.state.seq > this.committedSeq) this.barriers.push({ seq: this.state.seq, perform });
+      else this.perform(perform);
+    }
+    if (decision.finish) this.finish = decision.finish;
+    if (decision.more) {
+      this.mustContinue = true;
+      const ahead = this.state.seq - this.committedSeq;
+      if (ahead < RUN_AHEAD_EVENTS) this.options.clock.after(0, () => this.mustContinue && this.feed({ kind: 'continue' }));
+    }
+    this.announceIfNeeded();
+  }
+
+  private announceIfNeeded(): void {
+    if (!this.isOver && (this.pending.length > 0 || this.finish || this.release) && !this.inFlight) this.options.store.announce(this);
+  }
+
+  private dropStaleBarriers(): void {
+    for (let at = this.barriers.length - 1; at >= 0; at--) {
+      const { step, wave } = this.barriers[at]!.perform;
+      if (this.state.running.get(step)?.wave !== wave) this.barriers.splice(at, 1);
+      else if (this.state.cancel) {
+        const { perform } = this.barriers.splice(at, 1)[0]!;
+        this.performer.refuse(perform);
+      }
+    }
+  }
+
+  private perform(perform: Perform): void {
+    if (this.isOver || this.releasing) return;
+    if (perform.effect && !this.options.holdsLease()) return this.close('lost');
+    this.performer.perform(perform);
+  }
+
+  private arm(step: number, wave: number, dueAt: number): void {
+    const now = this.options.clock.now();
+    this.disarm(step);
+    const cancel = this.options.clock.after(Math.max(0, dueAt - now), () => {
+      this.timers.delete(step);
+      this.feed({ kind: 'due', step, wave });
+    });
+    this.timers.set(step, { cancel, dueAt, since: now });
+  }
+
+  private disarm(step: number): void {
+    this.timers.get(step)?.cancel();
+    this.timers.delete(step);
+  }
+
+  private row(endedBy: string | undefined): RowState {
+    const status: RunStatus =
+      endedBy === 'execution_completed' ? 'completed' : endedBy === 'execution_failed' ? 'failed' : endedBy === 'execution_cancelled' ? 'cancelled' : this.state.status;
+    const isOver = isTerminal(status);
+    this.progress = isOver ? 100 : Math.max(this.progress, progressOf(this.state, this.playbook));
+    const error = status === 'failed' ? this.state.failure : null;
+    return { status, progress: this.progress, currentStep: this.state.currentStep, waitingFor: isOver ? null : this.waitingFor(), error };
+  }
+
+  /** A run waits where every live token is parked; the earliest due time is shown. */
+  private waitingFor(): WaitingFor | null {
+    if (this.timers.size === 0 || this.timers.size < this.state.running.size || this.state.armed.size > 0) return null;
+    const [step, timer] = [...this.timers].reduce((first, each) => (each[1].dueAt < first[1].dueAt ? each : first));
+    return { kind: 'retry', name: this.playbook.steps[step]!.name, since: timer.since, until: timer.dueAt };
+  }
+
+  private stopPerforming(): void {
+    for (const step of [...this.timers.keys()]) this.disarm(step);
+    this.barriers.length = 0;
+    this.performer.abortAll();
+  }
+
+  private close(how: 'ended' | 'released' | 'lost' | 'refused'): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.stopPerforming();
+    this.options.over(how);
+  }
+
+  /** A fault of the service in one run must not take the process or its neighbours down. */
+  private guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.options.fault(error);
+      this.close('lost');
+    }
+  }
+}
+
+function errorDetails(code: RunErrorDetails['code'], message: string, step: string | null): RunErrorDetails {
+  return { code, message, step, step_type: null, attempt: null, retryable: false, item_index: null, cause: null };
+}
+

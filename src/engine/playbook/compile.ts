@@ -1,0 +1,271 @@
+import { type ErrorCode } from '../error-codes.js';
+import { EngineError, type Issue } from '../engine-error.js';
+import { type StepKind, type StepKinds } from '../step-executor.js';
+import { compileCondition, compileTemplate, compileValue, type Condition, type Template, type ValueTemplate } from '../template/template.js';
+import { type Json, type JsonObject } from '../values.js';
+import { reachability, StepSet } from './graph.js';
+import { type Action, type AssertSpec, type EdgeTarget, type NextEntry, type Playbook, type Retry, type Save, type Step } from './playbook.js';
+
+/** A playbook ready to run: templates parsed, tasks resolved, the graph known. Made once per catalog entry, shared by all runs. */
+export interface CompiledPlaybook {
+  readonly playbook: Playbook;
+  /** In document order; a step's `index` is its place here. */
+  readonly steps: readonly CompiledStep[];
+  readonly byName: ReadonlyMap<string, CompiledStep>;
+  readonly entry: CompiledStep;
+  readonly terminal: CompiledStep | null;
+  /** What progress counts: steps reachable from the entry, bare start and end excluded unless there is nothing else. */
+  readonly progressUnits: readonly CompiledStep[];
+  /** True where the workload has no templates: a run's workload is then the plain merge with its parameters. */
+  readonly plainWorkload: boolean;
+  /** The workload's texts that hold templates. */
+  readonly workloadTemplates: ReadonlyMap<string, Template>;
+  /** Constructs that are registered but cannot run here, with pointers into the canonical form. */
+  readonly warnings: readonly Issue[];
+}
+
+export interface CompiledStep {
+  readonly index: number;
+  readonly name: string;
+  /** The word events show: router, start, end, or the action's type. */
+  readonly type: string;
+  readonly definition: Step;
+  /** Inputs of the step itself (for a workbook step: its `data`, laid over the task's). */
+  readonly data: ValueTemplate;
+  readonly action: CompiledAction | null;
+  /** Saves of a router or bare end; an action has its own. */
+  readonly saves: readonly CompiledSave[];
+  readonly next: readonly CompiledNext[];
+  readonly onError: { readonly kind: 'fail' | 'continue' } | { readonly kind: 'goto'; readonly target: CompiledEdge };
+  readonly pass: Condition | null;
+  readonly when: Condition | null;
+  readonly vars: ValueTemplate | null;
+  readonly result: ValueTemplate | null;
+  /** Names besides its own under which the value is published: `as`, the workbook task. */
+  readonly aliases: readonly string[];
+  /** Steps that can be reached from here over one edge or more. */
+  readonly reach: StepSet;
+}
+
+export interface CompiledAction {
+  readonly definition: Action;
+  /** What performs it; null where nothing here can, then `refusal` says why. */
+  readonly performer: { readonly does: 'step'; readonly kind: StepKind; readonly config: unknown } | { readonly does: 'save' } | null;
+  readonly refusal: { readonly code: ErrorCode; readonly message: string } | null;
+  /** A workbook task's own `data`, rendered where the step's inputs are visible. */
+  readonly taskData: ValueTemplate | null;
+  readonly saves: readonly CompiledSave[];
+  readonly assert: AssertSpec | null;
+  readonly retry: CompiledRetry | null;
+  readonly timeout: ValueTemplate | null;
+}
+
+/** Other names for parts of the action's value, as its kind defines them. */
+export function valueAliasesOf(step: CompiledStep): Readonly<Record<string, string>> | undefined {
+  const performer = step.action?.performer;
+  return performer?.does === 'step' ? performer.kind.valueAliases : undefined;
+}
+
+export interface CompiledRetry {
+  readonly policy: Retry;
+  readonly retryWhen: Condition | null;
+  readonly stopWhen: Condition | null;
+}
+
+export interface CompiledSave {
+  readonly definition: Save;
+  readonly when: Condition | null;
+  /** null where the save names no data: then the value itself. */
+  readonly data: ValueTemplate | null;
+  readonly supported: boolean;
+}
+
+export interface CompiledEdge {
+  readonly to: CompiledTarget;
+  readonly data: ValueTemplate;
+}
+export interface CompiledTarget {
+  readonly name: string;
+  readonly index: number;
+}
+export type CompiledNext =
+  | { readonly kind: 'when'; readonly when: Condition; readonly then: readonly CompiledEdge[]; readonly else: readonly CompiledEdge[] }
+  | { readonly kind: 'else' | 'plain'; readonly then: readonly CompiledEdge[] };
+
+/** Storages that need nothing but the execution itself. */
+const INTERNAL_STORAGES = new Set(['event_log', 'variables']);
+
+/**
+ * Compiles a canonical playbook against the step types that can run here.
+ * @throws EngineError (invalid, `invalid_document`) whose issues point into the canonical form: /workflow/<n>/… and /workbook/<n>/….
+ */
+export function compilePlaybook(playbook: Playbook, kinds: StepKinds): CompiledPlaybook {
+  return new Compiler(playbook, kinds).compile();
+}
+
+class Compiler {
+  private readonly errors: Issue[] = [];
+  private readonly warnings: Issue[] = [];
+  private readonly indexOf: ReadonlyMap<string, number>;
+
+  constructor(
+    private readonly playbook: Playbook,
+    private readonly kinds: StepKinds,
+  ) {
+    this.indexOf = new Map(playbook.workflow.map((step, index) => [step.name, index]));
+  }
+
+  compile(): CompiledPlaybook {
+    const reach = reachability(this.playbook.workflow, this.indexOf);
+    const steps = this.playbook.workflow.map((step, index) => this.step(step, index, reach[index]!));
+    const workloadTemplates = new Map<string, Template>();
+    collectTemplates(this.playbook.workload, workloadTemplates);
+    if (this.errors.length > 0) throw new EngineError('invalid', 'invalid_document', this.errors[0]!.message, this.errors);
+    const entry = steps.find((step) => step.definition.role === 'entry')!;
+    return {
+      playbook: this.playbook,
+      steps,
+      byName: new Map(steps.map((step) => [step.name, step])),
+      entry,
+      terminal: steps.find((step) => step.definition.role === 'terminal') ?? null,
+      progressUnits: progressUnits(steps, entry),
+      plainWorkload: workloadTemplates.size === 0,
+      workloadTemplates,
+      warnings: this.warnings,
+    };
+  }
+
+  private step(step: Step, index: number, reach: StepSet): CompiledStep {
+    const pointer = `/workflow/${index}`;
+    const action = step.action && this.action(step.action, pointer);
+    const task = step.action?.type === 'workbook' ? step.action.fields['name'] : null;
+    // A step of the same name hides the task's name as an alias.
+    const taskAlias = typeof task === 'string' && !this.indexOf.has(task) ? [task] : [];
+    return {
+      index,
+      name: step.name,
+      type: step.action?.type ?? (step.role === 'terminal' ? 'end' : step.role === 'entry' ? 'start' : 'router'),
+      definition: step,
+      data: compileInputs(step.action?.data ?? step.data),
+      action,
+      saves: step.action ? [] : step.save.map((save, at) => this.save(save, `${pointer}/save/${at}`)),
+      next: step.next.map((entry) => this.next(entry)),
+      onError: step.onError.kind === 'goto' ? { kind: 'goto', target: this.edge(step.onError.target) } : step.onError,
+      pass: step.pass === null ? null : compileCondition(step.pass),
+      when: step.when === null ? null : compileCondition(step.when),
+      vars: Object.keys(step.vars).length > 0 ? compileValue(step.vars) : null,
+      result: step.hasResult ? compileValue(step.result) : null,
+      aliases: [...(step.as === null ? [] : [step.as]), ...taskAlias],
+      reach,
+    };
+  }
+
+  /** A workbook step becomes its task, with the step's own save, assert, auth, retry and time-out laid over it. */
+  private action(own: Action, pointer: string): CompiledAction {
+    if (own.type !== 'workbook') return this.perform(own, null, pointer);
+    const at = this.playbook.workbook.findIndex((task) => task.name === own.fields['name']);
+    const task = this.playbook.workbook[at];
+    if (!task) {
+      this.errors.push({ code: 'unknown_task', message: `There is no workbook task ${String(own.fields['name'])}.`, pointer });
+      return { definition: own, performer: null, refusal: null, taskData: null, saves: [], assert: null, retry: null, timeout: null };
+    }
+    const merged: Action = {
+      ...task,
+      save: own.save.length > 0 ? own.save : task.save,
+      assert: own.assert ?? task.assert,
+      auth: own.auth ?? task.auth,
+      retry: own.retry ?? task.retry,
+      timeout: own.timeout ?? task.timeout,
+    };
+    return this.perform(merged, task.data, `/workbook/${at}`);
+  }
+
+  private perform(action: Action, taskData: JsonObject | string | null, pointer: string): CompiledAction {
+    let performer: CompiledAction['performer'] = null;
+    let refusal: CompiledAction['refusal'] = null;
+    const kind = this.kinds.get(action.type);
+    if (action.type === 'save') performer = { does: 'save' };
+    else if (kind) {
+      try {
+        performer = { does: 'step', kind, config: kind.parse(action) };
+      } catch (error) {
+        if (!(error instanceof EngineError)) throw error;
+        for (const issue of error.issues) this.errors.push({ ...issue, pointer: pointer + (issue.pointer ?? '') });
+        if (error.issues.length === 0) this.errors.push({ code: error.code, message: error.message, pointer });
+      }
+    } else refusal = { code: 'unsupported_type', message: `Steps of type ${action.type} cannot run here.` };
+    if (!refusal && action.retry && action.retry.onSuccess !== null) {
+      refusal = { code: 'unsupported_pagination', message: 'retry.on_success (pagination) cannot run here.' };
+    }
+    if (refusal) this.warnings.push({ ...refusal, pointer });
+    const { retry } = action;
+    return {
+      definition: action,
+      performer,
+      refusal,
+      taskData: taskData === null ? null : compileInputs(taskData),
+      saves: action.save.map((save, at) => this.save(save, `${pointer}/save/${at}`)),
+      assert: action.assert,
+      retry: retry && {
+        policy: retry,
+        retryWhen: retry.retryWhen === null ? null : compileCondition(retry.retryWhen),
+        stopWhen: retry.stopWhen === null ? null : compileCondition(retry.stopWhen),
+      },
+      timeout: action.timeout === null ? null : compileValue(action.timeout),
+    };
+  }
+
+  private save(save: Save, pointer: string): CompiledSave {
+    const supported = INTERNAL_STORAGES.has(save.storage);
+    if (!supported) {
+      this.warnings.push({ code: 'unsupported_storage', message: `Saves to ${save.storage} cannot run here.`, pointer });
+    }
+    return {
+      definition: save,
+      when: save.when === null ? null : compileCondition(save.when),
+      data: save.data === null ? null : compileSaveData(save.data),
+      supported,
+    };
+  }
+
+  private next(entry: NextEntry): CompiledNext {
+    const edges = (targets: readonly EdgeTarget[]): CompiledEdge[] => targets.map((target) => this.edge(target));
+    return entry.kind === 'when'
+      ? { kind: 'when', when: compileCondition(entry.when), then: edges(entry.then), else: edges(entry.else) }
+      : { kind: entry.kind, then: edges(entry.then) };
+  }
+
+  private edge(target: EdgeTarget): CompiledEdge {
+    return { to: { name: target.step, index: this.indexOf.get(target.step)! }, data: compileInputs(target.data) };
+  }
+}
+
+/** Inputs are a mapping of templates or one lone template that gives a mapping. */
+function compileInputs(data: JsonObject | string): ValueTemplate {
+  return compileValue(data === '' ? {} : data);
+}
+
+/** The bare words data, result and this name the value (real documents write `data: data`); other text is literal or a template. */
+function compileSaveData(data: Json): ValueTemplate {
+  const bare = (value: Json): Json => (value === 'data' || value === 'result' || value === 'this' ? `{{ ${value} }}` : value);
+  if (typeof data === 'string') return compileValue(bare(data));
+  if (data === null || typeof data !== 'object' || Array.isArray(data)) return compileValue(data);
+  return compileValue(Object.fromEntries(Object.entries(data).map(([key, value]) => [key, bare(value)])));
+}
+
+function progressUnits(steps: readonly CompiledStep[], entry: CompiledStep): CompiledStep[] {
+  const reached = steps.filter((step) => step === entry || entry.reach.has(step.index) || step.definition.role === 'terminal');
+  const counted = reached.filter((step) => step.action !== null || step.definition.role === 'inner');
+  return counted.length > 0 ? counted : reached;
+}
+
+
+function collectTemplates(value: Json, found: Map<string, Template>): void {
+  if (typeof value === 'string') {
+    if (found.has(value)) return;
+    const template = compileTemplate(value);
+    if (!template.isConstant) found.set(value, template);
+  } else if (value !== null && typeof value === 'object') {
+    for (const entry of Object.values(value)) collectTemplates(entry, found);
+  }
+}

@@ -1,0 +1,51 @@
+import { type EdgeTarget, type Step } from './playbook.js';
+
+/** A set of steps by document index, as bits; small, immutable once built, and quick to intersect. */
+export class StepSet {
+  private readonly words: Uint32Array;
+
+  constructor(readonly capacity: number) {
+    this.words = new Uint32Array((capacity + 31) >>> 5);
+  }
+
+  add(index: number): void {
+    this.words[index >>> 5]! |= 1 << (index & 31);
+  }
+
+  has(index: number): boolean {
+    return (this.words[index >>> 5]! & (1 << (index & 31))) !== 0;
+  }
+
+  addAll(other: StepSet): void {
+    for (let i = 0; i < this.words.length; i++) this.words[i]! |= other.words[i]!;
+  }
+}
+
+/** Every edge a step may take: all forms of `next`, and the target of `on_error` (D26: the static graph). */
+export function targetsOf(step: Step): string[] {
+  const names: string[] = [];
+  const add = (targets: readonly EdgeTarget[]): void => void targets.forEach((target) => names.push(target.step));
+  for (const entry of step.next) {
+    add(entry.then);
+    if (entry.kind === 'when') add(entry.else);
+  }
+  if (step.onError.kind === 'goto') add([step.onError.target]);
+  return names;
+}
+
+/** For each step, all steps that can be reached from it over one edge or more; a step on a cycle reaches itself. */
+export function reachability(steps: readonly Step[], indexOf: ReadonlyMap<string, number>): StepSet[] {
+  const targets = steps.map((step) => targetsOf(step).flatMap((name) => indexOf.get(name) ?? []));
+  return steps.map((_, origin) => {
+    const reached = new StepSet(steps.length);
+    const open = [...targets[origin]!];
+    while (open.length > 0) {
+      const index = open.pop()!;
+      if (reached.has(index)) continue;
+      reached.add(index);
+      open.push(...targets[index]!);
+    }
+    return reached;
+  });
+}
+

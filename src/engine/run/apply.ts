@@ -1,0 +1,161 @@
+import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
+import { type Json, type JsonObject } from '../values.js';
+import { type RunEvent, type SaveOutcome, type TakenEdge } from './events.js';
+import { type ArmedStep, newRunState, type RunState } from './run-state.js';
+
+/**
+ * Folds one event into the state. Renders nothing and reads neither clock nor randomness: everything that a decision
+ * used is in the event, so replaying a history gives the state the run had when it lived.
+ */
+export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: RunEvent): void {
+  state.seq += 1;
+  switch (event.type) {
+    case 'execution_started':
+      state.status = 'running';
+      arm(state, state.override ? playbook.byName.get(state.override[0]!)! : playbook.entry, -1, {}, null);
+      return;
+    case 'step_started': {
+      const step = playbook.byName.get(event.step)!;
+      const arrived = disarm(state, step);
+      begin(state, step, event.wave);
+      state.running.set(step.index, {
+        step: step.index,
+        wave: event.wave,
+        attempt: event.attempt,
+        inputs: event.inputs,
+        request: event.request,
+        timeoutMs: event.timeoutMs ?? null,
+        arrivedFrom: arrived?.arrivals.map((arrival) => arrival.from) ?? [],
+        arrivedError: arrived?.arrivals.find((arrival) => arrival.error !== null)?.error ?? null,
+        dueAt: null,
+      });
+      return;
+    }
+    case 'action_retry': {
+      const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
+      firing.attempt = event.attempt + 1;
+      firing.dueAt = event.dueAt;
+      return;
+    }
+    case 'step_completed': {
+      const step = playbook.byName.get(event.step)!;
+      const arrivedFrom = leave(state, step, event.wave);
+      const meta = metaOf(event);
+      state.settled[step.index] = {
+        wave: event.wave,
+        status: event.error ? 'error' : event.passed ? 'skipped' : 'success',
+        value: event.value,
+        error: event.error?.message ?? null,
+        meta,
+        isLeaf: event.edges.length === 0,
+      };
+      publish(state, event.vars, event.saves);
+      if (step === playbook.terminal) {
+        state.terminalRan = true;
+        state.lastSteps = [...new Set(arrivedFrom)].filter((from) => from >= 0).sort((a, b) => a - b);
+        if (!event.bareEnd) state.terminalResult = event.value;
+      }
+      takeEdges(state, playbook, step, event.edges, null);
+      return;
+    }
+    case 'step_failed': {
+      const step = playbook.byName.get(event.step)!;
+      leave(state, step, event.wave);
+      state.settled[step.index] = { wave: event.wave, status: 'error', value: null, error: event.error.message, meta: null, isLeaf: false };
+      publish(state, event.vars, event.saves);
+      if (event.handled) takeEdges(state, playbook, step, event.edges, event.error);
+      else if (state.failure) state.otherFailures.push(event.error);
+      else state.failure = event.error;
+      return;
+    }
+    case 'step_skipped': {
+      const step = playbook.byName.get(event.step)!;
+      // A step may run one wave while the next is armed: only the wave that is named is skipped.
+      if (state.running.get(step.index)?.wave === event.wave) state.running.delete(step.index);
+      else state.armed.delete(step.index);
+      return;
+    }
+    case 'cancel_requested':
+      state.cancel = { reason: event.reason, force: event.force };
+      return;
+    case 'execution_completed':
+      state.status = 'completed';
+      return;
+    case 'execution_failed':
+      state.status = 'failed';
+      state.failure ??= event.error;
+      state.armed.clear();
+      state.running.clear();
+      return;
+    case 'execution_cancelled':
+      state.status = 'cancelled';
+      state.armed.clear();
+      state.running.clear();
+      return;
+  }
+}
+
+/** The state a history leads to. */
+export function foldEvents(playbook: CompiledPlaybook, workload: JsonObject, events: readonly RunEvent[]): RunState {
+  const state = newRunState(playbook, workload);
+  for (const event of events) applyEvent(state, playbook, event);
+  return state;
+}
+
+function arm(state: RunState, step: CompiledStep, from: number, data: JsonObject, error: ArmedStep['arrivals'][number]['error']): void {
+  const armed = state.armed.get(step.index);
+  if (armed) armed.arrivals.push({ from, data, error });
+  else state.armed.set(step.index, { step: step.index, arrivals: [{ from, data, error }] });
+}
+
+function disarm(state: RunState, step: CompiledStep): ArmedStep | undefined {
+  const armed = state.armed.get(step.index);
+  state.armed.delete(step.index);
+  return armed;
+}
+
+function begin(state: RunState, step: CompiledStep, wave: number): void {
+  state.fired[step.index] = wave;
+  state.firedInAll += 1;
+  state.currentStep = step.name;
+}
+
+/** A step settles: it was running, or fires and settles in one event. Returns the steps whose arrivals had armed it. */
+function leave(state: RunState, step: CompiledStep, wave: number): readonly number[] {
+  const firing = state.running.get(step.index);
+  if (firing) {
+    state.running.delete(step.index);
+    return firing.arrivedFrom;
+  }
+  const armed = disarm(state, step);
+  begin(state, step, wave);
+  return armed?.arrivals.map((arrival) => arrival.from) ?? [];
+}
+
+function publish(state: RunState, vars: JsonObject | null, saves: readonly SaveOutcome[]): void {
+  if (vars) Object.assign(state.vars, vars);
+  for (const save of saves) {
+    if (save.name !== null && save.status === 'success') state.variables[save.name] = save.data;
+  }
+}
+
+function takeEdges(
+  state: RunState,
+  playbook: CompiledPlaybook,
+  step: CompiledStep,
+  edges: readonly TakenEdge[],
+  error: ArmedStep['arrivals'][number]['error'],
+): void {
+  for (const edge of edges) arm(state, playbook.byName.get(edge.to)!, step.index, edge.data, error);
+}
+
+function metaOf(event: Extract<RunEvent, { type: 'step_completed' }>): Json {
+  const meta: JsonObject = { attempt: event.attempt, duration_ms: event.durationMs };
+  if (event.raw !== undefined) meta['raw'] = event.raw;
+  if (event.logs !== undefined) meta['logs'] = event.logs;
+  if (event.saves.length > 0) {
+    const outcomes = event.saves.map(({ status, storage }): JsonObject => ({ status, storage }));
+    meta['save'] = outcomes.length === 1 ? outcomes[0]! : outcomes;
+  }
+  return meta;
+}

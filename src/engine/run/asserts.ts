@@ -1,0 +1,51 @@
+import { type AssertPath, type AssertSpec } from '../playbook/playbook.js';
+import { type Scope, TemplateReference } from '../template/scope.js';
+import { isObject, type Json, type JsonObject, own } from '../values.js';
+
+/** Paths of `assert.expects` that are neither in the inputs nor anywhere in the context (playbook language §9). */
+export function missingInputs(spec: AssertSpec, inputs: JsonObject, scope: Scope): string[] {
+  return unmet(spec.expects, (path) => {
+    const inInputs = walk(inputs, path) ?? (path[0] === 'data' ? walk(inputs, path.slice(1)) : undefined);
+    return inInputs ?? walkScope(scope, path);
+  });
+}
+
+/** Paths of `assert.returns` that the value does not have: looked up in V, in `data.` = V, and in V.data. */
+export function missingOutputs(spec: AssertSpec, value: Json, aliases: Readonly<Record<string, string>> | undefined): string[] {
+  return unmet(spec.returns, (path) => {
+    const inner = isObject(value) ? own(value, 'data') : undefined;
+    const [head, ...rest] = path;
+    const renamed = head !== undefined && aliases && Object.hasOwn(aliases, head) ? [aliases[head]!, ...rest] : undefined;
+    return (
+      walk(value, path) ??
+      (head === 'data' ? (walk(value, rest) ?? (inner === undefined ? undefined : walk(inner, rest))) : undefined) ??
+      (inner === undefined ? undefined : walk(inner, path)) ??
+      (renamed ? walk(value, renamed) : undefined) ??
+      (head === 'data' && rest[0] !== undefined && aliases && Object.hasOwn(aliases, rest[0]) ? walk(value, [aliases[rest[0]]!, ...rest.slice(1)]) : undefined)
+    );
+  });
+}
+
+function unmet(paths: readonly AssertPath[], find: (path: string[]) => unknown): string[] {
+  return paths.flatMap(({ path, type }) => {
+    const found = find(path.split('.'));
+    if (found === undefined || found === null) return [path];
+    const actual = Array.isArray(found) ? 'array' : typeof found;
+    return type === null || type === actual ? [] : [`${path} (${actual}, expected ${type})`];
+  });
+}
+
+function walk(value: unknown, path: readonly string[]): unknown {
+  let at: unknown = value;
+  for (const key of path) {
+    if (at instanceof TemplateReference) at = at.get(key);
+    else if (Array.isArray(at)) at = at[Number(key)];
+    else if (isObject(at)) at = own(at, key);
+    else return undefined;
+  }
+  return at instanceof TemplateReference ? at.unwrap() : at;
+}
+
+function walkScope(scope: Scope, path: readonly string[]): unknown {
+  return walk(scope.lookup(path[0]!), path.slice(1));
+}

@@ -1,0 +1,181 @@
+import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
+import { StepFailure } from '../step-executor.js';
+import { type Json, type JsonObject } from '../values.js';
+import { type AttemptOutcome, Deciding, type Decision, type DecisionWorld, type Stimulus } from './decision.js';
+import { detailsOf, errorView } from './failures.js';
+import { elapsed, fireStep, performOf } from './fire.js';
+import { readySteps } from './joins.js';
+import { resultOf } from './result.js';
+import { retryDelayMs, retryVerdict } from './retry.js';
+import { type RunFacts } from './run-scope.js';
+import { type Firing, type RunState } from './run-state.js';
+import { completeStep, failStep, outcomeView, scopeOf, type Settling } from './settle.js';
+
+/** One decision adds about this many events at most, so that no playbook holds the process (R14). */
+const EVENTS_PER_DECISION = 64;
+
+/**
+ * The heart of the engine: what a run does next, given its state and one stimulus. Deterministic: clock, randomness and
+ * ids come from `world`. The events it returns are applied to `state` already; the terminal event is not.
+ */
+export function decide(playbook: CompiledPlaybook, state: RunState, facts: RunFacts, world: DecisionWorld, stimulus: Stimulus): Decision {
+  const deciding = new Deciding(playbook, state, facts, world);
+  react(deciding, stimulus);
+  goOn(deciding);
+  return deciding.decision;
+}
+
+/** What a claimed run picks up again: attempts that were under way, and parked retries with their due times. */
+export function resume(playbook: CompiledPlaybook, state: RunState, facts: RunFacts, world: DecisionWorld): Decision {
+  const deciding = new Deciding(playbook, state, facts, world);
+  for (const firing of [...state.running.values()]) {
+    const step = playbook.steps[firing.step]!;
+    if (state.cancel) deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave: firing.wave, reason: 'cancelled' });
+    else if (firing.dueAt === null) deciding.decision.performs.push(performOf(step, firing));
+    else deciding.decision.timers.push({ step: firing.step, wave: firing.wave, dueAt: firing.dueAt });
+  }
+  goOn(deciding);
+  return deciding.decision;
+}
+
+function react(deciding: Deciding, stimulus: Stimulus): void {
+  const { state } = deciding;
+  switch (stimulus.kind) {
+    case 'start':
+      deciding.emit({ type: 'execution_started' });
+      return;
+    case 'continue':
+      return;
+    case 'settled': {
+      const firing = firingOf(state, stimulus);
+      if (firing) settle(deciding, firing, stimulus.outcome, elapsed(stimulus.durationMs));
+      return;
+    }
+    case 'due': {
+      const firing = firingOf(state, stimulus);
+      if (!firing || firing.dueAt === null) return;
+      firing.dueAt = null;
+      deciding.decision.performs.push(performOf(deciding.playbook.steps[firing.step]!, firing));
+      return;
+    }
+    case 'cancel':
+      if (!state.cancel) deciding.emit({ type: 'cancel_requested', reason: stimulus.reason, force: stimulus.force });
+      else if (stimulus.force && !state.cancel.force) deciding.emit({ type: 'cancel_requested', reason: stimulus.reason, force: true });
+      deciding.decision.aborts.push(...[...state.running.values()].filter((firing) => firing.dueAt === null).map((firing) => firing.step));
+      return;
+  }
+}
+
+function firingOf(state: RunState, at: { step: number; wave: number }): Firing | undefined {
+  const firing = state.running.get(at.step);
+  return firing?.wave === at.wave ? firing : undefined;
+}
+
+/** An attempt ended: try again, or settle the step. */
+function settle(deciding: Deciding, firing: Firing, outcome: AttemptOutcome, durationMs: number): void {
+  const { state, world } = deciding;
+  const step = deciding.playbook.steps[firing.step]!;
+  const rendering = deciding.rendering();
+  const settling: Settling = {
+    step,
+    wave: firing.wave,
+    attempt: firing.attempt,
+    inputs: firing.inputs,
+    arrivedError: firing.arrivedError,
+    durationMs,
+    rendering,
+    logs: outcome.ok ? outcome.result.logs : outcome.failure.logs,
+    started: true,
+    passed: false,
+  };
+  if (!outcome.ok && state.cancel) {
+    deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave: firing.wave, reason: 'cancelled' });
+    return;
+  }
+  const verdict = state.failure || state.cancel ? 'keep' : verdictOf(deciding, settling, outcome);
+  if (verdict === 'again') {
+    const { policy } = step.action!.retry!;
+    const delayMs = retryDelayMs(policy, firing.attempt, () => world.random());
+    const dueAt = world.now() + delayMs;
+    deciding.emit({
+      type: 'action_retry',
+      step: step.name,
+      stepType: step.type,
+      wave: firing.wave,
+      attempt: firing.attempt,
+      maxAttempts: policy.maxAttempts,
+      delayMs,
+      dueAt,
+      error: outcome.ok ? null : detailsOf(outcome.failure, { step: step.name, stepType: step.type, attempt: firing.attempt }),
+      ...(settling.logs ? { logs: settling.logs } : {}),
+    });
+    deciding.decision.timers.push({ step: firing.step, wave: firing.wave, dueAt });
+  } else if (verdict === 'exhausted') {
+    failStep(deciding, settling, new StepFailure('retry_exhausted', `retry_when still held after ${firing.attempt} attempts.`, { retryable: false }));
+  } else if (outcome.ok) completeStep(deciding, settling, outcome.result.value);
+  else failStep(deciding, settling, outcome.failure);
+}
+
+function verdictOf(deciding: Deciding, settling: Settling, outcome: AttemptOutcome): ReturnType<typeof retryVerdict> {
+  const { step, attempt, rendering } = settling;
+  const retry = step.action?.retry ?? null;
+  if (!retry) return 'keep';
+  const value = outcome.ok ? outcome.result.value : (outcome.failure.value ?? null);
+  const failure = outcome.ok ? null : outcome.failure;
+  const error = failure && detailsOf(failure, { step: step.name, stepType: step.type, attempt });
+  const moment: JsonObject = { attempt, success: outcome.ok, status_code: statusCodeOf(value, failure), error: error && errorView(error) };
+  const view = { ...outcomeView(settling, value, outcome.ok ? 'success' : 'error'), error: failure?.message ?? null };
+  const scope = scopeOf(deciding, settling, view, null, error, moment);
+  return retryVerdict(retry, { attempt, succeeded: outcome.ok, code: failure?.code ?? null, retryable: failure?.retryable ?? true }, scope, rendering);
+}
+
+function statusCodeOf(value: Json, failure: StepFailure | null): Json {
+  if (failure?.statusCode !== undefined) return failure.statusCode;
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value['status_code'] ?? null) : null;
+}
+
+/** Fires what is ready, skips what must not start any more, and finds the end. */
+function goOn(deciding: Deciding): void {
+  const { state, decision } = deciding;
+  while (true) {
+    if (state.cancel || state.failure) {
+      skipWaiting(deciding);
+      if (state.running.size === 0) finish(deciding);
+      return;
+    }
+    const ready = readySteps(state, deciding.playbook);
+    if (ready.length === 0) {
+      if (state.running.size > 0) return;
+      const { terminal } = deciding.playbook;
+      if (!terminal || state.terminalRan || state.override) return finish(deciding);
+      fireStep(deciding, terminal); // the implicit end: every branch is over and end has not run
+      continue;
+    }
+    for (const step of ready) {
+      if (state.failure) break;
+      fireStep(deciding, step);
+    }
+    if (decision.events.length >= EVENTS_PER_DECISION) {
+      decision.more = true;
+      return;
+    }
+  }
+}
+
+/** After a failure or a cancellation nothing new starts: armed and parked steps are skipped at once (D27); with force, running ones too. */
+function skipWaiting(deciding: Deciding): void {
+  const { state, playbook } = deciding;
+  const reason = state.cancel ? 'cancelled' : 'failure';
+  const skip = (step: CompiledStep, wave: number): void => deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave, reason });
+  for (const index of [...state.armed.keys()]) skip(playbook.steps[index]!, state.fired[index]! + 1);
+  for (const firing of [...state.running.values()]) {
+    if (firing.dueAt !== null || state.cancel?.force) skip(playbook.steps[firing.step]!, firing.wave);
+  }
+}
+
+function finish(deciding: Deciding): void {
+  const { state, decision, playbook } = deciding;
+  if (state.cancel) decision.finish = { event: { type: 'execution_cancelled', reason: state.cancel.reason }, result: null };
+  else if (state.failure) decision.finish = { event: { type: 'execution_failed', error: state.failure, others: [...state.otherFailures] }, result: null };
+  else decision.finish = { event: { type: 'execution_completed' }, result: resultOf(state, playbook) };
+}

@@ -1,0 +1,84 @@
+import { type CompiledPlaybook } from '../playbook/compile.js';
+import { type StepFailure, type StepResult } from '../step-executor.js';
+import { Rendering } from '../template/rendering.js';
+import { type Json } from '../values.js';
+import { applyEvent } from './apply.js';
+import { type RunEvent, type TerminalEvent } from './events.js';
+import { type RunFacts } from './run-scope.js';
+import { type RunState } from './run-state.js';
+
+/** What a decision may ask of the world; everything else is in the state. */
+export interface DecisionWorld {
+  /** Epoch milliseconds. */
+  now(): number;
+  /** Uniform in [0, 1). */
+  random(): number;
+  /** A fresh 63-bit id as text. */
+  nextId(): string;
+  /** Server default for `assert` without a mode. */
+  readonly assertMode: 'fail' | 'warn';
+  /** CPU clock for the render net, monotonic milliseconds. */
+  monotonic(): number;
+}
+
+/** What happened outside that the run must react to. */
+export type Stimulus =
+  | { readonly kind: 'start' }
+  /** Go on after a bounded decision, or after a claim. */
+  | { readonly kind: 'continue' }
+  | { readonly kind: 'settled'; readonly step: number; readonly wave: number; readonly outcome: AttemptOutcome; readonly durationMs: number }
+  /** A parked retry is due. */
+  | { readonly kind: 'due'; readonly step: number; readonly wave: number }
+  | { readonly kind: 'cancel'; readonly reason: string | null; readonly force: boolean };
+
+export type AttemptOutcome = { readonly ok: true; readonly result: StepResult } | { readonly ok: false; readonly failure: StepFailure };
+
+/** An attempt the orchestrator performs now. `effect`: only after every event so far is committed (D20). */
+export interface Perform {
+  readonly step: number;
+  readonly wave: number;
+  readonly attempt: number;
+  readonly request: Json;
+  readonly timeoutMs: number | null;
+  readonly effect: boolean;
+}
+
+/** What the orchestrator does next. Events are applied to the state already; the terminal event is not, it waits for its commit. */
+export interface Decision {
+  readonly events: RunEvent[];
+  readonly performs: Perform[];
+  readonly timers: { readonly step: number; readonly wave: number; readonly dueAt: number }[];
+  /** Steps whose attempt must be aborted. */
+  readonly aborts: number[];
+  finish: { readonly event: TerminalEvent; readonly result: Json } | null;
+  /** True where the bound of one decision was reached: feed `continue`. */
+  more: boolean;
+}
+
+/** One decision in the making: the state it changes, and what it collects. */
+export class Deciding {
+  readonly decision: Decision = { events: [], performs: [], timers: [], aborts: [], finish: null, more: false };
+
+  constructor(
+    readonly playbook: CompiledPlaybook,
+    readonly state: RunState,
+    readonly facts: RunFacts,
+    readonly world: DecisionWorld,
+  ) {}
+
+  emit(event: RunEvent): void {
+    this.decision.events.push(event);
+    applyEvent(this.state, this.playbook, event);
+  }
+
+  /** A rendering session for one step: its own budget and its own now(). */
+  rendering(): Rendering {
+    const { world } = this;
+    return new Rendering({
+      now: new Date(world.now()).toISOString(),
+      random: () => world.random(),
+      nextId: () => world.nextId(),
+      monotonic: () => world.monotonic(),
+    });
+  }
+}

@@ -1,0 +1,143 @@
+import { type CompiledStep } from '../playbook/compile.js';
+import { StepFailure } from '../step-executor.js';
+import { type Rendering } from '../template/rendering.js';
+import { type JsonObject } from '../values.js';
+import { missingInputs } from './asserts.js';
+import { type Deciding, type Perform } from './decision.js';
+import { durationMs } from './durations.js';
+import { asFailure, errorView } from './failures.js';
+import { type RunErrorDetails } from './events.js';
+import { renderMapping } from './route.js';
+import { RunScope } from './run-scope.js';
+import { type Arrival, type Firing } from './run-state.js';
+import { unsupportedSave } from './saves.js';
+import { completeStep, failStep, type Settling } from './settle.js';
+
+/** Bounds on runaway playbooks (playbook language §5.4). */
+export const LOOP_LIMITS = { runsOfOneStep: 1_000, stepRuns: 10_000, events: 50_000 } as const;
+
+/** Fires a ready step: renders its inputs, then settles it at once (router, bare start or end, skipped) or starts its action. */
+export function fireStep(deciding: Deciding, step: CompiledStep): void {
+  const { state, world } = deciding;
+  const since = world.monotonic();
+  const arrivals = inDocumentOrder(state.armed.get(step.index)?.arrivals ?? []);
+  const arrivedError = arrivals.find((arrival) => arrival.error !== null)?.error ?? null;
+  const rendering = deciding.rendering();
+  const edge = Object.assign({}, ...arrivals.map((arrival) => arrival.data)) as JsonObject;
+  const base = { step, wave: state.fired[step.index]! + 1, attempt: 1, arrivedError, rendering, logs: undefined };
+  const settling = (inputs: JsonObject, more: Partial<Settling> = {}): Settling => ({
+    ...base,
+    inputs,
+    durationMs: elapsed(world.monotonic() - since),
+    started: false,
+    passed: false,
+    ...more,
+  });
+
+  let inputs = edge;
+  try {
+    checkLimits(deciding, step);
+    inputs = renderInputs(deciding, step, edge, arrivedError, rendering);
+    const scope = scopeOfInputs(deciding, inputs, arrivedError);
+    if (step.pass?.isTrue(scope, rendering) || (step.when && !step.when.isTrue(scope, rendering))) {
+      completeStep(deciding, settling(inputs, { passed: true }), inputs);
+    } else if (step.action) startAction(deciding, step, inputs, scope, settling);
+    else completeStep(deciding, settling(inputs), inputs);
+  } catch (thrown) {
+    failStep(deciding, settling(inputs), asFailure(thrown));
+  }
+}
+
+function startAction(deciding: Deciding, step: CompiledStep, inputs: JsonObject, scope: RunScope, settling: (inputs: JsonObject, more?: Partial<Settling>) => Settling): void {
+  const action = step.action!;
+  if (action.refusal) throw new StepFailure(action.refusal.code, action.refusal.message, { retryable: false });
+  const { rendering, wave } = settling(inputs);
+  checkExpects(deciding, step, inputs, scope, rendering);
+  const unsupported = unsupportedSave(step);
+  if (unsupported) throw unsupported;
+  const performer = action.performer!;
+  const request = performer.does === 'step' ? performer.kind.render(performer.config, inputs, scope, rendering) : null;
+  const timeoutMs = timeoutOf(step, scope, rendering);
+  deciding.emit({
+    type: 'step_started',
+    step: step.name,
+    stepType: step.type,
+    wave,
+    attempt: 1,
+    inputs,
+    request,
+    ...(timeoutMs === null ? {} : { timeoutMs }),
+  });
+  if (performer.does === 'save') completeStep(deciding, settling(inputs, { started: true }), null);
+  else deciding.decision.performs.push(performOf(step, deciding.state.running.get(step.index)!));
+}
+
+/** The attempt a firing stands at, for the orchestrator. */
+export function performOf(step: CompiledStep, firing: Firing): Perform {
+  const performer = step.action?.performer;
+  const kind = performer?.does === 'step' ? performer.kind : null;
+  const fallbackMs = (kind?.defaultTimeoutSeconds ?? 0) * 1000;
+  return {
+    step: step.index,
+    wave: firing.wave,
+    attempt: firing.attempt,
+    request: firing.request,
+    timeoutMs: firing.timeoutMs ?? (fallbackMs > 0 ? fallbackMs : null),
+    effect: kind?.effect ?? true,
+  };
+}
+
+function renderInputs(deciding: Deciding, step: CompiledStep, edge: JsonObject, error: RunErrorDetails | null, rendering: Rendering): JsonObject {
+  const own = step.data.isConstant && step.action?.taskData == null ? step.data.render(EMPTY_SCOPE, rendering) : undefined;
+  if (own !== undefined && Object.keys(own as JsonObject).length === 0) return edge;
+  const given = { ...edge, ...renderMapping(step.data, scopeOfInputs(deciding, edge, error), rendering, `data of ${step.name}`) };
+  const taskData = step.action?.taskData;
+  if (!taskData) return given;
+  return { ...renderMapping(taskData, scopeOfInputs(deciding, given, error), rendering, `data of the task of ${step.name}`), ...given };
+}
+
+const EMPTY_SCOPE = { lookup: (): undefined => undefined };
+
+function scopeOfInputs(deciding: Deciding, inputs: JsonObject, error: RunErrorDetails | null): RunScope {
+  return new RunScope(deciding.playbook, deciding.state, deciding.facts, { inputs, ...(error ? { error: errorView(error) } : {}) });
+}
+
+function checkExpects(deciding: Deciding, step: CompiledStep, inputs: JsonObject, scope: RunScope, rendering: Rendering): void {
+  const assert = step.action?.assert;
+  if (!assert || assert.expects.length === 0) return;
+  const missing = missingInputs(assert, inputs, scope);
+  if (missing.length === 0) return;
+  const message = `The inputs lack ${missing.join(', ')}.`;
+  if ((assert.mode ?? deciding.world.assertMode) === 'warn') rendering.warn(`assert.expects: ${message}`);
+  else throw new StepFailure('assert_expects', message, { retryable: false });
+}
+
+function timeoutOf(step: CompiledStep, scope: RunScope, rendering: Rendering): number | null {
+  const timeout = step.action?.timeout;
+  if (!timeout) return null;
+  const value = timeout.render(scope, rendering);
+  const ms = durationMs(value);
+  if (ms === undefined || ms <= 0) throw new StepFailure('invalid_value', `The timeout of ${step.name} is not a duration above zero.`, { retryable: false });
+  return ms;
+}
+
+function checkLimits(deciding: Deciding, step: CompiledStep): void {
+  const { state } = deciding;
+  if (state.fired[step.index]! >= LOOP_LIMITS.runsOfOneStep) {
+    throw new StepFailure('loop_limit', `The step ${step.name} has run ${LOOP_LIMITS.runsOfOneStep} times.`, { retryable: false });
+  }
+  if (state.firedInAll >= LOOP_LIMITS.stepRuns) {
+    throw new StepFailure('loop_limit', `The execution has run ${LOOP_LIMITS.stepRuns} steps.`, { retryable: false });
+  }
+  if (state.seq >= LOOP_LIMITS.events) throw new StepFailure('history_limit', `The execution has ${LOOP_LIMITS.events} events.`, { retryable: false });
+}
+
+/** Later predecessors win, whatever the time of their arrival; several edges of one predecessor keep their order. */
+function inDocumentOrder(arrivals: readonly Arrival[]): readonly Arrival[] {
+  return arrivals.length < 2 ? arrivals : [...arrivals].sort((a, b) => a.from - b.from);
+}
+
+/** Milliseconds with three decimals: durations are shown, not calculated with. */
+export function elapsed(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}

@@ -1,0 +1,21 @@
+import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
+import { type RunState } from './run-state.js';
+
+/**
+ * Percent of the work that is over: a settled step and one that no token can reach any more count as done. 99 at most
+ * while the run lives; the caller keeps it from falling (playbook language §11.2).
+ */
+export function progressOf(state: RunState, playbook: CompiledPlaybook): number {
+  const units = playbook.progressUnits;
+  const done = units.filter((step) => !isAhead(state, playbook, step)).length;
+  return Math.min(99, Math.floor((100 * done) / units.length));
+}
+
+function isAhead(state: RunState, playbook: CompiledPlaybook, step: CompiledStep): boolean {
+  if (state.armed.has(step.index) || state.running.has(step.index)) return true;
+  if (state.settled[step.index]) return false;
+  if (step === playbook.terminal) return true;
+  for (const index of state.armed.keys()) if (playbook.steps[index]!.reach.has(step.index)) return true;
+  for (const index of state.running.keys()) if (playbook.steps[index]!.reach.has(step.index)) return true;
+  return false;
+}

@@ -1,0 +1,43 @@
+import { type CompiledRetry } from '../playbook/compile.js';
+import { type Retry } from '../playbook/playbook.js';
+import { type Rendering } from '../template/rendering.js';
+import { type Scope } from '../template/scope.js';
+import { type ErrorCode } from '../error-codes.js';
+import { holdsOrWarns } from './conditions.js';
+
+/** How one attempt ended, as far as retry cares. */
+export interface AttemptEnd {
+  readonly attempt: number;
+  readonly succeeded: boolean;
+  readonly code: ErrorCode | null;
+  readonly retryable: boolean;
+}
+
+/** keep: the outcome stands. again: another attempt is due. exhausted: a success that should have been retried, with no attempt left. */
+export type RetryVerdict = 'keep' | 'again' | 'exhausted';
+
+/** Decides about another attempt (playbook language §7.2). Conditions that throw count as false and warn. */
+export function retryVerdict(retry: CompiledRetry | null, end: AttemptEnd, scope: Scope, rendering: Rendering): RetryVerdict {
+  if (!retry || (!end.succeeded && !end.retryable)) return 'keep';
+  if (retry.stopWhen && holdsOrWarns('stop_when', retry.stopWhen, scope, rendering)) return 'keep';
+  if (!wants(retry, end, scope, rendering)) return 'keep';
+  if (end.attempt < retry.policy.maxAttempts) return 'again';
+  return end.succeeded ? 'exhausted' : 'keep';
+}
+
+function wants(retry: CompiledRetry, end: AttemptEnd, scope: Scope, rendering: Rendering): boolean {
+  if (retry.retryWhen) return holdsOrWarns('retry_when', retry.retryWhen, scope, rendering);
+  if (end.succeeded) return false;
+  return retry.policy.retryOn === null || retry.policy.retryOn.some((name) => isOfClass(name, end.code));
+}
+
+function isOfClass(name: string, code: ErrorCode | null): boolean {
+  return name === 'exception' || name === 'error' || name === code;
+}
+
+/** Milliseconds to wait after the given attempt: exponential, capped, ±25 % with jitter. */
+export function retryDelayMs(policy: Retry, attempt: number, random: () => number): number {
+  const seconds = Math.min(policy.initialDelay * policy.backoffMultiplier ** (attempt - 1), policy.maxDelay);
+  const factor = policy.jitter ? 0.75 + random() / 2 : 1;
+  return Math.round(seconds * 1000 * factor);
+}

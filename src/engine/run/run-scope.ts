@@ -1,0 +1,161 @@
+import { type CompiledPlaybook, valueAliasesOf } from '../playbook/compile.js';
+import { type Scope, TemplateReference } from '../template/scope.js';
+import { StepReference } from '../template/step-reference.js';
+import { type Json, type JsonObject, own } from '../values.js';
+import { type RunState } from './run-state.js';
+
+/** What stays the same for all renders of one run. */
+export interface RunFacts {
+  readonly executionId: string;
+  readonly parameters: JsonObject;
+  readonly metadata: JsonObject;
+  /** Environment names the operator allows. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** What only the step being rendered sees. */
+export interface StepView {
+  /** Its inputs: edge data under its own rendered data. */
+  readonly inputs: JsonObject;
+  /** Its outcome, once there is one: `result`, `this`, its own name and aliases. */
+  readonly outcome?: StepOutcomeView;
+  /** Failure that led to it, or its own while retry conditions are evaluated. */
+  readonly error?: Json;
+  /** Names of the moment: attempt, success, status_code, data … of retry conditions. They win over inputs. */
+  readonly moment?: JsonObject;
+  /** Variables this step has just extracted; seen by its saves and edges. */
+  readonly vars?: JsonObject;
+}
+export interface StepOutcomeView {
+  readonly names: readonly string[];
+  readonly value: Json;
+  readonly status: 'success' | 'error' | 'skipped';
+  readonly error: string | null;
+  readonly meta: Json;
+  readonly valueAliases: Readonly<Record<string, string>> | undefined;
+}
+
+/** The names a template sees (playbook language §3), later layers shadowing earlier ones: workload keys, steps, inputs, reserved. */
+export class RunScope implements Scope {
+  constructor(
+    private readonly playbook: CompiledPlaybook,
+    private readonly state: RunState,
+    private readonly facts: RunFacts,
+    private readonly view: StepView,
+  ) {}
+
+  lookup(name: string): unknown {
+    switch (name) {
+      case 'workload':
+      case 'work':
+        return this.state.workload;
+      case 'execution_id':
+        return this.facts.executionId;
+      case 'job':
+        return { id: this.facts.executionId, uuid: this.facts.executionId, execution_id: this.facts.executionId };
+      case 'context':
+        return { workload: this.state.workload, execution_id: this.facts.executionId };
+      case 'steps':
+        return new StepsReference((step) => this.settledReference(step), this.settledValues());
+      case 'vars':
+        return this.view.vars ? { ...this.state.vars, ...this.view.vars } : this.state.vars;
+      case 'env':
+        return this.facts.env;
+      case 'parameters':
+        return this.facts.parameters;
+      case 'metadata':
+        return this.facts.metadata;
+      case 'this':
+        return this.view.outcome && new EnvelopeReference(this.facts.executionId, this.view.outcome);
+      case 'error':
+        return this.view.error ?? null;
+      case 'auth':
+      case 'keychain':
+      case 'secret':
+      case 'credentials':
+        return undefined;
+    }
+    const { moment, inputs, outcome } = this.view;
+    if (moment && Object.hasOwn(moment, name)) return moment[name];
+    if (Object.hasOwn(inputs, name)) return inputs[name];
+    if (name === 'result') return outcome && referenceTo(outcome);
+    if (name === 'data') return outcome ? referenceTo(outcome) : inputs;
+    if (name === 'input') return inputs;
+    if (outcome?.names.includes(name)) return referenceTo(outcome);
+    if (Object.hasOwn(this.state.variables, name)) return this.state.variables[name];
+    const exposed = own(this.playbook.playbook.exposed, name);
+    return this.settledReference(name) ?? own(this.state.workload, name) ?? exposed;
+  }
+
+  private settledReference(name: string): StepReference | undefined {
+    const direct = this.playbook.byName.get(name);
+    const step = direct ?? this.playbook.steps.findLast((each) => each.aliases.includes(name) && this.state.settled[each.index]);
+    const settled = step && this.state.settled[step.index];
+    if (!step || !settled) return undefined;
+    return referenceTo({ ...settled, names: [], valueAliases: valueAliasesOf(step) });
+  }
+
+  private settledValues(): JsonObject {
+    const values: JsonObject = {};
+    for (const step of this.playbook.steps) {
+      const settled = this.state.settled[step.index];
+      if (settled) values[step.name] = settled.value;
+    }
+    return values;
+  }
+}
+
+function referenceTo(outcome: StepOutcomeView): StepReference {
+  const { value, status, error, meta, valueAliases } = outcome;
+  return new StepReference(value, { status, error, meta, ...(valueAliases ? { aliases: { ...valueAliases } } : {}) });
+}
+
+/** `steps`: a mapping of step names to references. */
+class StepsReference extends TemplateReference {
+  constructor(
+    private readonly reference: (step: string) => StepReference | undefined,
+    private readonly values: JsonObject,
+  ) {
+    super();
+  }
+  get(key: string | number): unknown {
+    return typeof key === 'string' ? this.reference(key) : undefined;
+  }
+  unwrap(): Json {
+    return this.values;
+  }
+}
+
+/** `this`: the envelope {id, status, data, meta, error}; keys it lacks fall through to the value. */
+class EnvelopeReference extends TemplateReference {
+  private readonly value: StepReference;
+
+  constructor(
+    private readonly executionId: string,
+    private readonly outcome: StepOutcomeView,
+  ) {
+    super();
+    this.value = referenceTo(outcome);
+  }
+  get(key: string | number): unknown {
+    switch (key) {
+      case 'id':
+        return this.executionId;
+      case 'status':
+        return this.outcome.status;
+      case 'data':
+      case 'result':
+        return this.value;
+      case 'error':
+        return this.outcome.error;
+      case 'meta':
+        return this.outcome.meta;
+      default:
+        return this.value.get(key);
+    }
+  }
+  unwrap(): Json {
+    const { status, value, error, meta } = this.outcome;
+    return { id: this.executionId, status, data: value, meta, error };
+  }
+}

@@ -1,0 +1,110 @@
+import { type CompiledPlaybook } from '../playbook/compile.js';
+import { type Json, type JsonObject, isObject } from '../values.js';
+import { type RunErrorDetails, type RunStatus } from './events.js';
+
+/** What arrived at an armed step: from whom, with which data, and the error where a failure led here. */
+export interface Arrival {
+  /** Document index of the step that was left; -1 = the start of the run. */
+  readonly from: number;
+  readonly data: JsonObject;
+  readonly error: RunErrorDetails | null;
+}
+
+/** A token waiting at a step for the rest of its wave. The map that holds it keeps the order of arming. */
+export interface ArmedStep {
+  readonly step: number;
+  readonly arrivals: Arrival[];
+}
+
+/** A token inside a step: fired and not settled, performing or parked. */
+export interface Firing {
+  readonly step: number;
+  readonly wave: number;
+  attempt: number;
+  readonly inputs: JsonObject;
+  readonly request: Json;
+  readonly timeoutMs: number | null;
+  /** Steps whose arrivals armed it. */
+  readonly arrivedFrom: readonly number[];
+  /** Error that led here, visible as `error`. */
+  readonly arrivedError: RunErrorDetails | null;
+  /** Epoch ms at which the next attempt is due; null while performing. */
+  dueAt: number | null;
+}
+
+/** The newest settled run of a step, as later steps see it. */
+export interface SettledStep {
+  readonly wave: number;
+  readonly status: 'success' | 'error' | 'skipped';
+  readonly value: Json;
+  readonly error: string | null;
+  readonly meta: Json;
+  /** True where no edge was taken: a branch that ended here. */
+  readonly isLeaf: boolean;
+}
+
+/**
+ * State of a run: the fold of its events. Mutated in place by `applyEvent` alone; everything else only reads it.
+ */
+export interface RunState {
+  status: RunStatus;
+  /** Events applied so far = seq of the newest. */
+  seq: number;
+  readonly workload: JsonObject;
+  /** Step names to run in this order instead of routing (`workload.steps_override` of the document). */
+  readonly override: readonly string[] | null;
+  /** By document index. */
+  readonly settled: (SettledStep | undefined)[];
+  /** How often each step has fired. */
+  readonly fired: number[];
+  firedInAll: number;
+  readonly armed: Map<number, ArmedStep>;
+  readonly running: Map<number, Firing>;
+  readonly vars: JsonObject;
+  /** Saves with a `name`, visible as {{ name }}. */
+  readonly variables: JsonObject;
+  /** First failure that nothing absorbed. */
+  failure: RunErrorDetails | null;
+  readonly otherFailures: RunErrorDetails[];
+  cancel: { readonly reason: string | null; readonly force: boolean } | null;
+  /** Name of the step that moved last. */
+  currentStep: string | null;
+  /** Steps whose arrivals the terminal step had, in document order. */
+  lastSteps: number[];
+  terminalRan: boolean;
+  /** Result the terminal step determined; undefined: taken from the last steps. */
+  terminalResult: Json | undefined;
+}
+
+/** @param workload merged and rendered, immutable for the whole run. */
+export function newRunState(playbook: CompiledPlaybook, workload: JsonObject): RunState {
+  return {
+    status: 'pending',
+    seq: 0,
+    workload,
+    override: overrideOf(playbook, workload),
+    settled: new Array<SettledStep | undefined>(playbook.steps.length).fill(undefined),
+    fired: new Array<number>(playbook.steps.length).fill(0),
+    firedInAll: 0,
+    armed: new Map(),
+    running: new Map(),
+    vars: {},
+    variables: {},
+    failure: null,
+    otherFailures: [],
+    cancel: null,
+    currentStep: null,
+    lastSteps: [],
+    terminalRan: false,
+    terminalResult: undefined,
+  };
+}
+
+/** Honoured only where the document itself declares the key: a caller alone must not reroute a run. */
+function overrideOf(playbook: CompiledPlaybook, workload: JsonObject): string[] | null {
+  if (!Object.hasOwn(playbook.playbook.workload, 'steps_override')) return null;
+  const wanted = workload['steps_override'];
+  const names = Array.isArray(wanted) ? wanted : isObject(wanted) ? Object.keys(wanted).filter((name) => wanted[name] !== false) : [];
+  const known = names.filter((name): name is string => typeof name === 'string' && playbook.byName.has(name));
+  return known.length > 0 ? known : null;
+}

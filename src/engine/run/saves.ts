@@ -1,0 +1,59 @@
+import { type CompiledSave, type CompiledStep } from '../playbook/compile.js';
+import { StepFailure } from '../step-executor.js';
+import { type Rendering } from '../template/rendering.js';
+import { type Scope } from '../template/scope.js';
+import { isObject, type Json, type JsonObject } from '../values.js';
+import { asFailure } from './failures.js';
+import { type SaveOutcome } from './events.js';
+
+/** The saves of a step, wherever they stand. */
+export function savesOf(step: CompiledStep): readonly CompiledSave[] {
+  return step.action ? step.action.saves : step.saves;
+}
+
+/**
+ * Why a step must not begin: a save that would certainly run has a storage that cannot be written here. Found before the
+ * action, so that no effect is done whose outcome could then not be kept.
+ */
+export function unsupportedSave(step: CompiledStep): StepFailure | null {
+  const save = savesOf(step).find((each) => !each.supported && each.when === null && each.definition.on !== 'error' && each.definition.onError !== 'continue');
+  return save ? storageFailure(save) : null;
+}
+
+/**
+ * Runs the internal saves (event_log, variables) of a settled step, all of them, in order.
+ * @param fallback what a save without `data` records: the step's value.
+ * @throws StepFailure of the first save that fails without on_error: continue.
+ */
+export function runSaves(step: CompiledStep, succeeded: boolean, fallback: Json, scope: Scope, rendering: Rendering): SaveOutcome[] {
+  return savesOf(step)
+    .filter(({ definition }) => definition.on === 'always' || definition.on === (succeeded ? 'success' : 'error'))
+    .map((save) => runSave(save, fallback, scope, rendering));
+}
+
+function runSave(save: CompiledSave, fallback: Json, scope: Scope, rendering: Rendering): SaveOutcome {
+  const { storage, name, onError } = save.definition;
+  try {
+    if (save.when && !save.when.isTrue(scope, rendering)) return { status: 'skipped', storage, name, data: null, error: null };
+    if (!save.supported) throw storageFailure(save);
+    const data = save.data ? save.data.render(scope, rendering) : fallback;
+    return { status: 'success', storage, name, data, error: null };
+  } catch (thrown) {
+    const failure = asFailure(thrown);
+    if (onError !== 'continue') throw failure;
+    return { status: 'error', storage, name, data: null, error: failure.message };
+  }
+}
+
+/** The value of a `type: save` step: {saved, table, …data} of its last save that ran. */
+export function saveValue(step: CompiledStep, outcomes: readonly SaveOutcome[]): JsonObject {
+  const last = outcomes.findLast((outcome) => outcome.status !== 'skipped');
+  if (!last) return { saved: null };
+  const definition = savesOf(step).find((save) => save.definition.storage === last.storage)?.definition;
+  const table = definition?.fields['table'];
+  return { ...(isObject(last.data) ? last.data : { data: last.data }), saved: last.storage, ...(table === undefined ? {} : { table }) };
+}
+
+function storageFailure(save: CompiledSave): StepFailure {
+  return new StepFailure('unsupported_storage', `Saves to ${save.definition.storage} cannot run here.`, { retryable: false });
+}

@@ -1,0 +1,177 @@
+import { type CompiledStep, valueAliasesOf } from '../playbook/compile.js';
+import { StepFailure } from '../step-executor.js';
+import { type Rendering } from '../template/rendering.js';
+import { type Json, type JsonObject } from '../values.js';
+import { missingOutputs } from './asserts.js';
+import { type Deciding } from './decision.js';
+import { asFailure, detailsOf, errorView } from './failures.js';
+import { type RunErrorDetails, type SaveOutcome, type TakenEdge } from './events.js';
+import { renderMapping, takenEdges } from './route.js';
+import { RunScope, type StepOutcomeView, type StepView } from './run-scope.js';
+import { runSaves, saveValue } from './saves.js';
+
+/** A firing on its way to its end. */
+export interface Settling {
+  readonly step: CompiledStep;
+  readonly wave: number;
+  readonly attempt: number;
+  readonly inputs: JsonObject;
+  readonly arrivedError: RunErrorDetails | null;
+  readonly durationMs: number;
+  readonly rendering: Rendering;
+  readonly logs: string | undefined;
+  /** True once step_started is recorded; its inputs are there then. */
+  readonly started: boolean;
+  /** True where `pass` or `when` skipped the action. */
+  readonly passed: boolean;
+}
+
+/** Ends a firing with a value: projection, contracts, vars, saves, edges; recorded in one step_completed. */
+export function completeStep(deciding: Deciding, settling: Settling, value: Json): void {
+  const { step, rendering, passed } = settling;
+  try {
+    const isTerminal = step === deciding.playbook.terminal;
+    const status = passed ? 'skipped' : 'success';
+    let seen = value;
+    let raw: Json | undefined;
+    if (step.result && !isTerminal && !passed) {
+      raw = value;
+      seen = step.result.render(scopeOf(deciding, settling, outcomeView(settling, value, status)), rendering);
+    }
+    if (!passed) checkReturns(deciding, settling, value);
+    const outcome = outcomeView(settling, seen, status);
+    const vars = step.vars ? renderMapping(step.vars, scopeOf(deciding, settling, outcome), rendering, 'vars') : null;
+    const saves = passed ? [] : runSaves(step, true, seen, scopeOf(deciding, settling, outcome, vars), rendering);
+    if (step.action?.performer?.does === 'save' && !passed) seen = saveValue(step, saves);
+    const ended = isTerminal ? terminalValue(deciding, settling, seen, saves, vars) : undefined;
+    const final = ended?.determined ? ended.value : seen;
+    const view = outcomeView(settling, final, status);
+    const edges = takenEdges(step, deciding.state.override, scopeOf(deciding, settling, view, vars), rendering);
+    deciding.emit({
+      type: 'step_completed',
+      ...placeOf(settling),
+      value: final,
+      ...(raw === undefined ? {} : { raw }),
+      edges,
+      vars,
+      saves,
+      ...(ended && !ended.determined ? { bareEnd: true } : {}),
+      ...(passed ? { passed } : {}),
+      ...tailOf(settling),
+    });
+  } catch (thrown) {
+    failStep(deciding, settling, asFailure(thrown));
+  }
+}
+
+/** Ends a firing with a failure, as its on_error says: the run fails, goes on with an error value, or goes to a handler step. */
+export function failStep(deciding: Deciding, settling: Settling, failure: StepFailure): void {
+  const { step, rendering } = settling;
+  const error = detailsOf(failure, { step: step.name, stepType: step.type, attempt: settling.attempt });
+  const value: JsonObject = { status: 'error', error: failure.message, ...(failure.statusCode === undefined ? {} : { status_code: failure.statusCode }) };
+  const outcome = { ...outcomeView(settling, value, 'error'), error: failure.message };
+  const scope = scopeOf(deciding, settling, outcome, null, error);
+  const saves = savesOfFailure(settling, value, scope);
+  let edges: TakenEdge[] = [];
+  let { kind } = step.onError;
+  try {
+    if (kind === 'continue') edges = takenEdges(step, deciding.state.override, scope, rendering);
+    if (step.onError.kind === 'goto') {
+      const { to, data } = step.onError.target;
+      edges = [{ to: to.name, data: renderMapping(data, scope, rendering, `data of the edge to ${to.name}`) }];
+    }
+  } catch (thrown) {
+    rendering.warn(`on_error: ${asFailure(thrown).message}`);
+    kind = 'fail';
+  }
+  if (kind === 'continue') {
+    const bareEnd = step === deciding.playbook.terminal ? { bareEnd: true } : {};
+    deciding.emit({ type: 'step_completed', ...placeOf(settling), value, edges, vars: null, saves, error, ...bareEnd, ...tailOf(settling) });
+  } else {
+    deciding.emit({ type: 'step_failed', ...placeOf(settling), error, handled: kind === 'goto', edges, vars: null, saves, ...tailOf(settling) });
+  }
+}
+
+/** What a save of an error may not do is hide the error: its own failure becomes a warning. */
+function savesOfFailure(settling: Settling, value: Json, scope: RunScope): SaveOutcome[] {
+  if (!settling.started) return [];
+  try {
+    return runSaves(settling.step, false, value, scope, settling.rendering);
+  } catch (thrown) {
+    settling.rendering.warn(`save: ${asFailure(thrown).message}`);
+    return [];
+  }
+}
+
+/**
+ * The execution's result as the terminal step determines it: `result`, else its action's value (of a save its data), else
+ * the data of its last save that ran, else the data that reached it; else nothing (a bare end).
+ */
+function terminalValue(
+  deciding: Deciding,
+  settling: Settling,
+  value: Json,
+  saves: readonly SaveOutcome[],
+  vars: JsonObject | null,
+): { determined: boolean; value: Json } {
+  const { step, inputs, passed, rendering } = settling;
+  if (step.result) {
+    const scope = scopeOf(deciding, settling, outcomeView(settling, value, 'success'), vars);
+    return { determined: true, value: step.result.render(scope, rendering) };
+  }
+  const saved = saves.findLast((save) => save.status === 'success');
+  if (step.action && !passed && step.action.performer?.does !== 'save') return { determined: true, value };
+  if (saved) return { determined: true, value: saved.data };
+  if (Object.keys(inputs).length > 0) return { determined: true, value: inputs };
+  return { determined: false, value };
+}
+
+function checkReturns(deciding: Deciding, settling: Settling, value: Json): void {
+  const assert = settling.step.action?.assert;
+  if (!assert || assert.returns.length === 0) return;
+  const missing = missingOutputs(assert, value, valueAliasesOf(settling.step));
+  if (missing.length === 0) return;
+  const message = `The value lacks ${missing.join(', ')}.`;
+  if ((assert.mode ?? deciding.world.assertMode) === 'warn') settling.rendering.warn(`assert.returns: ${message}`);
+  else throw new StepFailure('assert_returns', message, { retryable: false });
+}
+
+/** The scope of everything that is rendered once there is an outcome. */
+export function scopeOf(
+  deciding: Deciding,
+  settling: Pick<Settling, 'inputs' | 'arrivedError'>,
+  outcome: StepOutcomeView,
+  vars: JsonObject | null = null,
+  ownError: RunErrorDetails | null = null,
+  moment?: JsonObject,
+): RunScope {
+  const error = ownError ?? settling.arrivedError;
+  const view: StepView = {
+    inputs: settling.inputs,
+    outcome,
+    ...(error ? { error: errorView(error) } : {}),
+    ...(vars ? { vars } : {}),
+    ...(moment ? { moment } : {}),
+  };
+  return new RunScope(deciding.playbook, deciding.state, deciding.facts, view);
+}
+
+export function outcomeView(settling: Pick<Settling, 'step'>, value: Json, status: StepOutcomeView['status']): StepOutcomeView {
+  const { step } = settling;
+  return { names: [step.name, ...step.aliases], value, status, error: null, meta: null, valueAliases: valueAliasesOf(step) };
+}
+
+function placeOf(settling: Settling): { step: string; stepType: string; wave: number; attempt: number } {
+  return { step: settling.step.name, stepType: settling.step.type, wave: settling.wave, attempt: settling.attempt };
+}
+
+function tailOf(settling: Settling): { inputs?: JsonObject; durationMs: number; warnings?: readonly string[]; logs?: string } {
+  const { warnings } = settling.rendering;
+  return {
+    ...(settling.started ? {} : { inputs: settling.inputs }),
+    durationMs: settling.durationMs,
+    ...(warnings.length > 0 ? { warnings } : {}),
+    ...(settling.logs ? { logs: settling.logs } : {}),
+  };
+}
+
