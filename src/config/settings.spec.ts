@@ -1,0 +1,144 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadSettings, SettingsError } from './settings.js';
+
+describe(loadSettings.name, () => {
+  it('needs nothing', () => {
+    expect(loadSettings({})).toMatchObject({
+      host: '127.0.0.1',
+      port: 8080,
+      databaseUrl: null,
+      databaseDirectUrl: null,
+      role: 'all',
+      leaseSeconds: 15,
+      maxInFlightRuns: 2_000,
+      outboundProxy: null,
+      templateEnv: {},
+      scriptRoot: null,
+      python: null,
+      isolation: 'auto',
+      logLevel: 'info',
+      saveErrors: 'fail',
+      assertMode: 'fail',
+      warnings: [],
+      limits: { bodyBytes: 1_048_576, documentBytes: 524_288, inFlightRequests: 512, waitingRequests: 2_000, requestTimeoutMs: 30_000 },
+    });
+  });
+
+  it('takes a variable set to nothing for one not set', () => {
+    expect(loadSettings({ PORT: '', ROLE: ' ' })).toMatchObject({ port: 8080, role: 'all' });
+  });
+
+  it('lists every bad setting at once', () => {
+    const problems = problemsOf({ PORT: '80a', ROLE: 'boss', LEASE_SECONDS: '0.5', MAX_JSON_DEPTH: '0', PYTHON: '/no/such/python' });
+    expect(problems.map((problem) => problem.split(':')[0])).toEqual(['PORT', 'ROLE', 'LEASE_SECONDS', 'PYTHON', 'MAX_JSON_DEPTH']);
+  });
+
+  it.each([
+    ['PORT', '65535', '65536'],
+    ['PORT', '0', '-1'],
+    ['LEASE_SECONDS', '1.5', '0.99'],
+    ['DATABASE_POOL', '2', '1'],
+    ['MAX_BODY_BYTES', '1024', '1023'],
+    ['PYTHON_WORKERS', '1', '1e2'],
+    ['ALLOW_INSECURE', 'true', 'yes'],
+    ['ISOLATION', 'process', 'docker'],
+    ['LOG_LEVEL', 'debug', 'DEBUG'],
+    ['SAVE_ERRORS', 'warn', 'ignore'],
+    ['OUTBOUND_ALLOW', 'api.local:8080, 10.0.0.0/8, 192.168.1.5:443, 10.1.0.0/16:80', '10.0.0.0/64'],
+    ['OUTBOUND_PROXY', 'http://proxy:3128', 'proxy:3128'],
+    ['ENV_ALLOW', 'STAGE, REGION', 'STAGE, NOT A NAME'],
+    ['SCRIPT_ROOT', tmpdir(), './scripts'],
+    ['SCRIPT_ROOT', tmpdir(), join(tmpdir(), 'no such folder')],
+    ['DATABASE_URL', 'postgresql://db.internal/app', 'mysql://db.internal/app'],
+  ])('%s accepts %s and refuses %s', (name, good, bad) => {
+    expect(() => loadSettings({ [name]: good })).not.toThrow();
+    expect(problemsOf({ [name]: bad })).toEqual([expect.stringMatching(`^${name}: `)]);
+  });
+
+  it.each(['127.0.0.1', '127.9.0.1', 'localhost', '::1'])('serves %s without a word', (host) => {
+    expect(loadSettings({ HOST: host })).toMatchObject({ host, warnings: [] });
+  });
+
+  it.each(['0.0.0.0', '::', '10.0.0.7', 'example.org', '127.0.0.1.example.org'])(
+    'serves %s only if ALLOW_INSECURE says so, and warns',
+    (host) => {
+      expect(problemsOf({ HOST: host })).toEqual([expect.stringContaining('ALLOW_INSECURE=true')]);
+      expect(loadSettings({ HOST: host, ALLOW_INSECURE: 'true' }).warnings).toEqual([expect.stringContaining(host)]);
+    },
+  );
+
+  it('listens on the database itself unless told otherwise', () => {
+    const [pooled, direct] = ['postgres://u:p@pooler/app', 'postgres://u:p@db/app'];
+    expect(loadSettings({ DATABASE_URL: pooled }).databaseDirectUrl).toBe(pooled);
+    expect(loadSettings({ DATABASE_URL: pooled, DATABASE_DIRECT_URL: direct }).databaseDirectUrl).toBe(direct);
+    expect(problemsOf({ DATABASE_DIRECT_URL: direct })).toEqual(['DATABASE_DIRECT_URL: needs DATABASE_URL beside it']);
+  });
+
+  it('never repeats an address that may hold a password', () => {
+    expect(problemsOf({ DATABASE_URL: 'redis://u:geheim@db', OUTBOUND_PROXY: 'ftp://u:geheim@proxy' }).join()).not.toContain('geheim');
+  });
+
+  it('shows templates only what ENV_ALLOW names and the environment has', () => {
+    const { templateEnv } = loadSettings({ ENV_ALLOW: 'STAGE,ABSENT', STAGE: ' prod ', SECRET: 'x' });
+    expect(templateEnv).toEqual({ STAGE: ' prod ' });
+  });
+
+  it('cannot be changed', () => {
+    const settings = loadSettings({});
+    expect(() => Object.assign(settings, { port: 1 })).toThrow(TypeError);
+    expect(() => Object.assign(settings.limits, { bodyBytes: 1 })).toThrow(TypeError);
+  });
+
+  describe('PYTHON', () => {
+    let folder: string;
+    beforeEach(() => {
+      folder = mkdtempSync(join(tmpdir(), 'settings-'));
+      writeFileSync(join(folder, 'python3'), '#!/bin/sh\n', { mode: 0o755 });
+      writeFileSync(join(folder, 'plain-file'), '', { mode: 0o644 });
+    });
+    afterEach(() => rmSync(folder, { recursive: true }));
+
+    it('is the first python3 on the PATH', () => {
+      expect(loadSettings({ PATH: `/no/such/folder:${folder}` }).python).toBe(join(folder, 'python3'));
+    });
+
+    it('is a program that exists', () => {
+      expect(loadSettings({ PYTHON: join(folder, 'python3') }).python).toBe(join(folder, 'python3'));
+      expect(problemsOf({ PYTHON: join(folder, 'plain-file') })).toEqual([expect.stringMatching(/^PYTHON: /)]);
+      expect(problemsOf({ PYTHON: 'python9', PATH: folder })).toEqual([expect.stringMatching(/^PYTHON: /)]);
+    });
+  });
+
+  describe('DATA_DIR', () => {
+    const getuid = process.getuid;
+    afterEach(() => (process.getuid = getuid));
+
+    it.each([
+      ['the one given', 1000, { DATA_DIR: '/srv/data', XDG_DATA_HOME: '/x' }, '/srv/data'],
+      ['the folder for services, as root', 0, { HOME: '/root' }, '/var/lib/showrunner'],
+      ['the data folder of the user', 1000, { HOME: '/home/ann', XDG_DATA_HOME: '/home/ann/data' }, '/home/ann/data/showrunner'],
+      ['below the home folder', 1000, { HOME: '/home/ann' }, '/home/ann/.local/share/showrunner'],
+      [
+        'below the home folder where XDG_DATA_HOME is relative',
+        1000,
+        { HOME: '/home/ann', XDG_DATA_HOME: 'data' },
+        '/home/ann/.local/share/showrunner',
+      ],
+    ])('is %s', (_name, uid, env, expected) => {
+      process.getuid = () => uid;
+      expect(loadSettings(env).dataDir).toBe(expected);
+    });
+  });
+});
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    loadSettings(env);
+  } catch (error) {
+    if (error instanceof SettingsError) return error.problems;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}

@@ -1,0 +1,128 @@
+import { availableParallelism } from 'node:os';
+import { parseOutboundAllow } from '../outbound/allow-list.js';
+import { dataFolder } from './data-folder.js';
+import { Environment } from './environment.js';
+import { readRequestLimits, type RequestLimits } from './request-limits.js';
+
+const ROLES = ['all', 'api', 'worker'] as const;
+const ISOLATIONS = ['auto', 'bubblewrap', 'process'] as const;
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const FAIL_OR_WARN = ['fail', 'warn'] as const;
+const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+export type Role = (typeof ROLES)[number];
+export type Isolation = (typeof ISOLATIONS)[number];
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export type FailOrWarn = (typeof FAIL_OR_WARN)[number];
+
+/** Every setting of the service, read once at boot from the environment and never changed. */
+export class Settings {
+  readonly host: string;
+  /** 0 asks the system for a free one. */
+  readonly port: number;
+  readonly allowInsecure: boolean;
+  readonly dataDir: string;
+  /** Null: the embedded PostgreSQL below `dataDir`. */
+  readonly databaseUrl: string | null;
+  /** For LISTEN, which a pooler does not pass on; null with `databaseUrl`. */
+  readonly databaseDirectUrl: string | null;
+  /** Connections of this node. */
+  readonly databasePool: number;
+  readonly role: Role;
+  readonly leaseSeconds: number;
+  readonly maxInFlightRuns: number;
+  readonly outboundAllow: ReturnType<typeof parseOutboundAllow>;
+  readonly outboundProxy: URL | null;
+  /** What templates see as `env`: the variables named in ENV_ALLOW that are set. */
+  readonly templateEnv: Readonly<Record<string, string>>;
+  /** Null: steps cannot take code from files. */
+  readonly scriptRoot: string | null;
+  /** Absolute path; null: no Python on this machine. */
+  readonly python: string | null;
+  readonly pythonWorkers: number;
+  readonly isolation: Isolation;
+  readonly logLevel: LogLevel;
+  /** What a failed `save` to an external storage does to its step. */
+  readonly saveErrors: FailOrWarn;
+  /** What a broken `assert` does to its step. */
+  readonly assertMode: FailOrWarn;
+  readonly limits: RequestLimits;
+  /** What the operator should know although nothing is wrong. */
+  readonly warnings: readonly string[];
+
+  constructor(environment: Environment) {
+    this.host = environment.text('HOST') ?? '127.0.0.1';
+    this.port = environment.integer('PORT', 8080, { min: 0, max: 65_535 });
+    this.allowInsecure = environment.flag('ALLOW_INSECURE');
+    this.warnings = Object.freeze(exposureWarnings(environment, this.host, this.allowInsecure));
+    this.dataDir = dataFolder(environment);
+    this.databaseUrl = databaseUrl(environment, 'DATABASE_URL');
+    this.databaseDirectUrl = databaseUrl(environment, 'DATABASE_DIRECT_URL') ?? this.databaseUrl;
+    if (environment.text('DATABASE_DIRECT_URL') !== null && environment.text('DATABASE_URL') === null) {
+      environment.refuse('DATABASE_DIRECT_URL', 'needs DATABASE_URL beside it', null);
+    }
+    this.databasePool = environment.integer('DATABASE_POOL', 10, { min: 2, max: 1_000 });
+    this.role = environment.oneOf('ROLE', ROLES, 'all');
+    this.leaseSeconds = environment.number('LEASE_SECONDS', 15, { min: 1, max: 3_600 });
+    this.maxInFlightRuns = environment.integer('MAX_IN_FLIGHT_RUNS', 2_000, { min: 1, max: 1_000_000 });
+    this.outboundAllow = Object.freeze(environment.parse('OUTBOUND_ALLOW', parseOutboundAllow));
+    this.outboundProxy = environment.url('OUTBOUND_PROXY', ['http:', 'https:']);
+    this.templateEnv = Object.freeze(templateEnv(environment));
+    this.scriptRoot = environment.folder('SCRIPT_ROOT');
+    this.python = python(environment);
+    this.pythonWorkers = environment.integer('PYTHON_WORKERS', availableParallelism(), { min: 1, max: 1_024 });
+    this.isolation = environment.oneOf('ISOLATION', ISOLATIONS, 'auto');
+    this.logLevel = environment.oneOf('LOG_LEVEL', LOG_LEVELS, 'info');
+    this.saveErrors = environment.oneOf('SAVE_ERRORS', FAIL_OR_WARN, 'fail');
+    this.assertMode = environment.oneOf('ASSERT_MODE', FAIL_OR_WARN, 'fail');
+    this.limits = readRequestLimits(environment);
+    Object.freeze(this);
+  }
+}
+
+/** Settings that cannot be used; the message lists every one of them. */
+export class SettingsError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(`Bad settings:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    this.name = 'SettingsError';
+  }
+}
+
+/** Reads all settings. Throws a SettingsError that names every bad one at once. */
+export function loadSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+  const environment = new Environment(env);
+  const settings = new Settings(environment);
+  if (environment.problems.length > 0) throw new SettingsError(Object.freeze([...environment.problems]));
+  return settings;
+}
+
+/** Nothing asks callers who they are yet: whoever reaches the port may do everything. */
+function exposureWarnings(environment: Environment, host: string, allowInsecure: boolean): string[] {
+  if (host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)) return [];
+  if (!allowInsecure) {
+    return environment.refuse(
+      'HOST',
+      `"${host}" is reachable from other machines, and nothing asks callers who they are: set ALLOW_INSECURE=true if that is meant`,
+      [],
+    );
+  }
+  return [`HOST ${host} is reachable from other machines and nothing asks callers who they are (ALLOW_INSECURE)`];
+}
+
+function databaseUrl(environment: Environment, name: string): string | null {
+  const url = environment.url(name, ['postgres:', 'postgresql:']);
+  return url === null ? null : environment.text(name);
+}
+
+function templateEnv(environment: Environment): Record<string, string> {
+  const names = environment.list('ENV_ALLOW', ENVIRONMENT_NAME, 'the name of an environment variable');
+  return Object.fromEntries(names.flatMap((name) => environment.verbatim(name).map((value) => [name, value])));
+}
+
+function python(environment: Environment): string | null {
+  const wanted = environment.text('PYTHON');
+  const found = environment.program(wanted ?? 'python3');
+  if (wanted !== null && found === null)
+    environment.refuse('PYTHON', `there is no program "${wanted}" (an absolute path, or a name on the PATH)`, null);
+  return found;
+}
