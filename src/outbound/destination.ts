@@ -1,0 +1,52 @@
+import { OutboundError } from '../engine/outbound-port.js';
+import { unlessAborted } from './abort.js';
+import { type Destination, refusalOf } from './address-policy.js';
+import { type AllowList } from './allow-list.js';
+import { type OwnDatabase } from './own-database.js';
+import { addressesOf, type Resolve } from './resolve.js';
+
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
+
+/** Reads an endpoint the way browsers do, so that every notation of an address becomes its plain one. Throws OutboundError `invalid_endpoint`. */
+export function parseEndpoint(text: string, base?: URL): URL {
+  const url = URL.parse(text, base?.href);
+  if (!url) throw new OutboundError('invalid_endpoint', 'The endpoint is not a URL');
+  if (!(url.protocol in DEFAULT_PORTS)) throw new OutboundError('invalid_endpoint', 'The endpoint is not an http or https URL');
+  if (url.username !== '' || url.password !== '') {
+    throw new OutboundError('invalid_endpoint', 'The endpoint holds a user name or password; send them as a header');
+  }
+  url.hash = '';
+  return url;
+}
+
+/** Turns a URL into addresses that were checked; connecting to anything else would undo the check. */
+export class DestinationCheck {
+  constructor(
+    private readonly allow: AllowList,
+    private readonly ownDatabase: OwnDatabase,
+    private readonly resolve: Resolve,
+  ) {}
+
+  /** Resolves once and refuses the whole destination if one answer is not allowed. Throws OutboundError. */
+  async destinationOf(url: URL, signal: AbortSignal): Promise<Destination> {
+    const destination = await this.resolved(url, signal);
+    const refusal = refusalOf(destination, this.allow, await unlessAborted(this.ownDatabase.destinations(), signal));
+    if (refusal === null) return destination;
+    const where = `${url.hostname}:${destination.port}`;
+    const remedy = refusal.allowable
+      ? `whoever runs this service can allow it with OUTBOUND_ALLOW=${where}`
+      : 'OUTBOUND_ALLOW cannot allow it';
+    throw new OutboundError('outbound_blocked', `Calls to ${where} are not allowed: ${refusal.address} is ${refusal.reason}; ${remedy}`);
+  }
+
+  private async resolved(url: URL, signal: AbortSignal): Promise<Destination> {
+    const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+    const port = url.port === '' ? (DEFAULT_PORTS[url.protocol] ?? 0) : Number(url.port);
+    const addresses = await unlessAborted(
+      addressesOf(host, this.resolve).catch(() => []),
+      signal,
+    );
+    if (addresses.length === 0) throw new OutboundError('connection_error', `The host ${host} could not be resolved`);
+    return { host, port, addresses };
+  }
+}

@@ -1,0 +1,118 @@
+import { type Dispatcher } from 'undici';
+import { type Outbound, OutboundError, type OutboundRequest, type OutboundResponse } from '../engine/outbound-port.js';
+import { type AllowList } from './allow-list.js';
+import { outboundErrorOf } from './connection-error.js';
+import { ConnectionPools } from './connection-pools.js';
+import { DestinationCheck, parseEndpoint } from './destination.js';
+import { type Endpoint, OwnDatabase } from './own-database.js';
+import { type Hop, redirectOf } from './redirect.js';
+import { type Resolve, resolveWithSystem } from './resolve.js';
+import { readBody, tooLarge } from './response-body.js';
+
+const MAX_REDIRECTS = 5;
+const MAX_RESPONSE_BYTES = 16 * 1_048_576;
+/** Belong to the connection, so the client sets them; Host decides the certificate name and stays that of the URL. */
+const CONNECTION_HEADERS = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+const METHOD = /^(?!CONNECT$|TRACE$)[A-Z]+$/;
+
+export interface OutboundOptions {
+  /** Exceptions to "public addresses only". */
+  readonly allow: AllowList;
+  /** The service's own database: refused whatever `allow` says. */
+  readonly ownDatabase?: readonly Endpoint[];
+  /** Default: the resolver of the machine. */
+  readonly resolve?: Resolve;
+}
+
+/**
+ * The one HTTP client of the service. Every request, redirects included, is resolved once, checked against the address
+ * policy and sent to exactly the checked addresses. One instance per process; `close` at shutdown.
+ */
+export class OutboundClient implements Outbound {
+  private readonly pools = new ConnectionPools();
+  private readonly check: DestinationCheck;
+  private closed = false;
+
+  constructor({ allow, ownDatabase = [], resolve = resolveWithSystem }: OutboundOptions) {
+    this.check = new DestinationCheck(allow, new OwnDatabase(ownDatabase, resolve), resolve);
+  }
+
+  async fetch(request: OutboundRequest): Promise<OutboundResponse> {
+    const startedAt = performance.now();
+    let hop = firstHop(request);
+    for (let redirects = 0; ; redirects += 1) {
+      const answer = await this.send(hop, request);
+      const next = redirectOf(hop, answer.statusCode, first(answer.headers.location));
+      if (next === null) return this.read(hop, answer, request, startedAt);
+      await answer.body.dump({ limit: 16_384, signal: request.signal }).catch(() => undefined);
+      if (redirects === MAX_REDIRECTS) {
+        throw new OutboundError('connection_error', `The call was redirected more than ${MAX_REDIRECTS} times`, { retryable: false });
+      }
+      hop = next;
+    }
+  }
+
+  /** Ends every connection; calls under way and later ones fail. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.pools.close();
+  }
+
+  private async send({ url, method, headers, body }: Hop, { signal, verify = true }: OutboundRequest): Promise<Dispatcher.ResponseData> {
+    const destination = await this.check.destinationOf(url, signal);
+    if (this.closed) throw new OutboundError('connection_error', 'This service is shutting down');
+    try {
+      const pool = this.pools.poolFor(url.origin, destination, verify);
+      return await pool.request({ method, path: url.pathname + url.search, headers, body, signal });
+    } catch (error) {
+      throw outboundErrorOf(error, url, signal);
+    }
+  }
+
+  private async read(hop: Hop, answer: Dispatcher.ResponseData, request: OutboundRequest, startedAt: number): Promise<OutboundResponse> {
+    const maxBytes = request.maxResponseBytes ?? MAX_RESPONSE_BYTES;
+    try {
+      if (hop.method !== 'HEAD' && Number(first(answer.headers['content-length'])) > maxBytes) {
+        answer.body.on('error', () => undefined).destroy();
+        throw tooLarge(maxBytes);
+      }
+      const body = await readBody(answer.body, joined(answer.headers['content-encoding']), maxBytes);
+      const headers = plainHeaders(answer.headers);
+      return { status: answer.statusCode, url: hop.url.href, headers, body, elapsedMs: performance.now() - startedAt };
+    } catch (error) {
+      throw outboundErrorOf(error, hop.url, request.signal);
+    }
+  }
+}
+
+function firstHop({ url, method, headers = {}, body = null }: OutboundRequest): Hop {
+  if (!METHOD.test(method)) throw new OutboundError('invalid_endpoint', 'The method is not one of HTTP');
+  const own = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
+  const sent = own.filter(([name]) => !CONNECTION_HEADERS.has(name));
+  return { url: parseEndpoint(url), method, headers: { 'accept-encoding': 'gzip, deflate, br, zstd', ...Object.fromEntries(sent) }, body };
+}
+
+function plainHeaders(headers: Dispatcher.ResponseData['headers']): Record<string, string | string[]> {
+  const entries = Object.entries(headers).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries.map(([name, value]) => [name, name === 'set-cookie' ? [value ?? ''].flat() : joined(value)]));
+}
+
+function joined(value: string | string[] | undefined): string {
+  return Array.isArray(value) ? value.join(', ') : (value ?? '');
+}
+
+function first(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}

@@ -1,0 +1,93 @@
+import { pipeline, Readable } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw, createZstdDecompress } from 'node:zlib';
+import { OutboundError } from '../engine/outbound-port.js';
+
+/** What compression can honestly do: text rarely shrinks below a twentieth. */
+const MAX_RATIO = 100;
+/** Small bodies may exceed the ratio: a few hundred bytes of repetition are no bomb. */
+const RATIO_FREE_BYTES = 1_048_576;
+const MAX_CODINGS = 3;
+
+/**
+ * Reads a body to its end and undoes its Content-Encoding. Throws OutboundError: `response_too_large` above `maxBytes`
+ * received or decoded, or above 100 decoded bytes for one received; `connection_error` where the encoding is broken.
+ * An encoding nobody knows is left as it is.
+ */
+export async function readBody(body: Readable, encoding: string, maxBytes: number): Promise<Uint8Array> {
+  const codings = encoding
+    .toLowerCase()
+    .split(',')
+    .map((coding) => coding.trim())
+    .filter((coding) => coding !== '' && coding !== 'identity');
+  let received = 0;
+  const counted = async function* (): AsyncIterable<Uint8Array> {
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      received += chunk.length;
+      if (received > maxBytes) throw tooLarge(maxBytes);
+      yield chunk;
+    }
+  };
+  if (codings.length > MAX_CODINGS || codings.some((coding) => !CODINGS.has(coding))) return collect(counted(), maxBytes);
+  const decoded = codings.reduceRight((bytes, coding) => decode(bytes, coding), counted());
+  return collect(decoded, maxBytes, (size) => {
+    if (size > RATIO_FREE_BYTES && size > received * MAX_RATIO) {
+      throw new OutboundError('response_too_large', `The response unpacks to more than ${MAX_RATIO} times its size`);
+    }
+  });
+}
+
+export function tooLarge(maxBytes: number): OutboundError {
+  return new OutboundError('response_too_large', `The response is larger than ${maxBytes} bytes`);
+}
+
+async function collect(chunks: AsyncIterable<Uint8Array>, maxBytes: number, check?: (size: number) => void): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of chunks) {
+    size += chunk.length;
+    if (size > maxBytes) throw tooLarge(maxBytes);
+    check?.(size);
+    parts.push(chunk);
+  }
+  return Buffer.concat(parts, size);
+}
+
+const CODINGS = new Set(['gzip', 'x-gzip', 'br', 'zstd', 'deflate']);
+
+function decoderFor(coding: string, firstByte: number) {
+  switch (coding) {
+    case 'br':
+      return createBrotliDecompress();
+    case 'zstd':
+      return createZstdDecompress();
+    case 'deflate':
+      // RFC 9110 means zlib; some servers send the bare stream. A zlib header has 8 in its low half byte.
+      return (firstByte & 0x0f) === 8 ? createInflate() : createInflateRaw();
+    default:
+      return createGunzip();
+  }
+}
+
+/** Decodes as fast as the result is read, so that memory stays flat whatever the body unpacks to. */
+async function* decode(source: AsyncIterable<Uint8Array>, coding: string): AsyncIterable<Uint8Array> {
+  const chunks = source[Symbol.asyncIterator]();
+  const first = await chunks.next();
+  if (first.done) return; // HEAD and 204 may name an encoding and send nothing
+  let sourceError: unknown;
+  const input = async function* () {
+    try {
+      yield first.value;
+      yield* { [Symbol.asyncIterator]: () => chunks };
+    } catch (error) {
+      sourceError = error;
+      throw error;
+    }
+  };
+  const decoder = decoderFor(coding, first.value[0] ?? 0);
+  pipeline(Readable.from(input()), decoder, () => undefined); // an error of either side is thrown by the loop below
+  try {
+    yield* decoder as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    throw sourceError ?? new OutboundError('connection_error', `The response is not valid ${coding}`, { cause: error });
+  }
+}
