@@ -1,7 +1,12 @@
 import { PathVersions, type PathState } from './path-versions.js';
 
 /** A database whose answers are given by hand. */
-function fakeReads(): { read: () => Promise<PathState>; answer: (tag: string) => Promise<void>; fail: () => Promise<void>; count: () => number } {
+function fakeReads(): {
+  read: () => Promise<PathState>;
+  answer: (tag: string) => Promise<void>;
+  fail: () => Promise<void>;
+  count: () => number;
+} {
   const waiting: { resolve: (state: PathState) => void; reject: (error: Error) => void }[] = [];
   let count = 0;
   const settled = (): Promise<void> => new Promise((done) => setImmediate(done));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import semver from 'semver';
-import { checkTagName, nextVersion, normaliseVersion, parseAskedVersion } from './version.js';
+import { checkTagName, compareVersions, nextVersion, normaliseVersion, parseAskedVersion, versionColumns } from './version.js';
 
 describe(normaliseVersion.name, () => {
   it.each([
@@ -101,4 +101,22 @@ describe(checkTagName.name, () => {
   it.each(['latest', 'x', 'v1', 'v1.2.3', '1', '', '-a', 'a b', 'a'.repeat(65)])('refuses %p', (tag) =>
     expect(() => checkTagName(tag)).toThrow(expect.objectContaining({ code: 'invalid_value' })),
   );
+});
+
+describe(versionColumns.name, () => {
+  it('sorts as semantic versions do', () => {
+    const identifier = fc.oneof(fc.constantFrom('rc', 'rc-1', 'alpha', 'x', '-', 'A', 'Rc'), fc.integer({ min: 0, max: 2000 }).map(String));
+    const version = fc.array(identifier, { maxLength: 3 }).map((parts) => (parts.length > 0 ? `1.0.0-${parts.join('.')}` : '1.0.0'));
+    const order = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+    fc.assert(
+      fc.property(version, version, (a, b) =>
+        expect(order(versionColumns(a).prereleaseKey, versionColumns(b).prereleaseKey)).toBe(compareVersions(a, b)),
+      ),
+      { numRuns: 500 },
+    );
+  });
+
+  it('keeps the numbers apart', () => {
+    expect(versionColumns('1.20.3-rc.1')).toMatchObject({ text: '1.20.3-rc.1', major: 1, minor: 20, patch: 3 });
+  });
 });

@@ -1,5 +1,6 @@
 import semver from 'semver';
 import { EngineError } from '../engine/engine-error.js';
+import { type VersionColumns } from '../storage/repositories/playbook.repository.js';
 
 /** Longest version, range or tag a request may carry; the same bound as node-semver's own. */
 export const MAX_VERSION_LENGTH = 256;
@@ -78,8 +79,24 @@ export function compareVersions(a: string, b: string): number {
   return semver.compare(a, b);
 }
 
+/** A canonical version as the columns it is stored and sorted by. */
+export function versionColumns(version: string): VersionColumns {
+  const { major, minor, patch, prerelease } = new semver.SemVer(version);
+  return { text: version, major, minor, patch, prereleaseKey: prereleaseKey(prerelease) };
+}
+
 export function isPrerelease(version: string): boolean {
   return version.includes('-');
+}
+
+/**
+ * Text whose bytewise order is that of semantic versions: numbers below words, shorter numbers first, `!` below every character
+ * of an identifier, and `~`, the release, above all.
+ */
+function prereleaseKey(identifiers: readonly (string | number)[]): string {
+  if (identifiers.length === 0) return '~';
+  const keys = identifiers.map(String).map((text) => (/^\d+$/.test(text) ? `0${String(text.length).padStart(3, '0')}${text}` : `1${text}`));
+  return keys.join('!');
 }
 
 function rangeOf(text: string): semver.Range | null {

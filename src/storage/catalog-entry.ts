@@ -26,5 +26,7 @@ export interface CatalogEntry {
 
 /** An entry as lists show it. */
 export interface ListedEntry extends CatalogEntry {
+  /** At most 2,000 characters of it. */
   readonly description: string | null;
+  readonly stepCount: number;
 }

@@ -1,5 +1,5 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm';
-import { type Json } from '../../engine/values.js';
+import { type Issue } from '../../engine/engine-error.js';
 
 /** A registered, immutable version of a catalog entry. */
 @Entity('playbook')
@@ -43,14 +43,15 @@ export class PlaybookEntity {
   @Column({ type: 'text' })
   readonly source!: string;
 
+  /** A Playbook; typed loosely, because TypeORM's types recurse for ever into JSON. */
   @Column({ type: 'json' })
-  readonly normalised!: Json;
+  readonly normalised!: object;
 
   @Column({ type: 'text', nullable: true })
   readonly description!: string | null;
 
   @Column({ type: 'json' })
-  readonly warnings!: Json;
+  readonly warnings!: readonly Issue[];
 
   @Column({ type: 'text' })
   readonly status!: string;
