@@ -12,12 +12,22 @@ export interface PathState {
 export class KnownPath {
   /** Bounded: ranges are text of callers. */
   readonly choices = new LruMap<string, CatalogEntry>(64);
+  private readonly names = new LruMap<string, KnownPath>(8);
 
   constructor(
     readonly state: PathState,
     /** Monotonic ms at which the reading of the state began. */
     readonly readAt: number,
   ) {}
+
+  /** The same path with only the entries of one name: how entries are found that are called by their path and name. */
+  named(name: string): KnownPath {
+    const known =
+      this.names.get(name) ??
+      new KnownPath({ ...this.state, versions: this.state.versions.filter((entry) => entry.name === name) }, this.readAt);
+    this.names.set(name, known);
+    return known;
+  }
 }
 
 /** Milliseconds after which a state is not used any more: what another node registered is seen by then, whatever NOTIFY does. */

@@ -11,6 +11,20 @@ describe(LruMap.name, () => {
     expect([map.get('a'), map.get('b'), map.get('c')]).toEqual([1, undefined, 3]);
   });
 
+  it('weighs', () => {
+    const map = new LruMap<string, number>(10);
+    map.set('a', 1, 4);
+    map.set('b', 2, 4);
+    map.set('a', 3, 5);
+    map.set('c', 4, 3);
+    expect([map.get('a'), map.get('b'), map.get('c')]).toEqual([3, undefined, 4]);
+    map.set('d', 5, 11);
+    expect(map.get('d')).toBeUndefined();
+    map.delete('c');
+    map.set('e', 6, 10);
+    expect(map.get('e')).toBe(6);
+  });
+
   it('behaves like a list of the most recently used keys', () => {
     const operation = fc.tuple(fc.constantFrom('get', 'set', 'delete'), fc.integer({ min: 0, max: 6 }));
     fc.assert(

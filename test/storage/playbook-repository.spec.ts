@@ -100,7 +100,7 @@ describe(PlaybookRepository.name, () => {
       source: 'kept/whole 1.2.0-rc.1',
       description: 'about kept/whole 1.2.0-rc.1',
     });
-    expect(await playbooks.normalisedById(TENANT, entry.id)).toMatchObject({ metadata: { name: 'kept/whole' } });
+    expect(await playbooks.normalisedById(TENANT, entry.id)).toMatchObject({ playbook: { metadata: { name: 'kept/whole' } } });
     expect(await playbooks.entryById('other', entry.id)).toBeNull();
     expect(await playbooks.storedById('other', entry.id)).toBeNull();
     expect(await playbooks.normalisedById('other', entry.id)).toBeNull();

@@ -92,10 +92,11 @@ export class PlaybookRepository {
     return row && { ...toEntry(row), description: row.description, warnings: row.warnings, source: row.source };
   }
 
-  /** The canonical form of an entry: what is compiled and executed. */
-  async normalisedById(tenantId: string, id: string): Promise<Playbook | null> {
-    const row = await this.db.getRepository(PlaybookEntity).findOne({ select: { id: true, normalised: true }, where: { tenantId, id } });
-    return row && (row.normalised as Playbook);
+  /** The canonical form of an entry: what is compiled and executed. `size` is the length of its JSON text. */
+  async normalisedById(tenantId: string, id: string): Promise<{ readonly playbook: Playbook; readonly size: number } | null> {
+    const text = 'SELECT normalised::text AS normalised FROM playbook WHERE tenant_id = $1 AND id = $2';
+    const [row] = await this.db.query<{ readonly normalised: string }[]>(text, [tenantId, id]);
+    return row ? { playbook: JSON.parse(row.normalised) as Playbook, size: row.normalised.length } : null;
   }
 
   /**

@@ -1,0 +1,133 @@
+import { Injectable } from '@nestjs/common';
+import { EngineError } from '../engine/engine-error.js';
+import { type CatalogEntry } from '../storage/catalog-entry.js';
+import { PlaybookRepository, type StoredEntry } from '../storage/repositories/playbook.repository.js';
+import { isCatalogId, normalisePath, parentOf, parseReference } from './catalog-path.js';
+import { type KnownPath, PathVersions } from './path-versions.js';
+import { chooseVersion, resolveVersion, type Resolution } from './resolve.js';
+import { type AskedVersion, parseAskedVersion } from './version.js';
+
+/** What a start or a reader asked for, as its request wrote it. */
+export interface EntryReference {
+  /** A path; a start by `playbook_id` also takes an id and `path@version` here. */
+  readonly playbook: string;
+  /** As sent; null where the request says nothing. */
+  readonly version: string | null;
+  /** True for the words of `playbook_id`: ids and versions behind the path are understood. */
+  readonly mayBeId: boolean;
+  /** What no version means: the highest (`latest`), or the one registered last (`newest`). */
+  readonly unversioned: 'latest' | 'newest';
+}
+
+export interface ResolvedEntry {
+  readonly entry: CatalogEntry;
+  /** Canonical, or as the request wrote it where it named one exact version. */
+  readonly shownVersion: string;
+  /** As sent; `latest` where nothing was. */
+  readonly requestedVersion: string;
+  /** For `Warning` headers: the entry is deprecated or yanked. */
+  readonly warnings: readonly string[];
+}
+
+/** Finds entries: what a reference means, and why. */
+@Injectable()
+export class CatalogService {
+  constructor(
+    private readonly playbooks: PlaybookRepository,
+    private readonly paths: PathVersions,
+  ) {}
+
+  /**
+   * The entry a reference means. Hot path: no query where the path was resolved within the last second.
+   * @throws EngineError `invalid_path`, `invalid_version`, `unknown_playbook`, `unknown_version`, `unknown_tag`
+   */
+  async resolve(tenantId: string, reference: EntryReference): Promise<ResolvedEntry> {
+    const named = reference.mayBeId
+      ? parseReference(reference.playbook)
+      : { id: null, path: normalisePath(reference.playbook), version: null };
+    const byId = named.id === null ? null : await this.playbooks.entryById(tenantId, named.id);
+    if (byId) return resolved(byId, byId.version, reference.version ?? 'latest');
+    const requested = requestedVersion(named.version, reference.version);
+    const asked: AskedVersion =
+      requested === null && reference.unversioned === 'newest' ? { kind: 'newest' } : parseAskedVersion(requested);
+    const known = await this.known(tenantId, named.path);
+    const entry = this.choose(known, named.path, asked, requested);
+    const shown = asked.kind === 'exact' && requested !== null ? requested.trim() : entry.version;
+    return resolved(entry, shown, requested ?? 'latest');
+  }
+
+  /** Every version of a path and why it was or was not chosen. @throws EngineError as `resolve` */
+  async explain(tenantId: string, path: string, version: string | null): Promise<Resolution & { readonly path: string }> {
+    const normalised = normalisePath(path);
+    const asked = parseAskedVersion(version);
+    const { state } = await this.known(tenantId, normalised);
+    const resolution = resolveVersion(asked, state.versions, taggedBy(asked, state.tags));
+    return { ...resolution, path: state.versions[0]?.path ?? normalised };
+  }
+
+  /** Every version of a path, newest registration first. @throws EngineError `invalid_path`, `unknown_playbook` */
+  async versions(tenantId: string, path: string): Promise<KnownPath['state'] & { readonly path: string }> {
+    const { state } = await this.known(tenantId, normalisePath(path));
+    return { ...state, path: state.versions[0]?.path ?? path };
+  }
+
+  /** An entry with its text. @throws EngineError `unknown_playbook` */
+  async stored(tenantId: string, id: string): Promise<StoredEntry> {
+    const entry = isCatalogId(id) ? await this.playbooks.storedById(tenantId, id) : null;
+    return entry ?? refuseUnknown(id);
+  }
+
+  /** The path and, where that is unknown, the path above it as far as its entries have the last segment for a name. */
+  private async known(tenantId: string, path: string): Promise<KnownPath> {
+    const known = await this.paths.of(tenantId, path);
+    if (known.state.versions.length > 0) return known;
+    const above = parentOf(path);
+    const parent = above && (await this.paths.of(tenantId, above.parent)).named(above.name);
+    return parent && parent.state.versions.length > 0 ? parent : refuseUnknown(path);
+  }
+
+  private choose(known: KnownPath, path: string, asked: AskedVersion, requested: string | null): CatalogEntry {
+    const key = asked.kind === 'newest' ? '' : (requested ?? 'latest');
+    const remembered = known.choices.get(key);
+    if (remembered) return remembered;
+    const { versions, tags } = known.state;
+    const chosen = chooseVersion(asked, versions, taggedBy(asked, tags));
+    if (!chosen) throw noneMatches(path, asked, requested ?? 'latest', tags);
+    known.choices.set(key, chosen);
+    return chosen;
+  }
+}
+
+/** A version behind the path and one in the request are two names of one thing. */
+function requestedVersion(behindPath: string | null, field: string | null): string | null {
+  if (behindPath === null || field === null || behindPath.trim() === field.trim()) return behindPath ?? field;
+  const message = `names the version ${field}, the path ${behindPath}`;
+  throw new EngineError('invalid', 'ambiguous_field', `The request ${message}.`, [
+    { code: 'ambiguous_field', pointer: '/version', message },
+  ]);
+}
+
+function resolved(entry: CatalogEntry, shownVersion: string, requestedVersion: string): ResolvedEntry {
+  return { entry, shownVersion, requestedVersion, warnings: warningsOf(entry) };
+}
+
+const NO_WARNINGS: readonly string[] = [];
+
+function warningsOf(entry: CatalogEntry): readonly string[] {
+  if (entry.status === 'active') return NO_WARNINGS;
+  return [`${entry.path} ${entry.version} is ${entry.status}${entry.statusReason === null ? '' : `: ${entry.statusReason}`}`];
+}
+
+function taggedBy(asked: AskedVersion, tags: ReadonlyMap<string, string>): string | null {
+  return asked.kind === 'tag' ? (tags.get(asked.tag) ?? null) : null;
+}
+
+function refuseUnknown(reference: string): never {
+  throw new EngineError('not_found', 'unknown_playbook', `There is no catalog entry "${reference}".`);
+}
+
+function noneMatches(path: string, asked: AskedVersion, requested: string, tags: ReadonlyMap<string, string>): EngineError {
+  if (asked.kind === 'tag' && !tags.has(asked.tag))
+    return new EngineError('not_found', 'unknown_tag', `${path} has no tag "${asked.tag}".`);
+  return new EngineError('not_found', 'unknown_version', `${path} has no version that matches "${requested}".`);
+}
