@@ -68,9 +68,19 @@ export class RequestPipe<T extends object> implements PipeTransform<unknown, T> 
     this.explain ??= this.compile(true);
     this.explain(body);
     const wording = wordingOf(this.dto, body);
-    const issues = (this.explain.errors ?? []).slice(0, MAX_ISSUES).map((error) => issueOf(error, wording));
+    const issues = telling(this.explain.errors ?? [])
+      .slice(0, MAX_ISSUES)
+      .map((error) => issueOf(error, wording));
     return new EngineError('invalid', 'invalid_request', 'The request is not valid; errors[] says where.', distinct(issues));
   }
+}
+
+/** Leaves out what only echoes another finding: "or null", and the union around a nested one. */
+function telling(errors: readonly ErrorObject[]): ErrorObject[] {
+  const direct = errors.filter(
+    ({ keyword, params }) => keyword !== 'anyOf' && !(keyword === 'type' && (params as { type?: unknown }).type === 'null'),
+  );
+  return direct.length > 0 ? direct : [...errors];
 }
 
 function issueOf(error: ErrorObject, wording: ReadonlyMap<string, string>): Issue {

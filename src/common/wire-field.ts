@@ -1,5 +1,5 @@
 import { ApiPropertyOptional, type ApiPropertyOptions } from '@nestjs/swagger';
-import { type JsonObject, type Json } from '../engine/values.js';
+import { isObject, type Json, type JsonObject } from '../engine/values.js';
 import { EngineError } from '../engine/engine-error.js';
 
 /** How a field may also be written by real clients; applied before a request is checked. */
@@ -7,6 +7,8 @@ interface WireField {
   readonly aliases: readonly string[];
   /** Brings other spellings of the value into the form of the contract. */
   readonly normalise?: (value: Json) => Json;
+  /** Fields of the object that the value is. */
+  readonly nested?: () => ReadonlyMap<string, WireField>;
 }
 
 const FIELDS = 'showrunner:wire-fields';
@@ -23,6 +25,11 @@ export function Aliases(names: readonly string[], documented: ApiPropertyOptions
   };
 }
 
+/** An object with wire fields of its own. */
+export const Nested = (dto: () => { prototype: object }): PropertyDecorator => {
+  return (target, property) => declareField(target, String(property), { aliases: [], nested: () => wireFieldsOf(dto().prototype) });
+};
+
 /** Ids and versions that some clients send as numbers. */
 export const NumberAsText = (): PropertyDecorator => normalised((value) => (typeof value === 'number' ? String(value) : value));
 
@@ -36,7 +43,11 @@ function normalised(normalise: (value: Json) => Json): PropertyDecorator {
 function declareField(target: object, property: string, added: WireField): void {
   const inherited = (Reflect.getMetadata(FIELDS, target) ?? {}) as Record<string, WireField>;
   const known = inherited[property];
-  const field: WireField = { aliases: [...(known?.aliases ?? []), ...added.aliases], normalise: added.normalise ?? known?.normalise };
+  const field: WireField = {
+    aliases: [...(known?.aliases ?? []), ...added.aliases],
+    normalise: added.normalise ?? known?.normalise,
+    nested: added.nested ?? known?.nested,
+  };
   Reflect.defineMetadata(FIELDS, { ...inherited, [property]: field }, target);
 }
 
@@ -50,11 +61,14 @@ export function wireFieldsOf(prototype: object): ReadonlyMap<string, WireField> 
  * Throws EngineError `ambiguous_field` where two names of one field were given and differ.
  */
 export function canonicalise(body: JsonObject, fields: ReadonlyMap<string, WireField>): void {
-  for (const [name, { aliases, normalise }] of fields) {
+  for (const [name, { aliases, normalise, nested }] of fields) {
     for (const alias of aliases) {
       if (Object.hasOwn(body, alias)) foldAlias(body, name, alias, normalise);
     }
-    if (normalise && Object.hasOwn(body, name)) body[name] = normalise(body[name] as Json);
+    if (!Object.hasOwn(body, name)) continue;
+    const value = body[name] as Json;
+    if (normalise) body[name] = normalise(value);
+    if (nested && isObject(value)) canonicalise(value, nested());
   }
 }
 

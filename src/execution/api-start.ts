@@ -1,0 +1,41 @@
+import { applyDecorators, HttpCode, type Type } from '@nestjs/common';
+import { ApiHeader, ApiOperation, type ApiOperationOptions, ApiQuery, ApiResponse } from '@nestjs/swagger';
+import { Policy } from '../common/policy.js';
+import { ENDED } from './dto/examples.js';
+
+const ANSWER_HEADERS = {
+  Location: { description: 'Where the execution is read.', schema: { type: 'string' } },
+  'Retry-After': { description: 'Seconds after which asking again is worth it; only where it goes on.', schema: { type: 'string' } },
+  'Preference-Applied': { description: 'The wait that was granted.', schema: { type: 'string' } },
+  Warning: { description: 'Code 299: a deprecated or yanked version was started, or a wish was not followed.', schema: { type: 'string' } },
+} as const;
+
+/** What both ways of starting an execution have in common: policy, waiting, answers. */
+export function ApiStart(
+  operation: ApiOperationOptions,
+  answer: Type,
+  example: object,
+  headers: Readonly<Record<string, { description: string; schema: { type: 'string' } }>> = {},
+): MethodDecorator {
+  const shared = { type: answer, headers: { ...ANSWER_HEADERS, ...headers } };
+  return applyDecorators(
+    Policy('executions:start'),
+    HttpCode(202),
+    ApiOperation(operation),
+    ApiHeader({
+      name: 'Prefer',
+      required: false,
+      description: 'wait=N: hold the answer until the end, N seconds at most (60); bare wait means 30.',
+      schema: { type: 'string' },
+      example: 'wait=10',
+    }),
+    ApiQuery({
+      name: 'wait',
+      required: false,
+      description: 'The same as Prefer: wait=N.',
+      schema: { type: 'string', pattern: '^[0-9]*$' },
+    }),
+    ApiResponse({ ...shared, status: 202, description: 'Accepted; it goes on.', example }),
+    ApiResponse({ ...shared, status: 200, description: 'Ended within the wait.', example: { ...example, ...ENDED } }),
+  );
+}

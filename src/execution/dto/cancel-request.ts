@@ -1,0 +1,19 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { IsBoolean, IsOptional, IsString, MaxLength } from 'class-validator';
+
+/** How an execution is to be cancelled. */
+export class CancelRequest {
+  @ApiPropertyOptional({ type: String, nullable: true, maxLength: 1024, description: 'Why; shown in the history.', example: 'wrong month' })
+  @IsOptional()
+  @IsString()
+  @MaxLength(1024)
+  readonly reason?: string | null;
+
+  @ApiPropertyOptional({ type: Boolean, default: true, description: 'Cancel its children too.' })
+  @IsBoolean()
+  readonly cascade: boolean = true;
+
+  @ApiPropertyOptional({ type: Boolean, default: false, description: 'Abort running steps without grace.' })
+  @IsBoolean()
+  readonly force: boolean = false;
+}
