@@ -1,0 +1,40 @@
+import { type ServerResponse } from 'node:http';
+import { type ExecutionEvent } from './dto/execution-event.js';
+
+const HEARTBEAT_MS = 15_000;
+
+/**
+ * Writes chunks of events as server-sent events (WHATWG HTML §9.2): `id:` seq, `event:` type, `data:` the event; a comment
+ * every 15 s keeps proxies from closing. Ends with the source; waits for a slow reader instead of buffering for it.
+ */
+export async function streamEvents(response: ServerResponse, chunks: AsyncIterable<ExecutionEvent[]>): Promise<void> {
+  response.writeHead(200, {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    connection: 'keep-alive',
+    'x-accel-buffering': 'no',
+  });
+  response.flushHeaders();
+  const heartbeat = setInterval(() => response.write(': still here\n\n'), HEARTBEAT_MS);
+  try {
+    for await (const events of chunks) {
+      if (response.destroyed) return;
+      if (events.length === 0) continue;
+      const text = events.map((event) => `id: ${event.seq}\nevent: ${event.event_type}\ndata: ${JSON.stringify(event)}\n\n`).join('');
+      if (!response.write(text)) await drained(response);
+    }
+  } finally {
+    clearInterval(heartbeat);
+    response.end();
+  }
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((done) => {
+    const settle = (): void => {
+      response.off('drain', settle).off('close', settle);
+      done();
+    };
+    response.once('drain', settle).once('close', settle);
+  });
+}

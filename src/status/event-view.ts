@@ -1,0 +1,120 @@
+import { type RunEvent } from '../engine/run/events.js';
+import { type Json, type JsonObject } from '../engine/values.js';
+import { type ExecutionRecord } from '../storage/execution-record.js';
+import { type StoredEvent } from '../storage/repositories/execution-event.repository.js';
+import { timeOf } from './dto/execution-view.js';
+import { type EventStatus, type ExecutionEvent } from './dto/execution-event.js';
+
+/** NoETL's names of two types, accepted in filters. */
+const SYNONYMS: Readonly<Record<string, string>> = { execution_start: 'execution_started', execution_complete: 'execution_completed' };
+
+/** The types a filter asks for, comma-separated; empty = all. */
+export function eventTypesOf(filter: string | undefined): string[] {
+  return (filter ?? '')
+    .split(',')
+    .map((type) => type.trim())
+    .filter((type) => type !== '')
+    .map((type) => (Object.hasOwn(SYNONYMS, type) ? SYNONYMS[type]! : type));
+}
+
+/** The wire form of one event. @param result result of the execution, for its terminal event, which does not repeat it in the history */
+export function eventView(record: ExecutionRecord, { seq, at, event }: StoredEvent, result: Json = null): ExecutionEvent {
+  const step = 'step' in event ? event.step : null;
+  const durationMs = 'durationMs' in event ? event.durationMs : null;
+  const created = timeOf(at);
+  return {
+    seq,
+    event_id: `${record.id}-${seq}`,
+    execution_id: record.id,
+    catalog_id: record.catalogId,
+    event_type: event.type,
+    node_id: step === null ? record.id : `${record.id}:${step}`,
+    node_name: step ?? record.playbookName,
+    node_type: 'stepType' in event ? event.stepType : record.executionType,
+    status: statusOf(event),
+    created_at: created,
+    timestamp: created,
+    started_at: durationMs === null ? null : timeOf(at - durationMs),
+    duration: durationMs === null ? null : durationMs / 1000,
+    attempt: 'attempt' in event ? event.attempt : null,
+    wave: 'wave' in event ? event.wave : null,
+    item_index: null,
+    context: 'inputs' in event ? (event.inputs ?? null) : null,
+    result: resultOf(event, result),
+    error: errorOf(event),
+    meta: metaOf(event),
+    parent_execution_id: record.parentExecutionId,
+    parent_event_id: record.parentEventId,
+  };
+}
+
+function statusOf(event: RunEvent): EventStatus {
+  switch (event.type) {
+    case 'execution_started':
+    case 'step_started':
+      return 'STARTED';
+    case 'step_completed':
+      return event.passed ? 'SKIPPED' : 'COMPLETED';
+    case 'step_failed':
+    case 'execution_failed':
+      return 'FAILED';
+    case 'step_skipped':
+      return event.reason === 'cancelled' ? 'CANCELLED' : 'SKIPPED';
+    case 'action_retry':
+    case 'cancel_requested':
+      return 'RUNNING';
+    case 'execution_completed':
+      return 'COMPLETED';
+    case 'execution_cancelled':
+      return 'CANCELLED';
+  }
+}
+
+function resultOf(event: RunEvent, result: Json): Json {
+  if (event.type === 'step_completed') return event.value;
+  return event.type === 'execution_completed' ? result : null;
+}
+
+function errorOf(event: RunEvent): string | null {
+  if (event.type === 'execution_cancelled' || event.type === 'cancel_requested') return event.reason;
+  return 'error' in event && event.error ? event.error.message : null;
+}
+
+/** Everything an event says that has no column of its own. */
+function metaOf(event: RunEvent): JsonObject {
+  const meta: JsonObject = {};
+  const add = (key: string, value: unknown): void => void (value !== undefined && value !== null && (meta[key] = value as Json));
+  if (event.type === 'step_completed' || event.type === 'step_failed') {
+    add('next', event.edges.length > 0 ? event.edges.map((edge) => edge.to) : undefined);
+    add('vars', event.vars);
+    add('save', saveMeta(event.saves));
+    add('warnings', event.warnings);
+    add('logs', event.logs);
+    add('error', event.error);
+  }
+  if (event.type === 'step_completed') {
+    add('raw', event.raw);
+    add('passed', event.passed);
+  }
+  if (event.type === 'step_failed') add('handled', event.handled);
+  if (event.type === 'step_skipped') add('reason', event.reason);
+  if (event.type === 'action_retry') {
+    add('max_attempts', event.maxAttempts);
+    add('delay', event.delayMs / 1000);
+    add('due_at', timeOf(event.dueAt));
+    add('error', event.error);
+    add('logs', event.logs);
+  }
+  if (event.type === 'cancel_requested') add('force', event.force);
+  if (event.type === 'execution_failed') {
+    add('error', event.error);
+    add('errors', event.others.length > 0 ? event.others : undefined);
+  }
+  return meta;
+}
+
+function saveMeta(saves: Extract<RunEvent, { type: 'step_completed' }>['saves']): Json | undefined {
+  if (saves.length === 0) return undefined;
+  const views = saves.map(({ status, storage, name, data, error }): JsonObject => ({ status, storage, name, data, error }));
+  return views.length === 1 ? views[0]! : views;
+}

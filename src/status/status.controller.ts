@@ -1,0 +1,121 @@
+import { Controller, Get, Headers, Param, Query, Req, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { type FastifyReply, type FastifyRequest } from 'fastify';
+import { Caller } from '../common/caller.js';
+import { cursorOf, linkNextPage, readCursor } from '../common/paging.js';
+import { Policy } from '../common/policy.js';
+import { type Principal } from '../common/principal.js';
+import { RequestPipe } from '../common/request-pipe.js';
+import { waitOf } from '../common/wait.js';
+import { type Json } from '../engine/values.js';
+import { ExecutionDetail, ExecutionProgress } from './dto/execution-detail.js';
+import { GetExecutionQuery, ListExecutionsQuery, ListStepsQuery } from './dto/execution-queries.js';
+import { ExecutionStatus } from './dto/execution-status.js';
+import { ExecutionStepPage, ExecutionTree } from './dto/execution-step.js';
+import { eventTypesOf } from './event-view.js';
+import { filterOf } from './list-filter.js';
+import { type EventQuery, StatusService } from './status.service.js';
+
+const LIST = new RequestPipe(ListExecutionsQuery, { query: true });
+const GET_ONE = new RequestPipe(GetExecutionQuery, { query: true });
+const STEPS = new RequestPipe(ListStepsQuery, { query: true });
+const DEFAULT_EVENT_PAGE = 100;
+
+/** The read side of executions: lists, one, its small form, its result, steps and tree. */
+@ApiTags('executions')
+@Controller('executions')
+export class StatusController {
+  constructor(private readonly status: StatusService) {}
+
+  @Get()
+  @Policy('executions:read')
+  @ApiOperation({
+    operationId: 'listExecutions',
+    summary: 'List executions, newest first',
+    description: 'A bare array. `Link: rel="next"` and `X-Next-Cursor` lead to the next page. Items have neither result nor parameters.',
+  })
+  @ApiOkResponse({ type: ExecutionStatus, isArray: true })
+  async list(@Caller() principal: Principal, @Query(LIST) query: ListExecutionsQuery, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<ExecutionStatus[]> {
+    const before = query.cursor === undefined ? null : readCursor(query.cursor);
+    const found = await this.status.list(principal, filterOf(query), { before, offset: query.offset, limit: query.limit + 1 });
+    const page = found.slice(0, query.limit);
+    linkNextPage(reply, request.originalUrl, found.length > query.limit ? cursorOf(page.at(-1)!.id) : null);
+    return page;
+  }
+
+  @Get(':id')
+  @Policy('executions:read')
+  @ApiOperation({
+    operationId: 'getExecution',
+    summary: 'One execution with result and parameters',
+    description: '`include=events` (or any of page, page_size, since_event_id, event_type) adds events, newest first; under /api that is the default. `Prefer: wait=N` holds the answer until the end.',
+  })
+  @ApiOkResponse({ type: ExecutionDetail })
+  async get(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query(GET_ONE) query: GetExecutionQuery,
+    @Headers('prefer') prefer: string | undefined,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ExecutionDetail> {
+    const waitMs = waitOf(prefer, query);
+    if (waitMs !== null) {
+      const granted = await this.status.waitForEnd(principal, id, waitMs);
+      if (granted) void reply.header('preference-applied', `wait=${waitMs / 1000}`);
+    }
+    return this.status.detail(principal, id, eventsAskedFor(query, request.originalUrl.startsWith('/api/')));
+  }
+
+  @Get(':id/status')
+  @Policy('executions:read')
+  @ApiOperation({ operationId: 'getExecutionProgress', summary: 'The small form of a status' })
+  @ApiOkResponse({ type: ExecutionProgress })
+  progress(@Caller() principal: Principal, @Param('id') id: string): Promise<ExecutionProgress> {
+    return this.status.progress(principal, id);
+  }
+
+  @Get(':id/result')
+  @Policy('executions:read')
+  @ApiOperation({ operationId: 'getExecutionResult', summary: 'The result alone, of any size' })
+  @ApiOkResponse({ description: 'Any JSON value; null until the end.', schema: {} })
+  async result(@Caller() principal: Principal, @Param('id') id: string, @Res() reply: FastifyReply): Promise<void> {
+    const result: Json = await this.status.result(principal, id);
+    // Serialised here: a framework would send a bare text as text/plain.
+    await reply.type('application/json; charset=utf-8').send(JSON.stringify(result));
+  }
+
+  @Get(':id/steps')
+  @Policy('executions:read')
+  @ApiOperation({ operationId: 'listExecutionSteps', summary: 'The steps of an execution, one entry per step and wave' })
+  @ApiOkResponse({ type: ExecutionStepPage })
+  async steps(@Caller() principal: Principal, @Param('id') id: string, @Query(STEPS) query: ListStepsQuery, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<ExecutionStepPage> {
+    const after = query.cursor === undefined ? 0 : seqOf(query.cursor);
+    const { steps, next } = await this.status.steps(principal, id, { after, limit: query.limit });
+    const cursor = next === null ? null : cursorOf(String(next));
+    linkNextPage(reply, request.originalUrl, cursor);
+    return { steps, next_cursor: cursor };
+  }
+
+  @Get(':id/tree')
+  @Policy('executions:read')
+  @ApiOperation({ operationId: 'getExecutionTree', summary: 'The execution with its children, 1,000 at most' })
+  @ApiOkResponse({ type: ExecutionTree })
+  tree(@Caller() principal: Principal, @Param('id') id: string): Promise<ExecutionTree> {
+    return this.status.tree(principal, id);
+  }
+}
+
+/** The seq inside a cursor. */
+export function seqOf(cursor: string): number {
+  return Number(readCursor(cursor, (key) => /^\d{1,10}$/.test(key)));
+}
+
+function eventsAskedFor(query: GetExecutionQuery, byDefault: boolean): EventQuery | null {
+  const { include, page, page_size, since_event_id, event_type } = query;
+  const named = (include ?? '').split(',').some((word) => word.trim() === 'events');
+  const implied = page !== undefined || page_size !== undefined || since_event_id !== undefined || event_type !== undefined;
+  if (!named && !implied && !byDefault) return null;
+  const since = Number(since_event_id?.split('-').at(-1) ?? 0);
+  return { page: page ?? 1, pageSize: page_size ?? DEFAULT_EVENT_PAGE, after: Number.isInteger(since) && since < 2 ** 31 ? since : 0, types: eventTypesOf(event_type) };
+}

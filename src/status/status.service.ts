@@ -1,0 +1,192 @@
+import { Injectable } from '@nestjs/common';
+import { type Principal } from '../common/principal.js';
+import { EngineError } from '../engine/engine-error.js';
+import { isTerminal } from '../engine/run/events.js';
+import { type Json } from '../engine/values.js';
+import { CommitSignals } from '../storage/commit-signals.js';
+import { EphemeralRuns } from '../storage/ephemeral-runs.js';
+import { type ExecutionRecord } from '../storage/execution-record.js';
+import { ExecutionEventRepository } from '../storage/repositories/execution-event.repository.js';
+import { type ExecutionFilter, ExecutionRepository } from '../storage/repositories/execution.repository.js';
+import { type EventPagination, type ExecutionDetail, type ExecutionProgress } from './dto/execution-detail.js';
+import { type ExecutionEvent } from './dto/execution-event.js';
+import { type ExecutionStatus } from './dto/execution-status.js';
+import { type ExecutionStep, type ExecutionTree, type ExecutionTreeNode } from './dto/execution-step.js';
+import { durationInWords, durationSecondsOf, errorLineOf, executionStatusOf, optionalTimeOf, timeOf } from './dto/execution-view.js';
+import { eventView } from './event-view.js';
+import { stepViews } from './step-view.js';
+
+const ID = /^[1-9]\d{0,18}$/;
+const COMPLETED_STEPS = 1_000;
+const TREE_NODES = 1_000;
+/** Followers read at least this often, whatever they hear (D34). */
+const FOLLOW_POLL_MS = 1_000;
+const FOLLOW_CHUNK = 500;
+
+export interface EventQuery {
+  readonly page: number;
+  readonly pageSize: number;
+  readonly after: number;
+  readonly types: readonly string[];
+}
+
+/** The read side: rows as clients see them. Never derives a state from events. */
+@Injectable()
+export class StatusService {
+  constructor(
+    private readonly executions: ExecutionRepository,
+    private readonly history: ExecutionEventRepository,
+    private readonly signals: CommitSignals,
+    private readonly ephemeral: EphemeralRuns,
+  ) {}
+
+  /** @throws EngineError unknown_execution, also for ids that cannot exist and for other tenants' */
+  async record(principal: Principal, id: string): Promise<ExecutionRecord> {
+    return (await this.find(principal, id)).record;
+  }
+
+  async list(principal: Principal, filter: ExecutionFilter, page: { before: string | null; offset: number; limit: number }): Promise<ExecutionStatus[]> {
+    return (await this.executions.list(principal.tenant, filter, page)).map((record) => executionStatusOf(record));
+  }
+
+  async detail(principal: Principal, id: string, events: EventQuery | null): Promise<ExecutionDetail> {
+    const found = await this.find(principal, id);
+    const result: Json = found.resultOmitted ? { $ref: `/executions/${id}/result` } : found.result;
+    const status = executionStatusOf(found.record, { result, parameters: found.parameters, durable: found.durable });
+    const page = events && found.durable ? await this.newestEvents(found.record, result, events) : { events: events ? [] : null, pagination: null };
+    return { ...status, ...page };
+  }
+
+  /** The result alone, of any size. */
+  async result(principal: Principal, id: string): Promise<Json> {
+    const { resultOmitted, result } = await this.find(principal, id);
+    return resultOmitted ? ((await this.executions.resultOf(principal.tenant, id))?.result ?? null) : result;
+  }
+
+  async progress(principal: Principal, id: string): Promise<ExecutionProgress> {
+    const record = await this.record(principal, id);
+    const seconds = durationSecondsOf(record);
+    return {
+      execution_id: record.id,
+      status: record.status,
+      progress: record.progress,
+      current_step: record.currentStep,
+      completed_steps: await this.history.completedSteps(principal.tenant, id, COMPLETED_STEPS),
+      completed: record.status === 'completed',
+      failed: record.status === 'failed',
+      completion_inferred: false,
+      variables: {},
+      start_time: timeOf(record.createdAt),
+      end_time: optionalTimeOf(record.endedAt),
+      duration_seconds: seconds,
+      duration_human: seconds === null ? null : durationInWords(seconds),
+      error: errorLineOf(record.error),
+    };
+  }
+
+  /** Events with seq > after, oldest first. `next` is the seq to go on after, null at the present end of the history. */
+  async events(principal: Principal, id: string, query: { after: number; limit: number; types: readonly string[] }): Promise<{ events: ExecutionEvent[]; next: number | null }> {
+    const record = await this.record(principal, id);
+    const stored = await this.history.page(principal.tenant, id, { ...query, limit: query.limit + 1, order: 'ascending' });
+    const events = await this.views(record, stored.slice(0, query.limit));
+    return { events, next: stored.length > query.limit ? events.at(-1)!.seq : null };
+  }
+
+  /**
+   * The history from `after` on as it grows, in chunks, to the terminal event. Hears of commits on this node in memory and
+   * reads rows at least every second everywhere; an empty chunk says only that a second has passed.
+   */
+  async *follow(principal: Principal, id: string, after: number, signal: AbortSignal): AsyncGenerator<ExecutionEvent[]> {
+    const record = await this.record(principal, id);
+    let last = after;
+    while (!signal.aborted) {
+      // Subscribed before the read, so that no commit falls between the two.
+      const moved = this.signals.next(id, FOLLOW_POLL_MS, signal);
+      const stored = await this.history.page(principal.tenant, id, { after: last, limit: FOLLOW_CHUNK, order: 'ascending', types: [] });
+      last = stored.at(-1)?.seq ?? last;
+      yield await this.views(record, stored);
+      if (stored.some(({ event }) => event.type === 'execution_completed' || event.type === 'execution_failed' || event.type === 'execution_cancelled')) return;
+      if (stored.length === FOLLOW_CHUNK) continue;
+      if (stored.length === 0) {
+        const now = await this.executions.byId(principal.tenant, id);
+        if (!now || (isTerminal(now.status) && now.lastSeq <= last)) return;
+      }
+      await moved;
+    }
+  }
+
+  async steps(principal: Principal, id: string, page: { after: number; limit: number }): Promise<{ steps: ExecutionStep[]; next: number | null }> {
+    const record = await this.record(principal, id);
+    const { firstSeqs, events } = await this.history.firings(principal.tenant, id, page.after, page.limit + 1);
+    const steps = stepViews(record, events).slice(0, page.limit);
+    return { steps, next: firstSeqs.length > page.limit ? firstSeqs[page.limit - 1]! : null };
+  }
+
+  /** The execution and everything that names it as parent, level by level. */
+  async tree(principal: Principal, id: string): Promise<ExecutionTree> {
+    const root = nodeOf(await this.record(principal, id));
+    const nodes = new Map([[id, root]]);
+    let level = [id];
+    let truncated = false;
+    while (level.length > 0 && !truncated) {
+      const room = TREE_NODES - nodes.size;
+      const children = await this.executions.childrenOf(principal.tenant, level, room + 1);
+      truncated = children.length > room;
+      level = [];
+      for (const child of children.slice(0, room)) {
+        if (nodes.has(child.id)) continue;
+        const node = nodeOf(child);
+        nodes.set(child.id, node);
+        nodes.get(child.parentExecutionId!)!.children.push(node);
+        level.push(child.id);
+      }
+    }
+    return { root, count: nodes.size, truncated };
+  }
+
+  private async find(principal: Principal, id: string): Promise<{ record: ExecutionRecord; result: Json; resultOmitted: boolean; parameters: ExecutionDetail['parameters']; durable: boolean }> {
+    if (!ID.test(id) || BigInt(id) > 9_223_372_036_854_775_807n) throw unknown(id);
+    const ephemeral = this.ephemeral.find(principal.tenant, id);
+    if (ephemeral) return { record: ephemeral.record, result: ephemeral.result, resultOmitted: false, parameters: ephemeral.parameters, durable: false };
+    const found = await this.executions.withPayload(principal.tenant, id);
+    if (!found) throw unknown(id);
+    return { record: found.record, ...found.payload, durable: true };
+  }
+
+  private async newestEvents(record: ExecutionRecord, result: Json, query: EventQuery): Promise<{ events: ExecutionEvent[]; pagination: EventPagination }> {
+    const { page, pageSize, after, types } = query;
+    const [total, stored] = await Promise.all([
+      this.history.count(record.tenantId, record.id, after, types),
+      this.history.page(record.tenantId, record.id, { after, limit: pageSize, offset: (page - 1) * pageSize, order: 'descending', types }),
+    ]);
+    const pages = Math.ceil(total / pageSize);
+    return {
+      events: stored.map((event) => eventView(record, event, result)),
+      pagination: { page, page_size: pageSize, total_events: total, total_pages: pages, has_next: page < pages, has_prev: page > 1 },
+    };
+  }
+
+  /** The result is stored once, beside the row; only a page with the end needs it. */
+  private async views(record: ExecutionRecord, stored: Parameters<typeof eventView>[1][]): Promise<ExecutionEvent[]> {
+    const ended = stored.some(({ event }) => event.type === 'execution_completed');
+    const payload = ended ? (await this.executions.withPayload(record.tenantId, record.id))?.payload : undefined;
+    const result: Json = payload?.resultOmitted ? { $ref: `/executions/${record.id}/result` } : (payload?.result ?? null);
+    return stored.map((event) => eventView(record, event, result));
+  }
+}
+
+function nodeOf(record: ExecutionRecord): ExecutionTreeNode {
+  return {
+    execution_id: record.id,
+    path: record.path,
+    version: record.shownVersion,
+    status: record.status,
+    progress: record.progress,
+    parent_step: record.parentStep,
+    children: [],
+  };
+}
+
+function unknown(id: string): EngineError {
+  return new EngineError('not_found', 'unknown_execution', `There is no execution ${id.slice(0, 40)}.`);
+}

@@ -1,0 +1,49 @@
+import { type ExecutionRecord } from '../storage/execution-record.js';
+import { type StoredEvent } from '../storage/repositories/execution-event.repository.js';
+import { type ExecutionStep } from './dto/execution-step.js';
+import { eventView } from './event-view.js';
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** One entry per step and wave, in the order of their first event, from the events about them. */
+export function stepViews(record: ExecutionRecord, events: readonly StoredEvent[]): ExecutionStep[] {
+  const steps = new Map<string, Writable<ExecutionStep>>();
+  for (const stored of events) {
+    const { event } = stored;
+    if (!('step' in event)) continue;
+    const view = eventView(record, stored);
+    const key = `${event.step} ${event.wave}`;
+    let step = steps.get(key);
+    if (!step) {
+      step = {
+        step: event.step,
+        type: event.stepType,
+        status: 'STARTED',
+        wave: event.wave,
+        attempt: 1,
+        started_at: event.type === 'step_started' ? view.created_at : view.started_at,
+        ended_at: null,
+        duration_ms: null,
+        inputs: null,
+        value: null,
+        error: null,
+        item_count: null,
+        items_done: null,
+        child_execution_id: null,
+        meta: {},
+      };
+      steps.set(key, step);
+    }
+    step.status = view.status;
+    step.inputs ??= view.context;
+    step.error = view.error;
+    step.meta = view.meta;
+    if (event.type === 'action_retry') step.attempt = event.attempt + 1;
+    if (event.type !== 'step_completed' && event.type !== 'step_failed' && event.type !== 'step_skipped') continue;
+    step.ended_at = view.created_at;
+    step.duration_ms = 'durationMs' in event ? event.durationMs : null;
+    step.value = view.result;
+    if ('attempt' in event) step.attempt = event.attempt;
+  }
+  return [...steps.values()];
+}

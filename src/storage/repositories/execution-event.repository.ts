@@ -1,0 +1,86 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { type RunEvent } from '../../engine/run/events.js';
+import { decodeEvent } from '../event-codec.js';
+
+/** An event of a history as readers get it. */
+export interface StoredEvent {
+  readonly seq: number;
+  /** Database time, epoch ms. */
+  readonly at: number;
+  readonly event: RunEvent;
+}
+
+export interface EventPage {
+  /** Only events with seq > after (ascending) or seq < before (descending). */
+  readonly after?: number;
+  readonly before?: number;
+  readonly limit: number;
+  readonly offset?: number;
+  readonly order: 'ascending' | 'descending';
+  /** Event types; empty = all. */
+  readonly types: readonly string[];
+}
+
+/** Reads histories by position. The tenant is checked with every read. */
+@Injectable()
+export class ExecutionEventRepository {
+  constructor(private readonly db: DataSource) {}
+
+  async page(tenantId: string, executionId: string, page: EventPage): Promise<StoredEvent[]> {
+    const rows = await this.db.query<EventRow[]>(
+      `SELECT seq, event_type AS type, step, at, body FROM execution_event
+       WHERE execution_id = $1 AND tenant_id = $2 AND seq > $3 AND seq < $4 AND ($5::text[] = '{}' OR event_type = ANY($5::text[]))
+       ORDER BY seq ${page.order === 'ascending' ? 'ASC' : 'DESC'} LIMIT $6 OFFSET $7`,
+      [executionId, tenantId, page.after ?? 0, page.before ?? 2_147_483_647, page.types, page.limit, page.offset ?? 0],
+    );
+    return rows.map(storedEventOf);
+  }
+
+  /** How many events of these types there are with seq > after. */
+  async count(tenantId: string, executionId: string, after: number, types: readonly string[]): Promise<number> {
+    const [row] = await this.db.query<{ count: string }[]>(
+      `SELECT count(*) AS count FROM execution_event
+       WHERE execution_id = $1 AND tenant_id = $2 AND seq > $3 AND ($4::text[] = '{}' OR event_type = ANY($4::text[]))`,
+      [executionId, tenantId, after, types],
+    );
+    return Number(row?.count ?? 0);
+  }
+
+  /** The firings (step and wave) of an execution in the order of their first events, from `after` on, with all events about them. */
+  async firings(tenantId: string, executionId: string, after: number, limit: number): Promise<{ firstSeqs: number[]; events: StoredEvent[] }> {
+    const rows = await this.db.query<(EventRow & { first: number })[]>(FIRINGS, [executionId, tenantId, after, limit]);
+    const firstSeqs = [...new Set(rows.map((row) => row.first))].sort((a, b) => a - b);
+    return { firstSeqs, events: rows.map(storedEventOf) };
+  }
+
+  /** Names of the steps that completed, newest last, `limit` at most. */
+  async completedSteps(tenantId: string, executionId: string, limit: number): Promise<string[]> {
+    const rows = await this.db.query<{ step: string }[]>(
+      `SELECT step FROM execution_event WHERE execution_id = $1 AND tenant_id = $2 AND event_type = 'step_completed' ORDER BY seq DESC LIMIT $3`,
+      [executionId, tenantId, limit],
+    );
+    return rows.map((row) => row.step).reverse();
+  }
+}
+
+const FIRINGS = `
+  WITH about AS (
+    SELECT seq, event_type AS type, step, at, body, min(seq) OVER (PARTITION BY step, body ->> 'wave') AS first
+    FROM execution_event WHERE execution_id = $1 AND tenant_id = $2 AND step IS NOT NULL
+  ), page AS (
+    SELECT DISTINCT first FROM about WHERE first > $3 ORDER BY first LIMIT $4
+  )
+  SELECT about.* FROM about JOIN page USING (first) ORDER BY first, seq`;
+
+interface EventRow {
+  readonly seq: number;
+  readonly type: string;
+  readonly step: string | null;
+  readonly at: Date;
+  readonly body: object;
+}
+
+function storedEventOf(row: EventRow): StoredEvent {
+  return { seq: row.seq, at: row.at.getTime(), event: decodeEvent(row.type, row.step, row.body) };
+}

@@ -1,0 +1,153 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource, type SelectQueryBuilder } from 'typeorm';
+import { type RunStatus } from '../../engine/run/events.js';
+import { type Json, type JsonObject } from '../../engine/values.js';
+import { ExecutionEntity } from '../entities/execution.entity.js';
+import { type ExecutionRecord } from '../execution-record.js';
+
+/** A result above this many bytes is not part of the execution's answer; it has a route of its own. */
+export const INLINE_RESULT_BYTES = 256 * 1024;
+
+/** Everything null means: not filtered by this. */
+export interface ExecutionFilter {
+  readonly path: string | null;
+  /** Canonical or as a request wrote it. */
+  readonly version: string | null;
+  readonly statuses: readonly RunStatus[];
+  readonly executionType: string | null;
+  readonly parentExecutionId: string | null;
+  /** The metadata contains this object. */
+  readonly metadata: JsonObject | null;
+  /** Epoch milliseconds, inclusive from, exclusive to. */
+  readonly startedFrom: number | null;
+  readonly startedTo: number | null;
+  readonly endedFrom: number | null;
+  readonly endedTo: number | null;
+}
+
+export interface ExecutionPayload {
+  readonly parameters: JsonObject;
+  readonly result: Json;
+  /** True where the result was too large to come along. */
+  readonly resultOmitted: boolean;
+}
+
+/** The read side of executions: rows and payloads, never the history. */
+@Injectable()
+export class ExecutionRepository {
+  constructor(private readonly db: DataSource) {}
+
+  /** One execution of the tenant; null where there is none. */
+  async byId(tenantId: string, id: string): Promise<ExecutionRecord | null> {
+    const [row] = await this.db.query<ExecutionRow[]>(`SELECT ${COLUMNS} FROM execution e WHERE e.id = $1 AND e.tenant_id = $2`, [id, tenantId]);
+    return row ? recordOf(row) : null;
+  }
+
+  /** One execution with parameters and result, in one round trip. */
+  async withPayload(tenantId: string, id: string): Promise<{ record: ExecutionRecord; payload: ExecutionPayload } | null> {
+    const [row] = await this.db.query<(ExecutionRow & PayloadRow)[]>(WITH_PAYLOAD, [id, tenantId, INLINE_RESULT_BYTES]);
+    if (!row) return null;
+    return {
+      record: recordOf(row),
+      payload: { parameters: row.parameters ?? {}, result: row.resultOmitted ? null : row.result, resultOmitted: row.resultOmitted ?? false },
+    };
+  }
+
+  /** The result alone, whatever its size; undefined where there is no such execution. */
+  async resultOf(tenantId: string, id: string): Promise<{ record: ExecutionRecord; result: Json } | null> {
+    const record = await this.byId(tenantId, id);
+    if (!record) return null;
+    const [row] = await this.db.query<{ result: Json }[]>(
+      `SELECT result FROM execution_payload WHERE execution_id = $1 AND result IS NOT NULL ORDER BY part DESC LIMIT 1`,
+      [id],
+    );
+    return { record, result: row?.result ?? null };
+  }
+
+  /** A page, newest first: executions with an id below `before`, or `offset` rows further on for old clients. */
+  async list(tenantId: string, filter: ExecutionFilter, page: { before: string | null; offset: number; limit: number }): Promise<ExecutionRecord[]> {
+    const query = this.db.createQueryBuilder(ExecutionEntity, 'e').where('e.tenant_id = :tenantId', { tenantId });
+    narrow(query, filter);
+    if (page.before !== null) query.andWhere('e.id < :before', { before: page.before });
+    const [sql, parameters] = query.orderBy('e.id', 'DESC').limit(page.limit).offset(page.offset).select(COLUMNS).getQueryAndParameters();
+    return (await this.db.query<ExecutionRow[]>(sql, parameters)).map(recordOf);
+  }
+
+  /** Executions that name one of these as parent, oldest first. */
+  async childrenOf(tenantId: string, parentIds: readonly string[], limit: number): Promise<ExecutionRecord[]> {
+    if (parentIds.length === 0) return [];
+    const rows = await this.db.query<ExecutionRow[]>(
+      `SELECT ${COLUMNS} FROM execution e WHERE e.tenant_id = $1 AND e.parent_execution_id = ANY($2::text[]) ORDER BY e.id LIMIT $3`,
+      [tenantId, parentIds, limit],
+    );
+    return rows.map(recordOf);
+  }
+}
+
+function narrow(query: SelectQueryBuilder<ExecutionEntity>, filter: ExecutionFilter): void {
+  const when = (value: unknown, condition: string, parameters: Record<string, unknown>): void => {
+    if (value !== null) query.andWhere(condition, parameters);
+  };
+  when(filter.path, 'e.path = :path', { path: filter.path });
+  when(filter.version, '(e.version = :version OR e.shown_version = :version)', { version: filter.version });
+  if (filter.statuses.length > 0) query.andWhere('e.status IN (:...statuses)', { statuses: filter.statuses });
+  when(filter.executionType, 'e.execution_type = :type', { type: filter.executionType });
+  when(filter.parentExecutionId, 'e.parent_execution_id = :parent', { parent: filter.parentExecutionId });
+  when(filter.metadata, 'e.metadata @> :metadata::jsonb', { metadata: JSON.stringify(filter.metadata) });
+  const time = (value: number | null): Date | null => (value === null ? null : new Date(value));
+  when(filter.startedFrom, 'e.created_at >= :startedFrom', { startedFrom: time(filter.startedFrom) });
+  when(filter.startedTo, 'e.created_at < :startedTo', { startedTo: time(filter.startedTo) });
+  when(filter.endedFrom, 'e.ended_at >= :endedFrom', { endedFrom: time(filter.endedFrom) });
+  when(filter.endedTo, 'e.ended_at < :endedTo', { endedTo: time(filter.endedTo) });
+}
+
+type ExecutionRow = Omit<
+  ExecutionRecord,
+  'startAt' | 'expiresAt' | 'timeoutAt' | 'createdAt' | 'updatedAt' | 'endedAt' | 'cancelRequestedAt' | 'pauseRequestedAt'
+> & {
+  readonly startAt: Date | null;
+  readonly expiresAt: Date | null;
+  readonly timeoutAt: Date | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly endedAt: Date | null;
+  readonly cancelRequestedAt: Date | null;
+  readonly pauseRequestedAt: Date | null;
+};
+interface PayloadRow {
+  readonly parameters: JsonObject | null;
+  readonly result: Json;
+  readonly resultOmitted: boolean | null;
+}
+
+const COLUMNS = `e.id, e.tenant_id AS "tenantId", e.catalog_id AS "catalogId", e.path, e.playbook_name AS "playbookName", e.version,
+  e.shown_version AS "shownVersion", e.requested_version AS "requestedVersion", e.execution_type AS "executionType", e.digest, e.merge, e.metadata,
+  e.parent_execution_id AS "parentExecutionId", e.parent_event_id AS "parentEventId", e.parent_step AS "parentStep", e.forked_from AS "forkedFrom",
+  e.priority, e.start_at AS "startAt", e.expires_at AS "expiresAt", e.timeout_at AS "timeoutAt", e.status, e.progress,
+  e.current_step AS "currentStep", e.waiting_for AS "waitingFor", e.error, e.created_at AS "createdAt", e.updated_at AS "updatedAt",
+  e.ended_at AS "endedAt", e.cancel_requested_at AS "cancelRequestedAt", e.pause_requested_at AS "pauseRequestedAt", e.last_seq AS "lastSeq"`;
+
+const WITH_PAYLOAD = `
+  SELECT ${COLUMNS},
+    (SELECT p.parameters FROM execution_payload p WHERE p.execution_id = e.id AND p.part = 0) AS parameters,
+    CASE WHEN octet_length(r.result::text) > $3 THEN NULL ELSE r.result END AS result,
+    octet_length(r.result::text) > $3 AS "resultOmitted"
+  FROM execution e
+  LEFT JOIN LATERAL (
+    SELECT p.result FROM execution_payload p WHERE p.execution_id = e.id AND p.result IS NOT NULL ORDER BY p.part DESC LIMIT 1
+  ) r ON true
+  WHERE e.id = $1 AND e.tenant_id = $2`;
+
+function recordOf(row: ExecutionRow): ExecutionRecord {
+  return {
+    ...row,
+    startAt: row.startAt?.getTime() ?? null,
+    expiresAt: row.expiresAt?.getTime() ?? null,
+    timeoutAt: row.timeoutAt?.getTime() ?? null,
+    createdAt: row.createdAt.getTime(),
+    updatedAt: row.updatedAt.getTime(),
+    endedAt: row.endedAt?.getTime() ?? null,
+    cancelRequestedAt: row.cancelRequestedAt?.getTime() ?? null,
+    pauseRequestedAt: row.pauseRequestedAt?.getTime() ?? null,
+  };
+}
