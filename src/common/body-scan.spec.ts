@@ -1,10 +1,13 @@
 import fc from 'fast-check';
-import { BODY_LIMITS, scanBody } from './body-scan.js';
+import { Environment } from '../config/environment.js';
+import { readRequestLimits } from '../config/request-limits.js';
+import { scanBody } from './body-scan.js';
 import { parseBody } from './json-body.js';
 
+const LIMITS = readRequestLimits(new Environment({}));
 const codeOf = (text: string): string => {
   try {
-    scanBody(text);
+    scanBody(text, LIMITS);
     return 'accepted';
   } catch (error) {
     return (error as { code: string }).code;
@@ -17,8 +20,8 @@ const nest = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
 
 describe(scanBody.name, () => {
   it.each([
-    ['depth at the limit', nest(BODY_LIMITS.depth), 'accepted'],
-    ['depth above it', nest(BODY_LIMITS.depth + 1), 'depth_exceeded'],
+    ['depth at the limit', nest(LIMITS.jsonDepth), 'accepted'],
+    ['depth above it', nest(LIMITS.jsonDepth + 1), 'depth_exceeded'],
     ['objects count as depth', `${'{"a":'.repeat(65)}1${'}'.repeat(65)}`, 'depth_exceeded'],
     ['brackets in strings do not', JSON.stringify('['.repeat(100)), 'accepted'],
     ['items at the limit', list(50_000), 'accepted'],
@@ -51,7 +54,7 @@ describe(scanBody.name, () => {
       fc.property(fc.jsonValue({ maxDepth: 5 }), (value) => {
         const text = JSON.stringify(value);
         fc.pre(!/\\u0000|\\ud[89a-f]|__proto__|\d{16}|e\+/i.test(text));
-        expect(parseBody(Buffer.from(text))).toEqual(JSON.parse(text));
+        expect(parseBody(Buffer.from(text), LIMITS)).toEqual(JSON.parse(text));
       }),
     );
   });
@@ -78,7 +81,7 @@ describe(parseBody.name, () => {
     ['no JSON', Buffer.from('{"a":}')],
     ['two values', Buffer.from('{}{}')],
     ['white space', Buffer.from('  ')],
-  ])('refuses %s', (_name, body) => expect(() => parseBody(body)).toThrow(expect.objectContaining({ code: 'malformed_json' })));
+  ])('refuses %s', (_name, body) => expect(() => parseBody(body, LIMITS)).toThrow(expect.objectContaining({ code: 'malformed_json' })));
 
-  it('keeps text beyond ASCII', () => expect(parseBody(Buffer.from('{"ü":"😀"}'))).toEqual({ ü: '😀' }));
+  it('keeps text beyond ASCII', () => expect(parseBody(Buffer.from('{"ü":"😀"}'), LIMITS)).toEqual({ ü: '😀' }));
 });

@@ -1,8 +1,9 @@
+import { type RequestLimits } from '../config/request-limits.js';
 import { type ErrorCode } from '../engine/error-codes.js';
 import { EngineError } from '../engine/engine-error.js';
 
 /** Structural limits of a request body. */
-export const BODY_LIMITS = { depth: 64, nodes: 100_000, keysPerObject: 10_000, itemsPerArray: 50_000 } as const;
+export type BodyLimits = Pick<RequestLimits, 'jsonDepth' | 'jsonNodes' | 'jsonKeysPerObject' | 'jsonItemsPerArray'>;
 
 const QUOTE = 34;
 const COMMA = 44;
@@ -33,7 +34,7 @@ function refuse(code: ErrorCode, message: string, at: number): never {
  * lone surrogates, NUL and `__proto__` through, all of which break things further in. Only limits are checked here; whether the
  * text is JSON at all is JSON.parse's to say. Throws EngineError of kind `unreadable`.
  */
-export function scanBody(text: string): void {
+export function scanBody(text: string, limits: BodyLimits): void {
   const stack: Open[] = [];
   let open: Open | undefined;
   let nodes = 0;
@@ -51,20 +52,20 @@ export function scanBody(text: string): void {
     }
     if (char === QUOTE && open?.expectsKey) {
       open.expectsKey = false;
-      if (++open.count > BODY_LIMITS.keysPerObject)
-        refuse('too_many_nodes', `An object has more than ${BODY_LIMITS.keysPerObject} keys.`, at);
+      if (++open.count > limits.jsonKeysPerObject)
+        refuse('too_many_nodes', `An object has more than ${limits.jsonKeysPerObject} keys.`, at);
       const end = scanString(text, at);
       if (isProtoKey(text, at + 1, end)) refuse('forbidden_key', 'The key __proto__ is refused.', at);
       at = end;
       continue;
     }
-    if (++nodes > BODY_LIMITS.nodes) refuse('too_many_nodes', `The body holds more than ${BODY_LIMITS.nodes} values.`, at);
-    if (open && !open.isObject && ++open.count > BODY_LIMITS.itemsPerArray) {
-      refuse('too_many_nodes', `A list has more than ${BODY_LIMITS.itemsPerArray} items.`, at);
+    if (++nodes > limits.jsonNodes) refuse('too_many_nodes', `The body holds more than ${limits.jsonNodes} values.`, at);
+    if (open && !open.isObject && ++open.count > limits.jsonItemsPerArray) {
+      refuse('too_many_nodes', `A list has more than ${limits.jsonItemsPerArray} items.`, at);
     }
     if (char === QUOTE) at = scanString(text, at);
     else if (char === OPEN_OBJECT || char === OPEN_LIST) {
-      if (stack.length === BODY_LIMITS.depth) refuse('depth_exceeded', `The body is nested deeper than ${BODY_LIMITS.depth} levels.`, at);
+      if (stack.length === limits.jsonDepth) refuse('depth_exceeded', `The body is nested deeper than ${limits.jsonDepth} levels.`, at);
       open = { isObject: char === OPEN_OBJECT, count: 0, expectsKey: char === OPEN_OBJECT };
       stack.push(open);
     } else at = scanScalar(text, at);

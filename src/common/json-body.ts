@@ -1,18 +1,18 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { EngineError } from '../engine/engine-error.js';
-import { scanBody } from './body-scan.js';
+import { type BodyLimits, scanBody } from './body-scan.js';
 import { assertPlainJson } from './media-type.js';
 
 const unreadable = (message: string): EngineError => new EngineError('unreadable', 'malformed_json', message);
 
 /** The only body parser: strict UTF-8, scanned for the limits of a body before JSON.parse sees it. */
-export function acceptJsonOnly(fastify: FastifyInstance): void {
+export function acceptJsonOnly(fastify: FastifyInstance, limits: BodyLimits): void {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request: FastifyRequest, body: Buffer, done) => {
     try {
       assertPlainJson(request.headers['content-type'] ?? '', request.headers['content-encoding']);
-      done(null, parseBody(body));
+      done(null, parseBody(body, limits));
     } catch (error) {
       done(error as Error);
     }
@@ -20,12 +20,12 @@ export function acceptJsonOnly(fastify: FastifyInstance): void {
 }
 
 /** An empty body is `undefined`: whether one is needed is the handler's to say. */
-export function parseBody(body: Buffer): unknown {
+export function parseBody(body: Buffer, limits: BodyLimits): unknown {
   if (body.length === 0) return undefined;
   if (body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf) throw unreadable('The body starts with a byte order mark.');
   if (!isUtf8(body)) throw unreadable('The body is not UTF-8.');
   const text = body.toString(isAscii(body) ? 'latin1' : 'utf8');
-  scanBody(text);
+  scanBody(text, limits);
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {

@@ -17,7 +17,7 @@ export class ProblemFilter implements ExceptionFilter {
     const problem = problemOf(error);
     if (problem.unexpected) this.log.error(`request ${request.id}: ${String(error)}`, error instanceof Error ? error.stack : undefined);
     if (reply.sent || reply.raw.headersSent) return;
-    const document = problemDocument(problem, request.url.split('?', 1)[0] ?? request.url, request.id);
+    const document = problemDocument(problem, request.originalUrl.split('?', 1)[0] ?? request.originalUrl, request.id);
     void reply.code(problem.status).headers(problem.headers).type('application/problem+json').send(JSON.stringify(document));
   }
 }

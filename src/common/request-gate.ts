@@ -1,0 +1,69 @@
+import { type FastifyReply, type FastifyRequest } from 'fastify';
+import { HttpRefusal } from './http-refusal.js';
+
+export interface GateLimits {
+  readonly inFlightRequests: number;
+  readonly requestTimeoutMs: number;
+}
+
+/** How often overdue requests are looked for. */
+const SWEEP_MS = 500;
+
+/**
+ * Bounds how many requests are in work at once, and for how long. Waits and streams are exempt: they hold no worker and no
+ * connection, and have a bound of their own.
+ */
+export class RequestGate {
+  /** In order of arrival, so that a sweep looks at the overdue ones only. */
+  private readonly inWork = new Map<FastifyReply, { readonly request: FastifyRequest; readonly since: number }>();
+  private readonly sweeper: NodeJS.Timeout;
+
+  constructor(
+    private readonly limits: GateLimits,
+    /** Answers a request that took too long. */
+    private readonly answerOverdue: (error: HttpRefusal, request: FastifyRequest, reply: FastifyReply) => void,
+    private readonly now: () => number = () => performance.now(),
+  ) {
+    this.sweeper = setInterval(() => this.sweep(), SWEEP_MS);
+    this.sweeper.unref();
+  }
+
+  /** Throws `overloaded` (503) where the node has enough to do. */
+  enter(request: FastifyRequest, reply: FastifyReply): void {
+    if (isLongLived(request)) return;
+    if (this.inWork.size >= this.limits.inFlightRequests)
+      throw new HttpRefusal(503, 'overloaded', 'This node has as many requests in work as it can bear.');
+    this.inWork.set(reply, { request, since: this.now() });
+    // `close` also comes where the client goes away before the answer.
+    reply.raw.once('close', () => this.leave(reply));
+  }
+
+  leave(reply: FastifyReply): void {
+    this.inWork.delete(reply);
+  }
+
+  /** Answers the requests that are in work for too long; their handlers' own answers are dropped. */
+  sweep(): void {
+    const oldest = this.now() - this.limits.requestTimeoutMs;
+    for (const [reply, { request, since }] of this.inWork) {
+      if (since > oldest) return;
+      this.leave(reply);
+      this.answerOverdue(
+        new HttpRefusal(503, 'overloaded', 'The request took too long; whether it took effect is not known.'),
+        request,
+        reply,
+      );
+    }
+  }
+
+  close(): void {
+    clearInterval(this.sweeper);
+  }
+}
+
+/** True for a request that asks to be held: a wait for the end, or a stream of events. */
+export function isLongLived({ headers, url }: Pick<FastifyRequest, 'headers' | 'url'>): boolean {
+  return (
+    String(headers.prefer ?? '').includes('wait') || /[?&]wait(=|&|$)/.test(url) || (headers.accept ?? '').includes('text/event-stream')
+  );
+}

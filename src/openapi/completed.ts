@@ -1,0 +1,69 @@
+import { STATUS_CODES } from 'node:http';
+import { type OpenAPIObject } from '@nestjs/swagger';
+import { isObject, type JsonObject } from '../engine/values.js';
+
+const METHODS = ['get', 'put', 'post', 'delete', 'patch'];
+const PROBLEM = { 'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemDocument' } } };
+
+/**
+ * Adds what every operation has and no decorator should repeat: answers with problem documents, and requests without
+ * unknown fields. Sorted, so that a difference between two documents is one between two contracts.
+ */
+export function completed(document: OpenAPIObject): OpenAPIObject {
+  const { paths, components } = document as unknown as {
+    paths: Record<string, JsonObject>;
+    components: { schemas: Record<string, JsonObject> };
+  };
+  for (const path of Object.values(paths)) {
+    for (const method of METHODS) {
+      const operation = path[method];
+      if (isObject(operation)) addProblems(operation);
+    }
+  }
+  for (const name of requestSchemas(paths, components.schemas)) {
+    const schema = components.schemas[name];
+    if (schema?.properties !== undefined) schema.additionalProperties ??= false;
+  }
+  return {
+    ...document,
+    paths: sorted(paths),
+    components: { ...components, schemas: sorted(components.schemas) },
+  } as unknown as OpenAPIObject;
+}
+
+function addProblems(operation: JsonObject): void {
+  const responses = operation.responses as Record<string, JsonObject>;
+  const hasInput = operation.requestBody !== undefined || (operation.parameters as unknown[]).length > 0;
+  const needed = [
+    '400',
+    '429',
+    '500',
+    '503',
+    ...(hasInput ? ['404', '422'] : []),
+    ...(operation.requestBody === undefined ? [] : ['413', '415']),
+  ];
+  for (const status of needed) responses[status] ??= { description: STATUS_CODES[status] ?? '' };
+  for (const [status, response] of Object.entries(responses)) {
+    if (Number(status) >= 400 && response.content === undefined) response.content = structuredClone(PROBLEM);
+  }
+  operation.responses = sorted(responses);
+}
+
+/** Names of the schemas that request bodies use, directly or through others. */
+function requestSchemas(paths: Record<string, JsonObject>, schemas: Record<string, JsonObject>): Set<string> {
+  const found = new Set<string>();
+  const visit = (node: unknown): void => {
+    for (const [, name] of JSON.stringify(node ?? null).matchAll(/"#\/components\/schemas\/([^"]+)"/g)) {
+      if (name === undefined || found.has(name)) continue;
+      found.add(name);
+      visit(schemas[name]);
+    }
+  };
+  for (const path of Object.values(paths))
+    for (const operation of Object.values(path)) if (isObject(operation)) visit(operation.requestBody);
+  return found;
+}
+
+function sorted<T>(map: Record<string, T>): Record<string, T> {
+  return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
