@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -127,10 +127,16 @@ describe(startEmbeddedPostgres.name, () => {
 
   it('starts over a pid file whose number belongs to another program', async () => {
     await stop(await start());
-    const pidFile = join(clusterOf(dataDir), 'postmaster.pid');
-    writeFileSync(pidFile, `${process.ppid}\n${clusterOf(dataDir)}\n1\n5432\n\n127.0.0.1\n`);
-    const server = await start();
-    expect(await rows(server.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    // One of the same user: the server itself overlooks the programs of others.
+    const { uid, gid } = statSync(clusterOf(dataDir));
+    const other = spawn('sleep', ['60'], { uid, gid });
+    try {
+      writeFileSync(join(clusterOf(dataDir), 'postmaster.pid'), `${other.pid}\n${clusterOf(dataDir)}\n1\n5432\n\n127.0.0.1\n`);
+      const server = await start();
+      expect(await rows(server.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    } finally {
+      other.kill();
+    }
   });
 
   it('starts its server again, at the same address, when that is killed', async () => {
