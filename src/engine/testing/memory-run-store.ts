@@ -1,0 +1,136 @@
+import { type InboxMessage, type RowState, type RunId, type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../ports.js';
+import { isTerminal, type RunEvent } from '../run/events.js';
+import { type Json, type JsonObject } from '../values.js';
+
+/** What a store holds of one run, for tests to look at. */
+export interface StoredRun {
+  readonly row: RowState;
+  readonly events: readonly RunEvent[];
+  readonly lastSeq: number;
+  readonly token: string | null;
+  readonly inboxSeq: number;
+  readonly inboxConsumed: number;
+  /** Epoch milliseconds; null where nothing is due. */
+  readonly wakeAt: number | null;
+  /** undefined until the run ended. */
+  readonly result: Json | undefined;
+  readonly cancelRequested: boolean;
+}
+
+interface Row extends StoredRun {
+  readonly tenantId: string;
+  readonly inbox: readonly InboxMessage[];
+  readonly at: number;
+}
+
+/** The RunStore for tests and for runs that keep nothing: same fences, same outcomes, gone with the process. */
+export class MemoryRunStore implements RunStore {
+  private readonly rows = new Map<RunId, Row>();
+  private readonly waiting = new Set<UnitSource>();
+  private scheduled = false;
+
+  /**
+   * @param now epoch milliseconds of the store's clock
+   * @param defer how a batch waits for its turn; by default to the end of the current microtasks' turn
+   */
+  constructor(
+    private readonly now: () => number = Date.now,
+    private readonly defer: (write: () => void) => void = setImmediate,
+  ) {}
+
+  announce(source: UnitSource): void {
+    this.waiting.add(source);
+    if (this.scheduled) return;
+    this.scheduled = true;
+    this.defer(() => this.writeAll());
+  }
+
+  readInbox(tenantId: string, runId: RunId, after: number): Promise<readonly InboxMessage[]> {
+    const row = this.rows.get(runId);
+    const mine = row?.tenantId === tenantId ? row.inbox : [];
+    return Promise.resolve(mine.filter((message) => message.inboxSeq > after));
+  }
+
+  /** What storage's inbox does: message, counter and due time at once (D5). False where the run is over or unknown. */
+  deliver(tenantId: string, runId: RunId, kind: InboxMessage['kind'], payload: JsonObject): boolean {
+    const row = this.rows.get(runId);
+    if (row?.tenantId !== tenantId || isTerminal(row.row.status)) return false;
+    const inboxSeq = row.inboxSeq + 1;
+    this.rows.set(runId, {
+      ...row,
+      inboxSeq,
+      inbox: [...row.inbox, { inboxSeq, kind, payload: structuredClone(payload) }],
+      wakeAt: Math.min(row.wakeAt ?? Infinity, this.now()),
+      cancelRequested: row.cancelRequested || kind === 'cancel',
+    });
+    return true;
+  }
+
+  /** Gives the lease to another holder, as the claim of an expired or due row does. */
+  claim(runId: RunId, token: string): void {
+    const row = this.rows.get(runId);
+    if (row !== undefined) this.rows.set(runId, { ...row, token, wakeAt: null });
+  }
+
+  read(runId: RunId): StoredRun | null {
+    return this.rows.get(runId) ?? null;
+  }
+
+  private writeAll(): void {
+    this.scheduled = false;
+    const taken: [UnitSource, Unit][] = [];
+    const ids = new Set<RunId>();
+    for (const source of this.waiting) {
+      // One unit of a run in a batch (D3); the other source stays announced.
+      if (ids.has(source.runId)) continue;
+      this.waiting.delete(source);
+      const unit = source.takeUnit();
+      if (unit === null) continue;
+      ids.add(source.runId);
+      taken.push([source, unit]);
+    }
+    const outcomes = taken.map(([source, unit]) => [source, this.write(unit)] as const);
+    for (const [source, outcome] of outcomes) source.unitSettled(outcome);
+    if (this.waiting.size > 0 && !this.scheduled) {
+      this.scheduled = true;
+      this.defer(() => this.writeAll());
+    }
+  }
+
+  private write(unit: Unit): UnitOutcome {
+    const row = this.rows.get(unit.runId);
+    const at = Math.max(this.now(), row?.at ?? 0);
+    if (unit.create !== null) {
+      if (row !== undefined) return { kind: 'refused', reason: 'an execution with this id exists' };
+      const fresh = { inboxSeq: 0, inbox: [], events: [], lastSeq: 0, cancelRequested: false, tenantId: unit.tenantId, wakeAt: null };
+      this.store(unit, { ...fresh, row: unit.row, token: unit.token, inboxConsumed: 0, result: undefined, at }, at);
+      return { kind: 'committed', at };
+    }
+    if (row === undefined || unit.token === null || row.token !== unit.token || row.lastSeq !== unit.expectedSeq) return { kind: 'lost' };
+    if (unit.end !== null || unit.release !== null) {
+      if (row.inboxSeq !== unit.seenInbox) return { kind: 'inbox_moved' };
+      if (unit.end !== null && row.cancelRequested && unit.row.status !== 'cancelled') {
+        return { kind: 'refused', reason: 'its cancel was acknowledged: nothing but CANCELLED may end it' };
+      }
+    }
+    this.store(unit, row, at);
+    return { kind: 'committed', at };
+  }
+
+  private store(unit: Unit, before: Row, at: number): void {
+    const holds = unit.end === null && unit.release === null;
+    const unleased = unit.create !== null && unit.token === null && holds;
+    this.rows.set(unit.runId, {
+      ...before,
+      row: structuredClone(unit.row),
+      // What a database would give back: undefined fields are gone, nothing is shared with the run.
+      events: [...before.events, ...unit.events.map((event) => JSON.parse(JSON.stringify(event)) as RunEvent)],
+      lastSeq: unit.expectedSeq + unit.events.length,
+      token: holds ? unit.token : null,
+      inboxConsumed: unit.seenInbox,
+      wakeAt: unleased ? at : holds ? before.wakeAt : (unit.release?.wakeAt ?? null),
+      result: unit.end === null ? before.result : structuredClone(unit.end.result),
+      at,
+    });
+  }
+}

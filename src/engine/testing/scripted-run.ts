@@ -1,0 +1,100 @@
+import { type NewRun, type RowState, type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../ports.js';
+import { type RunEvent } from '../run/events.js';
+
+export const TEST_TENANT = 'default';
+
+/** A start as the door makes it. */
+export function newRun(id: string, changes: Partial<NewRun> = {}): NewRun {
+  return {
+    id,
+    tenantId: TEST_TENANT,
+    catalogId: '7',
+    path: 'tests/scripted',
+    playbookName: 'scripted',
+    version: '1.0.0',
+    shownVersion: '1.0.0',
+    requestedVersion: 'latest',
+    executionType: 'playbook',
+    digest: 'd'.repeat(64),
+    parameters: { region: 'eu' },
+    merge: false,
+    workload: null,
+    metadata: {},
+    parentExecutionId: null,
+    parentEventId: null,
+    parentStep: null,
+    forkedFrom: null,
+    ...changes,
+  };
+}
+
+export const RUNNING: RowState = { status: 'running', progress: 10, currentStep: 'a', waitingFor: null, error: null };
+export const COMPLETED: RowState = { status: 'completed', progress: 100, currentStep: null, waitingFor: null, error: null };
+export const CANCELLED: RowState = { ...COMPLETED, status: 'cancelled' };
+
+export const stepEvent = (step: string, value: RunEvent | string = 'ok'): RunEvent =>
+  typeof value === 'string'
+    ? { type: 'step_completed', step, stepType: 'router', wave: 1, attempt: 1, edges: [], vars: null, saves: [], value, durationMs: 0 }
+    : value;
+
+/** A run that writes what a test says, unit by unit, and numbers its events as a holder does. */
+export class ScriptedRun implements UnitSource {
+  readonly runId: string;
+  lastSeq = 0;
+  /** Times the store asked for a unit. */
+  taken = 0;
+  private readonly queue: { unit: () => Unit; settled: (outcome: UnitOutcome) => void }[] = [];
+  private inFlight: { unit: Unit; settled: (outcome: UnitOutcome) => void } | null = null;
+
+  constructor(
+    private readonly store: RunStore,
+    readonly run: NewRun,
+    readonly token: string | null,
+  ) {
+    this.runId = run.id;
+  }
+
+  /** Announces a unit; resolves with its outcome. */
+  write(changes: Partial<Unit>): Promise<UnitOutcome> {
+    return new Promise((settled) => {
+      const unit = (): Unit => ({
+        runId: this.run.id,
+        tenantId: this.run.tenantId,
+        token: this.token,
+        create: null,
+        expectedSeq: this.lastSeq,
+        events: [],
+        row: RUNNING,
+        end: null,
+        release: null,
+        seenInbox: 0,
+        recordsProgress: false,
+        ...changes,
+      });
+      this.queue.push({ unit, settled });
+      this.store.announce(this);
+    });
+  }
+
+  create(changes: Partial<Unit> = {}): Promise<UnitOutcome> {
+    return this.write({ create: this.run, events: [{ type: 'execution_started' }], ...changes });
+  }
+
+  takeUnit(): Unit | null {
+    this.taken += 1;
+    if (this.inFlight !== null) throw new Error('a unit of this run is in flight');
+    const next = this.queue.shift();
+    if (next === undefined) return null;
+    this.inFlight = { unit: next.unit(), settled: next.settled };
+    return this.inFlight.unit;
+  }
+
+  unitSettled(outcome: UnitOutcome): void {
+    const settled = this.inFlight;
+    if (settled === null) throw new Error('no unit of this run is in flight');
+    this.inFlight = null;
+    if (outcome.kind === 'committed') this.lastSeq += settled.unit.events.length;
+    if (this.queue.length > 0) this.store.announce(this);
+    settled.settled(outcome);
+  }
+}

@@ -1,0 +1,192 @@
+import { type NewRun } from '../engine/ports.js';
+import { jsonList, plainArray, textArray } from './array-parameters.js';
+import { CODEC } from './event-codec.js';
+import { MODE, nextSeqOf, type PendingUnit } from './pending-unit.js';
+
+/** Length of a lease; every committed unit renews it (D11). */
+export const LEASE_MS = 15_000;
+
+/**
+ * One statement stores a whole batch, in one round trip and one commit (docs/architecture.md, "Durability").
+ * - `fenced` takes the row locks in id order and keeps the units whose token and last_seq still hold, and, where they end or release, whose
+ *   inbox is read (D1, D2); nothing but CANCELLED may end a run once its cancel was acknowledged (D28).
+ * - Every other part joins the fence by the unit's ordinal, never by id: two units of one id with different tokens must not ride on each
+ *   other's fence. An ordinal that is missing in the answer met a fence that held it off. Rows of creates have no ordinal.
+ * - One time for the whole batch, never before the last event of any of its runs (D18).
+ */
+export const BATCH_STATEMENT = `
+WITH clock AS MATERIALIZED (SELECT clock_timestamp()::timestamptz(3) AS now),
+fenced AS MATERIALIZED (
+  SELECT u.*, e.updated_at AS last_at
+  FROM unnest($1::bigint[], $2::uuid[], $3::int[], $4::int[], $5::text[], $6::smallint[], $7::text[],
+    string_to_array($8::text, chr(31), ''), string_to_array($9::text, chr(31), ''), $10::smallint[], $11::int[], $12::boolean[], $13::float8[], $14::int[])
+    AS u(id, token, expected, next_seq, status, progress, step, waiting_for, error, mode, seen, recorded, wake_ms, ord)
+  JOIN execution e ON e.id = u.id
+  WHERE e.lease_token = u.token AND e.last_seq = u.expected AND (u.mode = ${MODE.held} OR e.inbox_seq = u.seen)
+    AND (u.mode <> ${MODE.ended} OR u.status = 'cancelled' OR e.cancel_requested_at IS NULL)
+  ORDER BY e.id FOR NO KEY UPDATE OF e),
+batch AS MATERIALIZED (SELECT greatest((SELECT now FROM clock), max(last_at)) AS at FROM fenced),
+updated AS (
+  UPDATE execution e SET last_seq = u.next_seq, status = u.status, progress = u.progress, current_step = u.step,
+    waiting_for = u.waiting_for::json, error = u.error::json, updated_at = (SELECT at FROM batch),
+    ended_at = CASE WHEN u.mode = ${MODE.ended} THEN (SELECT at FROM batch) END,
+    lease_token = CASE WHEN u.mode = ${MODE.held} THEN e.lease_token END,
+    lease_until = CASE WHEN u.mode = ${MODE.held} THEN clock_timestamp() + interval '${LEASE_MS} milliseconds' END,
+    wake_at = CASE u.mode WHEN ${MODE.held} THEN e.wake_at WHEN ${MODE.released} THEN to_timestamp(u.wake_ms / 1000) END,
+    inbox_consumed = u.seen, attempts = CASE WHEN u.recorded OR u.mode <> ${MODE.held} THEN 0 ELSE e.attempts END, codec = ${CODEC}
+  FROM fenced u WHERE e.id = u.id),
+created AS (
+  INSERT INTO execution (id, tenant_id, catalog_id, path, playbook_name, version, shown_version, requested_version, execution_type, digest,
+    merge, metadata, parent_execution_id, parent_event_id, parent_step, forked_from, status, progress, current_step, waiting_for, error,
+    created_at, updated_at, ended_at, lease_token, lease_until, claim_no, last_seq, inbox_consumed, wake_at, codec)
+  SELECT x.id, x.tenant, x.catalog, x.path, x.name, x.version, x.shown, x.requested, x.type, x.digest,
+    x.merge, x.metadata::jsonb, x.parent, x.parent_event, x.parent_step, x.forked, x.status, x.progress, x.step, x.waiting_for::json, x.error::json,
+    c.now, c.now, CASE WHEN x.mode = ${MODE.ended} THEN c.now END, CASE WHEN x.mode = ${MODE.held} THEN x.token END,
+    CASE WHEN x.mode = ${MODE.held} THEN clock_timestamp() + interval '${LEASE_MS} milliseconds' END,
+    CASE WHEN x.mode = ${MODE.unleased} THEN 0 ELSE 1 END, x.next_seq, x.seen,
+    CASE x.mode WHEN ${MODE.released} THEN to_timestamp(x.wake_ms / 1000) WHEN ${MODE.unleased} THEN c.now END, ${CODEC}
+  FROM clock c, unnest($15::bigint[], $16::text[], $17::bigint[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
+    $25::boolean[], string_to_array($26::text, chr(31), ''), $27::text[], $28::text[], $29::text[], $30::bigint[], $31::text[], $32::smallint[], $33::text[],
+    string_to_array($34::text, chr(31), ''), string_to_array($35::text, chr(31), ''), $36::uuid[], $37::smallint[], $38::int[], $39::int[], $40::float8[])
+    AS x(id, tenant, catalog, path, name, version, shown, requested, type, digest, merge, metadata, parent, parent_event, parent_step, forked,
+      status, progress, step, waiting_for, error, token, mode, next_seq, seen, wake_ms)),
+payloads AS (
+  INSERT INTO execution_payload (execution_id, part, tenant_id, parameters, workload, result)
+  SELECT x.id, CASE WHEN x.ord IS NULL THEN 0 ELSE 1 END, x.tenant, x.parameters::json, x.workload::json, x.result::json
+  FROM unnest($41::bigint[], $42::text[], string_to_array($43::text, chr(31), ''), string_to_array($44::text, chr(31), ''),
+    string_to_array($45::text, chr(31), ''), $46::int[]) AS x(id, tenant, parameters, workload, result, ord)
+  WHERE x.ord IS NULL OR x.ord IN (SELECT ord FROM fenced)),
+events AS (
+  INSERT INTO execution_event (execution_id, seq, tenant_id, event_type, step, at, body)
+  SELECT x.id, x.seq, x.tenant, x.type, x.step, CASE WHEN x.ord IS NULL THEN (SELECT now FROM clock) ELSE (SELECT at FROM batch) END, x.body::json
+  FROM unnest($47::bigint[], $48::int[], $49::text[], $50::text[], $51::text[], string_to_array($52::text, chr(31), ''), $53::int[])
+    AS x(id, seq, tenant, type, step, body, ord)
+  WHERE x.ord IS NULL OR x.ord IN (SELECT ord FROM fenced))
+SELECT (SELECT array_agg(ord) FROM fenced) AS passed,
+  (extract(epoch FROM (SELECT now FROM clock)) * 1000)::float8 AS created_at, (extract(epoch FROM (SELECT at FROM batch)) * 1000)::float8 AS at`;
+
+/** What the statement answers: ordinals that passed the fence, and the epoch milliseconds of created and of appended events. */
+export interface BatchAnswer {
+  readonly passed: readonly number[] | null;
+  readonly created_at: number;
+  readonly at: number;
+}
+
+/** The statement's parameters; a unit's ordinal is its index in `units`. No id may be named twice (D3): the caller sees to it. */
+export function batchParameters(units: readonly PendingUnit[]): string[] {
+  const appends: PendingUnit[] = [];
+  const ordinals: number[] = [];
+  const creates: (PendingUnit & { readonly run: NewRun })[] = [];
+  const payloads: { pending: PendingUnit; ordinal: number | null }[] = [];
+  const events = new EventColumns();
+  units.forEach((pending, index) => {
+    const run = pending.unit.create;
+    const ordinal = run === null ? index : null;
+    if (run === null) {
+      appends.push(pending);
+      ordinals.push(index);
+    } else {
+      creates.push({ ...pending, run });
+    }
+    if (run !== null || pending.mode === MODE.ended) payloads.push({ pending, ordinal });
+    events.add(pending, ordinal);
+  });
+  return [
+    ...fenceParameters(appends),
+    plainArray(ordinals),
+    ...createParameters(creates),
+    plainArray(payloads.map((p) => p.pending.unit.runId)),
+    textArray(payloads.map((p) => p.pending.unit.tenantId)),
+    jsonList(payloads.map((p) => p.pending.parameters)),
+    jsonList(payloads.map((p) => p.pending.workload)),
+    jsonList(payloads.map((p) => p.pending.result)),
+    plainArray(payloads.map((p) => p.ordinal)),
+    ...events.parameters(),
+  ];
+}
+
+function fenceParameters(units: readonly PendingUnit[]): string[] {
+  return [
+    plainArray(units.map((p) => p.unit.runId)),
+    plainArray(units.map((p) => p.unit.token)),
+    plainArray(units.map((p) => p.unit.expectedSeq)),
+    plainArray(units.map((p) => nextSeqOf(p.unit))),
+    plainArray(units.map((p) => p.unit.row.status)),
+    plainArray(units.map((p) => p.unit.row.progress)),
+    textArray(units.map((p) => p.unit.row.currentStep)),
+    jsonList(units.map((p) => p.waitingFor)),
+    jsonList(units.map((p) => p.error)),
+    plainArray(units.map((p) => p.mode)),
+    plainArray(units.map((p) => p.unit.seenInbox)),
+    plainArray(units.map((p) => p.unit.recordsProgress)),
+    plainArray(units.map((p) => p.unit.release?.wakeAt ?? null)),
+  ];
+}
+
+function createParameters(creates: readonly (PendingUnit & { readonly run: NewRun })[]): string[] {
+  const texts = (column: (run: NewRun) => string | null): string => textArray(creates.map((p) => column(p.run)));
+  const plain = (column: (p: PendingUnit & { readonly run: NewRun }) => string | number | boolean | null): string =>
+    plainArray(creates.map(column));
+  return [
+    plain((p) => p.unit.runId),
+    texts((run) => run.tenantId),
+    plain((p) => p.run.catalogId),
+    texts((run) => run.path),
+    texts((run) => run.playbookName),
+    texts((run) => run.version),
+    texts((run) => run.shownVersion),
+    texts((run) => run.requestedVersion),
+    texts((run) => run.executionType),
+    texts((run) => run.digest),
+    plain((p) => p.run.merge),
+    jsonList(creates.map((p) => p.metadata)),
+    texts((run) => run.parentExecutionId),
+    texts((run) => run.parentEventId),
+    texts((run) => run.parentStep),
+    plain((p) => p.run.forkedFrom),
+    plain((p) => p.unit.row.status),
+    plain((p) => p.unit.row.progress),
+    textArray(creates.map((p) => p.unit.row.currentStep)),
+    jsonList(creates.map((p) => p.waitingFor)),
+    jsonList(creates.map((p) => p.error)),
+    plain((p) => p.unit.token),
+    plain((p) => p.mode),
+    plain((p) => nextSeqOf(p.unit)),
+    plain((p) => p.unit.seenInbox),
+    plain((p) => p.unit.release?.wakeAt ?? null),
+  ];
+}
+
+class EventColumns {
+  private readonly ids: string[] = [];
+  private readonly seqs: number[] = [];
+  private readonly tenants: string[] = [];
+  private readonly types: string[] = [];
+  private readonly steps: (string | null)[] = [];
+  private readonly bodies: string[] = [];
+  private readonly ordinals: (number | null)[] = [];
+
+  add(pending: PendingUnit, ordinal: number | null): void {
+    pending.events.forEach((event, index) => {
+      this.ids.push(pending.unit.runId);
+      this.seqs.push(pending.unit.expectedSeq + 1 + index);
+      this.tenants.push(pending.unit.tenantId);
+      this.types.push(event.type);
+      this.steps.push(event.step);
+      this.bodies.push(event.body);
+      this.ordinals.push(ordinal);
+    });
+  }
+
+  parameters(): string[] {
+    return [
+      plainArray(this.ids),
+      plainArray(this.seqs),
+      textArray(this.tenants),
+      plainArray(this.types),
+      textArray(this.steps),
+      jsonList(this.bodies),
+      plainArray(this.ordinals),
+    ];
+  }
+}

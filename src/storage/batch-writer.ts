@@ -1,0 +1,267 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type RunId, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
+import { batchParameters } from './batch-statement.js';
+import { type CommitSignals } from './commit-signals.js';
+import { type Log } from './log.js';
+import { resolveFates } from './outcome-unknown.js';
+import { type PendingUnit, pendingUnit } from './pending-unit.js';
+import { condemnsConnection, isTransient, sqlStateOf } from './sql-state.js';
+import { NotStorable } from './storability.js';
+import { WriterConnection } from './writer-connection.js';
+
+const MAX_UNITS = 500;
+const MAX_EVENTS = 4_000;
+/** Characters of JSON in one batch; a single larger unit travels alone. */
+const MAX_SIZE = 4 * 1024 * 1024;
+const FIRST_BACK_OFF_MS = 20;
+const LONGEST_BACK_OFF_MS = 1_000;
+
+export interface BatchWriterSettings {
+  readonly url: string;
+  /** Batches that may be in flight at once, each on its own connection. */
+  readonly connections: number;
+  readonly log: Log;
+}
+
+interface Lane {
+  readonly connection: WriterConnection;
+  /** Monotonic time at which its batch left; null where it is idle. */
+  busySince: number | null;
+  /** Since when it has been failing without a success. */
+  failures: number;
+}
+
+/**
+ * All writes of this node. While a batch is in flight, those who have something to write gather; then one statement and one commit take all of
+ * it. There is no delay when idle, and a run has at most one unit in flight (D3, D4). Every unit that was taken is settled exactly once.
+ */
+export class BatchWriter {
+  private readonly waiting = new Set<UnitSource>();
+  private readonly inFlight = new Set<RunId>();
+  private readonly lanes: Lane[];
+  private readonly idleListeners = new Set<() => void>();
+  private scheduled = false;
+  private abandoned = false;
+  private lastDurationMs = 0;
+
+  constructor(
+    private readonly settings: BatchWriterSettings,
+    private readonly signals: CommitSignals,
+  ) {
+    this.lanes = Array.from({ length: settings.connections }, () => ({
+      connection: new WriterConnection(settings.url, settings.log),
+      busySince: null,
+      failures: 0,
+    }));
+  }
+
+  /** See RunStore.announce. */
+  announce(source: UnitSource): void {
+    this.waiting.add(source);
+    this.schedule();
+  }
+
+  /** How long a commit takes now, in milliseconds: the age of the oldest batch in flight, or what the last one took (D12). */
+  latencyMs(): number {
+    const now = performance.now();
+    return this.lanes.reduce(
+      (worst, lane) => (lane.busySince === null ? worst : Math.max(worst, now - lane.busySince)),
+      this.lastDurationMs,
+    );
+  }
+
+  /** Resolves once nothing waits and nothing is in flight. */
+  async flush(): Promise<void> {
+    while (!this.isIdle()) await new Promise<void>((resolve) => this.idleListeners.add(resolve));
+  }
+
+  /** Writes what there is, for at most `graceMs`; what is not stored by then is settled as lost. */
+  async close(graceMs: number): Promise<void> {
+    const deadline = new AbortController();
+    await Promise.race([this.flush(), sleep(graceMs, undefined, { signal: deadline.signal }).catch(() => undefined)]);
+    deadline.abort();
+    this.abandoned = true;
+    for (const lane of this.lanes) if (lane.busySince !== null) lane.connection.drop();
+    await this.flush();
+    await Promise.all(this.lanes.map((lane) => lane.connection.close().catch(() => undefined)));
+  }
+
+  private isIdle(): boolean {
+    return this.waiting.size === 0 && this.inFlight.size === 0;
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    // After the callbacks of this turn of the loop: requests that arrived together travel together, and nothing waits for a clock.
+    setImmediate(() => {
+      this.scheduled = false;
+      this.pump();
+    });
+  }
+
+  private pump(): void {
+    for (const lane of this.lanes) {
+      if (lane.busySince !== null) continue;
+      const units = this.takeUnits();
+      if (units.length === 0) break;
+      lane.busySince = performance.now();
+      void this.store(lane, units).finally(() => {
+        this.lastDurationMs = performance.now() - (lane.busySince ?? 0);
+        lane.busySince = null;
+        this.schedule();
+      });
+    }
+    if (this.isIdle()) {
+      for (const tell of this.idleListeners) tell();
+      this.idleListeners.clear();
+    }
+  }
+
+  private takeUnits(): PendingUnit[] {
+    const units: PendingUnit[] = [];
+    let events = 0;
+    let size = 0;
+    for (const source of this.waiting) {
+      if (units.length >= MAX_UNITS || events >= MAX_EVENTS || size >= MAX_SIZE) break;
+      // Its source stays announced and is taken once the unit in flight is settled.
+      if (this.inFlight.has(source.runId)) continue;
+      this.waiting.delete(source);
+      const pending = this.takeUnit(source);
+      if (pending === null) continue;
+      this.inFlight.add(source.runId);
+      units.push(pending);
+      events += pending.events.length;
+      size += pending.size;
+    }
+    return units;
+  }
+
+  private takeUnit(source: UnitSource): PendingUnit | null {
+    let unit: Unit | null;
+    try {
+      unit = source.takeUnit();
+    } catch (error) {
+      this.settings.log.error({ err: error, runId: source.runId }, 'a run failed to say what it has to write');
+      return null;
+    }
+    if (unit === null) return null;
+    try {
+      return pendingUnit(source, unit);
+    } catch (error) {
+      // Whatever cannot even be turned into text can never be stored; only storability's own words may be shown.
+      const reason = error instanceof NotStorable ? error.message : 'not representable as JSON';
+      this.tell(source, unit, { kind: 'refused', reason });
+      return null;
+    }
+  }
+
+  /** Stores a batch for good: returns when every unit of it is settled. */
+  private async store(lane: Lane, batch: PendingUnit[]): Promise<void> {
+    const parts = [batch];
+    for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+      if (this.abandoned) {
+        for (const pending of part) this.settle(pending, { kind: 'lost' });
+        continue;
+      }
+      try {
+        await lane.connection.open();
+      } catch (error) {
+        await this.backOff(lane, error, 'the database cannot be reached; the writer keeps its units');
+        parts.push(part);
+        continue;
+      }
+      parts.push(...(await this.attempt(lane, part)));
+    }
+  }
+
+  /** Sends units once; returns what has to be sent again, in the parts it has to be sent in. */
+  private async attempt(lane: Lane, units: PendingUnit[]): Promise<PendingUnit[][]> {
+    // Outside of the net below: a fault here is a bug, and nothing was sent.
+    const parameters = batchParameters(units);
+    try {
+      const answer = await lane.connection.write(parameters);
+      lane.failures = 0;
+      const passed = new Set(answer.passed);
+      const missing: PendingUnit[] = [];
+      const created = Math.round(answer.created_at);
+      const appended = Math.round(answer.at);
+      units.forEach((pending, ordinal) => {
+        if (pending.unit.create !== null) this.settle(pending, { kind: 'committed', at: created });
+        else if (passed.has(ordinal)) this.settle(pending, { kind: 'committed', at: appended });
+        else missing.push(pending);
+      });
+      return missing.length === 0 ? [] : await this.resolve(lane, missing);
+    } catch (error) {
+      const state = sqlStateOf(error);
+      if (state === null || (condemnsConnection(state) && state !== '25006')) {
+        for (const pending of units) pending.unsure = true;
+        lane.connection.drop();
+        await this.backOff(lane, error, 'the database connection broke while a batch was under way');
+        return await this.resolve(lane, units);
+      }
+      if (isTransient(state)) {
+        if (condemnsConnection(state)) lane.connection.drop();
+        await this.backOff(lane, error, 'a batch failed for a moment and is sent again');
+        return [units];
+      }
+      return await this.isolate(lane, units, error, state);
+    }
+  }
+
+  /** PostgreSQL refused the data of some unit: halves, until the culprit is alone (D7). Nothing of the batch was stored. */
+  private async isolate(lane: Lane, units: PendingUnit[], error: unknown, state: string): Promise<PendingUnit[][]> {
+    const [only] = units;
+    if (units.length > 1) {
+      const middle = units.length >> 1;
+      return [units.slice(0, middle), units.slice(middle)];
+    }
+    if (only === undefined) return [];
+    if (only.unsure && state === '23505') return await this.resolve(lane, [only]);
+    this.settings.log.error({ err: error, runId: only.unit.runId, sqlState: state }, 'the database refused a unit');
+    this.settle(only, { kind: 'refused', reason: `SQLSTATE ${state}` });
+    return [];
+  }
+
+  /** Settles what is certain about the units; returns those to send again. Nobody is told anything before the database has answered (D9). */
+  private async resolve(lane: Lane, units: PendingUnit[]): Promise<PendingUnit[][]> {
+    for (;;) {
+      if (this.abandoned) return [units];
+      try {
+        await lane.connection.open();
+        const again: PendingUnit[] = [];
+        for (const [pending, fate] of await resolveFates(lane.connection, units)) {
+          if (fate.kind === 'not_stored') again.push(pending);
+          else this.settle(pending, fate);
+        }
+        return again.length === 0 ? [] : [again];
+      } catch (error) {
+        // Also rolls back: the transaction ends with its connection.
+        lane.connection.drop();
+        await this.backOff(lane, error, 'the outcome of a batch is still unknown');
+      }
+    }
+  }
+
+  private settle(pending: PendingUnit, outcome: UnitOutcome): void {
+    this.inFlight.delete(pending.unit.runId);
+    this.tell(pending.source, pending.unit, outcome);
+  }
+
+  private tell(source: UnitSource, unit: Unit, outcome: UnitOutcome): void {
+    try {
+      source.unitSettled(outcome);
+      this.signals.settled(unit, outcome);
+    } catch (error) {
+      // One run's fault must not keep the other runs of the batch from their outcome.
+      this.settings.log.error({ err: error, runId: unit.runId }, 'a listener failed on the outcome of a unit');
+    }
+  }
+
+  private async backOff(lane: Lane, error: unknown, message: string): Promise<void> {
+    const ceiling = Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** Math.min(lane.failures, 10));
+    lane.failures += 1;
+    this.settings.log.warn({ err: error, failures: lane.failures }, message);
+    await sleep(ceiling * (0.5 + Math.random() / 2));
+  }
+}

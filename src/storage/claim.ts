@@ -1,0 +1,113 @@
+import { type DataSource, type EntityManager } from 'typeorm';
+import { type HeldRun, type NewRun, type RowState, type RunId } from '../engine/ports.js';
+import { type JsonObject } from '../engine/values.js';
+import { LEASE_MS } from './batch-statement.js';
+import { CODEC, decodeEvent } from './event-codec.js';
+
+/** Due rows without a holder, longest due first. Rows of a newer codec are left to nodes that know it (D25). */
+const CLAIM = `
+  UPDATE execution e SET lease_token = gen_random_uuid(), lease_until = clock_timestamp() + interval '${LEASE_MS} milliseconds',
+    claim_no = e.claim_no + 1, wake_at = NULL
+  FROM (SELECT id FROM execution WHERE wake_at <= clock_timestamp() AND lease_token IS NULL AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
+        ORDER BY wake_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) due
+  WHERE e.id = due.id RETURNING e.*`;
+
+interface ClaimedRow {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly catalog_id: string;
+  readonly path: string;
+  readonly playbook_name: string;
+  readonly version: string;
+  readonly shown_version: string;
+  readonly requested_version: string;
+  readonly execution_type: NewRun['executionType'];
+  readonly digest: string;
+  readonly merge: boolean;
+  readonly metadata: JsonObject | null;
+  readonly parent_execution_id: string | null;
+  readonly parent_event_id: string | null;
+  readonly parent_step: string | null;
+  readonly forked_from: string | null;
+  readonly status: RowState['status'];
+  readonly progress: number;
+  readonly current_step: string | null;
+  readonly waiting_for: RowState['waitingFor'];
+  readonly error: RowState['error'];
+  readonly created_at: Date;
+  readonly lease_token: string;
+  readonly claim_no: number;
+  readonly inbox_consumed: number;
+}
+
+/**
+ * Claims due rows and reads what a holder needs, in one transaction: where reading fails, nothing is claimed.
+ * @param limit at most so many
+ * @param excluded ids whose former run is still held here (D14)
+ */
+export async function claimDue(db: DataSource, limit: number, excluded: readonly RunId[]): Promise<HeldRun[]> {
+  return await db.transaction(async (tx) => {
+    const [rows] = await tx.query<[ClaimedRow[], number]>(CLAIM, [limit, excluded]);
+    if (rows.length === 0) return [];
+    const ids = rows.map((row) => row.id);
+    const events = await readEvents(tx, ids);
+    const payloads = await tx.query<{ execution_id: string; parameters: JsonObject; workload: JsonObject | null }[]>(
+      `SELECT execution_id, parameters, workload FROM execution_payload WHERE execution_id = ANY($1::bigint[]) AND part = 0`,
+      [ids],
+    );
+    const payloadOf = new Map(payloads.map((payload) => [payload.execution_id, payload]));
+    return rows.map((row) => heldRun(row, payloadOf.get(row.id), events.get(row.id) ?? []));
+  });
+}
+
+async function readEvents(tx: EntityManager, ids: readonly RunId[]): Promise<Map<RunId, ReturnType<typeof decodeEvent>[]>> {
+  const rows = await tx.query<{ execution_id: string; event_type: string; step: string | null; body: object }[]>(
+    `SELECT execution_id, event_type, step, body FROM execution_event WHERE execution_id = ANY($1::bigint[]) ORDER BY execution_id, seq`,
+    [ids],
+  );
+  const events = new Map<RunId, ReturnType<typeof decodeEvent>[]>();
+  for (const row of rows) {
+    const event = decodeEvent(row.event_type, row.step, row.body);
+    const list = events.get(row.execution_id);
+    if (list === undefined) events.set(row.execution_id, [event]);
+    else list.push(event);
+  }
+  return events;
+}
+
+function heldRun(
+  row: ClaimedRow,
+  payload: { parameters: JsonObject; workload: JsonObject | null } | undefined,
+  events: readonly ReturnType<typeof decodeEvent>[],
+): HeldRun {
+  return {
+    run: {
+      id: row.id,
+      tenantId: row.tenant_id,
+      catalogId: row.catalog_id,
+      path: row.path,
+      playbookName: row.playbook_name,
+      version: row.version,
+      shownVersion: row.shown_version,
+      requestedVersion: row.requested_version,
+      executionType: row.execution_type,
+      digest: row.digest,
+      parameters: payload?.parameters ?? {},
+      merge: row.merge,
+      workload: payload?.workload ?? null,
+      metadata: row.metadata ?? {},
+      parentExecutionId: row.parent_execution_id,
+      parentEventId: row.parent_event_id,
+      parentStep: row.parent_step,
+      forkedFrom: row.forked_from,
+    },
+    token: row.lease_token,
+    claimNo: row.claim_no,
+    history: {
+      events,
+      row: { status: row.status, progress: row.progress, currentStep: row.current_step, waitingFor: row.waiting_for, error: row.error },
+      inboxConsumed: row.inbox_consumed,
+      createdAt: row.created_at.getTime(),
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import { type RunId } from '../engine/ports.js';
+import { LEASE_MS } from './batch-statement.js';
+import { type CommitSignals } from './commit-signals.js';
+
+export interface Hold {
+  readonly runId: RunId;
+  readonly token: string;
+  /** Highest inbox_seq a stored unit of the run has seen. */
+  seenInbox: number;
+  /** Monotonic time from which the lease may be gone; counted from when the statement that renewed it was sent (D13). */
+  deadline: number;
+  /** Whether the row exists yet. */
+  stored: boolean;
+}
+
+/** The runs this node holds: from claim or birth until their lease is given back, ended or lost. */
+export class HeldRuns {
+  private readonly byId = new Map<RunId, Hold>();
+
+  constructor(
+    signals: CommitSignals,
+    private readonly monotonic: () => number = () => performance.now(),
+  ) {
+    signals.onSettled((unit, outcome) => {
+      const hold = this.byId.get(unit.runId);
+      if (hold === undefined || hold.token !== unit.token) return;
+      const gone =
+        outcome.kind === 'lost' ||
+        (outcome.kind === 'refused' && unit.create !== null) ||
+        (outcome.kind === 'committed' && (unit.end !== null || unit.release !== null));
+      if (gone) this.byId.delete(unit.runId);
+      else if (outcome.kind === 'committed') {
+        hold.seenInbox = unit.seenInbox;
+        hold.stored = true;
+      }
+    });
+  }
+
+  add(runId: RunId, token: string, seenInbox: number, stored: boolean, sentAt = this.monotonic()): void {
+    this.byId.set(runId, { runId, token, seenInbox, stored, deadline: sentAt + LEASE_MS });
+  }
+
+  /** Forgets a hold that lost its lease. */
+  drop(hold: Hold): void {
+    if (this.byId.get(hold.runId) === hold) this.byId.delete(hold.runId);
+  }
+
+  /** Lets go of a run whose lease is left to expire. */
+  forget(runId: RunId, token: string): void {
+    if (this.byId.get(runId)?.token === token) this.byId.delete(runId);
+  }
+
+  has(runId: RunId): boolean {
+    return this.byId.has(runId);
+  }
+
+  ids(): RunId[] {
+    return [...this.byId.keys()];
+  }
+
+  /** Holds with a row in the database. */
+  stored(): Hold[] {
+    return [...this.byId.values()].filter((hold) => hold.stored);
+  }
+
+  /** True while this node may begin effects of the run (D13). */
+  isLive(runId: RunId, token: string): boolean {
+    const hold = this.byId.get(runId);
+    return hold !== undefined && hold.token === token && this.monotonic() < hold.deadline;
+  }
+}

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { type DataSource } from 'typeorm';
+import { ID_EPOCH_MS, NODE_NUMBERS, type NodeNumber } from './ids.js';
+import { type Log } from './log.js';
+
+const LEASE_MS = 60_000;
+const RENEW_EVERY_MS = 20_000;
+/** Fixed number of the lock that serialises acquiring; "nodenum" in ASCII. */
+const ACQUIRE_LOCK = '31085240988333421';
+
+interface Leased extends NodeNumber {
+  readonly token: string;
+  /** Monotonic time from which the number may belong to somebody else; counted from when the statement was sent (D13). */
+  readonly deadline: number;
+}
+
+/**
+ * The node number of this process, leased in table `node`. Its row keeps a high-water mark that no owner ever minted above, and the next owner
+ * starts above it; so ids stay unique over crashes and clock steps (D35).
+ */
+export class NodeNumberLease {
+  private leased: Leased | null = null;
+  private timer: NodeJS.Timeout | null = null;
+  private renewing: Promise<void> | null = null;
+
+  constructor(
+    private readonly db: DataSource,
+    private readonly log: Log,
+    private readonly now: () => number = Date.now,
+    private readonly monotonic: () => number = () => performance.now(),
+  ) {}
+
+  /** Takes a number and keeps it until `stop`. Rejects where the database cannot be asked or all numbers are taken. */
+  async start(): Promise<void> {
+    this.leased = await this.acquire();
+    this.timer = setInterval(() => this.renewInBackground(), RENEW_EVERY_MS);
+    this.timer.unref();
+  }
+
+  /** The number, or null once the lease could have gone elsewhere. */
+  readonly current = (): NodeNumber | null => (this.leased !== null && this.monotonic() < this.leased.deadline ? this.leased : null);
+
+  /** Extends the lease, or takes another number where this one was lost. */
+  async renew(): Promise<void> {
+    const mine = this.leased;
+    if (mine === null) {
+      this.leased = await this.acquire();
+      return;
+    }
+    const sent = this.monotonic();
+    const limit = this.limitFrom(mine.highWater);
+    const [rows] = await this.db.query<[unknown[], number]>(
+      `UPDATE node SET lease_until = clock_timestamp() + $3 * interval '1 millisecond', high_water = greatest(high_water, $4)
+       WHERE number = $1 AND lease_token = $2 AND lease_until > clock_timestamp() RETURNING number`,
+      [mine.number, mine.token, LEASE_MS, limit],
+    );
+    if (rows.length === 1) {
+      this.leased = { ...mine, limit, deadline: sent + LEASE_MS };
+    } else {
+      this.log.warn({ nodeNumber: mine.number }, 'the node number was lost; taking another');
+      this.leased = null;
+      this.leased = await this.acquire();
+    }
+  }
+
+  /** Gives the number back. */
+  async stop(): Promise<void> {
+    if (this.timer !== null) clearInterval(this.timer);
+    await this.renewing;
+    const mine = this.leased;
+    this.leased = null;
+    if (mine === null) return;
+    await this.db.query(`UPDATE node SET lease_until = clock_timestamp() WHERE number = $1 AND lease_token = $2`, [
+      mine.number,
+      mine.token,
+    ]);
+  }
+
+  private renewInBackground(): void {
+    this.renewing ??= this.renew()
+      .catch((error: unknown) => this.log.warn({ err: error }, 'the node number could not be renewed'))
+      .finally(() => {
+        this.renewing = null;
+      });
+  }
+
+  private async acquire(): Promise<Leased> {
+    const token = randomUUID();
+    return await this.db.transaction(async (tx) => {
+      await tx.query(`SELECT pg_advisory_xact_lock(${ACQUIRE_LOCK})`);
+      const sent = this.monotonic();
+      // The lowest mark first: a number taken again at once would push the ids into the future by its margin.
+      const found = await tx.query<{ number: number; high_water: string }[]>(
+        `SELECT n AS number, coalesce(node.high_water, 0) AS high_water
+         FROM generate_series(0, ${NODE_NUMBERS - 1}) n LEFT JOIN node ON node.number = n
+         WHERE node.number IS NULL OR node.lease_until <= clock_timestamp()
+         ORDER BY high_water, n LIMIT 1`,
+      );
+      const free = found[0];
+      if (free === undefined) throw new Error(`all ${NODE_NUMBERS} node numbers are taken`);
+      const highWater = Number(free.high_water);
+      const limit = this.limitFrom(highWater);
+      await tx.query(
+        `INSERT INTO node (number, lease_token, lease_until, high_water) VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond', $4)
+         ON CONFLICT (number) DO UPDATE SET lease_token = excluded.lease_token, lease_until = excluded.lease_until, high_water = excluded.high_water`,
+        [free.number, token, LEASE_MS, limit],
+      );
+      return { number: free.number, highWater, limit, token, deadline: sent + LEASE_MS };
+    });
+  }
+
+  /** How far this lease may mint: twice its length past the later of clock and mark, so that a renewal always comes in time. */
+  private limitFrom(highWater: number): number {
+    return Math.max(this.now() - ID_EPOCH_MS, highWater) + 2 * LEASE_MS;
+  }
+}

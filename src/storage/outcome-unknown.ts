@@ -1,0 +1,86 @@
+import { plainArray } from './array-parameters.js';
+import { MODE, nextSeqOf, type PendingUnit } from './pending-unit.js';
+import { type WriterConnection } from './writer-connection.js';
+
+/** What became of a unit, once no transaction that could still store it is under way. */
+export type Fate =
+  | { readonly kind: 'committed'; readonly at: number }
+  | { readonly kind: 'lost' }
+  /** Not stored, and the row would take it: send it again. */
+  | { readonly kind: 'not_stored' }
+  /** Not stored, and the row is still ours: something else than token and last_seq held it off. */
+  | { readonly kind: 'inbox_moved' }
+  | { readonly kind: 'refused'; readonly reason: string };
+
+interface StoredRow {
+  readonly id: string;
+  readonly lease_token: string | null;
+  readonly last_seq: number;
+  readonly inbox_seq: number;
+  readonly cancelling: boolean;
+  readonly at: number;
+  readonly event_type: string | null;
+  readonly body: string | null;
+}
+
+const LOCK_ROWS = `SELECT FROM execution WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE`;
+
+/** An insert of an id waits for any transaction that inserted the same; a plain read would come too early. Rolled back in any case. */
+const PROBE_CREATES = `
+  INSERT INTO execution (id, tenant_id, catalog_id, path, playbook_name, version, shown_version, requested_version, execution_type, digest, status, created_at, updated_at)
+  SELECT id, '', 0, '', '', '', '', '', '', '', 'pending', now(), now() FROM unnest($1::bigint[]) id ORDER BY id
+  ON CONFLICT (id) DO NOTHING RETURNING id`;
+
+/** In its own statement: the one that waits for locks keeps its old view of other tables. */
+const READ_ROWS = `
+  SELECT e.id, e.lease_token, e.last_seq, e.inbox_seq, e.cancel_requested_at IS NOT NULL AS cancelling,
+    (extract(epoch FROM coalesce(v.at, e.updated_at)) * 1000)::float8 AS at, v.event_type, v.body::text AS body
+  FROM unnest($1::bigint[], $2::int[]) u(id, seq) JOIN execution e ON e.id = u.id
+  LEFT JOIN execution_event v ON v.execution_id = u.id AND v.seq = u.seq`;
+
+/**
+ * Asks the database what became of units: those whose connection broke (D9), and those a fence held off (D6). Takes the rows' locks first, so
+ * that a transaction of a lost connection is over when the answer is read. Rejects like any statement; ask again then.
+ */
+export async function resolveFates(connection: WriterConnection, units: readonly PendingUnit[]): Promise<Map<PendingUnit, Fate>> {
+  const ids = plainArray(units.map((p) => p.unit.runId));
+  const creates = units.filter((p) => p.unit.create !== null);
+  await connection.query({ text: 'BEGIN' });
+  await connection.query({ text: LOCK_ROWS, values: [ids] });
+  const absent = new Set<string>();
+  if (creates.length > 0) {
+    const probed = await connection.query<{ id: string }>({ text: PROBE_CREATES, values: [plainArray(creates.map((p) => p.unit.runId))] });
+    for (const { id } of probed) absent.add(id);
+  }
+  const rows = await connection.query<StoredRow>({ text: READ_ROWS, values: [ids, plainArray(units.map((p) => nextSeqOf(p.unit)))] });
+  await connection.query({ text: 'ROLLBACK' });
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return new Map(units.map((p) => [p, absent.has(p.unit.runId) ? NOT_STORED : fateOf(p, byId.get(p.unit.runId))]));
+}
+
+const NOT_STORED: Fate = { kind: 'not_stored' };
+
+function fateOf(pending: PendingUnit, row: StoredRow | undefined): Fate {
+  const { unit } = pending;
+  if (row === undefined) return unit.create === null ? { kind: 'lost' } : NOT_STORED;
+  if (pending.unsure && isStored(pending, row)) return { kind: 'committed', at: Math.round(row.at) };
+  if (unit.create !== null) return { kind: 'refused', reason: 'an execution with this id exists' };
+  if (row.lease_token !== unit.token || row.last_seq !== unit.expectedSeq) return { kind: 'lost' };
+  if (pending.mode === MODE.held) return NOT_STORED;
+  if (row.inbox_seq !== unit.seenInbox) return { kind: 'inbox_moved' };
+  if (pending.mode === MODE.ended && row.cancelling && unit.row.status !== 'cancelled') {
+    return { kind: 'refused', reason: 'its cancel was acknowledged: nothing but CANCELLED may end it' };
+  }
+  return NOT_STORED;
+}
+
+/**
+ * The token alone does not tell: an end or release takes it away. The unit's last event does, to the letter; another holder that took over
+ * would have to have written the same history. A unit without events changed nothing that could be told apart, except that it let go.
+ */
+function isStored(pending: PendingUnit, row: StoredRow): boolean {
+  const last = pending.events.at(-1);
+  if (last === undefined) return pending.mode !== MODE.held && row.lease_token === null && row.last_seq === pending.unit.expectedSeq;
+  const stillOurs = pending.mode !== MODE.held || row.lease_token === pending.unit.token;
+  return stillOurs && row.event_type === last.type && row.body === last.body;
+}

@@ -1,0 +1,66 @@
+import { type Unit, type UnitSource } from '../engine/ports.js';
+import { encodeEvent, type EventRow } from './event-codec.js';
+import { checkText, storableJson } from './storability.js';
+
+/** How a unit leaves its row. */
+export const MODE = { held: 0, ended: 1, released: 2, unleased: 3 } as const;
+export type Mode = (typeof MODE)[keyof typeof MODE];
+
+/** A unit taken from its source, checked and in the form its rows have. */
+export interface PendingUnit {
+  readonly source: UnitSource;
+  readonly unit: Unit;
+  readonly mode: Mode;
+  readonly events: readonly EventRow[];
+  readonly waitingFor: string | null;
+  readonly error: string | null;
+  /** JSON text where the unit ends the run. */
+  readonly result: string | null;
+  readonly parameters: string | null;
+  readonly workload: string | null;
+  readonly metadata: string | null;
+  /** Characters of all texts together, for the bound of a batch. */
+  readonly size: number;
+  /** The connection broke while this unit was under way once: finding it already stored is no conflict (D9). */
+  unsure: boolean;
+}
+
+/** @throws NotStorable */
+export function pendingUnit(source: UnitSource, unit: Unit): PendingUnit {
+  const { create, row } = unit;
+  if (create !== null) {
+    for (const text of [create.path, create.playbookName, create.parentExecutionId, create.parentEventId, create.parentStep]) {
+      if (text !== null) checkText(text);
+    }
+  }
+  if (row.currentStep !== null) checkText(row.currentStep);
+  const events = unit.events.map(encodeEvent);
+  const result = unit.end === null ? null : storableJson(unit.end.result);
+  const parameters = create === null ? null : storableJson(create.parameters);
+  const workload = create === null || create.workload === null ? null : storableJson(create.workload);
+  let size = (result?.length ?? 0) + (parameters?.length ?? 0) + (workload?.length ?? 0);
+  for (const event of events) size += event.body.length;
+  return {
+    source,
+    unit,
+    mode: modeOf(unit),
+    events,
+    waitingFor: row.waitingFor === null ? null : storableJson(row.waitingFor),
+    error: row.error === null ? null : storableJson(row.error),
+    result,
+    parameters,
+    workload,
+    metadata: create === null || Object.keys(create.metadata).length === 0 ? null : storableJson(create.metadata),
+    size,
+    unsure: false,
+  };
+}
+
+function modeOf(unit: Unit): Mode {
+  if (unit.end !== null) return MODE.ended;
+  if (unit.release !== null) return MODE.released;
+  return unit.token === null ? MODE.unleased : MODE.held;
+}
+
+/** last_seq once the unit is stored. */
+export const nextSeqOf = (unit: Unit): number => unit.expectedSeq + unit.events.length;

@@ -1,0 +1,247 @@
+import { randomUUID } from 'node:crypto';
+import { type DataSource } from 'typeorm';
+import { EngineError } from '../engine/engine-error.js';
+import { type HeldRun, type NewRun, type RunId, type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
+import { type RunEvent } from '../engine/run/events.js';
+import { claimDue } from './claim.js';
+import { type CommitSignals } from './commit-signals.js';
+import { type HeldRuns } from './held-runs.js';
+import { type Log } from './log.js';
+import { DUE_CHANNEL, INBOX_CHANNEL, type Notifications } from './notifications.js';
+
+const POLL_MS = 1_000;
+/** After this long without an answer of the database a client is told that the outcome is unknown (D9). */
+const ANSWER_WITHIN_MS = 5_000;
+const MAX_CLAIM = 100;
+
+/** The worker's side of the queue. */
+export interface RunConsumer {
+  /** How many more runs it can take now. */
+  capacity(): number;
+  /** Runs it: sooner or later a unit of it is announced. Must not throw; a run it cannot parse it ends as failed. */
+  take(held: HeldRun): void;
+  /** Runs it in memory alone (D32). */
+  takeEphemeral(run: NewRun): void;
+}
+
+/** What the door gets for an offered run. */
+export interface Offer {
+  /** True where this node runs it; else it is stored for whoever has room. */
+  readonly taken: boolean;
+  /** Epoch milliseconds of the database at which the run became durable. Rejects with an EngineError. */
+  readonly durable: Promise<number>;
+}
+
+interface Waiter {
+  readonly resolve: (at: number) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/**
+ * Where the door offers runs and the worker takes them. The table of executions is the queue: a run is born leased to this node and starts
+ * before its commit, or is stored without a holder and claimed by any node, by hint at once and by polling within a second.
+ */
+export class RunQueue {
+  private consumer: RunConsumer | null = null;
+  private readonly waiters = new Map<RunId, Waiter>();
+  private timer: NodeJS.Timeout | null = null;
+  private claiming: Promise<void> | null = null;
+  private claimAgain = false;
+  private stops: (() => void)[] = [];
+
+  constructor(
+    private readonly db: DataSource,
+    private readonly store: RunStore,
+    private readonly held: HeldRuns,
+    private readonly signals: CommitSignals,
+    private readonly notifications: Notifications,
+    private readonly log: Log,
+  ) {
+    signals.onSettled((unit, outcome) => this.unitSettled(unit, outcome));
+  }
+
+  /** Begins to poll and to listen; without a consumer nothing is claimed. */
+  start(): void {
+    this.timer = setInterval(this.wake, POLL_MS);
+    this.timer.unref();
+    this.stops = [
+      this.notifications.listen(DUE_CHANNEL, this.wake),
+      this.notifications.listen(INBOX_CHANNEL, (runId) => {
+        this.signals.inboxMoved(runId);
+        this.wake();
+      }),
+      this.notifications.onReconnect(this.wake),
+    ];
+  }
+
+  /** Stops claiming; resolves once no claim is under way. */
+  async stop(): Promise<void> {
+    this.consumer = null;
+    if (this.timer !== null) clearInterval(this.timer);
+    for (const stop of this.stops) stop();
+    await this.claiming;
+  }
+
+  /** Sets who runs the runs of this node. The returned function drains: from then on runs are stored without a holder and none is claimed. */
+  consume(consumer: RunConsumer): () => Promise<void> {
+    this.consumer = consumer;
+    this.wake();
+    return async () => {
+      if (this.consumer === consumer) this.consumer = null;
+      await this.claiming;
+    };
+  }
+
+  /**
+   * Starts a run here, or stores it for whoever has room. It runs ahead of its commit; nothing of it is visible before (D17).
+   * @param firstEvents what to store where no consumer here takes the run
+   */
+  offer(run: NewRun, firstEvents: readonly RunEvent[]): Offer {
+    const durable = new Promise<number>((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.waiters.delete(run.id);
+        reject(new EngineError('unavailable', 'outcome_unknown', `The database has not answered; ask for execution ${run.id}.`));
+      }, ANSWER_WITHIN_MS);
+      this.waiters.set(run.id, { resolve, reject, timer });
+    });
+    const consumer = this.consumer;
+    const taken = consumer !== null && consumer.capacity() > 0;
+    if (taken) {
+      const token = randomUUID();
+      this.held.add(run.id, token, 0, false);
+      consumer.take({ run, token, claimNo: 1, history: null });
+    } else {
+      this.store.announce(new CreateOnly(run, firstEvents));
+    }
+    return { taken, durable };
+  }
+
+  /** Starts a run without rows (D32); false where nobody here can run it now. */
+  offerEphemeral(run: NewRun): boolean {
+    if (this.consumer === null || this.consumer.capacity() <= 0) return false;
+    this.consumer.takeEphemeral(run);
+    return true;
+  }
+
+  /** Looks for due rows soon. */
+  readonly wake = (): void => {
+    if (this.claiming !== null) {
+      this.claimAgain = true;
+      return;
+    }
+    this.claiming = this.claim().finally(() => {
+      this.claiming = null;
+      if (this.claimAgain) {
+        this.claimAgain = false;
+        this.wake();
+      }
+    });
+  };
+
+  private async claim(): Promise<void> {
+    try {
+      for (;;) {
+        const limit = Math.min(MAX_CLAIM, this.consumer?.capacity() ?? 0);
+        if (limit <= 0) return;
+        const sent = performance.now();
+        const claimed = await claimDue(this.db, limit, this.held.ids());
+        for (const run of claimed) this.hand(run, sent);
+        if (claimed.length < limit) return;
+      }
+    } catch (error) {
+      this.log.warn({ err: error }, 'due executions could not be claimed');
+    }
+  }
+
+  private hand(run: HeldRun, sentAt: number): void {
+    this.held.add(run.run.id, run.token, run.history?.inboxConsumed ?? 0, true, sentAt);
+    // Claimed while draining: give it back at once, nobody has to wait for the lease to expire.
+    if (this.consumer === null) this.store.announce(new GiveBack(run));
+    else this.consumer.take(run);
+  }
+
+  private unitSettled(unit: Unit, outcome: UnitOutcome): void {
+    if (unit.create === null) return;
+    if (outcome.kind === 'committed' && unit.token === null) {
+      this.wake();
+      this.notifications.notify(DUE_CHANNEL, '');
+    }
+    const waiter = this.waiters.get(unit.runId);
+    if (waiter === undefined) return;
+    this.waiters.delete(unit.runId);
+    clearTimeout(waiter.timer);
+    switch (outcome.kind) {
+      case 'committed':
+        return waiter.resolve(outcome.at);
+      case 'refused':
+        return waiter.reject(new EngineError('invalid', 'invalid_value', `The execution cannot be stored: ${outcome.reason}.`));
+      case 'lost':
+      case 'inbox_moved':
+        return waiter.reject(new EngineError('unavailable', 'draining', 'The service is shutting down; the execution was not started.'));
+    }
+  }
+}
+
+/** Stores a run without a holder. */
+class CreateOnly implements UnitSource {
+  readonly runId: RunId;
+
+  constructor(
+    private readonly run: NewRun,
+    private readonly events: readonly RunEvent[],
+  ) {
+    this.runId = run.id;
+  }
+
+  takeUnit(): Unit {
+    return {
+      runId: this.run.id,
+      tenantId: this.run.tenantId,
+      token: null,
+      create: this.run,
+      expectedSeq: 0,
+      events: this.events,
+      row: { status: 'pending', progress: 0, currentStep: null, waitingFor: null, error: null },
+      end: null,
+      release: null,
+      seenInbox: 0,
+      recordsProgress: false,
+    };
+  }
+
+  unitSettled(): void {
+    // The queue hears of it as every listener does.
+  }
+}
+
+/** Releases a claimed run that nobody here takes, due at once. */
+class GiveBack implements UnitSource {
+  readonly runId: RunId;
+
+  constructor(private readonly held: HeldRun) {
+    this.runId = held.run.id;
+  }
+
+  takeUnit(): Unit | null {
+    const { run, token, history } = this.held;
+    if (history === null) return null;
+    return {
+      runId: run.id,
+      tenantId: run.tenantId,
+      token,
+      create: null,
+      expectedSeq: history.events.length,
+      events: [],
+      row: history.row,
+      end: null,
+      release: { wakeAt: 0 },
+      seenInbox: history.inboxConsumed,
+      recordsProgress: false,
+    };
+  }
+
+  unitSettled(): void {
+    // Where unread inbox held it off, its lease expires by itself.
+  }
+}

@@ -1,0 +1,24 @@
+import { type DataSource } from 'typeorm';
+import { type InboxMessage, type RunId, type RunStore, type UnitSource } from '../engine/ports.js';
+import { type JsonObject } from '../engine/values.js';
+import { type BatchWriter } from './batch-writer.js';
+
+/** The engine's RunStore on PostgreSQL. */
+export class PostgresRunStore implements RunStore {
+  constructor(
+    private readonly db: DataSource,
+    private readonly writer: BatchWriter,
+  ) {}
+
+  announce(source: UnitSource): void {
+    this.writer.announce(source);
+  }
+
+  async readInbox(tenantId: string, runId: RunId, after: number): Promise<readonly InboxMessage[]> {
+    const rows = await this.db.query<{ inbox_seq: number; kind: InboxMessage['kind']; payload: JsonObject }[]>(
+      `SELECT inbox_seq, kind, payload FROM execution_inbox WHERE execution_id = $1 AND tenant_id = $2 AND inbox_seq > $3 ORDER BY inbox_seq`,
+      [runId, tenantId, after],
+    );
+    return rows.map((row) => ({ inboxSeq: row.inbox_seq, kind: row.kind, payload: row.payload }));
+  }
+}

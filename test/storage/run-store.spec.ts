@@ -1,0 +1,20 @@
+import { describeRunStore } from '../../src/engine/testing/run-store-conformance.js';
+import { PostgresRunStore } from '../../src/storage/run-store.js';
+import { createMigratedDatabase, openStorage, readStoredRun } from '../support/storage.js';
+
+describeRunStore(PostgresRunStore.name, async () => {
+  const database = await createMigratedDatabase();
+  const node = await openStorage(database.url);
+  return {
+    store: node.store,
+    deliver: (tenantId, runId, kind, payload) => node.inbox.deliver(tenantId, runId, kind, payload, { cancel: kind === 'cancel' }),
+    claim: async (runId, token) => {
+      await node.db.query(`UPDATE execution SET lease_token = $2, claim_no = claim_no + 1 WHERE id = $1`, [runId, token]);
+    },
+    read: (runId) => readStoredRun(node.db, runId),
+    close: async () => {
+      await node.close();
+      await database.drop();
+    },
+  };
+});

@@ -1,0 +1,97 @@
+import { type DataSource } from 'typeorm';
+import { type StoredRun } from '../../src/engine/testing/memory-run-store.js';
+import { type RowState } from '../../src/engine/ports.js';
+import { type Json } from '../../src/engine/values.js';
+import { BatchWriter } from '../../src/storage/batch-writer.js';
+import { CommitSignals } from '../../src/storage/commit-signals.js';
+import { createDataSource } from '../../src/storage/data-source.js';
+import { decodeEvent } from '../../src/storage/event-codec.js';
+import { HeldRuns } from '../../src/storage/held-runs.js';
+import { Inbox } from '../../src/storage/inbox.js';
+import { type Log, SILENT_LOG } from '../../src/storage/log.js';
+import { Notifications } from '../../src/storage/notifications.js';
+import { runMigrations } from '../../src/storage/run-migrations.js';
+import { RunQueue } from '../../src/storage/run-queue.js';
+import { PostgresRunStore } from '../../src/storage/run-store.js';
+import { createTestDatabase, type TestDatabase } from './database.js';
+
+/** A migrated database of a test file's own. */
+export async function createMigratedDatabase(): Promise<TestDatabase> {
+  const database = await createTestDatabase();
+  await runMigrations(database.url, SILENT_LOG);
+  return database;
+}
+
+/** The storage of one node, as the service wires it. */
+export interface StorageNode {
+  readonly db: DataSource;
+  readonly signals: CommitSignals;
+  readonly writer: BatchWriter;
+  readonly store: PostgresRunStore;
+  readonly notifications: Notifications;
+  readonly held: HeldRuns;
+  readonly inbox: Inbox;
+  readonly queue: RunQueue;
+  close(): Promise<void>;
+}
+
+/** @param options writerUrl: how the writer reaches the database, where that is not the way everybody goes */
+export async function openStorage(
+  url: string,
+  options: { writerUrl?: string; log?: Log; connections?: number } = {},
+): Promise<StorageNode> {
+  const log = options.log ?? SILENT_LOG;
+  const db = createDataSource(url, { poolSize: 4, log });
+  await db.initialize();
+  const signals = new CommitSignals();
+  const writer = new BatchWriter({ url: options.writerUrl ?? url, connections: options.connections ?? 2, log }, signals);
+  const store = new PostgresRunStore(db, writer);
+  const notifications = new Notifications(url, log);
+  await notifications.start();
+  const held = new HeldRuns(signals);
+  const queue = new RunQueue(db, store, held, signals, notifications, log);
+  const inbox = new Inbox(db, signals, notifications, queue.wake);
+  return {
+    db,
+    signals,
+    writer,
+    store,
+    notifications,
+    held,
+    inbox,
+    queue,
+    close: async () => {
+      await queue.stop();
+      await writer.close(1_000);
+      await notifications.close();
+      await db.destroy();
+    },
+  };
+}
+
+/** What the tables say of a run, in the conformance suite's words. */
+export async function readStoredRun(db: DataSource, runId: string): Promise<StoredRun | null> {
+  const [row] = await db.query<Record<string, never>[]>(`SELECT * FROM execution WHERE id = $1`, [runId]);
+  if (row === undefined) return null;
+  const { status, progress, current_step, waiting_for, error } = row;
+  const events = await db.query<{ seq: number; event_type: string; step: string | null; body: object }[]>(
+    `SELECT seq, event_type, step, body FROM execution_event WHERE execution_id = $1 ORDER BY seq`,
+    [runId],
+  );
+  if (events.some((event, index) => event.seq !== index + 1)) throw new Error(`the history of ${runId} has gaps`);
+  const results = await db.query<{ result: Json }[]>(
+    `SELECT result FROM execution_payload WHERE execution_id = $1 AND result IS NOT NULL`,
+    [runId],
+  );
+  return {
+    row: { status, progress, currentStep: current_step, waitingFor: waiting_for, error } as RowState,
+    events: events.map((event) => decodeEvent(event.event_type, event.step, event.body)),
+    lastSeq: row.last_seq ?? 0,
+    token: row.lease_token ?? null,
+    inboxSeq: row.inbox_seq ?? 0,
+    inboxConsumed: row.inbox_consumed ?? 0,
+    wakeAt: row.wake_at === null ? null : new Date(row.wake_at ?? 0).getTime(),
+    result: results[0]?.result,
+    cancelRequested: row.cancel_requested_at !== null,
+  };
+}
