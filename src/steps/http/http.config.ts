@@ -1,0 +1,68 @@
+import { EngineError, type Issue } from '../../engine/engine-error.js';
+import { type Action } from '../../engine/playbook/playbook.js';
+import { compileValue, type ValueTemplate } from '../../engine/template/template.js';
+import { isObject, type Json, own } from '../../engine/values.js';
+
+export const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'];
+
+/** An http action with its templates compiled; `data` is rendered by the engine. */
+export interface HttpConfig {
+  readonly endpoint: ValueTemplate;
+  readonly method: ValueTemplate;
+  /** Renders to a mapping of header values. */
+  readonly headers: ValueTemplate;
+  /** Renders to what decides whether TLS certificates are checked. */
+  readonly verify: ValueTemplate;
+  /** Asked for, but not available yet: such a step fails when it runs, so that documents with it can be registered. */
+  readonly usesAuth: boolean;
+  readonly usesPagination: boolean;
+}
+
+/** Reads endpoint, method, headers and verify of an action. Throws EngineError `invalid_document` with all findings. */
+export function parseHttpConfig(action: Action): HttpConfig {
+  const field = (name: string): Json => own(action.fields, name) ?? own(action.fields, ALIASES[name] ?? name) ?? null;
+  const endpoint = field('endpoint');
+  const method = field('method') ?? 'GET';
+  const headers = field('headers') ?? {};
+  const issues = [...endpointIssues(endpoint), ...methodIssues(method), ...headerIssues(headers)];
+  if (issues.length > 0) throw new EngineError('invalid', 'invalid_document', 'The http action is not valid', issues);
+  return {
+    endpoint: compileValue(endpoint),
+    method: compileValue(method),
+    headers: compileValue(headers),
+    verify: compileValue(field('verify') ?? true),
+    usesAuth: action.auth !== null,
+    usesPagination: action.retry !== null && action.retry.onSuccess !== null,
+  };
+}
+
+const ALIASES: Readonly<Record<string, string>> = { endpoint: 'url', verify: 'verify_ssl' };
+
+function endpointIssues(endpoint: Json): readonly Issue[] {
+  if (endpoint === null) return [{ code: 'missing_field', message: 'An http action needs an endpoint', pointer: '/endpoint' }];
+  if (typeof endpoint === 'string') return [];
+  return [{ code: 'invalid_type', message: 'endpoint is a text', pointer: '/endpoint' }];
+}
+
+function methodIssues(method: Json): readonly Issue[] {
+  if (typeof method !== 'string') return [{ code: 'invalid_type', message: 'method is a text', pointer: '/method' }];
+  if (method.includes('{') || METHODS.includes(method.trim().toUpperCase())) return [];
+  return [{ code: 'invalid_value', message: `method is one of ${METHODS.join(', ')}`, pointer: '/method' }];
+}
+
+function headerIssues(headers: Json): readonly Issue[] {
+  if (typeof headers === 'string') return [];
+  if (!isObject(headers)) return [{ code: 'invalid_type', message: 'headers is a mapping', pointer: '/headers' }];
+  return Object.keys(headers)
+    .filter((name) => !isHeaderName(name))
+    .map((name) => ({ code: 'invalid_value', message: `"${name}" is not a header name`, pointer: `/headers/${escapePointer(name)}` }));
+}
+
+/** A token of RFC 9110. */
+export function isHeaderName(name: string): boolean {
+  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name);
+}
+
+function escapePointer(key: string): string {
+  return key.replaceAll('~', '~0').replaceAll('/', '~1');
+}

@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto';
+import { StepFailure } from '../../engine/step-executor.js';
+import { isObject, type Json, type JsonObject, own } from '../../engine/values.js';
+import { isHeaderName, METHODS } from './http.config.js';
+
+/** What one call sends, before its body is encoded: recorded with the attempt, so it stays readable by key. */
+export interface HttpRequest extends JsonObject {
+  endpoint: string;
+  method: string;
+  /** As the author writes them; the idempotency key is added when the call is made. */
+  headers: Record<string, string>;
+  query: JsonObject;
+  /** Mapping, list, text or scalar; null sends none. */
+  body: Json;
+  verify: boolean;
+}
+
+const WITHOUT_BODY = new Set(['GET', 'DELETE', 'HEAD']);
+
+/**
+ * Where the inputs go: `query` and `body` say so themselves; all other keys are the query string of GET, DELETE and
+ * HEAD, and the body of every other method. They win over what `query` and `body` hold; beside a body that is no
+ * mapping there is no place for them.
+ */
+export function splitInputs(method: string, inputs: JsonObject): Pick<HttpRequest, 'query' | 'body'> {
+  const rest = Object.fromEntries(Object.entries(inputs).filter(([key]) => key !== 'query' && key !== 'body'));
+  const query = own(inputs, 'query') ?? {};
+  const body = own(inputs, 'body') ?? null;
+  if (!isObject(query)) throw refused('inputs_not_mapping', 'The query of an http step is a mapping');
+  if (WITHOUT_BODY.has(method)) return { query: { ...query, ...rest }, body };
+  if (Object.keys(rest).length === 0) return { query, body };
+  return { query, body: body === null ? rest : isObject(body) ? { ...body, ...rest } : body };
+}
+
+export function methodOf(rendered: Json): string {
+  const method = typeof rendered === 'string' ? rendered.trim().toUpperCase() : '';
+  if (!METHODS.includes(method)) throw refused('invalid_value', `The method of an http step is one of ${METHODS.join(', ')}`);
+  return method;
+}
+
+/** Texts, numbers and booleans become header values; null leaves the header out. Messages never hold a value. */
+export function headersOf(rendered: Json): Record<string, string> {
+  if (rendered === null || rendered === '') return {};
+  if (!isObject(rendered)) throw refused('invalid_value', 'The headers of an http step are a mapping');
+  const headers = Object.entries(rendered).filter(([, value]) => value !== null);
+  return Object.fromEntries(headers.map(([name, value]) => [name, headerValue(name, value)]));
+}
+
+function headerValue(name: string, value: Json): string {
+  if (!isHeaderName(name)) throw refused('invalid_value', 'A header of an http step has a name that HTTP does not allow');
+  if (typeof value === 'object') throw refused('invalid_value', `The header ${name} is not a text`);
+  const text = String(value).trim();
+  if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(text))
+    throw refused('invalid_value', `The header ${name} has a character that HTTP does not allow`);
+  return text;
+}
+
+/** Appends to what the endpoint has already: lists repeat the key, mappings are written as JSON, null is left out. */
+export function urlOf({ endpoint, query }: HttpRequest): string {
+  const pairs = pairsOf(query);
+  const url = URL.parse(endpoint);
+  if (!url || pairs.length === 0) return endpoint; // the client says what is wrong with it
+  const added = new URLSearchParams(pairs).toString();
+  url.search = url.search === '' ? added : `${url.search}&${added}`;
+  return url.href;
+}
+
+/** The bytes of the body and the Content-Type to send with them, where the author's does not do. */
+export function encodeBody({ headers, body }: HttpRequest): { readonly body: string | null; readonly contentType: string | null } {
+  if (body === null) return { body: null, contentType: null };
+  if (typeof body === 'string') return { body, contentType: null };
+  const declared = Object.entries(headers).find(([name]) => name.toLowerCase() === 'content-type')?.[1];
+  const mediaType = declared?.split(';', 1)[0]?.trim().toLowerCase();
+  if (mediaType === 'application/x-www-form-urlencoded') return { body: new URLSearchParams(fieldsOf(body)).toString(), contentType: null };
+  if (mediaType === 'multipart/form-data') return multipart(fieldsOf(body));
+  return { body: JSON.stringify(body), contentType: declared === undefined ? 'application/json' : null };
+}
+
+function fieldsOf(body: Json): [string, string][] {
+  if (!isObject(body)) throw refused('inputs_not_mapping', 'A form body of an http step is a mapping');
+  return pairsOf(body);
+}
+
+function pairsOf(fields: JsonObject): [string, string][] {
+  return Object.entries(fields).flatMap(([key, value]) => (Array.isArray(value) ? value : [value]).flatMap((item) => pairOf(key, item)));
+}
+
+function pairOf(key: string, value: Json): [string, string][] {
+  if (value === null) return [];
+  return [[key, typeof value === 'object' ? JSON.stringify(value) : String(value)]];
+}
+
+/** RFC 7578. The boundary follows from the content, so that a retry sends the same bytes. */
+function multipart(fields: readonly [string, string][]) {
+  const boundary = createHash('sha256').update(JSON.stringify(fields)).digest('hex').slice(0, 40);
+  const parts = fields.map(
+    ([name, value]) => `--${boundary}\r\nContent-Disposition: form-data; name="${formName(name)}"\r\n\r\n${value}\r\n`,
+  );
+  return { body: `${parts.join('')}--${boundary}--\r\n`, contentType: `multipart/form-data; boundary=${boundary}` };
+}
+
+/** As browsers write them. */
+function formName(name: string): string {
+  return name.replaceAll('\n', '%0A').replaceAll('\r', '%0D').replaceAll('"', '%22');
+}
+
+function refused(code: 'invalid_value' | 'inputs_not_mapping', message: string): StepFailure {
+  return new StepFailure(code, message, { retryable: false });
+}

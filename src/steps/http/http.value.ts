@@ -1,0 +1,78 @@
+import { type OutboundResponse } from '../../engine/outbound-port.js';
+import { type Json, type JsonObject } from '../../engine/values.js';
+
+const MAX_DEPTH = 64;
+
+/**
+ * The value of an http step: `{status_code, headers, url, elapsed, data}`, elapsed in seconds. `data` is the parsed
+ * body where the content type says JSON, else its text. JSON that is broken, deeper than 64 levels or has a key
+ * `__proto__` stays text. A body that is no text becomes base64, and the value says `encoding: base64`.
+ */
+export function httpValue({ status, headers, url, body, elapsedMs }: OutboundResponse): JsonObject {
+  const value = { status_code: status, headers: { ...headers }, url, elapsed: elapsedMs / 1000 };
+  const [mediaType = '', ...parameters] = String(headers['content-type'] ?? '').split(';');
+  const text = decodeText(body, charsetOf(parameters));
+  if (text === null) return { ...value, data: Buffer.from(body).toString('base64'), encoding: 'base64' };
+  return { ...value, data: isJson(mediaType.trim().toLowerCase()) ? parseJson(text) : text };
+}
+
+function isJson(mediaType: string): boolean {
+  return mediaType === 'application/json' || mediaType === 'text/json' || mediaType.endsWith('+json');
+}
+
+function charsetOf(parameters: readonly string[]): string {
+  const charset = parameters.map((parameter) => parameter.trim().toLowerCase()).find((parameter) => parameter.startsWith('charset='));
+  return charset?.slice('charset='.length).replaceAll('"', '') ?? 'utf-8';
+}
+
+/** Null for bytes that are no text: not in the declared charset, or with NUL, which no text column can hold. */
+function decodeText(body: Uint8Array, charset: string): string | null {
+  try {
+    const text = decoderFor(charset).decode(body);
+    return text.includes('\0') ? null : text;
+  } catch {
+    return null;
+  }
+}
+
+function decoderFor(charset: string): InstanceType<typeof TextDecoder> {
+  try {
+    return new TextDecoder(charset, { fatal: true });
+  } catch {
+    return new TextDecoder('utf-8', { fatal: true }); // a charset nobody knows
+  }
+}
+
+/** An empty body is null. */
+function parseJson(text: string): Json {
+  if (text.trim() === '') return null;
+  if (isTooDeep(text)) return text;
+  try {
+    if (!/__proto__|\\u005f/i.test(text)) return JSON.parse(text) as Json; // a reviver makes large answers slow
+    let forbidden = false;
+    const parsed = JSON.parse(text, (key, value: Json) => {
+      forbidden ||= key === '__proto__';
+      return value;
+    }) as Json;
+    return forbidden ? text : parsed;
+  } catch {
+    return text;
+  }
+}
+
+/** Counts brackets outside strings before anything recursive sees the text. */
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (inString) {
+      if (character === '\\') at += 1;
+      else if (character === '"') inString = false;
+    } else if (character === '"') inString = true;
+    else if (character === '[' || character === '{') depth += 1;
+    else if (character === ']' || character === '}') depth -= 1;
+    if (depth > MAX_DEPTH) return true;
+  }
+  return false;
+}
