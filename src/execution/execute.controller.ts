@@ -7,6 +7,7 @@ import { waitOf } from '../common/wait.js';
 import { ApiStart } from './api-start.js';
 import { EXECUTION_RESPONSE_EXAMPLE, REQUEST_EXAMPLES } from './dto/examples.js';
 import { ExecutionByPathRequest } from './dto/execution-by-path.request.js';
+import { ExecutionRequestBase } from './dto/execution-request-base.js';
 import { ExecutionResponse } from './dto/execution-response.js';
 import { ModelExecutionRequest } from './dto/model-execution.request.js';
 import { ToolExecutionRequest } from './dto/tool-execution.request.js';
@@ -23,7 +24,7 @@ const [BY_PATH, TOOL, MODEL] = [ExecutionByPathRequest, ToolExecutionRequest, Mo
 
 /** The version-controlled style: by path and semantic version. */
 @ApiTags('executions')
-@ApiExtraModels(ExecutionByPathRequest, ToolExecutionRequest, ModelExecutionRequest)
+@ApiExtraModels(ExecutionRequestBase, ExecutionByPathRequest, ToolExecutionRequest, ModelExecutionRequest)
 @Controller('execute')
 export class ExecuteController {
   constructor(private readonly executions: ExecutionService) {}

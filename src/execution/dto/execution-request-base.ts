@@ -27,6 +27,7 @@ export abstract class ExecutionRequestBase {
 
   @ApiPropertyOptional({ type: () => ExecutionContext, nullable: true, description: 'Nested execution context (parent tracking).' })
   @IsOptional()
+  @IsObject()
   @ValidateNested()
   @Type(() => ExecutionContext)
   @Nested(() => ExecutionContext)

@@ -1,0 +1,16 @@
+import { type DynamicModule, Module, type Type } from '@nestjs/common';
+import { ControlController } from '../execution/control.controller.js';
+import { ExecuteController } from '../execution/execute.controller.js';
+import { RunController } from '../execution/run.controller.js';
+
+/** Every controller of the API besides health, in no order: what docs/openapi.json describes. */
+export const API_CONTROLLERS: readonly Type[] = [RunController, ExecuteController, ControlController];
+
+@Module({})
+class DescribedModule {}
+
+/** A module that has the routes and nothing behind them: enough to describe the API without a database. */
+export function describedModule(controllers: readonly Type[] = API_CONTROLLERS): DynamicModule {
+  const needed = new Set(controllers.flatMap((controller) => (Reflect.getMetadata('design:paramtypes', controller) ?? []) as Type[]));
+  return { module: DescribedModule, controllers: [...controllers], providers: [...needed].map((provide) => ({ provide, useValue: {} })) };
+}
