@@ -1,0 +1,12 @@
+import { type Outbound } from './outbound-port.js';
+import { type Sandbox } from './sandbox-port.js';
+import { type StepKind } from './step-executor.js';
+
+/** What a step type may use of this node. */
+export interface StepServices {
+  readonly outbound: Outbound;
+  readonly sandbox: Sandbox;
+}
+
+/** The default export of `src/steps/<kind>/<kind>.step.ts` where the kind needs services; else it is the kind itself. */
+export type StepFactory = (services: StepServices) => StepKind;

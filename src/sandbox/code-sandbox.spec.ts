@@ -1,0 +1,157 @@
+import { type PythonCall, type PythonOutcome } from '../engine/sandbox-port.js';
+import { type JsonObject } from '../engine/values.js';
+import { type CodeSandbox, openSandbox, type SandboxOptions } from './code-sandbox.js';
+
+const open = (options: Partial<SandboxOptions> = {}) =>
+  openSandbox({ python: 'python3', isolation: 'process', workers: 2, warn: () => {}, ...options });
+const callOf = (code: string, inputs: JsonObject = {}, rest: Partial<PythonCall> = {}): PythonCall => ({
+  tenantId: 'default',
+  executionId: '1',
+  claimNo: 1,
+  code,
+  inputs,
+  fallbacks: {},
+  context: null,
+  signal: new AbortController().signal,
+  ...rest,
+});
+
+describe('Python in a pooled process', () => {
+  let sandbox: CodeSandbox;
+  beforeAll(async () => {
+    sandbox = await open();
+  });
+  afterAll(() => sandbox.close());
+
+  const run = (code: string, inputs?: JsonObject, rest?: Partial<PythonCall>) => sandbox.runPython(callOf(code, inputs, rest));
+  const valueOf = async (code: string, inputs?: JsonObject, rest?: Partial<PythonCall>) => {
+    const outcome = await run(code, inputs, rest);
+    return outcome.ok ? outcome.value : `${outcome.type}: ${outcome.message}`;
+  };
+  const failed = (outcome: PythonOutcome) => (outcome.ok ? null : outcome);
+
+  it.each<[string, string, JsonObject, unknown]>([
+    ['no parameters', 'def main():\n  return 1', { a: 2 }, 1],
+    ['input_data takes all inputs', 'def main(input_data):\n  return input_data', { a: 1, b: [true, null] }, { a: 1, b: [true, null] }],
+    ['an input called input_data wins', 'def main(input_data):\n  return input_data', { input_data: 7, b: 1 }, 7],
+    ['**kwargs takes all', 'def main(a, **kwargs):\n  return [a, kwargs]', { a: 1, b: 2 }, [1, { b: 2 }]],
+    ['surplus inputs are dropped', 'def main(a):\n  return a', { a: 1, b: 2 }, 1],
+    ['defaults', 'def main(a, b=5, *, c=6):\n  return [a, b, c]', { a: 1, c: 2 }, [1, 5, 2]],
+    ['positional-only', 'def main(a, b=2, /):\n  return [a, b]', { a: 1 }, [1, 2]],
+    [
+      'a missing one is named',
+      'def main(a, b):\n  return a',
+      { a: 1 },
+      "MissingInput: main() needs 'b', but there is no input of that name",
+    ],
+    ['async', 'import asyncio\nasync def main(a):\n  await asyncio.sleep(0)\n  return a', { a: 1 }, 1],
+    ['asyncio.run inside', 'import asyncio\nasync def f():\n  return 3\ndef main():\n  return asyncio.run(f())', {}, 3],
+    ['result without main', 'result = {"x": 1}', {}, { x: 1 }],
+    [
+      'the given globals',
+      'def main():\n  return [os.sep, json.dumps(1), datetime.date(2025, 1, 2), len(str(uuid.uuid4()))]',
+      {},
+      ['/', '1', '2025-01-02', 36],
+    ],
+    [
+      'values that JSON lacks',
+      'from decimal import Decimal\ndef main():\n  return [Decimal("1.5"), Decimal(2), b"hi", {2, 1}, (1,), 2**60, {1: "a", None: "b", True: "c"}, datetime.datetime(2025, 1, 2, 3)]',
+      {},
+      [1.5, 2, 'aGk=', [1, 2], [1], '1152921504606846976', { 1: 'c', null: 'b' }, '2025-01-02T03:00:00'],
+    ],
+    ['NaN', 'def main():\n  return {"a": [float("nan")]}', {}, 'ResultNotStorable: the result.a[0] is nan, which JSON does not have'],
+    ['objects', 'def main():\n  return object()', {}, 'ResultNotStorable: the result is of type object, which JSON does not have'],
+    ['exit()', 'import sys\ndef main():\n  sys.exit(3)', {}, 'SystemExit: the code called exit(3)'],
+  ])('%s', async (_name, code, inputs, expected) => expect(await valueOf(code, inputs)).toEqual(expected));
+
+  it('binds fallbacks below inputs, and context as parameter and global', async () => {
+    const code = 'def main(a, b, context):\n  return [a, b, context["k"], globals()["context"]["k"]]';
+    expect(await valueOf(code, { a: 1 }, { fallbacks: { a: 9, b: 2 }, context: { k: 'v' } })).toEqual([1, 2, 'v', 'v']);
+  });
+
+  it('refuses a value that contains itself', async () => {
+    expect(failed(await run('def main():\n  a = []\n  a.append(a)\n  return a'))?.code).toBe('result_not_storable');
+  });
+
+  it('reports an exception with the line of the code, and what was printed', async () => {
+    const outcome = await run('import json\ndef main(a):\n  print("before", a)\n  return json.loads("{")', { a: 's' });
+    expect(outcome).toMatchObject({ ok: false, code: 'python_error', type: 'JSONDecodeError', logs: 'before s\n' });
+    expect(failed(outcome)?.frames).toEqual(
+      expect.arrayContaining([{ file: 'code', line: 4, function: 'main', text: 'return json.loads("{")' }]),
+    );
+  });
+
+  it('reports the line of a syntax error', async () => {
+    expect(failed(await run('x = 1\ndef main(:\n'))).toMatchObject({ type: 'SyntaxError', frames: [{ file: 'code', line: 2 }] });
+  });
+
+  it('caps what is printed', async () => {
+    const { logs } = await run('def main():\n  for _ in range(1024):\n    print("x" * 1048576)');
+    expect(logs.length).toBeLessThan(66_000);
+    expect(logs).toMatch(/x\n\[output cut at 65536 bytes\]\n$/);
+  });
+
+  it('gives every call fresh globals', async () => {
+    expect(await valueOf('count = globals().get("count", 0) + 1\njson.mine = 1\nos.environ["A"] = "b"\nresult = count')).toBe(1);
+    expect(await valueOf('count = globals().get("count", 0) + 1\nresult = [count, os.environ.get("A")]')).toEqual([1, null]);
+  });
+
+  it('shows nothing of the environment of the service', async () => {
+    process.env['SHOWRUNNER_TEST_SECRET'] = 'canary';
+    const seen = await valueOf('result = sorted(os.environ)');
+    delete process.env['SHOWRUNNER_TEST_SECRET'];
+    expect(seen).toEqual(['HOME', 'LANG', 'PATH', 'PYTHONDONTWRITEBYTECODE', 'TMPDIR']);
+  });
+
+  it('ends an infinite loop on abort, and goes on with another process', async () => {
+    const [first] = [await valueOf('result = os.getpid()')];
+    const abort = new AbortController();
+    const running = run('while True: pass', {}, { signal: abort.signal });
+    setTimeout(() => abort.abort(new Error('time is up')), 100);
+    await expect(running).rejects.toThrow('time is up');
+    expect(await valueOf('result = os.getpid()')).not.toBe(first);
+    expect(() => process.kill(first as number, 0)).toThrow('ESRCH');
+  });
+
+  it.each([
+    ['os._exit', 'os._exit(3)', /ended with code 3/],
+    ['kill -9', 'os.kill(os.getpid(), 9)', /ended by SIGKILL/],
+    ['output that breaks the protocol', 'os.write(3, b"\\xff\\xff\\xff\\xff")\nwhile True: pass', /above the limit/],
+  ])('fails the call and recovers after %s', async (_name, code, message) => {
+    await expect(run(code)).rejects.toThrow(message);
+    expect(await valueOf('result = 1')).toBe(1);
+  });
+
+  it('survives code that takes all memory', async () => {
+    expect(await valueOf('def main():\n  a = []\n  while True: a.append(bytearray(1 << 26))')).toMatch(/^MemoryError/);
+    expect(await valueOf('result = 1')).toBe(1);
+  });
+
+  it('refuses results above the limit', async () => {
+    expect(failed(await run('result = "x" * (16 << 20)'))?.code).toBe('result_too_large');
+  });
+
+  it('does not reuse a process in which threads were left', async () => {
+    const first = await valueOf(
+      'import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True).start()\nresult = os.getpid()',
+    );
+    expect(await valueOf('result = os.getpid()')).not.toBe(first);
+  });
+
+  it('never shares a process between tenants, also when all places are taken', async () => {
+    const pid = (tenantId: string) => valueOf('result = os.getpid()', {}, { tenantId });
+    const pids = [await pid('a'), await pid('b'), await pid('c'), await pid('d')];
+    expect(new Set(pids).size).toBe(4);
+    expect(sandbox.pids.length).toBeLessThanOrEqual(2);
+  });
+
+  it('queues calls beyond its processes, and lets a waiting one leave', async () => {
+    const abort = new AbortController();
+    const sleepy = 'import time\ntime.sleep(0.2)\nresult = 1';
+    const calls = [run(sleepy), run(sleepy), run(sleepy)];
+    const leaving = run(sleepy, {}, { signal: abort.signal });
+    abort.abort(new Error('cancelled'));
+    await expect(leaving).rejects.toThrow('cancelled');
+    expect((await Promise.all(calls)).map(({ ok }) => ok)).toEqual([true, true, true]);
+  });
+});

@@ -1,0 +1,51 @@
+import { lstatSync, readlinkSync } from 'node:fs';
+import { bareEnvironment, type Launch, NOBODY } from './launch.js';
+
+/** bubblewrap: own namespaces, read-only system, no network. process: another user where the service is root, limits, empty environment. */
+export type Isolation = 'bubblewrap' | 'process';
+
+/** A program of a language runtime and the folders outside /usr that it must be able to read. */
+export interface Program {
+  readonly command: string;
+  readonly folders: readonly string[];
+}
+
+/** Ways to start the program under one isolation, the stricter first. */
+export function launchesOf(isolation: Isolation, program: Program, args: readonly string[]): Launch[] {
+  const asNobody = process.getuid?.() === 0 ? [NOBODY] : [];
+  const users = [...asNobody, null];
+  if (isolation === 'process') return users.map((user) => ({ command: program.command, args, user, ownFolder: true }));
+  const confined = [...bubblewrapArguments(program.folders), '--', program.command, ...args];
+  return users.map((user) => ({ command: 'bwrap', args: confined, user, ownFolder: false }));
+}
+
+function bubblewrapArguments(folders: readonly string[]): string[] {
+  const args = [
+    '--unshare-all',
+    '--die-with-parent',
+    '--new-session',
+    '--cap-drop',
+    'ALL',
+    '--uid',
+    `${NOBODY.uid}`,
+    '--gid',
+    `${NOBODY.gid}`,
+  ];
+  args.push('--ro-bind', '/usr', '/usr', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--chdir', '/tmp');
+  for (const folder of ['/bin', '/sbin', '/lib', '/lib32', '/lib64']) args.push(...systemFolder(folder));
+  for (const file of ['/etc/ld.so.cache', '/etc/localtime', '/etc/alternatives']) args.push('--ro-bind-try', file, file);
+  for (const folder of folders) if (!folder.startsWith('/usr/')) args.push('--ro-bind', folder, folder);
+  return args;
+}
+
+/** Most systems have /bin -> usr/bin: the same link inside needs no second mount. */
+function systemFolder(folder: string): string[] {
+  try {
+    return lstatSync(folder).isSymbolicLink() ? ['--symlink', readlinkSync(folder), folder] : ['--ro-bind', folder, folder];
+  } catch {
+    return [];
+  }
+}
+
+/** The environment under which a launch is tried out: the one it will have. */
+export const PROBE_ENVIRONMENT = bareEnvironment('/tmp');

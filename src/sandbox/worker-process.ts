@@ -1,0 +1,144 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chownSync, mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Duplex } from 'node:stream';
+import { type JsonObject, isObject } from '../engine/values.js';
+import { encodeFrame, FrameReader, KEEP_ALIVE } from './frames.js';
+import { bareEnvironment, type Launch } from './launch.js';
+
+const STDERR_TAIL = 2_000;
+
+/** The process ended, or broke the protocol and was killed, while a call was under way. */
+export class ProcessLost extends Error {
+  override readonly name = 'ProcessLost';
+}
+
+interface Pending {
+  readonly id: number;
+  resolve(answer: JsonObject): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * One process that answers one call at a time: calls and keep-alives on its stdin, answers on descriptor 3.
+ * It leads a process group of its own, so that whatever it starts dies with it.
+ */
+export class WorkerProcess {
+  /** The first tenant served; no other ever is. */
+  tenantId: string | null = null;
+  calls = 0;
+  /** The process itself asked not to be used again, e.g. because code left threads behind. */
+  retired = false;
+  /** Resolves once the process is gone and its group was killed. */
+  readonly ended: Promise<void>;
+  hasEnded = false;
+
+  private readonly child: ChildProcess;
+  private readonly folder: string | null;
+  private readonly answers: FrameReader;
+  private pending: Pending | null = null;
+  private stderrTail = '';
+
+  constructor(launch: Launch, maxFrameBytes: number) {
+    this.folder = launch.ownFolder ? privateFolder(launch.user) : null;
+    this.answers = new FrameReader(maxFrameBytes);
+    this.child = spawn(launch.command, [...launch.args], {
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+      detached: true,
+      cwd: this.folder ?? '/',
+      env: bareEnvironment(this.folder ?? '/tmp'),
+      ...launch.user,
+    });
+    this.ended = new Promise((resolve) => {
+      this.child.once('error', (error) => resolve(this.onEnd(`could not be started: ${error.message}`)));
+      this.child.once('exit', (code, signal) => resolve(this.onEnd(signal ? `was ended by ${signal}` : `ended with code ${code}`)));
+    });
+    this.listen();
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+  get isBusy(): boolean {
+    return this.pending !== null;
+  }
+
+  /** Sends one call and waits for its answer. Throws ProcessLost, or FrameTooLarge for an answer beyond the bound; the process is dead then. */
+  call(message: JsonObject): Promise<JsonObject> {
+    const id = ++this.calls;
+    return new Promise((resolve, reject) => {
+      this.pending = { id, resolve, reject };
+      if (this.hasEnded) return this.settleWith(new ProcessLost('the process had ended'));
+      this.child.stdin?.write(encodeFrame({ ...message, id }));
+    });
+  }
+
+  keepAlive(): void {
+    this.child.stdin?.write(KEEP_ALIVE);
+  }
+
+  /** Kills the process and all it started; the call under way fails with `reason`. */
+  kill(reason: unknown = new ProcessLost('the process was killed')): void {
+    this.retired = true;
+    this.settleWith(reason);
+    this.killGroup();
+  }
+
+  private listen(): void {
+    // A broken pipe is followed by the exit event, which says what happened.
+    for (const stream of this.child.stdio) stream?.on('error', () => {});
+    this.child.stdout?.resume();
+    this.child.stderr?.on('data', (chunk: Buffer) => {
+      this.stderrTail = (this.stderrTail + chunk.toString('utf8')).slice(-STDERR_TAIL);
+    });
+    (this.child.stdio[3] as Duplex | undefined)?.on('data', (chunk: Buffer) => this.onData(chunk));
+  }
+
+  private onData(chunk: Buffer): void {
+    try {
+      for (const body of this.answers.push(chunk)) this.onAnswer(JSON.parse(body.toString('utf8')));
+    } catch (error) {
+      this.kill(error instanceof SyntaxError ? new ProcessLost('the process answered something that is not JSON') : error);
+    }
+  }
+
+  private onAnswer(answer: unknown): void {
+    const { pending } = this;
+    if (!pending || !isObject(answer) || answer['id'] !== pending.id) throw new ProcessLost('the process answered what was not asked');
+    if (answer['retire'] === true) this.retired = true;
+    this.pending = null;
+    pending.resolve(answer);
+  }
+
+  private onEnd(how: string): void {
+    this.hasEnded = true;
+    this.killGroup();
+    const tail = this.stderrTail.trim();
+    this.settleWith(new ProcessLost(`the process ${how}${tail ? `: ${tail.split('\n').at(-1)}` : ''}`));
+    for (const stream of this.child.stdio) stream?.destroy();
+    if (this.folder) void rm(this.folder, { recursive: true, force: true }).catch(() => {});
+  }
+
+  private settleWith(error: unknown): void {
+    const { pending } = this;
+    this.pending = null;
+    pending?.reject(error);
+  }
+
+  private killGroup(): void {
+    if (this.child.pid === undefined) return;
+    try {
+      process.kill(-this.child.pid, 'SIGKILL');
+    } catch {
+      // The group is gone already.
+    }
+  }
+}
+
+function privateFolder(user: Launch['user']): string {
+  const folder = mkdtempSync(join(tmpdir(), 'showrunner-code-'));
+  if (user) chownSync(folder, user.uid, user.gid);
+  return folder;
+}
