@@ -1,4 +1,4 @@
-import { isCatalogId, normalisePath, parentOf, parseReference } from './catalog-path.js';
+import { normalisePath, parentOf, parseReference } from './catalog-path.js';
 
 describe(normalisePath.name, () => {
   it.each([
@@ -45,20 +45,6 @@ describe(parseReference.name, () => {
   it.each(['', '@1.0.0', ':latest', 'a b@1'])('refuses %p', (text) =>
     expect(() => parseReference(text)).toThrow(expect.objectContaining({ code: 'invalid_path' })),
   );
-});
-
-describe(isCatalogId.name, () => {
-  it.each([
-    ['1', true],
-    ['9223372036854775807', true],
-    ['9223372036854775808', false],
-    ['0', false],
-    ['01', false],
-    ['-1', false],
-    ['1e3', false],
-    ['', false],
-    ['12345678901234567890123', false],
-  ])('%p: %p', (text, expected) => expect(isCatalogId(text)).toBe(expected));
 });
 
 describe(parentOf.name, () => {

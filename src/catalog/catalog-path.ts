@@ -1,3 +1,4 @@
+import { isId } from '../common/id-pipe.js';
 import { EngineError } from '../engine/engine-error.js';
 
 /** 1-32 segments joined by `/`; the length is checked apart. */
@@ -40,12 +41,7 @@ export function parseReference(text: string): PlaybookReference {
   const cut = text.search(/[@:]/);
   const path = normalisePath(cut < 0 ? text : text.slice(0, cut));
   if (cut >= 0) return { id: null, path, version: text.slice(cut + 1) };
-  return { id: isCatalogId(path) ? path : null, path, version: null };
-}
-
-/** Ids are positive 63-bit decimals: anything else cannot exist and never reaches the database. */
-export function isCatalogId(text: string): boolean {
-  return /^[1-9]\d{0,18}$/.test(text) && BigInt(text) <= 0x7fffffffffffffffn;
+  return { id: isId(path) ? path : null, path, version: null };
 }
 
 /** Where an entry may be registered that is called by `path` plus its own name; null for a path of one segment. */

@@ -1,23 +1,22 @@
 import { Injectable } from '@nestjs/common';
+import { isId } from '../common/id-pipe.js';
 import { EngineError } from '../engine/engine-error.js';
 import { type CatalogEntry } from '../storage/catalog-entry.js';
+import { LruMap } from '../storage/lru-map.js';
 import { PlaybookRepository, type StoredEntry } from '../storage/repositories/playbook.repository.js';
-import { isCatalogId, normalisePath, parentOf, parseReference } from './catalog-path.js';
+import { normalisePath, parentOf, parseReference } from './catalog-path.js';
 import { type KnownPath, PathVersions } from './path-versions.js';
 import { chooseVersion, resolveVersion, type Resolution } from './resolve.js';
 import { type AskedVersion, parseAskedVersion } from './version.js';
 
-/** What a start or a reader asked for, as its request wrote it. */
-export interface EntryReference {
-  /** A path; a start by `playbook_id` also takes an id and `path@version` here. */
-  readonly playbook: string;
-  /** As sent; null where the request says nothing. */
-  readonly version: string | null;
-  /** True for the words of `playbook_id`: ids and versions behind the path are understood. */
-  readonly mayBeId: boolean;
-  /** What no version means: the highest (`latest`), or the one registered last (`newest`). */
-  readonly unversioned: 'latest' | 'newest';
-}
+/**
+ * What a start asked for, as its request wrote it; `version` is null where it says nothing.
+ * style id: a catalog id, a path, `path@version` or `path:version`; no version means the one registered last.
+ * style path: the same without the id; no version means the highest.
+ */
+export type EntryReference =
+  | { readonly style: 'id'; readonly id: string; readonly version: string | null }
+  | { readonly style: 'path'; readonly path: string; readonly version: string | null };
 
 export interface ResolvedEntry {
   readonly entry: CatalogEntry;
@@ -32,6 +31,8 @@ export interface ResolvedEntry {
 /** Finds entries: what a reference means, and why. */
 @Injectable()
 export class CatalogService {
+  private readonly pathOfId = new LruMap<string, string>(10_000);
+
   constructor(
     private readonly playbooks: PlaybookRepository,
     private readonly paths: PathVersions,
@@ -42,14 +43,11 @@ export class CatalogService {
    * @throws EngineError `invalid_path`, `invalid_version`, `unknown_playbook`, `unknown_version`, `unknown_tag`
    */
   async resolve(tenantId: string, reference: EntryReference): Promise<ResolvedEntry> {
-    const named = reference.mayBeId
-      ? parseReference(reference.playbook)
-      : { id: null, path: normalisePath(reference.playbook), version: null };
-    const byId = named.id === null ? null : await this.playbooks.entryById(tenantId, named.id);
+    const named = parseReference(reference.style === 'id' ? reference.id : reference.path);
+    const byId = reference.style === 'id' && named.id !== null ? await this.entry(tenantId, named.id) : null;
     if (byId) return resolved(byId, byId.version, reference.version ?? 'latest');
     const requested = requestedVersion(named.version, reference.version);
-    const asked: AskedVersion =
-      requested === null && reference.unversioned === 'newest' ? { kind: 'newest' } : parseAskedVersion(requested);
+    const asked: AskedVersion = requested === null && reference.style === 'id' ? { kind: 'newest' } : parseAskedVersion(requested);
     const known = await this.known(tenantId, named.path);
     const entry = this.choose(known, named.path, asked, requested);
     const shown = asked.kind === 'exact' && requested !== null ? requested.trim() : entry.version;
@@ -73,8 +71,19 @@ export class CatalogService {
 
   /** An entry with its text. @throws EngineError `unknown_playbook` */
   async stored(tenantId: string, id: string): Promise<StoredEntry> {
-    const entry = isCatalogId(id) ? await this.playbooks.storedById(tenantId, id) : null;
+    const entry = isId(id) ? await this.playbooks.storedById(tenantId, id) : null;
     return entry ?? refuseUnknown(id);
+  }
+
+  /** The entry of an id as it stands, or null. The path of an id never changes, its status does. */
+  private async entry(tenantId: string, id: string): Promise<CatalogEntry | null> {
+    const key = `${tenantId}\n${id}`;
+    const path = this.pathOfId.get(key);
+    const known = path === undefined ? undefined : (await this.paths.of(tenantId, path)).byId(id);
+    if (known) return known;
+    const entry = await this.playbooks.entryById(tenantId, id);
+    if (entry) this.pathOfId.set(key, entry.path);
+    return entry;
   }
 
   /** The path and, where that is unknown, the path above it as far as its entries have the last segment for a name. */
@@ -87,7 +96,7 @@ export class CatalogService {
   }
 
   private choose(known: KnownPath, path: string, asked: AskedVersion, requested: string | null): CatalogEntry {
-    const key = asked.kind === 'newest' ? '' : (requested ?? 'latest');
+    const key = asked.kind === 'newest' ? '\n' : (requested ?? 'latest');
     const remembered = known.choices.get(key);
     if (remembered) return remembered;
     const { versions, tags } = known.state;
@@ -98,9 +107,9 @@ export class CatalogService {
   }
 }
 
-/** A version behind the path and one in the request are two names of one thing. */
+/** A version behind the path and one in the request are two names of one thing; `latest` in the request may be its default. */
 function requestedVersion(behindPath: string | null, field: string | null): string | null {
-  if (behindPath === null || field === null || behindPath.trim() === field.trim()) return behindPath ?? field;
+  if (behindPath === null || field === null || field === 'latest' || behindPath.trim() === field.trim()) return behindPath ?? field;
   const message = `names the version ${field}, the path ${behindPath}`;
   throw new EngineError('invalid', 'ambiguous_field', `The request ${message}.`, [
     { code: 'ambiguous_field', pointer: '/version', message },

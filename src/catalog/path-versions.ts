@@ -12,6 +12,7 @@ export interface PathState {
 export class KnownPath {
   /** Bounded: ranges are text of callers. */
   readonly choices = new LruMap<string, CatalogEntry>(64);
+  private ids: ReadonlyMap<string, CatalogEntry> | undefined;
   private readonly names = new LruMap<string, KnownPath>(8);
 
   constructor(
@@ -19,6 +20,11 @@ export class KnownPath {
     /** Monotonic ms at which the reading of the state began. */
     readonly readAt: number,
   ) {}
+
+  byId(id: string): CatalogEntry | undefined {
+    this.ids ??= new Map(this.state.versions.map((entry) => [entry.id, entry]));
+    return this.ids.get(id);
+  }
 
   /** The same path with only the entries of one name: how entries are found that are called by their path and name. */
   named(name: string): KnownPath {

@@ -1,0 +1,56 @@
+import { Inject, Module, Optional, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { type CatalogChanges } from '../storage/catalog-changes.js';
+import { PlaybookRepository } from '../storage/repositories/playbook.repository.js';
+import { PlaybookTagRepository } from '../storage/repositories/playbook-tag.repository.js';
+import { CatalogEntryController } from './catalog-entry.controller.js';
+import { CatalogListing } from './catalog-listing.js';
+import { CatalogTagController } from './catalog-tag.controller.js';
+import { CatalogController } from './catalog.controller.js';
+import { CatalogService } from './catalog.service.js';
+import { EntryStatusService } from './entry-status.service.js';
+import { type PathState, PathVersions } from './path-versions.js';
+import { PlaybookController } from './playbook.controller.js';
+import { RegistrationService } from './registration.service.js';
+import { TagService } from './tag.service.js';
+
+/** Where changes of other nodes are heard of; without it a node is up to a second behind. */
+export const CATALOG_CHANGES = Symbol('CATALOG_CHANGES');
+
+const pathVersions = {
+  provide: PathVersions,
+  inject: [PlaybookRepository, PlaybookTagRepository],
+  useFactory: (playbooks: PlaybookRepository, tags: PlaybookTagRepository): PathVersions =>
+    new PathVersions(async (tenantId, path): Promise<PathState> => {
+      const versions = await playbooks.versionsOf(tenantId, path);
+      const tagged = versions.length > 0 ? await tags.tagsOf(tenantId, path) : []; // tags belong to paths that exist
+      return { versions, tags: new Map(tagged.map(({ tag, catalogId }) => [tag, catalogId])) };
+    }),
+};
+
+/**
+ * The catalog. Needs from the modules around it: the three playbook repositories, CompiledPlaybooks, STEP_KINDS and CATALOG_IDS,
+ * and takes CATALOG_CHANGES where it is given.
+ */
+@Module({
+  controllers: [CatalogController, CatalogEntryController, CatalogTagController, PlaybookController],
+  providers: [pathVersions, CatalogService, CatalogListing, RegistrationService, EntryStatusService, TagService],
+  exports: [CatalogService, RegistrationService],
+})
+export class CatalogModule implements OnModuleInit, OnModuleDestroy {
+  private unsubscribe: (() => void) | undefined;
+
+  constructor(
+    private readonly paths: PathVersions,
+    @Optional() @Inject(CATALOG_CHANGES) private readonly changes?: CatalogChanges,
+  ) {}
+
+  onModuleInit(): void {
+    this.unsubscribe = this.changes?.subscribe((change) =>
+      change ? this.paths.forget(change.tenantId, change.path) : this.paths.forgetAll(),
+    );
+  }
+
+  onModuleDestroy(): void {
+    this.unsubscribe?.();
+  }
+}

@@ -1,0 +1,99 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { ProblemIssue } from '../../common/dto/problem-document.js';
+import { type Issue } from '../../engine/engine-error.js';
+import { type CatalogEntry, ENTRY_STATUSES, type EntryStatus, type ListedEntry } from '../../storage/catalog-entry.js';
+import { type StoredEntry } from '../../storage/repositories/playbook.repository.js';
+
+/** A finding about a document, as the wire shows it. */
+export function issueView(issue: Issue): ProblemIssue {
+  return {
+    pointer: issue.pointer ?? null,
+    code: issue.code,
+    message: issue.message,
+    line: issue.line ?? null,
+    column: issue.column ?? null,
+  };
+}
+
+/** One immutable version of a definition. */
+export class CatalogEntryResponse {
+  @ApiProperty({ example: '241817298272452608' })
+  readonly catalog_id!: string;
+
+  @ApiProperty({ example: 'tests/fixtures/playbooks/hello_world' })
+  readonly path!: string;
+
+  @ApiProperty({ example: 'hello_world', description: 'metadata.name of the document.' })
+  readonly name!: string;
+
+  @ApiProperty({ example: 'Playbook' })
+  readonly kind!: string;
+
+  @ApiProperty({ example: '1.2.0', description: 'Semantic version, canonical.' })
+  readonly version!: string;
+
+  @ApiProperty({ type: 'integer', minimum: 1, example: 3, description: 'Counts the registrations of the path.' })
+  readonly revision!: number;
+
+  @ApiProperty({ enum: ENTRY_STATUSES, enumName: 'CatalogEntryStatus', example: 'active' })
+  readonly status!: EntryStatus;
+
+  @ApiProperty({ type: String, nullable: true, example: null, description: 'Why it was deprecated or yanked.' })
+  readonly status_reason!: string | null;
+
+  @ApiProperty({ example: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08', description: 'SHA-256 of the text, hex.' })
+  readonly digest!: string;
+
+  @ApiProperty({ type: String, nullable: true, example: 'Says hello.' })
+  readonly description!: string | null;
+
+  @ApiProperty({ format: 'date-time', example: '2025-10-11T10:30:00.000Z' })
+  readonly registered_at!: string;
+
+  @ApiProperty({ example: 'anonymous' })
+  readonly registered_by!: string;
+
+  @ApiProperty({ format: 'date-time', example: '2025-10-11T10:30:00.000Z', description: 'The same as registered_at.' })
+  readonly created_at!: string;
+
+  @ApiProperty({ type: String, nullable: true, example: null, description: 'The text as registered; null in lists.' })
+  readonly content!: string | null;
+
+  @ApiProperty({ type: () => [ProblemIssue], nullable: true, description: 'What registration remarked; null in lists.' })
+  readonly warnings!: ProblemIssue[] | null;
+
+  static from(entry: CatalogEntry & { readonly description?: string | null }): CatalogEntryResponse {
+    const registeredAt = new Date(entry.registeredAt).toISOString();
+    return {
+      catalog_id: entry.id,
+      path: entry.path,
+      name: entry.name,
+      kind: entry.kind,
+      version: entry.version,
+      revision: entry.revision,
+      status: entry.status,
+      status_reason: entry.statusReason,
+      digest: entry.digest,
+      description: entry.description ?? null,
+      registered_at: registeredAt,
+      registered_by: entry.registeredBy,
+      created_at: registeredAt,
+      content: null,
+      warnings: null,
+    };
+  }
+
+  static stored(entry: StoredEntry): CatalogEntryResponse {
+    return { ...CatalogEntryResponse.from(entry), content: entry.source, warnings: entry.warnings.map(issueView) };
+  }
+}
+
+/** A page of the catalog: one entry per path, the one that `latest` means. */
+export class CatalogEntryList {
+  @ApiProperty({ type: () => [CatalogEntryResponse] })
+  readonly entries!: CatalogEntryResponse[];
+
+  static from(entries: readonly ListedEntry[]): CatalogEntryList {
+    return { entries: entries.map((entry) => CatalogEntryResponse.from(entry)) };
+  }
+}

@@ -1,0 +1,43 @@
+import { EngineError } from '../engine/engine-error.js';
+import { type RegisterCatalogEntryRequest } from './dto/catalog.requests.js';
+
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
+/**
+ * The text a registration carries.
+ * @throws EngineError `missing_field`, `ambiguous_field`, `invalid_value` (no base64), `invalid_unicode` (no UTF-8 inside)
+ */
+export function contentOf({ content, content_base64: encoded }: RegisterCatalogEntryRequest): string {
+  if (content !== undefined && encoded !== undefined)
+    throw refusal('invalid', 'ambiguous_field', '/content_base64', 'was given beside content');
+  if (content !== undefined) return content;
+  if (encoded === undefined) throw refusal('invalid', 'missing_field', '/content', 'is missing');
+  const compact = encoded.replaceAll(/\s/g, '');
+  if (compact.length % 4 !== 0 || !BASE64.test(compact)) throw refusal('invalid', 'invalid_value', '/content_base64', 'is not base64');
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.from(compact, 'base64'));
+  } catch (error) {
+    throw refusal('unreadable', 'invalid_unicode', '/content_base64', 'is not UTF-8 inside', error);
+  }
+}
+
+/**
+ * Clients that know several kinds name theirs; only playbooks can be registered.
+ * @throws EngineError `unsupported_kind`
+ */
+export function refuseOtherKinds(...named: readonly (string | undefined)[]): void {
+  const other = named.find((kind) => kind !== undefined && kind !== '' && kind.toLowerCase() !== 'playbook');
+  if (other === undefined) return;
+  const message = `Entries of kind "${other}" cannot be registered.`;
+  throw new EngineError('invalid', 'unsupported_kind', message, [{ code: 'unsupported_kind', pointer: '/resource_type', message }]);
+}
+
+function refusal(
+  kind: 'invalid' | 'unreadable',
+  code: 'ambiguous_field' | 'missing_field' | 'invalid_value' | 'invalid_unicode',
+  pointer: string,
+  message: string,
+  cause?: unknown,
+): EngineError {
+  return new EngineError(kind, code, `${pointer.slice(1)} ${message}.`, [{ code, pointer, message }], { cause });
+}
