@@ -1,6 +1,6 @@
 import { EngineError, type Issue } from '../../engine/engine-error.js';
 import { type Action } from '../../engine/playbook/playbook.js';
-import { compileValue, type ValueTemplate } from '../../engine/template/template.js';
+import { compileValue, TemplateSyntaxError, type ValueTemplate } from '../../engine/template/template.js';
 import { isObject, type Json, own } from '../../engine/values.js';
 
 export const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'];
@@ -26,11 +26,19 @@ export function parseHttpConfig(action: Action): HttpConfig {
   const headers = field('headers') ?? {};
   const issues = [...endpointIssues(endpoint), ...methodIssues(method), ...headerIssues(headers)];
   if (issues.length > 0) throw new EngineError('invalid', 'invalid_document', 'The http action is not valid', issues);
+  const compiled = (pointer: string, value: Json): ValueTemplate => {
+    try {
+      return compileValue(value);
+    } catch (error) {
+      if (!(error instanceof TemplateSyntaxError)) throw error;
+      throw new EngineError('invalid', 'invalid_document', error.message, [{ code: 'template_syntax', message: error.message, pointer }]);
+    }
+  };
   return {
-    endpoint: compileValue(endpoint),
-    method: compileValue(method),
-    headers: compileValue(headers),
-    verify: compileValue(field('verify') ?? true),
+    endpoint: compiled('/endpoint', endpoint),
+    method: compiled('/method', method),
+    headers: compiled('/headers', headers),
+    verify: compiled('/verify', field('verify') ?? true),
     usesAuth: action.auth !== null,
     usesPagination: action.retry !== null && action.retry.onSuccess !== null,
   };

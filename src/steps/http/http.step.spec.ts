@@ -228,6 +228,7 @@ describe('the http step', () => {
     ['an endpoint that is no text', { endpoint: 1 }, '/endpoint'],
     ['an unknown method', { endpoint: 'http://a', method: 'FETCH' }, '/method'],
     ['headers in a list', { endpoint: 'http://a', headers: [] }, '/headers'],
+    ['a template that cannot be read', { endpoint: 'http://a', headers: { 'X-A': '{{ 1 + }}' } }, '/headers'],
     ['a header name with a colon', { endpoint: 'http://a', headers: { 'X/A:': 'b' } }, '/headers/X~1A:'],
   ])('refuses to register %s', (_name, fields, pointer) => {
     try {
