@@ -18,32 +18,60 @@ export function scanTokens(text: string, newLines: (offset: number) => void): CS
   const tokens: CST.Token[] = [];
   const parser = new Parser(newLines);
   newLines(0);
-  const counted = new Map<string, number>();
-  let before = '';
+  const census = new Census();
+  let errors = 0;
   for (const lexeme of new Lexer().lex(text)) {
-    if (before !== ANNOUNCES_TEXT) count(counted, lexeme);
-    before = lexeme;
-    for (const token of parser.next(lexeme)) tokens.push(token);
+    const excess = census.add(lexeme);
+    if (excess) throw bomb('too_many_nodes', excess, text, parser.offset);
+    for (const token of parser.next(lexeme)) {
+      tokens.push(token);
+      if (token.type === 'error' && ++errors > MOST_ERRORS) return tokens;
+    }
     if (parser.stack.length > DOCUMENT_LIMITS.depth && collectionsOf(parser.stack) > DOCUMENT_LIMITS.depth)
       throw bomb('depth_exceeded', `The document is nested deeper than ${DOCUMENT_LIMITS.depth} levels.`, text, parser.offset);
   }
   for (const token of parser.end()) tokens.push(token);
   return tokens;
-
-  /** A lower bound of the nodes to come: each kind of lexeme makes at least one node. The exact count follows later. */
-  function count(seen: Map<string, number>, lexeme: string): void {
-    const kind = lexeme[0] ?? '';
-    if (!NODE_STARTS.has(kind)) return;
-    const soFar = (seen.get(kind) ?? 0) + 1;
-    seen.set(kind, soFar);
-    if (soFar > DOCUMENT_LIMITS.nodes)
-      throw bomb('too_many_nodes', `The document holds more than ${DOCUMENT_LIMITS.nodes} values.`, text, parser.offset);
-  }
 }
 
-/** First characters of the lexemes that begin a value or an entry; U+001F is how the lexer announces a plain text. */
+/** Enough to show an author; a hostile text can make one per character, and each costs a stack trace. */
+const MOST_ERRORS = 20;
+
+/** The lexer puts this before each plain text, and a start-of-text before each document. */
 const ANNOUNCES_TEXT = '\u001f';
+const ANNOUNCES_DOCUMENT = '\u0002';
+
+/** Lexemes that begin a value or an entry, by their first character: each makes at least one node. */
 const NODE_STARTS = new Set([ANNOUNCES_TEXT, '"', "'", '*', '[', '{', '-', ':', '?', ',']);
+/** Marks that honest documents use a few times, while every one of them costs much to compose. */
+const RARE = new Set([ANNOUNCES_DOCUMENT, '---', ',,', '%', '&', '!']);
+const MOST_RARE = 1_000;
+
+/** Counts lexemes by kind: a lower bound of the nodes to come, known before they are built. The exact count follows later. */
+class Census {
+  private readonly counts = new Map<string, number>();
+  private before = '';
+  private significant = '';
+
+  /** What there is too much of; null while all is well. */
+  add(lexeme: string): string | null {
+    const kind = this.before === ANNOUNCES_TEXT ? 'text' : this.kindOf(lexeme);
+    this.before = lexeme;
+    if (!/^[ \t\r\n#]/.test(lexeme)) this.significant = lexeme;
+    const most = RARE.has(kind) ? MOST_RARE : NODE_STARTS.has(kind) ? DOCUMENT_LIMITS.nodes : Number.POSITIVE_INFINITY;
+    const count = (this.counts.get(kind) ?? 0) + 1;
+    this.counts.set(kind, count);
+    if (count <= most) return null;
+    return RARE.has(kind)
+      ? `The document holds more than ${MOST_RARE} document marks, anchors, tags, directives or empty items.`
+      : `The document holds more than ${DOCUMENT_LIMITS.nodes} values.`;
+  }
+
+  private kindOf(lexeme: string): string {
+    if (lexeme === '---') return lexeme;
+    return lexeme === ',' && /^[,[{]$/.test(this.significant) ? ',,' : (lexeme[0] ?? '');
+  }
+}
 
 function collectionsOf(stack: readonly CST.Token[]): number {
   return stack.filter(({ type }) => type === 'block-map' || type === 'block-seq' || type === 'flow-collection').length;

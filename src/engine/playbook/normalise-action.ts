@@ -120,7 +120,7 @@ function plain(mapping: Mapping, word: string, findings: Findings, depth: number
   const own = fieldsOf(mapping, type, findings);
   if (type !== 'tool' && type !== 'model') mapping.ignore('name', 'task');
   const shared = common(mapping, findings);
-  const data = type === 'http' ? httpInputs(mapping, HTTP_INPUTS, findings) : mergeInputs(mapping, INPUTS, findings);
+  const data = type === 'http' ? httpInputs(mapping, HTTP_INPUTS, findings) : mergeInputs(mapping, inputNames(mapping, type), findings);
   return { ...shared, type, data, fields: { ...shared.fields, ...own, ...openFields(mapping, type) } };
 }
 
@@ -188,6 +188,12 @@ function adjust(type: string, fields: JsonObject, mapping: Mapping, findings: Fi
     fields['path'] = catalogPath(fields['path'], path?.pointer ?? mapping.pointer, findings);
 }
 
+/** A list is no input: the bind values of SQL and the collection of an iterator were read as fields. */
+function inputNames(mapping: Mapping, type: string): readonly string[] {
+  const asField = type === 'iterator' ? 'data' : type === 'postgres' || type === 'duckdb' ? 'params' : null;
+  return INPUTS.filter((name) => name !== asField || !Array.isArray(mapping.peek(name)?.value));
+}
+
 /** Types whose fields belong to a plug-in keep what is left. */
 function openFields(mapping: Mapping, type: string): JsonObject {
   if (!ACTION_RULES[type]?.open) return {};
@@ -242,7 +248,13 @@ function iteratorAction(mapping: Mapping, word: string, findings: Findings, dept
       : [];
   if (list.length === 0) findings.error('missing_field', mapping.pointer, 'An iterator needs "task": the action to run for every item.');
   const tasks = list.flatMap(({ value, pointer }) => nested(value, pointer, findings, depth + 1));
-  return { ...common(mapping, findings), fields, type: 'iterator', data: mergeInputs(mapping, INPUTS, findings), tasks };
+  return {
+    ...common(mapping, findings),
+    fields,
+    type: 'iterator',
+    data: mergeInputs(mapping, inputNames(mapping, 'iterator'), findings),
+    tasks,
+  };
 }
 
 function nested(value: Json, pointer: string, findings: Findings, depth: number): Action[] {

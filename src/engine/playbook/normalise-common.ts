@@ -32,7 +32,8 @@ export function decodeBase64(field: Field | null, findings: Findings): Field | n
   const text = Buffer.from(compact, 'base64').toString('utf8');
   const valid = /^[A-Za-z0-9+/]+={0,2}$/.test(compact) && !text.includes('\uFFFD') && !text.includes('\0');
   if (!valid) findings.error('invalid_value', field.pointer, `${field.key} is not UTF-8 text in base64.`);
-  return { ...field, value: text };
+  // What cannot be decoded still counts as given: one finding is enough.
+  return { ...field, value: valid ? text : field.value };
 }
 
 const ASSERT_TYPES = ['string', 'number', 'boolean', 'object', 'array'] as const;

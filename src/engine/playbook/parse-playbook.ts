@@ -109,7 +109,7 @@ class Reading {
   }
 
   private drafts(root: JsonObject, places: EdgePlaces): StepDraft[] {
-    const key = Object.hasOwn(root, 'workflow') ? 'workflow' : 'steps';
+    const key = Object.hasOwn(root, 'steps') && !Object.hasOwn(root, 'workflow') ? 'steps' : 'workflow';
     const list = this.listAt(root, key);
     if (list.length === 0)
       this.findings.error('missing_workflow', at('', key), 'A playbook needs "workflow": a list with at least one step.');

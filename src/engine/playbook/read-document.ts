@@ -37,13 +37,7 @@ export function readDocument(text: string): SourceDocument {
 function refuseBadUnicode(text: string): void {
   const nul = text.indexOf('\0');
   if (nul < 0 && text.isWellFormed()) return;
-  const offset =
-    nul >= 0
-      ? nul
-      : [...text].reduce((sum, c) => (sum.bad || !c.isWellFormed() ? { ...sum, bad: true } : { bad: false, at: sum.at + c.length }), {
-          bad: false,
-          at: 0,
-        }).at;
+  const offset = nul >= 0 ? nul : text.search(/\p{Surrogate}/u);
   const before = text.slice(0, offset).split('\n');
   throw refusal('unreadable', 'invalid_unicode', 'The document contains NUL or a lone surrogate.', {
     line: before.length,
