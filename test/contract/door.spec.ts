@@ -3,6 +3,7 @@ import { type AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { MetadataScanner, ModulesContainer } from '@nestjs/core';
 import fc from 'fast-check';
+import { pino } from 'pino';
 import { POLICY } from '../../src/common/policy.js';
 import { EngineError } from '../../src/engine/engine-error.js';
 import { REQUEST_EXAMPLES } from '../../src/execution/dto/examples.js';
@@ -381,6 +382,60 @@ describe('health', () => {
     });
     expect(start.json()).toMatchObject({ status: 503, code: 'draining' });
     await node.app.close();
+  });
+});
+
+describe('the log', () => {
+  it('has one line per request, without anything a caller sent', async () => {
+    const lines: string[] = [];
+    const logged = await startDoor({}, pino({ base: undefined }, { write: (line: string) => void lines.push(line) }));
+    const headers = { authorization: 'Bearer s3cret', 'content-type': 'application/json', 'x-request-id': 'r1' };
+    await logged.app.inject({ method: 'POST', url: '/api/execute?token=s3cret', headers, payload: '{"path":"s3cret"}' });
+    logged.executions.answer = () => Promise.reject(new TypeError('a bug'));
+    await logged.app.inject({ method: 'POST', url: '/execute', headers: { ...headers, 'x-request-id': 'r2' }, payload: '{"path":"a"}' });
+    const parsed = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(parsed).toEqual([
+      {
+        level: 30,
+        time: expect.any(Number) as number,
+        method: 'POST',
+        route: '/execute',
+        status: 202,
+        ms: expect.any(Number) as number,
+        request_id: 'r1',
+        msg: 'request',
+      },
+      expect.objectContaining({
+        level: 50,
+        context: 'ProblemFilter',
+        stack: expect.stringContaining('TypeError: a bug') as string,
+        msg: 'request r2: TypeError: a bug',
+      }),
+      expect.objectContaining({ level: 50, status: 500, request_id: 'r2' }),
+    ]);
+    expect(lines.join('')).not.toContain('s3cret');
+    await logged.app.close();
+  });
+});
+
+describe('closing', () => {
+  it('answers what was accepted before', async () => {
+    const node = await startDoor();
+    let finish = (): void => undefined;
+    const held = new Promise<Record<string, never>>((resolve) => (finish = () => resolve({})));
+    node.executions.answer = () => held;
+    await node.app.listen(0, '127.0.0.1');
+    const { port } = node.app.getHttpServer().address() as AddressInfo;
+    const answer = fetch(`http://127.0.0.1:${port}/execute`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"path":"a"}',
+    });
+    while (node.executions.started.length === 0) await new Promise(setImmediate);
+    const closed = node.app.close();
+    finish();
+    expect((await answer).status).toBe(202);
+    await closed;
   });
 });
 

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { type Principal } from '../../src/common/principal.js';
 import { Environment } from '../../src/config/environment.js';
 import { readRequestLimits } from '../../src/config/request-limits.js';
@@ -81,13 +81,13 @@ export interface DoorApp {
 }
 
 /** The real HTTP application with nothing behind it. `env` sets limits as the environment would. */
-export async function startDoor(env: Readonly<Record<string, string>> = {}): Promise<DoorApp> {
+export async function startDoor(env: Readonly<Record<string, string>> = {}, logger: Logger = pino({ level: 'silent' })): Promise<DoorApp> {
   const executions = new RecordingExecutions();
   @Module({
     controllers: [RunController, ExecuteController, ControlController],
     providers: [{ provide: ExecutionService, useValue: executions }],
   })
   class DoorOnlyModule {}
-  const app = await createHttpApp(DoorOnlyModule, { limits: readRequestLimits(new Environment(env)) }, pino({ level: 'silent' }));
+  const app = await createHttpApp(DoorOnlyModule, { limits: readRequestLimits(new Environment(env)) }, logger);
   return { app, executions };
 }
