@@ -1,3 +1,5 @@
+import { TemplateError } from './template-error.js';
+
 /** What a render may ask of the world, fixed for its duration. */
 export interface RenderWorld {
   /** ISO-8601 UTC text for now() and today(). */
@@ -6,6 +8,8 @@ export interface RenderWorld {
   readonly random: () => number;
   /** A 63-bit id as text: get_snowflake_id(). */
   readonly nextId: () => string;
+  /** Monotonic milliseconds for the CPU net; without it only the budgets of steps and text apply. */
+  readonly monotonic?: () => number;
 }
 
 export interface RenderLimits {
@@ -15,11 +19,19 @@ export interface RenderLimits {
 }
 export const RENDER_LIMITS: RenderLimits = { evaluationSteps: 1_000_000, outputCharacters: 1_048_576, cpuMs: 500 };
 
+/** How many evaluation steps pass between two looks at the clock: a look costs about as much as thirty steps. */
+const STEPS_BETWEEN_CLOCKS = 4_096;
+/** Copying text is cheap next to an evaluation step. */
+const CHARACTERS_PER_STEP = 16;
+
 /** One rendering session (usually all templates of one step): world, budget used so far, and the warnings collected. */
 export class Rendering {
   readonly warnings: string[] = [];
   private steps = 0;
   private characters = 0;
+  private nextClock = STEPS_BETWEEN_CLOCKS;
+  private clockAt: number | undefined;
+  private cpuMs = 0;
 
   constructor(
     readonly world: RenderWorld,
@@ -28,5 +40,46 @@ export class Rendering {
 
   warn(message: string): void {
     if (this.warnings.length < 20 && !this.warnings.includes(message)) this.warnings.push(message);
+  }
+
+  /** A template starts: time that passed since the last one is not the templates' time. */
+  begin(): void {
+    this.clockAt = undefined;
+  }
+
+  /** Counts work before it is done; throws template_limit where the budget is used up. */
+  spend(steps: number): void {
+    this.steps += steps;
+    if (this.steps > this.limits.evaluationSteps) {
+      throw new TemplateError(`The template needs more than ${this.limits.evaluationSteps} evaluation steps.`, 'template_limit');
+    }
+    if (this.steps >= this.nextClock) this.checkClock();
+  }
+
+  /** Counts a text that is about to be built, in characters, before it is allocated. */
+  spendText(characters: number): void {
+    if (characters > this.limits.outputCharacters) throw this.textLimit();
+    this.spend(Math.ceil(characters / CHARACTERS_PER_STEP));
+  }
+
+  /** Counts text that leaves a template; the sum over the session is limited. */
+  spendOutput(characters: number): void {
+    this.characters += characters;
+    if (this.characters > this.limits.outputCharacters) throw this.textLimit();
+  }
+
+  private textLimit(): TemplateError {
+    return new TemplateError(`The template makes more than ${this.limits.outputCharacters} characters of text.`, 'template_limit');
+  }
+
+  private checkClock(): void {
+    this.nextClock = this.steps + STEPS_BETWEEN_CLOCKS;
+    const now = this.world.monotonic?.();
+    if (now === undefined) return;
+    if (this.clockAt !== undefined) this.cpuMs += now - this.clockAt;
+    this.clockAt = now;
+    if (this.cpuMs > this.limits.cpuMs) {
+      throw new TemplateError(`The template needs more than ${this.limits.cpuMs} ms.`, 'template_limit');
+    }
   }
 }

@@ -1,0 +1,53 @@
+import { type Json } from '../values.js';
+
+/** Arguments as written: `f(a, b, name=c)`. */
+export interface Arguments {
+  readonly positional: readonly Expression[];
+  readonly named: readonly { readonly name: string; readonly value: Expression }[];
+  /** Of the opening bracket or name, for messages. */
+  readonly offset: number;
+}
+
+export type BinaryOperator = '+' | '-' | '*' | '/' | '//' | '%' | '**';
+export type ComparisonOperator = '==' | '!=' | '<' | '<=' | '>' | '>=' | 'in' | 'not in';
+
+export type Expression =
+  | { readonly kind: 'constant'; readonly value: Json }
+  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'list'; readonly items: readonly Expression[] }
+  | { readonly kind: 'mapping'; readonly entries: readonly (readonly [key: Expression, value: Expression])[] }
+  | { readonly kind: 'item'; readonly object: Expression; readonly key: Expression }
+  | { readonly kind: 'slice'; readonly object: Expression; readonly bounds: readonly (Expression | null)[] }
+  | { readonly kind: 'sign'; readonly operator: '-' | '+'; readonly operand: Expression }
+  | { readonly kind: 'not'; readonly operand: Expression }
+  | { readonly kind: 'binary'; readonly operator: BinaryOperator; readonly left: Expression; readonly right: Expression }
+  | { readonly kind: 'concatenation'; readonly parts: readonly Expression[] }
+  | { readonly kind: 'logic'; readonly operator: 'and' | 'or'; readonly parts: readonly Expression[] }
+  | {
+      readonly kind: 'comparison';
+      readonly first: Expression;
+      readonly rest: readonly { readonly operator: ComparisonOperator; readonly right: Expression }[];
+    }
+  | { readonly kind: 'choice'; readonly test: Expression; readonly then: Expression; readonly otherwise: Expression | null }
+  | { readonly kind: 'filter'; readonly input: Expression; readonly name: string; readonly arguments: Arguments }
+  | { readonly kind: 'test'; readonly input: Expression; readonly name: string; readonly negated: boolean; readonly arguments: Arguments }
+  | { readonly kind: 'call'; readonly name: string; readonly arguments: Arguments }
+  | { readonly kind: 'method'; readonly object: Expression; readonly name: string; readonly arguments: Arguments };
+
+export type Block = readonly Statement[];
+
+export type Statement =
+  | { readonly kind: 'data'; readonly text: string }
+  /** `source` is the text between the braces. */
+  | { readonly kind: 'output'; readonly expression: Expression; readonly source: string }
+  | { readonly kind: 'if'; readonly branches: readonly { readonly test: Expression; readonly body: Block }[]; readonly otherwise: Block }
+  | {
+      readonly kind: 'for';
+      readonly targets: readonly string[];
+      readonly iterable: Expression;
+      readonly filter: Expression | null;
+      readonly body: Block;
+      readonly otherwise: Block;
+    }
+  | { readonly kind: 'set'; readonly targets: readonly string[]; readonly value: Expression }
+  | { readonly kind: 'set_block'; readonly target: string; readonly body: Block };

@@ -1,0 +1,257 @@
+import { type Json, type JsonObject } from '../values.js';
+import { element, isRefusedName, itemOf, settled } from './access.js';
+import { type Arguments, type Expression } from './ast.js';
+import { FILTERS } from './filters/registry.js';
+import { type Frame } from './frame.js';
+import { FUNCTIONS } from './functions.js';
+import { callMethod } from './methods.js';
+import { type Signature } from './operation.js';
+import { binary, compare, isTrue, kindOf, signed, slice, textOf } from './operators.js';
+import { TemplateError } from './template-error.js';
+import { TESTS } from './tests.js';
+
+/** A compiled expression: a closure over its parts. Yields JSON, a TemplateReference, or undefined. */
+export type Evaluator = (frame: Frame) => unknown;
+
+/** Chains such as a + b + c + … nest to the left without nesting in the text; evaluation recurses as deep as they are long. */
+const MAX_HEIGHT = 1_000;
+
+/** Compiles the expressions of one template and collects the names they read from the scope. */
+export class ExpressionCompiler {
+  readonly names = new Set<string>();
+  /** Names that {% set %} or {% for %} has bound wherever this expression can be reached. */
+  readonly bound = new Set<string>();
+  /** Names that {% set %} or {% for %} may have bound: looked for among the locals first. */
+  readonly local = new Set<string>();
+  private height = 0;
+
+  constructor(private readonly fail: (message: string, offset: number) => Error) {}
+
+  compile(expression: Expression): Evaluator {
+    this.height += 1;
+    if (this.height > MAX_HEIGHT) throw this.fail(`The expression has more than ${MAX_HEIGHT} operations in a row.`, 0);
+    const evaluator = this.compiled(expression);
+    this.height -= 1;
+    return evaluator;
+  }
+
+  private compiled(expression: Expression): Evaluator {
+    switch (expression.kind) {
+      case 'constant': {
+        const { value } = expression;
+        if (typeof value === 'number' && !Number.isFinite(value)) throw this.fail('The number is too large.', 0);
+        return () => value;
+      }
+      case 'name':
+        return this.name(expression.name);
+      case 'item':
+        return this.item(expression.object, expression.key);
+      case 'list':
+        return this.list(expression.items);
+      case 'mapping':
+        return this.mapping(expression.entries);
+      case 'slice':
+        return this.slice(expression.object, expression.bounds);
+      case 'choice':
+        return this.choice(expression.test, expression.then, expression.otherwise);
+      case 'filter':
+      case 'test':
+      case 'call':
+      case 'method':
+        return this.invocation(expression);
+      default:
+        return this.operation(expression);
+    }
+  }
+
+  private operation(expression: Expression & { kind: 'sign' | 'not' | 'binary' | 'concatenation' | 'logic' | 'comparison' }): Evaluator {
+    switch (expression.kind) {
+      case 'sign': {
+        const { operator } = expression;
+        const operand = this.compile(expression.operand);
+        return counted((frame) => signed(operator, operand(frame)));
+      }
+      case 'not': {
+        const operand = this.compile(expression.operand);
+        return counted((frame) => !isTrue(operand(frame)));
+      }
+      case 'binary': {
+        const { operator } = expression;
+        const left = this.compile(expression.left);
+        const right = this.compile(expression.right);
+        return counted((frame) => binary(operator, left(frame), right(frame), frame.rendering));
+      }
+      case 'concatenation':
+        return this.concatenation(expression.parts);
+      case 'logic':
+        return this.logic(expression.operator, expression.parts);
+      case 'comparison':
+        return this.comparison(expression);
+    }
+  }
+
+  private name(name: string): Evaluator {
+    if (isRefusedName(name)) return () => undefined;
+    if (!this.bound.has(name)) this.names.add(name);
+    if (this.local.has(name)) return counted((frame) => frame.lookup(name));
+    return counted((frame) => frame.scope.lookup(name));
+  }
+
+  private item(objectExpression: Expression, keyExpression: Expression): Evaluator {
+    const object = this.compile(objectExpression);
+    if (keyExpression.kind === 'constant' && (typeof keyExpression.value === 'string' || typeof keyExpression.value === 'number')) {
+      const { value: key } = keyExpression;
+      return counted((frame) => itemOf(object(frame), key));
+    }
+    const key = this.compile(keyExpression);
+    return counted((frame) => {
+      const container = object(frame);
+      const plain = settled(key(frame));
+      return typeof plain === 'string' || typeof plain === 'number' ? itemOf(container, plain) : undefined;
+    });
+  }
+
+  private list(expressions: readonly Expression[]): Evaluator {
+    const items = expressions.map((item) => this.compile(item));
+    return (frame) => {
+      frame.rendering.spend(1 + items.length);
+      return items.map((item) => element(item(frame)));
+    };
+  }
+
+  private mapping(pairs: readonly (readonly [Expression, Expression])[]): Evaluator {
+    const entries = pairs.map(([key, value]) => [this.compile(key), this.compile(value)] as const);
+    return (frame) => {
+      frame.rendering.spend(1 + entries.length);
+      const mapping: JsonObject = {};
+      for (const [key, value] of entries) mapping[mappingKey(key(frame))] = element(value(frame));
+      return mapping;
+    };
+  }
+
+  private slice(objectExpression: Expression, boundExpressions: readonly (Expression | null)[]): Evaluator {
+    const object = this.compile(objectExpression);
+    const [start, stop, step] = boundExpressions.map((bound) => (bound === null ? () => undefined : this.compile(bound)));
+    return counted((frame) => slice(object(frame), start?.(frame), stop?.(frame), step?.(frame), frame.rendering));
+  }
+
+  private choice(testExpression: Expression, thenExpression: Expression, otherwiseExpression: Expression | null): Evaluator {
+    const test = this.compile(testExpression);
+    const then = this.compile(thenExpression);
+    const otherwise = otherwiseExpression === null ? () => undefined : this.compile(otherwiseExpression);
+    return counted((frame) => (isTrue(test(frame)) ? then(frame) : otherwise(frame)));
+  }
+
+  private concatenation(expressions: readonly Expression[]): Evaluator {
+    const parts = expressions.map((part) => this.compile(part));
+    return counted((frame) => {
+      const texts = parts.map((part) => textOf(part(frame), frame.rendering));
+      frame.rendering.spendText(texts.reduce((length, text) => length + text.length, 0));
+      return texts.join('');
+    });
+  }
+
+  private logic(operator: 'and' | 'or', expressions: readonly Expression[]): Evaluator {
+    const parts = expressions.map((part) => this.compile(part));
+    const stopsAt = operator === 'or';
+    return counted((frame) => {
+      let value: unknown;
+      for (const part of parts) {
+        value = part(frame);
+        if (isTrue(value) === stopsAt) return value;
+      }
+      return value;
+    });
+  }
+
+  private comparison(expression: Expression & { kind: 'comparison' }): Evaluator {
+    const first = this.compile(expression.first);
+    const rest = expression.rest.map(({ operator, right }) => ({ operator, right: this.compile(right) }));
+    return (frame) => {
+      frame.rendering.spend(rest.length);
+      let left = first(frame);
+      for (const { operator, right } of rest) {
+        const value = right(frame);
+        if (!compare(operator, left, value, frame.rendering)) return false;
+        left = value;
+      }
+      return true;
+    };
+  }
+
+  private invocation(expression: Expression & { kind: 'filter' | 'test' | 'call' | 'method' }): Evaluator {
+    const { name } = expression;
+    const { offset } = expression.arguments;
+    switch (expression.kind) {
+      case 'filter': {
+        const filter = FILTERS.get(name);
+        if (filter === undefined) throw this.fail(`There is no filter ${name}.`, offset);
+        const input = this.compile(expression.input);
+        const args = this.arguments(name, filter, expression.arguments);
+        return counted((frame) => filter.apply(input(frame), args(frame), frame));
+      }
+      case 'test': {
+        const test = TESTS.get(name);
+        if (test === undefined) throw this.fail(`There is no test ${name}.`, offset);
+        const input = this.compile(expression.input);
+        const args = this.arguments(name, test, expression.arguments);
+        const { negated } = expression;
+        return counted((frame) => test.holds(input(frame), args(frame), frame) !== negated);
+      }
+      case 'call': {
+        const called = FUNCTIONS.get(name);
+        if (called === undefined) throw this.fail(`There is no function ${name}.`, offset);
+        const args = this.arguments(name, called, expression.arguments);
+        return counted((frame) => called.call(args(frame), frame));
+      }
+      case 'method':
+        return this.method(expression);
+    }
+  }
+
+  private method(expression: Expression & { kind: 'method' }): Evaluator {
+    const { name } = expression;
+    if (expression.arguments.named.length > 0) throw this.fail('Methods take no named arguments.', expression.arguments.offset);
+    const object = this.compile(expression.object);
+    const args = expression.arguments.positional.map((argument) => this.compile(argument));
+    return counted((frame) => callMethod(object(frame), name, args.map((argument) => argument(frame)), frame.rendering)); // prettier-ignore
+  }
+
+  /** Puts arguments in the order the signature declares; what does not fit is found here, before anything runs. */
+  private arguments(name: string, signature: Signature, args: Arguments): (frame: Frame) => readonly unknown[] {
+    const { parameters, keywords = [], rest = false, anyName = false } = signature;
+    const order = [...parameters, ...keywords];
+    const slots: (Evaluator | undefined)[] = order.map(() => undefined);
+    const others: (readonly [Expression, Expression])[] = [];
+    const positional = args.positional.map((argument) => this.compile(argument));
+    if (positional.length > parameters.length && !rest)
+      throw this.fail(`${name} takes at most ${parameters.length} arguments.`, args.offset);
+    positional.slice(0, parameters.length).forEach((argument, index) => (slots[index] = argument));
+    for (const argument of args.named) {
+      const index = order.indexOf(argument.name);
+      if (index < 0 && !anyName) throw this.fail(`${name} has no argument ${argument.name}.`, args.offset);
+      if (index < 0) others.push([{ kind: 'constant', value: argument.name }, argument.value]);
+      else if (slots[index] !== undefined) throw this.fail(`The argument ${argument.name} is given twice.`, args.offset);
+      else slots[index] = this.compile(argument.value);
+    }
+    if (anyName) slots.push(this.mapping(others));
+    slots.push(...positional.slice(parameters.length));
+    if (slots.every((slot) => slot === undefined)) return () => [];
+    return (frame) => slots.map((slot) => slot?.(frame));
+  }
+}
+
+function counted(evaluator: Evaluator): Evaluator {
+  return (frame) => {
+    frame.rendering.spend(1);
+    return evaluator(frame);
+  };
+}
+
+function mappingKey(value: unknown): string {
+  const plain: Json | undefined = element(value);
+  if (typeof plain !== 'string' && typeof plain !== 'number')
+    throw new TemplateError(`A key of a mapping is a text, not ${kindOf(plain)}.`);
+  if (plain === '__proto__') throw new TemplateError('The key __proto__ is refused.');
+  return String(plain);
+}

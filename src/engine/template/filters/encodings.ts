@@ -1,0 +1,56 @@
+import { isObject } from '../../values.js';
+import { element } from '../access.js';
+import { filter, type Filters } from '../operation.js';
+import { textOf } from '../operators.js';
+import { TemplateError } from '../template-error.js';
+
+const HTML: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;', "'": '&#39;' };
+const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
+
+const escape = filter([], (value, _args, { rendering }) => {
+  const text = textOf(value, rendering);
+  const escaped = text.replace(/[&<>"']/g, (character) => HTML[character] ?? character);
+  rendering.spendText(escaped.length);
+  return escaped;
+});
+
+/** As Python's quote: slashes stay. */
+function percentEncoded(text: string): string {
+  const wellFormed = text.isWellFormed() ? text : text.toWellFormed();
+  return encodeURIComponent(wellFormed).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+/** A text is percent-encoded; a mapping or a list of pairs becomes a query string. */
+const urlencode = filter([], (value, _args, { rendering }) => {
+  const plain = element(value);
+  const pairs = isObject(plain) ? Object.entries(plain) : Array.isArray(plain) ? plain : undefined;
+  const encode = (part: unknown) => {
+    const text = textOf(part, rendering);
+    rendering.spendText(text.length * 3);
+    return percentEncoded(text);
+  };
+  if (pairs === undefined) return encode(plain).replaceAll('%2F', '/');
+  rendering.spend(pairs.length);
+  return pairs
+    .map((pair) => {
+      if (!Array.isArray(pair) || pair.length !== 2) throw new TemplateError('urlencode needs a text, a mapping or a list of pairs.');
+      return `${encode(pair[0])}=${encode(pair[1])}`;
+    })
+    .join('&');
+});
+
+export const ENCODING_FILTERS: Filters = {
+  escape,
+  e: escape,
+  urlencode,
+  b64encode: filter([], (value, _args, { rendering }) => {
+    const text = textOf(value, rendering);
+    rendering.spendText(Math.ceil(text.length / 3) * 4);
+    return Buffer.from(text, 'utf8').toString('base64');
+  }),
+  b64decode: filter([], (value, _args, { rendering }) => {
+    const text = textOf(value, rendering).trim();
+    if (!BASE64.test(text)) throw new TemplateError('b64decode: the text is not base64.');
+    return Buffer.from(text, 'base64').toString('utf8');
+  }),
+};
