@@ -1,5 +1,5 @@
 import { Inject, Module, Optional, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import { type CatalogChanges } from '../storage/catalog-changes.js';
+import { CATALOG_CHANGES, type CatalogChanges } from '../storage/catalog-changes.js';
 import { PlaybookRepository } from '../storage/repositories/playbook.repository.js';
 import { PlaybookTagRepository } from '../storage/repositories/playbook-tag.repository.js';
 import { CatalogEntryController } from './catalog-entry.controller.js';
@@ -13,9 +13,6 @@ import { PlaybookController } from './playbook.controller.js';
 import { RegistrationService } from './registration.service.js';
 import { TagService } from './tag.service.js';
 
-/** Where changes of other nodes are heard of; without it a node is up to a second behind. */
-export const CATALOG_CHANGES = Symbol('CATALOG_CHANGES');
-
 const pathVersions = {
   provide: PathVersions,
   inject: [PlaybookRepository, PlaybookTagRepository],
@@ -28,7 +25,7 @@ const pathVersions = {
 };
 
 /**
- * The catalog. Needs from the modules around it: the three playbook repositories, CompiledPlaybooks, STEP_KINDS and CATALOG_IDS,
+ * The catalog. Needs from the modules around it: the three playbook repositories, CompiledPlaybooks, STEP_KINDS and IdMint,
  * and takes CATALOG_CHANGES where it is given.
  */
 @Module({

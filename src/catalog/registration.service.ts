@@ -5,17 +5,13 @@ import { EngineError, type Issue } from '../engine/engine-error.js';
 import { type StepKinds } from '../engine/step-executor.js';
 import { CompiledPlaybooks, STEP_KINDS } from '../storage/compiled-playbooks.js';
 import { type CatalogEntry } from '../storage/catalog-entry.js';
+import { CATALOG_IDS } from '../storage/catalog-ports.js';
+import { IdMint } from '../storage/ids.js';
 import { PlaybookRepository } from '../storage/repositories/playbook.repository.js';
 import { type CheckedDocument, checkDocument, documentOf } from './document.js';
 import { PathVersions } from './path-versions.js';
 import { decideRegistration, namedVersion } from './registration-rules.js';
 import { checkTagName, versionColumns } from './version.js';
-
-/** Mints catalog ids: ascending, unique over all nodes. */
-export interface CatalogIds {
-  next(): string;
-}
-export const CATALOG_IDS = Symbol('CATALOG_IDS');
 
 export interface RegisterDocument {
   /** YAML or JSON text. */
@@ -45,7 +41,7 @@ export class RegistrationService {
     private readonly compiled: CompiledPlaybooks,
     private readonly paths: PathVersions,
     @Inject(STEP_KINDS) private readonly kinds: StepKinds,
-    @Inject(CATALOG_IDS) private readonly ids: CatalogIds,
+    private readonly ids: IdMint,
   ) {}
 
   /**

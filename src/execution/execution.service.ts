@@ -1,11 +1,200 @@
+import { Injectable } from '@nestjs/common';
+import { CatalogService, type ResolvedEntry } from '../catalog/catalog.service.js';
 import { type Principal } from '../common/principal.js';
+import { MAX_WAIT_SECONDS } from '../common/wait.js';
+import { Settings } from '../config/settings.js';
+import { EngineError } from '../engine/engine-error.js';
+import { type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { type NewRun } from '../engine/ports.js';
+import { renderWorkload } from '../engine/run/workload.js';
+import { Rendering } from '../engine/template/rendering.js';
+import { TemplateError } from '../engine/template/template.js';
+import { isTerminal } from '../engine/run/events.js';
+import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
+import { EphemeralRuns, recordOf } from '../storage/ephemeral-runs.js';
+import { type ExecutionRecord } from '../storage/execution-record.js';
+import { IdMint, NodeNumberExpired } from '../storage/ids.js';
+import { Inbox } from '../storage/inbox.js';
+import { ExecutionRepository } from '../storage/repositories/execution.repository.js';
+import { RunQueue } from '../storage/run-queue.js';
+import { type RunWait, RunWaits } from '../storage/run-waits.js';
+import { StatusService } from '../status/status.service.js';
+import { refuseUnlessMemoryIsEnough } from './ephemeral-rules.js';
 import { type CancelledRun, type CancelRun, type StartedRun, type StartRun } from './start-run.js';
 
+/** The first event of a run that nobody here takes; whoever claims it goes on from there. */
+const BORN = [{ type: 'execution_started' }] as const;
+const EPHEMERAL_LIMIT_MS = MAX_WAIT_SECONDS * 1000;
+
 /** The one door: both endpoints, batch, schedules and MCP start and cancel executions here. */
-export abstract class ExecutionService {
+@Injectable()
+export class ExecutionService {
+  constructor(
+    private readonly settings: Settings,
+    private readonly catalog: CatalogService,
+    private readonly playbooks: CompiledPlaybooks,
+    private readonly queue: RunQueue,
+    private readonly waits: RunWaits,
+    private readonly ephemeral: EphemeralRuns,
+    private readonly inbox: Inbox,
+    private readonly executions: ExecutionRepository,
+    private readonly status: StatusService,
+    private readonly ids: IdMint,
+  ) {}
+
   /** Resolves when the start is durable, or at the end of a granted wait. Throws EngineErrors. */
-  abstract start(command: StartRun): Promise<StartedRun>;
+  async start(command: StartRun): Promise<StartedRun> {
+    const { tenant } = command.principal;
+    const resolved = await this.catalog.resolve(tenant, command.lookup);
+    const { entry } = resolved;
+    refuseOtherTypes(command, entry.kind);
+    const playbook = this.playbooks.compiledSync(tenant, entry.id) ?? (await this.playbooks.compiled(tenant, entry.id));
+    const run = this.newRun(command, resolved, playbook);
+    if (!command.durable) return this.startEphemeral(run, playbook, resolved.warnings);
+
+    // Before the offer: the run may end in the same turn.
+    const wait = command.waitMs === null ? null : this.waits.begin(tenant, run.id, command.waitMs);
+    const { taken, durable } = this.queue.offer(run, BORN);
+    let createdAt: number;
+    try {
+      createdAt = await durable;
+    } catch (error) {
+      wait?.cancel();
+      throw error;
+    }
+    const status = taken ? 'running' : 'pending';
+    const started: StartedRun = {
+      execution: { ...recordOf(run, createdAt), status },
+      result: null,
+      ended: false,
+      durable: true,
+      warnings: resolved.warnings,
+      waitApplied: null,
+    };
+    return wait ? this.waited(started, wait, command.waitMs!) : started;
+  }
 
   /** Asks an execution to end as cancelled. Throws `unknown_execution`, `already_completed`, `already_failed`. */
-  abstract cancel(principal: Principal, id: string, how: CancelRun): Promise<CancelledRun>;
+  async cancel(principal: Principal, id: string, { reason, cascade, force }: CancelRun): Promise<CancelledRun> {
+    const payload = { reason, cascade, force, by: principal.subject };
+    if (this.ephemeral.cancel(principal.tenant, id, payload)) {
+      return cancelling(await this.status.record(principal, id));
+    }
+    const delivery = await this.inbox.deliver(principal.tenant, id, 'cancel', payload, { cancel: true });
+    const execution = await this.status.record(principal, id);
+    switch (delivery.kind) {
+      case 'delivered':
+        return cancelling(execution);
+      case 'already_requested':
+        return { execution, cancelled: [], message: 'The execution was asked to cancel before.', alreadySo: true };
+      case 'over':
+      case 'not_found': // an execution without rows that is over
+        if (execution.status === 'cancelled') return { execution, cancelled: [], message: 'The execution was cancelled before.', alreadySo: true };
+        if (execution.status === 'completed') throw new EngineError('conflict', 'already_completed', `Execution ${id} has completed.`);
+        throw new EngineError('conflict', 'already_failed', `Execution ${id} has failed.`);
+    }
+  }
+
+  private newRun(command: StartRun, { entry, shownVersion, requestedVersion }: ResolvedEntry, playbook: CompiledPlaybook): NewRun {
+    const id = this.nextId();
+    return {
+      id,
+      tenantId: command.principal.tenant,
+      catalogId: entry.id,
+      path: entry.path,
+      playbookName: entry.name,
+      version: entry.version,
+      shownVersion,
+      requestedVersion,
+      executionType: 'playbook',
+      digest: entry.digest,
+      parameters: command.parameters,
+      merge: command.merge,
+      workload: this.workloadOf(command, playbook, id),
+      metadata: command.metadata,
+      parentExecutionId: command.parent.executionId,
+      parentEventId: command.parent.eventId,
+      parentStep: command.parent.step,
+      forkedFrom: null,
+    };
+  }
+
+  private workloadOf(command: StartRun, playbook: CompiledPlaybook, executionId: string): NewRun['workload'] {
+    if (playbook.plainWorkload) return null;
+    const rendering = new Rendering({
+      now: new Date().toISOString(),
+      random: Math.random,
+      nextId: () => this.ids.next(),
+      monotonic: () => performance.now(),
+    });
+    try {
+      return renderWorkload(playbook, command.parameters, command.merge, { executionId, env: this.settings.templateEnv }, rendering);
+    } catch (error) {
+      if (error instanceof TemplateError) throw new EngineError('invalid', error.code, `The workload cannot be rendered: ${error.message}`);
+      throw error;
+    }
+  }
+
+  private nextId(): string {
+    try {
+      return this.ids.next();
+    } catch (error) {
+      if (error instanceof NodeNumberExpired) throw new EngineError('unavailable', 'database_unavailable', 'The database cannot be reached.', [], { cause: error });
+      throw error;
+    }
+  }
+
+  private async waited(started: StartedRun, wait: RunWait, waitMs: number): Promise<StartedRun> {
+    const end = await wait.ended;
+    const { execution } = started;
+    if (end) return { ...started, ...endedWith(execution, end), waitApplied: waitMs };
+    const current = await this.executions.withPayload(execution.tenantId, execution.id);
+    if (!current) return { ...started, waitApplied: waitMs };
+    const ended = isTerminal(current.record.status);
+    return { ...started, execution: current.record, result: ended ? current.payload.result : null, ended, waitApplied: waitMs };
+  }
+
+  /** Without rows the answer is held until the end, at most the wait limit; then the run is ended as failed (D32). */
+  private async startEphemeral(run: NewRun, playbook: CompiledPlaybook, warnings: readonly string[]): Promise<StartedRun> {
+    refuseUnlessMemoryIsEnough(playbook);
+    const { limits } = this.settings;
+    const full = new EngineError('unavailable', 'overloaded', 'This node cannot run more executions without rows now; nothing was started.');
+    if (this.ephemeral.open >= limits.waitingRequests) throw full;
+    const { ended } = this.ephemeral.begin(run, Date.now());
+    const tooLong = setTimeout(() => this.abandon(run.id, `did not end within ${MAX_WAIT_SECONDS} s`), EPHEMERAL_LIMIT_MS);
+    try {
+      if (!this.queue.offerEphemeral(run)) {
+        this.ephemeral.abandon(run.id, null, Date.now());
+        throw full;
+      }
+      const { record, result } = await ended;
+      return { execution: record, result, ended: true, durable: false, warnings, waitApplied: null };
+    } finally {
+      clearTimeout(tooLong);
+    }
+  }
+
+  private abandon(id: string, why: string): void {
+    const message = `The execution ${why}; it was run without rows and cannot go on.`;
+    const error = { code: 'ephemeral_timeout', message, step: null, step_type: null, attempt: null, retryable: false, item_index: null, cause: null } as const;
+    this.ephemeral.abandon(id, error, Date.now());
+  }
+}
+
+/** Tools, models and workflows are registered and run by later versions of this service. */
+function refuseOtherTypes({ executionType }: StartRun, kind: string): void {
+  if (executionType === null || executionType === kind.toLowerCase()) return;
+  if (executionType === 'playbook') {
+    throw new EngineError('invalid', 'execution_type_mismatch', `The catalog entry is a ${kind}, not a playbook.`);
+  }
+  throw new EngineError('invalid', 'unsupported_execution_type', `Executions of type ${executionType} are not served yet.`);
+}
+
+function endedWith(record: ExecutionRecord, end: NonNullable<Awaited<RunWait['ended']>>): Pick<StartedRun, 'execution' | 'result' | 'ended'> {
+  const execution = { ...record, ...end.row, lastSeq: end.lastSeq, updatedAt: end.at, endedAt: end.at };
+  return { execution, result: end.result, ended: true };
+}
+
+function cancelling(execution: ExecutionRecord): CancelledRun {
+  return { execution, cancelled: [execution.id], message: 'The execution is being cancelled.', alreadySo: false };
 }

@@ -8,6 +8,7 @@ import { EphemeralRuns } from '../storage/ephemeral-runs.js';
 import { type ExecutionRecord } from '../storage/execution-record.js';
 import { ExecutionEventRepository } from '../storage/repositories/execution-event.repository.js';
 import { type ExecutionFilter, ExecutionRepository } from '../storage/repositories/execution.repository.js';
+import { RunWaits } from '../storage/run-waits.js';
 import { type EventPagination, type ExecutionDetail, type ExecutionProgress } from './dto/execution-detail.js';
 import { type ExecutionEvent } from './dto/execution-event.js';
 import { type ExecutionStatus } from './dto/execution-status.js';
@@ -38,6 +39,7 @@ export class StatusService {
     private readonly history: ExecutionEventRepository,
     private readonly signals: CommitSignals,
     private readonly ephemeral: EphemeralRuns,
+    private readonly waits: RunWaits,
   ) {}
 
   /** @throws EngineError unknown_execution, also for ids that cannot exist and for other tenants' */
@@ -47,6 +49,20 @@ export class StatusService {
 
   async list(principal: Principal, filter: ExecutionFilter, page: { before: string | null; offset: number; limit: number }): Promise<ExecutionStatus[]> {
     return (await this.executions.list(principal.tenant, filter, page)).map((record) => executionStatusOf(record));
+  }
+
+  /** Long poll: comes back at the end of the execution or of the wait; false where waiting was not granted. */
+  async waitForEnd(principal: Principal, id: string, waitMs: number): Promise<boolean> {
+    const wait = this.waits.begin(principal.tenant, id, waitMs);
+    if (!wait) return false;
+    // Subscribed before the read, so that no end falls between the two.
+    const record = await this.record(principal, id).catch((error: unknown) => {
+      wait.cancel();
+      throw error;
+    });
+    if (isTerminal(record.status)) wait.cancel();
+    await wait.ended;
+    return true;
   }
 
   async detail(principal: Principal, id: string, events: EventQuery | null): Promise<ExecutionDetail> {
@@ -101,18 +117,36 @@ export class StatusService {
     let last = after;
     while (!signal.aborted) {
       // Subscribed before the read, so that no commit falls between the two.
-      const moved = this.signals.next(id, FOLLOW_POLL_MS, signal);
+      const moved = this.nextCommit(id, signal);
       const stored = await this.history.page(principal.tenant, id, { after: last, limit: FOLLOW_CHUNK, order: 'ascending', types: [] });
       last = stored.at(-1)?.seq ?? last;
       yield await this.views(record, stored);
-      if (stored.some(({ event }) => event.type === 'execution_completed' || event.type === 'execution_failed' || event.type === 'execution_cancelled')) return;
-      if (stored.length === FOLLOW_CHUNK) continue;
+      if (stored.some(({ event }) => event.type === 'execution_completed' || event.type === 'execution_failed' || event.type === 'execution_cancelled')) return moved.forget();
+      if (stored.length === FOLLOW_CHUNK) {
+        moved.forget();
+        continue;
+      }
       if (stored.length === 0) {
         const now = await this.executions.byId(principal.tenant, id);
-        if (!now || (isTerminal(now.status) && now.lastSeq <= last)) return;
+        if (!now || (isTerminal(now.status) && now.lastSeq <= last)) return moved.forget();
       }
-      await moved;
+      await moved.happened;
     }
+  }
+
+  /** Resolves at the next commit of the run on this node, after the polling interval, or when the follower leaves. */
+  private nextCommit(id: string, signal: AbortSignal): { happened: Promise<void>; forget(): void } {
+    const { promise: happened, resolve } = Promise.withResolvers<void>();
+    const forget = (): void => {
+      unfollow();
+      clearTimeout(timer);
+      signal.removeEventListener('abort', forget);
+      resolve();
+    };
+    const unfollow = this.signals.follow(id, forget);
+    const timer = setTimeout(forget, FOLLOW_POLL_MS);
+    signal.addEventListener('abort', forget, { once: true });
+    return { happened, forget };
   }
 
   async steps(principal: Principal, id: string, page: { after: number; limit: number }): Promise<{ steps: ExecutionStep[]; next: number | null }> {

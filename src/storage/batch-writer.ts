@@ -106,11 +106,13 @@ export class BatchWriter {
       const units = this.takeUnits();
       if (units.length === 0) break;
       lane.busySince = performance.now();
-      void this.store(lane, units).finally(() => {
-        this.lastDurationMs = performance.now() - (lane.busySince ?? 0);
-        lane.busySince = null;
-        this.schedule();
-      });
+      void this.store(lane, units)
+        .catch((error: unknown) => this.giveUp(units, error))
+        .finally(() => {
+          this.lastDurationMs = performance.now() - (lane.busySince ?? 0);
+          lane.busySince = null;
+          this.schedule();
+        });
     }
     if (this.isIdle()) {
       for (const tell of this.idleListeners) tell();
@@ -243,7 +245,14 @@ export class BatchWriter {
     }
   }
 
+  /** A bug of this file: the runs must hear something all the same. */
+  private giveUp(units: readonly PendingUnit[], error: unknown): void {
+    this.settings.log.error({ err: error, units: units.length }, 'the batch writer failed');
+    for (const pending of units) if (!pending.settled) this.settle(pending, { kind: 'refused', reason: 'internal error of the writer' });
+  }
+
   private settle(pending: PendingUnit, outcome: UnitOutcome): void {
+    pending.settled = true;
     this.inFlight.delete(pending.unit.runId);
     this.tell(pending.source, pending.unit, outcome);
   }

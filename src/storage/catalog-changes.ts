@@ -18,6 +18,9 @@ export interface CatalogChanges {
   subscribe(changed: (change: CatalogChange | null) => void): () => void;
 }
 
+/** Where a node hears of changes, for constructors; without it a node is up to a second behind. */
+export const CATALOG_CHANGES = Symbol('CATALOG_CHANGES');
+
 /** Sent with the commit of the transaction around `db`, or not at all. */
 export async function publishChange(db: EntityManager, tenantId: string, path: string): Promise<void> {
   await db.query('SELECT pg_notify($1, $2)', [CATALOG_CHANNEL, JSON.stringify([tenantId, path])]);

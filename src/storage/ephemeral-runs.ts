@@ -28,6 +28,7 @@ interface Known extends EphemeralRun {
 @Injectable()
 export class EphemeralRuns implements RunStore {
   private readonly runs = new Map<string, Known>();
+  private readonly listeners = new Set<(runId: string) => void>();
   private openRuns = 0;
 
   /** Makes a run known. `ended` of the answer resolves with its terminal state. */
@@ -46,6 +47,11 @@ export class EphemeralRuns implements RunStore {
   /** Runs that have not ended. */
   get open(): number {
     return this.openRuns;
+  }
+
+  /** Hears of runs that were ended from outside, whose holder must stop. */
+  onAbandoned(listener: (runId: string) => void): void {
+    this.listeners.add(listener);
   }
 
   /** Tells a run to cancel; false where it is over or not here. The caller wakes its holder. */
@@ -74,15 +80,24 @@ export class EphemeralRuns implements RunStore {
   }
 
   /** Ends a run from outside: its time is over, or the node goes away. Later units of it are lost. */
-  abandon(id: string, error: NonNullable<ExecutionRecord['error']>, now: number): void {
+  abandon(id: string, error: ExecutionRecord['error'], now: number): void {
     const known = this.runs.get(id);
     if (!known || isTerminal(known.record.status)) return;
-    this.finish({ ...known, record: { ...known.record, status: 'failed', progress: 100, error, endedAt: now, updatedAt: now, waitingFor: null } });
+    this.finish({
+      ...known,
+      record: { ...known.record, status: 'failed', progress: 100, error, endedAt: now, updatedAt: now, waitingFor: null },
+    });
   }
 
   private record(known: Known, unit: Unit, at: number): void {
     const { row, events, expectedSeq, end } = unit;
-    const record: ExecutionRecord = { ...known.record, ...row, lastSeq: expectedSeq + events.length, updatedAt: at, endedAt: end ? at : null };
+    const record: ExecutionRecord = {
+      ...known.record,
+      ...row,
+      lastSeq: expectedSeq + events.length,
+      updatedAt: at,
+      endedAt: end ? at : null,
+    };
     const next = { ...known, record, result: end ? end.result : null };
     if (end) this.finish(next);
     else this.runs.set(unit.runId, next);

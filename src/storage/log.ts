@@ -7,3 +7,6 @@ export interface Log {
 
 /** For tests and tools that have no use for the lines. */
 export const SILENT_LOG: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** The log of this process, for constructors. */
+export const LOG = Symbol('LOG');

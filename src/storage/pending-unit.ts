@@ -23,6 +23,7 @@ export interface PendingUnit {
   readonly size: number;
   /** The connection broke while this unit was under way once: finding it already stored is no conflict (D9). */
   unsure: boolean;
+  settled: boolean;
 }
 
 /** @throws NotStorable */
@@ -53,6 +54,7 @@ export function pendingUnit(source: UnitSource, unit: Unit): PendingUnit {
     metadata: create === null || Object.keys(create.metadata).length === 0 ? null : storableJson(create.metadata),
     size,
     unsure: false,
+    settled: false,
   };
 }
 

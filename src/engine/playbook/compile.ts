@@ -1,10 +1,26 @@
 import { type ErrorCode } from '../error-codes.js';
 import { EngineError, type Issue } from '../engine-error.js';
 import { type StepKind, type StepKinds } from '../step-executor.js';
-import { compileCondition, compileTemplate, compileValue, type Condition, type Template, type ValueTemplate } from '../template/template.js';
+import {
+  compileCondition,
+  compileTemplate,
+  compileValue,
+  type Condition,
+  type Template,
+  type ValueTemplate,
+} from '../template/template.js';
 import { type Json, type JsonObject } from '../values.js';
-import { reachability, StepSet } from './graph.js';
-import { type Action, type AssertSpec, type EdgeTarget, type NextEntry, type Playbook, type Retry, type Save, type Step } from './playbook.js';
+import { reachability, type StepSet } from './graph.js';
+import {
+  type Action,
+  type AssertSpec,
+  type EdgeTarget,
+  type NextEntry,
+  type Playbook,
+  type Retry,
+  type Save,
+  type Step,
+} from './playbook.js';
 
 /** A playbook ready to run: templates parsed, tasks resolved, the graph known. Made once per catalog entry, shared by all runs. */
 export interface CompiledPlaybook {
@@ -258,7 +274,6 @@ function progressUnits(steps: readonly CompiledStep[], entry: CompiledStep): Com
   const counted = reached.filter((step) => step.action !== null || step.definition.role === 'inner');
   return counted.length > 0 ? counted : reached;
 }
-
 
 function collectTemplates(value: Json, found: Map<string, Template>): void {
   if (typeof value === 'string') {

@@ -48,4 +48,3 @@ export function reachability(steps: readonly Step[], indexOf: ReadonlyMap<string
     return reached;
   });
 }
-

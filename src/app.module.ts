@@ -1,0 +1,41 @@
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { CatalogModule } from './catalog/catalog.module.js';
+import { Settings } from './config/settings.js';
+import { ExecutionModule } from './execution/execution.module.js';
+import { StatusModule } from './status/status.module.js';
+import { StepsModule } from './steps/steps.module.js';
+import { LOG, type Log } from './storage/log.js';
+import { type DatabaseAddress, StorageModule } from './storage/storage.module.js';
+import { WorkerModule } from './worker/worker.module.js';
+
+/** Settings and log, for every constructor. */
+@Global()
+@Module({})
+class BootModule {
+  static with(settings: Settings, log: Log): DynamicModule {
+    const providers = [
+      { provide: Settings, useValue: settings },
+      { provide: LOG, useValue: log },
+    ];
+    return { module: BootModule, providers, exports: providers.map(({ provide }) => provide) };
+  }
+}
+
+/** The whole service: the one place that lists modules. */
+@Module({})
+export class AppModule {
+  static on(database: DatabaseAddress, settings: Settings, log: Log): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        BootModule.with(settings, log),
+        StorageModule.on(database),
+        StepsModule.besides([database.url, database.directUrl]),
+        CatalogModule,
+        StatusModule,
+        ExecutionModule,
+        WorkerModule,
+      ],
+    };
+  }
+}

@@ -1,0 +1,78 @@
+import { compilePlaybook, type CompiledPlaybook } from '../playbook/compile.js';
+import { type Action, type NextEntry, type Playbook, type Step } from '../playbook/playbook.js';
+import { defineStep, type StepKind, type StepKinds } from '../step-executor.js';
+import { type JsonObject } from '../values.js';
+
+/** A step type for tests: its request is its inputs, its value is what the simulation says. */
+export const ACT: StepKind = defineStep({
+  kind: 'act',
+  effect: true,
+  defaultTimeoutSeconds: 30,
+  parse: () => null,
+  render: (_config, inputs) => inputs,
+  execute: (request) => Promise.resolve({ value: request }),
+});
+export const TEST_KINDS: StepKinds = new Map([['act', ACT]]);
+
+export const anAction = (overrides: Partial<Action> = {}): Action => ({
+  type: 'act',
+  fields: {},
+  data: {},
+  save: [],
+  assert: null,
+  auth: null,
+  retry: null,
+  timeout: null,
+  tasks: [],
+  ...overrides,
+});
+
+export const aStep = (name: string, overrides: Partial<Step> = {}): Step => ({
+  name,
+  role: 'inner',
+  line: 1,
+  action: null,
+  data: {},
+  save: [],
+  next: [],
+  onError: { kind: 'fail' },
+  pass: null,
+  when: null,
+  vars: {},
+  result: null,
+  hasResult: false,
+  as: null,
+  ...overrides,
+});
+
+/** Plain edges to all of these, taken in parallel. */
+export const to = (...steps: string[]): NextEntry[] => steps.map((step) => ({ kind: 'plain', then: [{ step, data: {} }] }));
+export const when = (condition: string, step: string, data: JsonObject = {}): NextEntry => ({
+  kind: 'when',
+  when: condition,
+  then: [{ step, data }],
+  else: [],
+});
+
+/** A compiled playbook of these steps; the first is the entry, one named `end` the terminal step. */
+export function compiled(steps: readonly Step[], workload: JsonObject = {}, overrides: Partial<Playbook> = {}): CompiledPlaybook {
+  const workflow = steps.map((step, index): Step => ({
+    ...step,
+    role: index === 0 ? 'entry' : step.name === 'end' ? 'terminal' : 'inner',
+  }));
+  return compilePlaybook(
+    {
+      apiVersion: 'noetl.io/v1',
+      kind: 'Playbook',
+      metadata: { name: 'test', path: 'test', version: null, description: null, extra: {} },
+      workload,
+      workbook: [],
+      workflow,
+      credentials: null,
+      keychain: null,
+      exposed: {},
+      ...overrides,
+    },
+    TEST_KINDS,
+  );
+}

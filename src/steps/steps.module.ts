@@ -1,0 +1,62 @@
+import { type DynamicModule, Global, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { Settings } from '../config/settings.js';
+import { type StepKinds } from '../engine/step-executor.js';
+import { OutboundClient } from '../outbound/outbound-client.js';
+import { CodeSandbox, openSandbox } from '../sandbox/code-sandbox.js';
+import { STEP_KINDS } from '../storage/compiled-playbooks.js';
+import { LOG, type Log } from '../storage/log.js';
+import { loadSteps } from './load-steps.js';
+
+/** Addresses no step may reach, whatever the operator allows: the service's own database. */
+const OWN_DATABASE = Symbol('OWN_DATABASE');
+
+/** The step types of this node and what they share: the outbound client and the sandbox. */
+@Global()
+@Module({})
+export class StepsModule implements OnApplicationShutdown {
+  static besides(databaseUrls: readonly string[]): DynamicModule {
+    return {
+      module: StepsModule,
+      providers: [
+        { provide: OWN_DATABASE, useValue: databaseUrls.map(endpointOf) },
+        {
+          provide: OutboundClient,
+          inject: [Settings, OWN_DATABASE],
+          useFactory: (settings: Settings, ownDatabase: ReturnType<typeof endpointOf>[]) => new OutboundClient({ allow: settings.outboundAllow, ownDatabase }),
+        },
+        {
+          provide: CodeSandbox,
+          inject: [Settings, LOG],
+          useFactory: (settings: Settings, log: Log) =>
+            openSandbox({
+              python: settings.python,
+              isolation: settings.isolation,
+              workers: settings.pythonWorkers,
+              leaseMs: settings.leaseSeconds * 1000,
+              warn: (message) => log.warn({}, message),
+            }),
+        },
+        {
+          provide: STEP_KINDS,
+          inject: [OutboundClient, CodeSandbox],
+          useFactory: (outbound: OutboundClient, sandbox: CodeSandbox): Promise<StepKinds> => loadSteps({ outbound, sandbox }),
+        },
+      ],
+      exports: [STEP_KINDS],
+    };
+  }
+
+  constructor(
+    private readonly outbound: OutboundClient,
+    private readonly sandbox: CodeSandbox,
+  ) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all([this.outbound.close(), this.sandbox.close()]);
+  }
+}
+
+function endpointOf(url: string): { host: string; port: number } {
+  const { hostname, port } = new URL(url);
+  return { host: decodeURIComponent(hostname).replace(/^\[|\]$/g, '') || 'localhost', port: Number(port || 5432) };
+}

@@ -1,0 +1,75 @@
+import { type Json } from '../engine/values.js';
+import { type RowState, type RunId } from '../engine/ports.js';
+import { isTerminal } from '../engine/run/events.js';
+import { type CommitSignals } from './commit-signals.js';
+import { type HeldRuns } from './held-runs.js';
+import { type ExecutionRepository } from './repositories/execution.repository.js';
+
+/** Runs of other nodes are looked at this often; runs held here report in memory (D34). */
+const POLL_MS = 1_000;
+
+/** How a run ended, as far as a waiting answer needs it. */
+export interface RunEnd {
+  readonly row: RowState;
+  readonly result: Json;
+  readonly lastSeq: number;
+  /** Database time of the end, epoch ms. */
+  readonly at: number;
+}
+
+/** One waiting request. */
+export interface RunWait {
+  /** The end, or null where the time ran out, the wait was cancelled or the node drains. */
+  readonly ended: Promise<RunEnd | null>;
+  cancel(): void;
+}
+
+/** Requests that wait for ends. A wait holds neither worker nor connection; their number is bounded. */
+export class RunWaits {
+  private readonly open = new Set<() => void>();
+  private draining = false;
+
+  constructor(
+    private readonly signals: CommitSignals,
+    private readonly held: HeldRuns,
+    private readonly executions: ExecutionRepository,
+    private readonly limit: number,
+  ) {}
+
+  /** Waits for an end from now on; null where too many wait already, then the answer is given at once. */
+  begin(tenantId: string, runId: RunId, waitMs: number): RunWait | null {
+    if (this.draining || this.open.size >= this.limit) return null;
+    const { promise: ended, resolve } = Promise.withResolvers<RunEnd | null>();
+    const settle = (end: RunEnd | null): void => {
+      unfollow();
+      clearTimeout(timer);
+      clearInterval(poll);
+      this.open.delete(cancel);
+      resolve(end);
+    };
+    const cancel = (): void => settle(null);
+    const unfollow = this.signals.follow(runId, ({ end, row, lastSeq, at }) => {
+      if (end) settle({ row, result: end.result, lastSeq, at });
+    });
+    const timer = setTimeout(cancel, waitMs);
+    const poll = setInterval(() => {
+      if (!this.held.has(runId)) void this.look(tenantId, runId).then((end) => end && settle(end));
+    }, POLL_MS);
+    this.open.add(cancel);
+    return { ended, cancel };
+  }
+
+  /** Answers everybody who waits, now, and refuses further waits. */
+  drain(): void {
+    this.draining = true;
+    for (const cancel of [...this.open]) cancel();
+  }
+
+  private async look(tenantId: string, runId: RunId): Promise<RunEnd | null> {
+    // An outage must not end a wait; the next look may succeed.
+    const found = await this.executions.withPayload(tenantId, runId).catch(() => null);
+    if (!found || !isTerminal(found.record.status)) return null;
+    const { status, progress, currentStep, waitingFor, error, lastSeq, updatedAt } = found.record;
+    return { row: { status, progress, currentStep, waitingFor, error }, result: found.payload.result, lastSeq, at: updatedAt };
+  }
+}

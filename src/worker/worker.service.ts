@@ -1,0 +1,130 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { Settings } from '../config/settings.js';
+import { EngineError } from '../engine/engine-error.js';
+import { Orchestrator } from '../engine/orchestrator.js';
+import { type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { type HeldRun, type NewRun, type RunId, type RunStore } from '../engine/ports.js';
+import { type DecisionWorld } from '../engine/run/decision.js';
+import { CommitSignals } from '../storage/commit-signals.js';
+import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
+import { EphemeralRuns } from '../storage/ephemeral-runs.js';
+import { HeldRuns } from '../storage/held-runs.js';
+import { IdMint } from '../storage/ids.js';
+import { LOG, type Log } from '../storage/log.js';
+import { PostgresRunStore } from '../storage/run-store.js';
+import { type RunConsumer, RunQueue } from '../storage/run-queue.js';
+import { FailingRun } from './failing-run.js';
+import { SYSTEM_CLOCK } from './system-clock.js';
+
+/** How long running steps may go on after the node was told to stop, before they are given back. */
+const DRAIN_MS = 10_000;
+const GIVE_BACK_MS = 5_000;
+
+/** Takes runs from the queue and drives each with an orchestrator of its own; gives them back at shutdown. */
+@Injectable()
+export class Worker implements RunConsumer {
+  private readonly running = new Map<RunId, Orchestrator>();
+  private readonly idle = new Set<() => void>();
+  private stopConsuming: (() => Promise<void>) | null = null;
+  private readonly world: DecisionWorld;
+
+  constructor(
+    private readonly settings: Settings,
+    @Inject(LOG) private readonly log: Log,
+    private readonly queue: RunQueue,
+    private readonly store: PostgresRunStore,
+    private readonly ephemeral: EphemeralRuns,
+    private readonly held: HeldRuns,
+    private readonly playbooks: CompiledPlaybooks,
+    signals: CommitSignals,
+    ids: IdMint,
+  ) {
+    this.world = {
+      now: Date.now,
+      monotonic: () => performance.now(),
+      random: Math.random,
+      nextId: () => ids.next(),
+      assertMode: settings.assertMode,
+    };
+    signals.onInbox((runId) => this.running.get(runId)?.readInbox());
+    ephemeral.onAbandoned((runId) => this.running.get(runId)?.drop());
+  }
+
+  /** Begins to take runs, unless this node only answers requests. */
+  start(): void {
+    if (this.settings.role !== 'api') this.stopConsuming = this.queue.consume(this);
+  }
+
+  /** Takes no more runs, lets those that run come to an end, and gives the rest back so that any node goes on at once (R12). */
+  async drain(): Promise<void> {
+    await this.stopConsuming?.();
+    this.stopConsuming = null;
+    await this.whenIdle(DRAIN_MS);
+    for (const orchestrator of this.running.values()) orchestrator.giveBack();
+    await this.whenIdle(GIVE_BACK_MS);
+  }
+
+  capacity(): number {
+    return this.settings.maxInFlightRuns - this.running.size;
+  }
+
+  take(held: HeldRun): void {
+    const { tenantId, catalogId } = held.run;
+    const ready = this.playbooks.compiledSync(tenantId, catalogId);
+    if (ready) return this.drive(held, ready, this.store);
+    this.playbooks.compiled(tenantId, catalogId).then(
+      (playbook) => this.drive(held, playbook, this.store),
+      (error: unknown) => this.refuse(held, error),
+    );
+  }
+
+  takeEphemeral(run: NewRun): void {
+    const playbook = this.playbooks.compiledSync(run.tenantId, run.catalogId);
+    // The door has compiled it in this very turn.
+    if (playbook) this.drive({ run, token: 'ephemeral', claimNo: 1, history: null }, playbook, this.ephemeral);
+  }
+
+  private drive(held: HeldRun, playbook: CompiledPlaybook, store: RunStore): void {
+    const { id } = held.run;
+    const orchestrator = new Orchestrator(held, playbook, {
+      store,
+      clock: SYSTEM_CLOCK,
+      world: this.world,
+      facts: { env: this.settings.templateEnv },
+      holdsLease: () => store === this.ephemeral || this.held.isLive(id, held.token),
+      over: (how) => this.over(held, how),
+      fault: (error) => this.log.error({ err: error, executionId: id }, 'an execution met a fault of the service'),
+    });
+    this.running.set(id, orchestrator);
+    orchestrator.start();
+  }
+
+  private over(held: HeldRun, how: 'ended' | 'released' | 'lost' | 'refused'): void {
+    this.running.delete(held.run.id);
+    if (how === 'lost') this.held.forget(held.run.id, held.token);
+    if (this.running.size > 0) {
+      if (this.capacity() === 1) this.queue.wake();
+      return;
+    }
+    for (const tell of this.idle) tell();
+    this.idle.clear();
+  }
+
+  /** A claimed run whose entry cannot be used ends as failed; where it is only the database that is away, its lease expires. */
+  private refuse(held: HeldRun, error: unknown): void {
+    this.log.error({ err: error, executionId: held.run.id }, 'the playbook of a claimed execution cannot be used');
+    if (!(error instanceof EngineError)) return this.held.forget(held.run.id, held.token);
+    const details = { code: 'poison', message: error.message, step: null, step_type: null, attempt: null, retryable: false, item_index: null, cause: error.code } as const;
+    this.store.announce(new FailingRun(held, details));
+  }
+
+  private async whenIdle(withinMs: number): Promise<void> {
+    if (this.running.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.idle.add(resolve);
+    const timer = setTimeout(resolve, withinMs);
+    await promise;
+    clearTimeout(timer);
+    this.idle.delete(resolve);
+  }
+}
