@@ -5,7 +5,6 @@ import { EngineError, type Issue } from '../engine/engine-error.js';
 import { type StepKinds } from '../engine/step-executor.js';
 import { CompiledPlaybooks, STEP_KINDS } from '../storage/compiled-playbooks.js';
 import { type CatalogEntry } from '../storage/catalog-entry.js';
-import { CATALOG_IDS } from '../storage/catalog-ports.js';
 import { IdMint } from '../storage/ids.js';
 import { PlaybookRepository } from '../storage/repositories/playbook.repository.js';
 import { type CheckedDocument, checkDocument, documentOf } from './document.js';
