@@ -37,7 +37,7 @@ export class Partitions {
   async ensure(): Promise<string[]> {
     const made = await this.db.transaction(async (tx) => {
       const [lock] = await tx.query<{ mine: boolean }[]>(`SELECT pg_try_advisory_xact_lock(${LOCK}) AS mine`);
-      if (lock?.mine !== true) return [];
+      if (lock?.mine !== true) return null;
       const names: string[] = [];
       const thisWeek = Math.floor(this.now() / WEEK_MS);
       for (let week = thisWeek; week < thisWeek + WEEKS; week++) {
@@ -48,6 +48,7 @@ export class Partitions {
       }
       return names;
     });
+    if (made === null) return [];
     if (made.length > 0) this.log.info({ partitions: made }, 'partitions made');
     for (const table of TABLES) {
       const [found] = await this.db.query<{ some: boolean }[]>(`SELECT EXISTS (SELECT FROM ${table}_default) AS some`);

@@ -69,11 +69,24 @@ export async function openStorage(
   };
 }
 
+interface ExecutionColumns {
+  readonly status: RowState['status'];
+  readonly progress: number;
+  readonly current_step: string | null;
+  readonly waiting_for: RowState['waitingFor'];
+  readonly error: RowState['error'];
+  readonly last_seq: number;
+  readonly lease_token: string | null;
+  readonly inbox_seq: number;
+  readonly inbox_consumed: number;
+  readonly wake_at: Date | null;
+  readonly cancel_requested_at: Date | null;
+}
+
 /** What the tables say of a run, in the conformance suite's words. */
 export async function readStoredRun(db: DataSource, runId: string): Promise<StoredRun | null> {
-  const [row] = await db.query<Record<string, never>[]>(`SELECT * FROM execution WHERE id = $1`, [runId]);
+  const [row] = await db.query<ExecutionColumns[]>(`SELECT * FROM execution WHERE id = $1`, [runId]);
   if (row === undefined) return null;
-  const { status, progress, current_step, waiting_for, error } = row;
   const events = await db.query<{ seq: number; event_type: string; step: string | null; body: object }[]>(
     `SELECT seq, event_type, step, body FROM execution_event WHERE execution_id = $1 ORDER BY seq`,
     [runId],
@@ -84,13 +97,13 @@ export async function readStoredRun(db: DataSource, runId: string): Promise<Stor
     [runId],
   );
   return {
-    row: { status, progress, currentStep: current_step, waitingFor: waiting_for, error } as RowState,
+    row: { status: row.status, progress: row.progress, currentStep: row.current_step, waitingFor: row.waiting_for, error: row.error },
     events: events.map((event) => decodeEvent(event.event_type, event.step, event.body)),
-    lastSeq: row.last_seq ?? 0,
-    token: row.lease_token ?? null,
-    inboxSeq: row.inbox_seq ?? 0,
-    inboxConsumed: row.inbox_consumed ?? 0,
-    wakeAt: row.wake_at === null ? null : new Date(row.wake_at ?? 0).getTime(),
+    lastSeq: row.last_seq,
+    token: row.lease_token,
+    inboxSeq: row.inbox_seq,
+    inboxConsumed: row.inbox_consumed,
+    wakeAt: row.wake_at === null ? null : row.wake_at.getTime(),
     result: results[0]?.result,
     cancelRequested: row.cancel_requested_at !== null,
   };

@@ -1,0 +1,212 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { type Unit, type UnitOutcome, type UnitSource } from '../../src/engine/ports.js';
+import { COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent } from '../../src/engine/testing/scripted-run.js';
+import { type Json } from '../../src/engine/values.js';
+import { BatchWriter } from '../../src/storage/batch-writer.js';
+import { CuttingProxy } from '../support/cutting-proxy.js';
+import { type TestDatabase } from '../support/database.js';
+import { createMigratedDatabase, openStorage, readStoredRun, type StorageNode } from '../support/storage.js';
+
+const COMMITTED = { kind: 'committed', at: expect.any(Number) as number };
+
+describe(BatchWriter.name, () => {
+  let database: TestDatabase;
+  let proxy: CuttingProxy;
+  let node: StorageNode;
+  let viaProxy: StorageNode;
+  let lastId = 1000n;
+  const born = (storage = node): ScriptedRun => new ScriptedRun(storage.store, newRun(String(++lastId)), randomUUID());
+
+  beforeAll(async () => {
+    database = await createMigratedDatabase();
+    proxy = await CuttingProxy.before(database.url);
+    node = await openStorage(database.url);
+    viaProxy = await openStorage(database.url, { writerUrl: proxy.url, connections: 1 });
+  });
+  afterAll(async () => {
+    await viaProxy.close();
+    await node.close();
+    await proxy.close();
+    await database.drop();
+  });
+
+  it('one unit that PostgreSQL refuses harms none of a hundred', async () => {
+    const runs = Array.from({ length: 100 }, () => born());
+    const outcomes = await Promise.all(
+      runs.map((run, index) => run.create(index === 37 ? { row: { ...RUNNING, status: 'bogus' as never } } : {})),
+    );
+    expect(outcomes.filter((outcome) => outcome.kind === 'committed')).toHaveLength(99);
+    expect(outcomes[37]).toEqual({ kind: 'refused', reason: 'SQLSTATE 23514' });
+    const appended = await Promise.all(
+      runs.map((run, index) => run.write({ events: [stepEvent('a')], row: index === 5 ? { ...RUNNING, progress: 1e9 } : RUNNING })),
+    );
+    expect(appended.map((outcome) => outcome.kind)).toEqual(runs.map((_, i) => (i === 5 ? 'refused' : i === 37 ? 'lost' : 'committed')));
+  });
+
+  it.each<[string, Json]>([
+    ['NUL', 'a\0b'],
+    ['a lone surrogate', '\ud800'],
+    ['a number that is not finite', NaN],
+    ['endless depth', JSON.parse('['.repeat(5000) + ']'.repeat(5000)) as Json],
+    ['more than 16 MiB', 'x'.repeat(16 * 1024 * 1024)],
+  ])('refuses %s before it reaches the database', async (_name: string, value: Json) => {
+    const run = born();
+    await run.create();
+    expect(await run.write({ row: COMPLETED, end: { result: { value } } })).toMatchObject({ kind: 'refused' });
+    expect(await run.write({ events: [stepEvent('a')] })).toEqual(COMMITTED);
+  });
+
+  it('asks a source for nothing while its unit is in flight, and settles each unit once', async () => {
+    const taken: Unit[] = [];
+    let settled = 0;
+    const token = randomUUID();
+    const run = newRun(String(++lastId));
+    await new Promise<void>((done) => {
+      const source: UnitSource = {
+        runId: run.id,
+        takeUnit: () => {
+          expect(taken.length).toBe(settled);
+          const unit = { runId: run.id, tenantId: run.tenantId, token, create: taken.length === 0 ? run : null, expectedSeq: taken.length };
+          taken.push({ ...unit, events: [stepEvent('a')], row: RUNNING, end: null, release: null, seenInbox: 0, recordsProgress: true });
+          return taken.at(-1) ?? null;
+        },
+        unitSettled: (outcome) => {
+          expect(outcome).toEqual(COMMITTED);
+          settled += 1;
+          if (settled === 20) done();
+          else if (settled < 20) node.store.announce(source);
+        },
+      };
+      for (let i = 0; i < 3; i++) node.store.announce(source);
+      const pester = setInterval(() => (settled < 19 ? node.store.announce(source) : clearInterval(pester)), 1);
+    });
+    await node.writer.flush();
+    expect((await readStoredRun(node.db, run.id))?.events).toHaveLength(taken.length);
+    expect(settled).toBe(taken.length);
+  });
+
+  it('10,000 concurrent starts with an end each: no gap, nothing twice', async () => {
+    const runs = Array.from({ length: 10_000 }, () => born());
+    const outcomes = await Promise.all(
+      runs.map(
+        async (run) =>
+          (
+            await Promise.all([run.create(), run.write({ events: [{ type: 'execution_completed' }], row: COMPLETED, end: { result: 1 } })])
+          )[1],
+      ),
+    );
+    expect(outcomes.every((outcome) => outcome.kind === 'committed')).toBe(true);
+    const [count] = await node.db.query<Record<string, string>[]>(
+      `SELECT count(*) AS rows, count(*) FILTER (WHERE status = 'completed' AND last_seq = 2 AND lease_token IS NULL) AS ended,
+        (SELECT count(*) FROM execution_event WHERE execution_id BETWEEN $1 AND $2) AS events FROM execution WHERE id BETWEEN $1 AND $2`,
+      [runs[0]?.runId, runs.at(-1)?.runId],
+    );
+    expect(count).toEqual({ rows: '10000', ended: '10000', events: '20000' });
+  });
+
+  it.each(['reply', 'request'] as const)('resolves every outcome where the %s is lost, 40 times', async (cut) => {
+    for (let round = 0; round < 40; round++) {
+      const runs = Array.from({ length: 4 }, () => born(viaProxy));
+      const existing = born(viaProxy);
+      expect(await existing.create()).toEqual(COMMITTED);
+      const [held, ended, released] = [born(viaProxy), born(viaProxy), born(viaProxy)];
+      await Promise.all([held.create(), ended.create(), released.create()]);
+      proxy.arm(cut);
+      const outcomes = await Promise.all([
+        ...runs.map((run) => run.create()),
+        held.write({ events: [stepEvent('a')] }),
+        ended.write({ events: [stepEvent('a'), { type: 'execution_completed' }], row: COMPLETED, end: { result: { n: round } } }),
+        released.write({ events: [stepEvent('a')], release: { wakeAt: null } }),
+      ]);
+      expect(outcomes).toEqual(outcomes.map(() => COMMITTED));
+      expect(await held.write({ events: [stepEvent('b')] })).toEqual(COMMITTED);
+      expect(await readStoredRun(node.db, ended.runId)).toMatchObject({ lastSeq: 3, row: COMPLETED, result: { n: round } });
+      expect((await readStoredRun(node.db, held.runId))?.events).toHaveLength(3);
+    }
+    expect(proxy.cuts).toBeGreaterThanOrEqual(40);
+  });
+
+  it('finds itself lost where the lease was stolen while the outcome was unknown', async () => {
+    const run = born(viaProxy);
+    await run.create();
+    await node.db.query(`UPDATE execution SET lease_token = $2 WHERE id = $1`, [run.runId, randomUUID()]);
+    proxy.arm('request');
+    expect(await run.write({ events: [stepEvent('zombie')] })).toEqual({ kind: 'lost' });
+    expect((await readStoredRun(node.db, run.runId))?.events).toHaveLength(1);
+  });
+
+  it('survives pg_terminate_backend in the middle of a batch', async () => {
+    const run = born();
+    await run.create();
+    const blocker = new pg.Client(database.url);
+    await blocker.connect();
+    await blocker.query('BEGIN');
+    await blocker.query('SELECT FROM execution WHERE id = $1 FOR UPDATE', [run.runId]);
+    const outcome = run.write({ events: [stepEvent('a')] });
+    let ended = 0;
+    while (ended === 0) {
+      const { rowCount } = await blocker.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'showrunner:writer' AND wait_event_type = 'Lock'`,
+      );
+      ended = rowCount ?? 0;
+    }
+    await blocker.query('ROLLBACK');
+    await blocker.end();
+    expect(await outcome).toEqual(COMMITTED);
+    expect((await readStoredRun(node.db, run.runId))?.events).toHaveLength(2);
+  });
+
+  it('goes on after all its idle connections were terminated', async () => {
+    const killer = new pg.Client(database.url);
+    await killer.connect();
+    await killer.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+    );
+    await killer.end();
+    expect(await born().create()).toEqual(COMMITTED);
+    await expect(node.db.query('SELECT 1 AS one').catch(() => node.db.query('SELECT 1 AS one'))).resolves.toEqual([{ one: 1 }]);
+  });
+
+  it('two nodes that steal tokens from each other: one history, every loser is told', async () => {
+    const other = await openStorage(database.url);
+    try {
+      const runs = Array.from({ length: 20 }, () => born());
+      await Promise.all(runs.map((run) => run.create()));
+      let lost = 0;
+      await Promise.all(
+        runs.map(async (first) => {
+          let holder = first;
+          for (let round = 0; round < 15; round++) {
+            const thief = new ScriptedRun(other.store, first.run, randomUUID());
+            const claim = node.db.query<[{ last_seq: number }[], number]>(
+              `UPDATE execution SET lease_token = $2 WHERE id = $1 RETURNING last_seq`,
+              [first.runId, thief.token],
+            );
+            const outcome: Promise<UnitOutcome> = holder.write({ events: [stepEvent('s', `by ${holder.token}`)] });
+            thief.lastSeq = (await claim)[0][0]?.last_seq ?? NaN;
+            if ((await outcome).kind === 'lost') lost += 1;
+            expect(await thief.write({ events: [stepEvent('s', `by ${thief.token}`)] })).toEqual(COMMITTED);
+            holder = thief;
+          }
+        }),
+      );
+      expect(lost).toBeGreaterThan(0);
+      const [written] = await node.db.query<{ count: string }[]>(
+        `SELECT count(*) FROM execution_event WHERE execution_id BETWEEN $1 AND $2`,
+        [runs[0]?.runId, runs.at(-1)?.runId],
+      );
+      expect(Number(written?.count)).toBe(20 * (1 + 15 * 2) - lost);
+      for (const run of runs) await readStoredRun(node.db, run.runId);
+    } finally {
+      await other.close();
+    }
+  });
+
+  it('settles what it holds as lost where the database stays away at shutdown', async () => {
+    const away = await openStorage(database.url, { writerUrl: 'postgres://nobody@127.0.0.1:1/none' });
+    const outcome = born(away).create();
+    await away.close();
+    expect(await outcome).toEqual({ kind: 'lost' });
+  });
+});

@@ -1,0 +1,178 @@
+import { type HeldRun, type UnitSource } from '../../src/engine/ports.js';
+import { COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent } from '../../src/engine/testing/scripted-run.js';
+import { claimDue } from '../../src/storage/claim.js';
+import { RunQueue } from '../../src/storage/run-queue.js';
+import { LeaseRenewal } from '../../src/storage/lease-renewal.js';
+import { SILENT_LOG } from '../../src/storage/log.js';
+import { type TestDatabase } from '../support/database.js';
+import { createMigratedDatabase, openStorage, readStoredRun, type StorageNode } from '../support/storage.js';
+
+const STARTED = [{ type: 'execution_started' }] as const;
+
+/** A consumer that runs nothing by itself and remembers what it was handed. */
+class Collector {
+  readonly taken: HeldRun[] = [];
+  private readonly waiting: ((held: HeldRun) => void)[] = [];
+
+  constructor(
+    private readonly node: StorageNode,
+    public room = 1000,
+  ) {}
+
+  capacity(): number {
+    return this.room;
+  }
+
+  take(held: HeldRun): UnitSource {
+    this.taken.push(held);
+    this.waiting.shift()?.(held);
+    return this.scripted(held);
+  }
+
+  takeEphemeral(): never {
+    throw new Error('nothing ephemeral is offered here');
+  }
+
+  scripted(held: HeldRun): ScriptedRun {
+    const run = new ScriptedRun(this.node.store, held.run, held.token);
+    run.lastSeq = held.history?.events.length ?? 0;
+    return run;
+  }
+
+  next(): Promise<HeldRun> {
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+}
+
+describe(RunQueue.name, () => {
+  let database: TestDatabase;
+  let node: StorageNode;
+  let other: StorageNode;
+  let lastId = 5000n;
+  const nextRun = (): ReturnType<typeof newRun> =>
+    newRun(String(++lastId), { metadata: { team: 'a' }, workload: { merged: [1, 2] }, parentStep: 'a "label"\u001f', merge: true });
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+    node = await openStorage(database.url);
+    other = await openStorage(database.url);
+  });
+  afterEach(async () => {
+    await node.close();
+    await other.close();
+    await database.drop();
+  });
+
+  it('hands a run to the consumer here before it is stored, and tells when it is durable', async () => {
+    const collector = new Collector(node);
+    node.queue.consume(collector);
+    const run = nextRun();
+    const offer = node.queue.offer(run, STARTED);
+    expect(collector.taken).toEqual([{ run, token: expect.any(String) as string, claimNo: 1, history: null }]);
+    const held = collector.taken[0];
+    if (held === undefined) throw new Error('nothing was handed over');
+    void collector.scripted(held).create({ events: [...STARTED, { type: 'execution_completed' }], row: COMPLETED, end: { result: 1 } });
+    expect(await offer.durable).toBeGreaterThan(Date.UTC(2025, 0, 1));
+    expect(node.held.ids()).toEqual([]);
+  });
+
+  it('rejects where the run cannot be stored', async () => {
+    const offer = node.queue.offer({ ...nextRun(), parameters: { a: '\ud800' } }, STARTED);
+    await expect(offer.durable).rejects.toMatchObject({ kind: 'invalid' });
+  });
+
+  it('stores what nobody here takes, and another node claims it with all it needs', async () => {
+    other.queue.start();
+    const collector = new Collector(other);
+    other.queue.consume(collector);
+    const full = new Collector(node, 0);
+    node.queue.consume(full);
+    const claimed = collector.next();
+    const run = nextRun();
+    const at = await node.queue.offer(run, STARTED).durable;
+    const held = await claimed;
+    expect(held).toEqual({
+      run,
+      token: expect.any(String) as string,
+      claimNo: 1,
+      history: {
+        events: STARTED,
+        row: { status: 'pending', progress: 0, currentStep: null, waitingFor: null, error: null },
+        inboxConsumed: 0,
+        createdAt: at,
+      },
+    });
+    expect(full.taken).toEqual([]);
+    const outcome = await collector.scripted(held).write({ events: [{ type: 'execution_completed' }], row: COMPLETED, end: { result: 2 } });
+    expect(outcome.kind).toBe('committed');
+    expect(await readStoredRun(node.db, run.id)).toMatchObject({ row: COMPLETED, result: 2, lastSeq: 2, wakeAt: null });
+  });
+
+  it('gives each due run to one node only, and none that is held here or not yet due', async () => {
+    const runs = Array.from({ length: 300 }, nextRun);
+    await Promise.all(runs.map((run) => node.queue.offer(run, STARTED).durable));
+    await node.db.query(`UPDATE execution SET wake_at = clock_timestamp() + interval '1 hour' WHERE id = $1`, [runs[0]?.id]);
+    const claims = await Promise.all([node, other, node, other].map((from) => claimDue(from.db, 100, [runs[1]?.id ?? ''])));
+    const ids = claims.flat().map((held) => held.run.id);
+    expect(new Set(ids).size).toBe(ids.length);
+    const rest = await claimDue(node.db, 300, [runs[1]?.id ?? '']);
+    expect(new Set([...ids, ...rest.map((held) => held.run.id)])).toEqual(new Set(runs.slice(2).map((run) => run.id)));
+  });
+
+  it('wakes a released run by a message, and tells the holder of a held one', async () => {
+    const collector = new Collector(node);
+    node.queue.start();
+    node.queue.consume(collector);
+    const offer = node.queue.offer(nextRun(), STARTED);
+    const first = collector.taken[0];
+    if (first === undefined) throw new Error('nothing was handed over');
+    const run = collector.scripted(first);
+    await run.create();
+    await offer.durable;
+    const told = new Promise<string>((resolve) => node.signals.onInbox(resolve));
+    expect(await other.inbox.deliver(first.run.tenantId, first.run.id, 'signal', { n: 1 })).toMatchObject({
+      kind: 'delivered',
+      inboxSeq: 1,
+    });
+    expect(await told).toBe(first.run.id);
+    expect((await run.write({ events: [stepEvent('a')], release: { wakeAt: null }, seenInbox: 1 })).kind).toBe('committed');
+    const again = collector.next();
+    await other.inbox.deliver(first.run.tenantId, first.run.id, 'signal', { n: 2 });
+    expect(await again).toMatchObject({ claimNo: 2, history: { events: [...STARTED, stepEvent('a')], inboxConsumed: 1, row: RUNNING } });
+  });
+
+  it('stops claiming when it drains, and stores what is offered for others', async () => {
+    const collector = new Collector(node);
+    const drain = node.queue.consume(collector);
+    await drain();
+    await node.queue.offer(nextRun(), STARTED).durable;
+    node.queue.wake();
+    await node.queue.stop();
+    expect(collector.taken).toEqual([]);
+  });
+
+  it('renews the leases of the runs held here, and of no others', async () => {
+    const collector = new Collector(node);
+    node.queue.consume(collector);
+    const renewal = new LeaseRenewal(node.db, node.held, node.signals, SILENT_LOG);
+    const runs = [0, 1].map(() => {
+      void node.queue.offer(nextRun(), STARTED).durable.catch(() => undefined);
+      const held = collector.taken.at(-1);
+      if (held === undefined) throw new Error('nothing was handed over');
+      return collector.scripted(held);
+    });
+    await Promise.all(runs.map((run) => run.create()));
+    await node.db.query(`UPDATE execution SET lease_until = clock_timestamp() - interval '1 hour'`);
+    await node.db.query(`UPDATE execution SET lease_token = gen_random_uuid() WHERE id = $1`, [runs[1]?.runId]);
+    await renewal.renew();
+    const rows = await node.db.query<{ id: string; live: boolean }[]>(
+      `SELECT id, lease_until > clock_timestamp() AS live FROM execution ORDER BY id`,
+    );
+    expect(rows.map((row) => row.live)).toEqual([true, false]);
+    await other.inbox.deliver('default', runs[0]?.runId ?? '', 'pause', {});
+    const told: string[] = [];
+    node.signals.onInbox((id) => told.push(id));
+    await renewal.pollInboxes();
+    expect(told).toContain(runs[0]?.runId);
+  });
+});
