@@ -175,12 +175,12 @@ describe('hostile templates', () => {
   }); // prettier-ignore
 
   it.each([
-    '{% for i in range(10**9) %}x{% endfor %}', '{{ "a" * 10**9 }}', '{{ [0] * 10**9 }}', '{{ "%9999d" | format(1) | length * 0 }}{% for i in range(5000) %}{{ "%999d" | format(1) }}{% endfor %}',
+    '{% for i in range(10**9) %}x{% endfor %}', '{{ "a" * 10**9 }}', '{{ [0] * 10**9 }}', '{% for i in range(5000) %}{{ "%999d" | format(1) }}{% endfor %}',
     '{% for a in range(2000) %}{% for b in range(2000) %}{% endfor %}{% endfor %}',
     `{% set a = [1] %}${'{% set a = [a, a] %}'.repeat(60)}{{ a }}`, `{% set a = [1] %}${'{% set a = [a] %}'.repeat(5000)}{{ a | tojson }}`,
-    `{% set a = 'x' %}${'{% set a = a ~ a %}'.repeat(60)}{{ a }}`, '{{ ["a" * 100000] * 1000 | join }}', '{{ (range(100000) | list) | join("aaaaaaaaaaaaaaaaaaaa") }}',
+    `{% set a = 'x' %}${'{% set a = a ~ a %}'.repeat(60)}{{ a }}`, '{{ (["a" * 100000] * 1000) | join }}', '{{ (range(100000) | list) | join("aaaaaaaaaaaaaaaaaaaa") }}',
   ])('%.60s is cut', (text) => {
-    expect(() => render(text)).toThrow(expect.objectContaining({ code: text.startsWith('{{ ["a"') || text.startsWith('{{ "%') ? expect.any(String) : 'template_limit' }));
+    expect(() => render(text)).toThrow(expect.objectContaining({ code: 'template_limit' }));
   }); // prettier-ignore
 
   it('stops at the CPU net', () => {
