@@ -76,7 +76,9 @@ describe(PathVersions.name, () => {
     expect(database.count()).toBe(2);
     await database.answer('old');
     expect(await before).toEqual(['old']);
+    const meanwhile = tagsOf();
     await database.answer('new');
+    expect(await meanwhile).toEqual(['new']);
     expect(await after).toEqual(['new']);
     expect(await tagsOf()).toEqual(['new']);
     expect(database.count()).toBe(2);
