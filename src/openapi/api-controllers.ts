@@ -1,10 +1,26 @@
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
+import { CatalogEntryController } from '../catalog/catalog-entry.controller.js';
+import { CatalogTagController } from '../catalog/catalog-tag.controller.js';
+import { CatalogController } from '../catalog/catalog.controller.js';
+import { PlaybookController } from '../catalog/playbook.controller.js';
 import { ControlController } from '../execution/control.controller.js';
 import { ExecuteController } from '../execution/execute.controller.js';
 import { RunController } from '../execution/run.controller.js';
+import { EventsController } from '../status/events.controller.js';
+import { StatusController } from '../status/status.controller.js';
 
 /** Every controller of the API besides health, in no order: what docs/openapi.json describes. */
-export const API_CONTROLLERS: readonly Type[] = [RunController, ExecuteController, ControlController];
+export const API_CONTROLLERS: readonly Type[] = [
+  RunController,
+  ExecuteController,
+  ControlController,
+  StatusController,
+  EventsController,
+  CatalogController,
+  CatalogEntryController,
+  CatalogTagController,
+  PlaybookController,
+];
 
 @Module({})
 class DescribedModule {}

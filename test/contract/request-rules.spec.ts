@@ -4,6 +4,14 @@ import { type DtoClass } from '../../src/common/schema-of.js';
 import { findingsOf } from '../../src/common/validation-wording.js';
 import { canonicalise, wireFieldsOf } from '../../src/common/wire-field.js';
 import { type JsonObject } from '../../src/engine/values.js';
+import { CatalogResourceQuery, ListCatalogQuery } from '../../src/catalog/dto/catalog.queries.js';
+import {
+  EntryStatusRequest,
+  PutCatalogTagRequest,
+  PutPlaybookContentRequest,
+  RegisterCatalogEntryRequest,
+  ValidatePlaybookRequest,
+} from '../../src/catalog/dto/catalog.requests.js';
 import { CancelRequest } from '../../src/execution/dto/cancel-request.js';
 import { ExecutionByIdRequest } from '../../src/execution/dto/execution-by-id.request.js';
 import { ExecutionByPathRequest } from '../../src/execution/dto/execution-by-path.request.js';
@@ -17,6 +25,13 @@ const BODIES: readonly (readonly [DtoClass, JsonObject])[] = [
   [ToolExecutionRequest, { path: 'a', execution_type: 'tool' }],
   [ModelExecutionRequest, { path: 'a', execution_type: 'model' }],
   [CancelRequest, {}],
+  [RegisterCatalogEntryRequest, {}],
+  [ValidatePlaybookRequest, { content: 'a' }],
+  [PutPlaybookContentRequest, { content: 'a' }],
+  [PutCatalogTagRequest, { version: '1.0.0' }],
+  [EntryStatusRequest, {}],
+  [CatalogResourceQuery, { resource_path: 'a' }],
+  [ListCatalogQuery, {}],
 ];
 
 const FIELDS = [
@@ -39,6 +54,14 @@ const FIELDS = [
   'reason',
   'cascade',
   'force',
+  'content',
+  'content_base64',
+  'tags',
+  'strict',
+  'resource_path',
+  'resource_type',
+  'limit',
+  'cursor',
   'surplus',
 ];
 const text = fc.oneof(
@@ -58,6 +81,17 @@ const value = fc.oneof(
   ),
 );
 
+/** The body as both rules see it; undefined where two names of one field differ, which is refused before either is asked. */
+function canonical(dto: DtoClass, body: JsonObject): JsonObject | undefined {
+  const copy = structuredClone(body);
+  try {
+    canonicalise(copy, wireFieldsOf(dto.prototype as object));
+    return copy;
+  } catch {
+    return undefined;
+  }
+}
+
 describe.each(BODIES.map(([dto, minimum]) => [dto.name, dto, minimum] as const))('%s', (_name, dto, minimum) => {
   it('is judged alike by the compiled schema and by class-validator', () => {
     const pipe = new RequestPipe(dto);
@@ -65,11 +99,9 @@ describe.each(BODIES.map(([dto, minimum]) => [dto.name, dto, minimum] as const))
     fc.assert(
       fc.property(fc.dictionary(fc.constantFrom(...FIELDS), value, { maxKeys: 3 }), fc.boolean(), (fields, complete) => {
         const body = { ...(complete ? minimum : {}), ...fields } as JsonObject;
-        // Two names of one field are refused before either rule is asked.
-        fc.pre(!('path' in body && 'playbook_id' in body && dto === ExecutionByIdRequest));
-        const copy = structuredClone(body);
-        canonicalise(copy, wireFieldsOf(dto.prototype as object));
-        const words = findingsOf(dto, copy).length === 0;
+        const copy = canonical(dto, body);
+        fc.pre(copy !== undefined);
+        const words = findingsOf(dto, copy as object).length === 0;
         let schema = true;
         try {
           pipe.transform(structuredClone(body));
