@@ -104,13 +104,15 @@ describe('Python in a pooled process', () => {
   });
 
   it('ends an infinite loop on abort, and goes on with another process', async () => {
-    const [first] = [await valueOf('result = os.getpid()')];
+    const first = await valueOf('result = os.getpid()');
     const abort = new AbortController();
     const running = run('while True: pass', {}, { signal: abort.signal });
     setTimeout(() => abort.abort(new Error('time is up')), 100);
     await expect(running).rejects.toThrow('time is up');
     expect(await valueOf('result = os.getpid()')).not.toBe(first);
-    expect(() => process.kill(first as number, 0)).toThrow('ESRCH');
+    // The warm process may answer before the killed one is reaped.
+    while (sandbox.pids.includes(first as number)) await new Promise((resolve) => setTimeout(resolve, 5));
+    await expect(Promise.resolve().then(() => process.kill(first as number, 0))).rejects.toThrow('ESRCH');
   });
 
   it.each([
@@ -142,7 +144,7 @@ describe('Python in a pooled process', () => {
     const pid = (tenantId: string) => valueOf('result = os.getpid()', {}, { tenantId });
     const pids = [await pid('a'), await pid('b'), await pid('c'), await pid('d')];
     expect(new Set(pids).size).toBe(4);
-    expect(sandbox.pids.length).toBeLessThanOrEqual(2);
+    while (sandbox.pids.length > 2) await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
   it('queues calls beyond its processes, and lets a waiting one leave', async () => {

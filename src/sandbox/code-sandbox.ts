@@ -50,6 +50,10 @@ export async function openSandbox(options: SandboxOptions): Promise<CodeSandbox>
         : 'Python steps cannot run: neither python3 nor Pyodide works here.',
     );
   }
+  const [wanted] = pythons;
+  if (launch && runtime === 'python3' && wanted && ![launch.command, ...launch.args].includes(wanted.command)) {
+    options.warn(`Python steps run on the system's python3: ${wanted.command} is out of reach for the user that runs step code.`);
+  }
   if (launch && isolation === 'process' && launch.user === null && process.getuid?.() === 0) {
     options.warn('Step code runs as root: no interpreter is reachable for the user nobody.');
   }

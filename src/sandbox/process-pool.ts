@@ -23,6 +23,7 @@ interface Waiting {
 /** Warm processes for step code, each bound to the first tenant it serves. Knows nothing of languages. */
 export class ProcessPool {
   private readonly workers = new Set<WorkerProcess>();
+  private readonly leaving = new Set<WorkerProcess>();
   private readonly taken = new Set<WorkerProcess>();
   private readonly queue: Waiting[] = [];
   private readonly heartbeat: NodeJS.Timeout;
@@ -35,7 +36,7 @@ export class ProcessPool {
 
   /** Ids of the processes that live now. */
   get pids(): number[] {
-    return [...this.workers].flatMap((worker) => worker.pid ?? []);
+    return [...this.workers, ...this.leaving].flatMap((worker) => worker.pid ?? []);
   }
 
   /** Starts a process that waits for its first tenant, if there is room and none waits already. */
@@ -66,7 +67,7 @@ export class ProcessPool {
     this.isClosed = true;
     clearInterval(this.heartbeat);
     for (const waiting of this.queue.splice(0)) waiting.refuse(new Error('the pool is closed'));
-    const workers = [...this.workers];
+    const workers = [...this.workers, ...this.leaving];
     for (const worker of workers) worker.kill();
     await Promise.all(workers.map((worker) => worker.ended));
   }
@@ -133,7 +134,10 @@ export class ProcessPool {
   }
 
   private discard(worker: WorkerProcess): void {
+    // Its place is free at once; `pids` forgets it when it is gone.
     this.workers.delete(worker);
+    this.leaving.add(worker);
+    void worker.ended.then(() => this.leaving.delete(worker));
     worker.kill();
   }
 

@@ -31,7 +31,7 @@ export class WorkerProcess {
   calls = 0;
   /** The process itself asked not to be used again, e.g. because code left threads behind. */
   retired = false;
-  /** Resolves once the process is gone and its group was killed. */
+  /** Resolves once the process is gone, its group was killed and its folder removed. */
   readonly ended: Promise<void>;
   hasEnded = false;
 
@@ -112,13 +112,13 @@ export class WorkerProcess {
     pending.resolve(answer);
   }
 
-  private onEnd(how: string): void {
+  private async onEnd(how: string): Promise<void> {
     this.hasEnded = true;
     this.killGroup();
     const tail = this.stderrTail.trim();
     this.settleWith(new ProcessLost(`the process ${how}${tail ? `: ${tail.split('\n').at(-1)}` : ''}`));
     for (const stream of this.child.stdio) stream?.destroy();
-    if (this.folder) void rm(this.folder, { recursive: true, force: true }).catch(() => {});
+    if (this.folder) await rm(this.folder, { recursive: true, force: true }).catch(() => {});
   }
 
   private settleWith(error: unknown): void {
