@@ -143,6 +143,16 @@ describe('POST /catalog/register', () => {
     expect(step).toMatchObject({ status: 422, json: { code: 'invalid_document', errors: [{ code: 'unknown_step', line: 9 }] } });
   });
 
+  it('warns of what cannot run here, with its place in the text', async () => {
+    const content = text('register/warned').replace('- step: start\n', '- step: start\n    type: postgres\n    command: SELECT 1\n');
+    const answer = await call('POST', '/catalog/register', { content });
+    expect(answer).toMatchObject({ status: 201, json: { warnings: [{ code: 'unsupported_type', line: 7 }] } });
+    const strict = await call('POST', '/catalog/register', { content, strict: true, version: '9.0.0' });
+    expect(strict).toMatchObject({ status: 422, json: { errors: [{ code: 'unsupported_type' }] } });
+    const entry = await call('GET', `/catalog/entries/${String(answer.json.catalog_id)}`);
+    expect(entry.json.warnings).toEqual(answer.json.warnings);
+  });
+
   it('never gives a version another text', async () => {
     await registered('register/fixed', '1.0.0');
     const other = await call('POST', '/catalog/register', { content: text('register/fixed', '1.0.0', 'workload: {a: 1}\n') });

@@ -6,7 +6,7 @@ import { NumberAsText } from '../../common/wire-field.js';
 const TEXT =
   'apiVersion: noetl.io/v1\nkind: Playbook\nmetadata:\n  name: hello\n  path: examples/hello\n  version: 1.2.0\nworkflow:\n  - step: start\n    next: end\n  - step: end\n';
 
-/** What becomes of the tenant's entry: its kind, named by clients that know others. */
+/** The kind of the document, as clients name it that know several. */
 export class RegisterCatalogEntryQuery {
   @ApiPropertyOptional({ maxLength: 64, example: 'Playbook' })
   @IsGiven()
