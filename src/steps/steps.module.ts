@@ -1,4 +1,4 @@
-import { type DynamicModule, Global, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { type DynamicModule, Global, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { type StepKinds } from '../engine/step-executor.js';
 import { OutboundClient } from '../outbound/outbound-client.js';
@@ -13,7 +13,7 @@ const OWN_DATABASE = Symbol('OWN_DATABASE');
 /** The step types of this node and what they share: the outbound client and the sandbox. */
 @Global()
 @Module({})
-export class StepsModule implements OnApplicationShutdown {
+export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdown {
   static besides(databaseUrls: readonly string[]): DynamicModule {
     return {
       module: StepsModule,
@@ -50,6 +50,11 @@ export class StepsModule implements OnApplicationShutdown {
     private readonly outbound: OutboundClient,
     private readonly sandbox: CodeSandbox,
   ) {}
+
+  /** The first call of a fresh interpreter takes a hundred times as long as the next. */
+  onApplicationBootstrap(): void {
+    this.sandbox.warm();
+  }
 
   async onApplicationShutdown(): Promise<void> {
     await Promise.all([this.outbound.close(), this.sandbox.close()]);

@@ -127,14 +127,15 @@ const COLUMNS = `e.id, e.tenant_id AS "tenantId", e.catalog_id AS "catalogId", e
   e.current_step AS "currentStep", e.waiting_for AS "waitingFor", e.error, e.created_at AS "createdAt", e.updated_at AS "updatedAt",
   e.ended_at AS "endedAt", e.cancel_requested_at AS "cancelRequestedAt", e.pause_requested_at AS "pauseRequestedAt", e.last_seq AS "lastSeq"`;
 
+/** The payload is addressed by the parameter, not by e.id: then all partitions but one are pruned before the plan runs. */
 const WITH_PAYLOAD = `
   SELECT ${COLUMNS},
-    (SELECT p.parameters FROM execution_payload p WHERE p.execution_id = e.id AND p.part = 0) AS parameters,
+    (SELECT p.parameters FROM execution_payload p WHERE p.execution_id = $1 AND p.part = 0) AS parameters,
     CASE WHEN octet_length(r.result::text) > $3 THEN NULL ELSE r.result END AS result,
     octet_length(r.result::text) > $3 AS "resultOmitted"
   FROM execution e
   LEFT JOIN LATERAL (
-    SELECT p.result FROM execution_payload p WHERE p.execution_id = e.id AND p.result IS NOT NULL ORDER BY p.part DESC LIMIT 1
+    SELECT p.result FROM execution_payload p WHERE p.execution_id = $1 AND p.result IS NOT NULL ORDER BY p.part DESC LIMIT 1
   ) r ON true
   WHERE e.id = $1 AND e.tenant_id = $2`;
 
