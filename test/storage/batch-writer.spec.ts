@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
-import { type Unit, type UnitOutcome, type UnitSource } from '../../src/engine/ports.js';
+import { type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../../src/engine/ports.js';
 import { COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent } from '../../src/engine/testing/scripted-run.js';
 import { type Json } from '../../src/engine/values.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
@@ -60,13 +60,14 @@ describe(BatchWriter.name, () => {
   it('asks a source for nothing while its unit is in flight, and settles each unit once', async () => {
     const taken: Unit[] = [];
     let settled = 0;
+    let overlaps = 0;
     const token = randomUUID();
     const run = newRun(String(++lastId));
     await new Promise<void>((done) => {
       const source: UnitSource = {
         runId: run.id,
         takeUnit: () => {
-          expect(taken.length).toBe(settled);
+          if (taken.length !== settled) overlaps += 1;
           const unit = { runId: run.id, tenantId: run.tenantId, token, create: taken.length === 0 ? run : null, expectedSeq: taken.length };
           taken.push({ ...unit, events: [stepEvent('a')], row: RUNNING, end: null, release: null, seenInbox: 0, recordsProgress: true });
           return taken.at(-1) ?? null;
@@ -84,6 +85,33 @@ describe(BatchWriter.name, () => {
     await node.writer.flush();
     expect((await readStoredRun(node.db, run.id))?.events).toHaveLength(taken.length);
     expect(settled).toBe(taken.length);
+    expect(overlaps).toBe(0);
+  });
+
+  it('names no execution twice in one batch, whoever asks', async () => {
+    const first = born();
+    await first.create();
+    let open = 0;
+    let most = 0;
+    const watched = (run: ScriptedRun): UnitSource => ({
+      runId: run.runId,
+      takeUnit: () => {
+        const unit = run.takeUnit();
+        if (unit !== null) most = Math.max(most, ++open);
+        return unit;
+      },
+      unitSettled: (outcome) => {
+        open -= 1;
+        run.unitSettled(outcome);
+      },
+    });
+    const writes = Array.from({ length: 10 }, () => {
+      const store: RunStore = { announce: () => node.store.announce(watched(run)), readInbox: () => Promise.resolve([]) };
+      const run = new ScriptedRun(store, first.run, randomUUID());
+      return run.write({ events: [stepEvent('zombie')] });
+    });
+    expect(await Promise.all(writes)).toEqual(writes.map(() => ({ kind: 'lost' })));
+    expect(most).toBe(1);
   });
 
   it('10,000 concurrent starts with an end each: no gap, nothing twice', async () => {
