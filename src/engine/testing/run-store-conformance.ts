@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { type InboxMessage, type RunStore, type UnitOutcome } from '../ports.js';
 import { type JsonObject } from '../values.js';
 import { type StoredRun } from './memory-run-store.js';
@@ -23,7 +22,7 @@ export function describeRunStore(name: string, factory: () => Promise<RunStoreHa
     let lastId = BigInt(Date.now());
     const nextId = (): string => String(++lastId);
     const born = (changes: Parameters<typeof newRun>[1] = {}): ScriptedRun =>
-      new ScriptedRun(harness.store, newRun(nextId(), changes), randomUUID());
+      new ScriptedRun(harness.store, newRun(nextId(), changes), crypto.randomUUID());
 
     beforeAll(async () => {
       harness = await factory();
@@ -91,7 +90,7 @@ export function describeRunStore(name: string, factory: () => Promise<RunStoreHa
     it('tells the former holder that it lost, and keeps nothing of what it wrote', async () => {
       const run = born();
       await run.create();
-      const thief = randomUUID();
+      const thief = crypto.randomUUID();
       await harness.claim(run.runId, thief);
       expect(await run.write({ events: [stepEvent('zombie')] })).toEqual({ kind: 'lost' });
       expect(await run.write({ events: [stepEvent('zombie')], row: COMPLETED, end: { result: 1 } })).toEqual({ kind: 'lost' });
@@ -106,7 +105,7 @@ export function describeRunStore(name: string, factory: () => Promise<RunStoreHa
     it('keeps apart two holders that write at the same moment', async () => {
       const zombie = born();
       await zombie.create();
-      const holder = new ScriptedRun(harness.store, zombie.run, randomUUID());
+      const holder = new ScriptedRun(harness.store, zombie.run, crypto.randomUUID());
       holder.lastSeq = 1;
       await harness.claim(zombie.runId, holder.token ?? '');
       const outcomes = await Promise.all([
@@ -152,7 +151,7 @@ export function describeRunStore(name: string, factory: () => Promise<RunStoreHa
     it('refuses a second execution with the same id', async () => {
       const run = born();
       await run.create();
-      const twin = new ScriptedRun(harness.store, run.run, randomUUID());
+      const twin = new ScriptedRun(harness.store, run.run, crypto.randomUUID());
       expect(await twin.create()).toMatchObject({ kind: 'refused' });
       expect(await harness.read(run.runId)).toMatchObject({ token: run.token, lastSeq: 1 });
     });
