@@ -25,6 +25,7 @@ export class Notifications {
   private readonly pending = new Map<string, readonly [string, string]>();
   private client: pg.Client | null = null;
   private connecting: Promise<void> | null = null;
+  private lastAnswer: Promise<unknown> = Promise.resolve();
   private sending = false;
   private closed = false;
   private checkTimer: NodeJS.Timeout | null = null;
@@ -47,7 +48,7 @@ export class Notifications {
     const handlers = this.handlers.get(channel) ?? new Set();
     const isNew = handlers.size === 0;
     this.handlers.set(channel, handlers.add(handler));
-    if (isNew) void this.client?.query(`LISTEN ${pg.escapeIdentifier(channel)}`).catch(() => this.lose());
+    if (isNew && this.client !== null) void this.ask(this.client, `LISTEN ${pg.escapeIdentifier(channel)}`).catch(() => this.lose());
     return () => handlers.delete(handler);
   }
 
@@ -81,7 +82,7 @@ export class Notifications {
       while (this.pending.size > 0 && this.client !== null) {
         const batch = [...this.pending.values()];
         this.pending.clear();
-        await this.client.query(`SELECT pg_notify(c, p) FROM unnest($1::text[], $2::text[]) t(c, p)`, [
+        await this.ask(this.client, `SELECT pg_notify(c, p) FROM unnest($1::text[], $2::text[]) t(c, p)`, [
           batch.map(([c]) => c),
           batch.map(([, p]) => p),
         ]);
@@ -96,7 +97,14 @@ export class Notifications {
   /** A half-open connection looks alive for ever; a query in the same session finds out (R6). */
   private async check(): Promise<void> {
     if (this.client === null) return;
-    await this.client.query('SELECT 1').catch(() => this.lose());
+    await this.ask(this.client, 'SELECT 1').catch(() => this.lose());
+  }
+
+  /** One statement after the other: the connection takes no second one before the first is answered. */
+  private ask(client: pg.Client, text: string, values: unknown[] = []): Promise<unknown> {
+    const answer = this.lastAnswer.then(() => client.query(text, values));
+    this.lastAnswer = answer.catch(() => undefined);
+    return answer;
   }
 
   private connect(): Promise<void> {
@@ -120,7 +128,7 @@ export class Notifications {
     });
     try {
       await client.connect();
-      for (const channel of this.handlers.keys()) await client.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+      for (const channel of this.handlers.keys()) await this.ask(client, `LISTEN ${pg.escapeIdentifier(channel)}`);
       this.client = client;
       for (const listener of this.reconnectListeners) listener();
       void this.send();
