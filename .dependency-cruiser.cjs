@@ -4,7 +4,11 @@ module.exports = {
   forbidden: [
     forbid('no-cycles', {}, { circular: true }),
     forbid('no-barrels', { path: '^src/' }, { path: '^src/.+/index\\.ts$' }),
-    forbid('engine-is-pure', { path: '^src/engine/', pathNot: '\\.spec\\.ts$' }, { pathNot: '^src/engine/|node_modules/(yaml|semver|re2js)/' }),
+    forbid(
+      'engine-is-pure',
+      { path: '^src/engine/', pathNot: '\\.spec\\.ts$' },
+      { pathNot: '^src/engine/|node_modules/(yaml|semver|re2js)/' },
+    ),
     forbid('step-is-alone', { path: '^src/steps/([^/]+)/' }, { path: '^src/', pathNot: '^src/(engine|outbound|sandbox|sql|steps/$1)/' }),
     forbid('low-rooms', { path: '^src/(outbound|sandbox|sql)/' }, { path: '^src/', pathNot: '^src/(outbound|sandbox|sql|engine|config)/' }),
     forbid('typeorm-in-storage', { path: '^src/', pathNot: '^src/storage/' }, { path: 'node_modules/(typeorm|@nestjs/typeorm)/' }),

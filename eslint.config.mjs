@@ -22,7 +22,7 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts'],
-    ignores: ['src/config/**', 'src/**/*.spec.ts'],
+    ignores: ['src/config/**', 'src/main.ts', 'src/**/*.spec.ts'],
     rules: {
       'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'Settings are read in src/config only.' }],
       'no-restricted-globals': ['error', { name: 'fetch', message: 'Use the checked client of src/outbound.' }],
@@ -30,11 +30,31 @@ export default tseslint.config(
   },
   {
     // Nest resolves constructor parameters from emitted metadata: their types must be value imports.
-    files: ['src/**/*.controller.ts', 'src/**/*.service.ts', 'src/**/*.module.ts', 'src/**/*.repository.ts', 'src/**/*.guard.ts', 'src/**/*.filter.ts', 'src/**/dto/*.ts', 'src/worker/**/*.ts', 'src/storage/**/*.ts', 'src/execution/**/*.ts', 'src/status/**/*.ts', 'src/catalog/**/*.ts', 'src/observability/**/*.ts'],
+    files: [
+      'src/**/*.controller.ts',
+      'src/**/*.service.ts',
+      'src/**/*.module.ts',
+      'src/**/*.repository.ts',
+      'src/**/*.guard.ts',
+      'src/**/*.filter.ts',
+      'src/**/dto/*.ts',
+      'src/worker/**/*.ts',
+      'src/storage/**/*.ts',
+      'src/execution/**/*.ts',
+      'src/status/**/*.ts',
+      'src/catalog/**/*.ts',
+      'src/observability/**/*.ts',
+    ],
     rules: { '@typescript-eslint/consistent-type-imports': 'off' },
   },
   {
     files: ['**/*.mjs', '**/*.cjs'],
-    languageOptions: { globals: { process: 'readonly', console: 'readonly', module: 'writable', URL: 'readonly', Buffer: 'readonly', setTimeout: 'readonly', clearTimeout: 'readonly' } },
+    languageOptions: {
+      globals: Object.fromEntries(
+        ['process', 'console', 'module', 'URL', 'Buffer', 'setTimeout', 'clearTimeout', 'setImmediate', 'fetch', 'performance'].map(
+          (name) => [name, 'readonly'],
+        ),
+      ),
+    },
   },
 );

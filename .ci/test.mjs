@@ -29,7 +29,18 @@ check('format', 'npm', ['run', '--silent', 'format:check']);
 
 console.log('\n== tests');
 const report = join(scratch, 'jest.json');
-const jest = spawnSync('node', ['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js', '--json', `--outputFile=${report}`, ...process.argv.slice(2)], { stdio: ['inherit', 'ignore', 'inherit'] });
+const jest = spawnSync(
+  'node',
+  [
+    '--experimental-vm-modules',
+    '--no-warnings',
+    'node_modules/jest/bin/jest.js',
+    '--json',
+    `--outputFile=${report}`,
+    ...process.argv.slice(2),
+  ],
+  { stdio: ['inherit', 'ignore', 'inherit'] },
+);
 try {
   const result = JSON.parse(readFileSync(report, 'utf8'));
   passed += result.numPassedTests;

@@ -107,7 +107,9 @@ export class CreateSchema1795000000000 implements MigrationInterface {
     // Lists, newest first. None of these columns changes while an execution lives.
     await db.query(`CREATE INDEX execution_by_tenant ON execution (tenant_id, id DESC)`);
     await db.query(`CREATE INDEX execution_by_path ON execution (tenant_id, path, id DESC)`);
-    await db.query(`CREATE INDEX execution_by_parent ON execution (tenant_id, parent_execution_id, id) WHERE parent_execution_id IS NOT NULL`);
+    await db.query(
+      `CREATE INDEX execution_by_parent ON execution (tenant_id, parent_execution_id, id) WHERE parent_execution_id IS NOT NULL`,
+    );
     await db.query(`CREATE INDEX execution_by_metadata ON execution USING gin (metadata jsonb_path_ops) WHERE metadata IS NOT NULL`);
     // Most executions end completed and are found by the lists above; the rest stay few.
     await db.query(`CREATE INDEX execution_not_completed ON execution (tenant_id, status, id DESC) WHERE status <> 'completed'`);

@@ -18,7 +18,9 @@ interface Database extends DatabaseAddress {
 
 async function main(): Promise<void> {
   if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
-    throw new StartError(`Node.js ${OLDEST_NODE} or newer is needed, this is ${process.version}. On Linux, npm start brings its own: run it that way.`);
+    throw new StartError(
+      `Node.js ${OLDEST_NODE} or newer is needed, this is ${process.version}. On Linux, npm start brings its own: run it that way.`,
+    );
   }
   const settings = loadSettings(process.env);
   const logger = createLogger(settings.logLevel);

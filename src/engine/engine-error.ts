@@ -1,7 +1,8 @@
 import { type ErrorCode } from './error-codes.js';
 
 /** What an HTTP client is told; the filter maps it once: 400 422 404 403 409 412 413 429 503. */
-export type ErrorKind = 'unreadable' | 'invalid' | 'not_found' | 'forbidden' | 'conflict' | 'precondition' | 'too_large' | 'too_many' | 'unavailable';
+export type ErrorKind =
+  'unreadable' | 'invalid' | 'not_found' | 'forbidden' | 'conflict' | 'precondition' | 'too_large' | 'too_many' | 'unavailable';
 
 /** One finding inside a larger problem: where it is and what is wrong. */
 export interface Issue {

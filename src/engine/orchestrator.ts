@@ -1,5 +1,15 @@
 import { type CompiledPlaybook } from './playbook/compile.js';
-import { type Clock, type HeldRun, type InboxMessage, type RowState, type RunStore, type Unit, type UnitOutcome, type UnitSource, type WaitingFor } from './ports.js';
+import {
+  type Clock,
+  type HeldRun,
+  type InboxMessage,
+  type RowState,
+  type RunStore,
+  type Unit,
+  type UnitOutcome,
+  type UnitSource,
+  type WaitingFor,
+} from './ports.js';
 import { foldEvents } from './run/apply.js';
 import { decide, resume } from './run/decide.js';
 import { type Decision, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';
@@ -270,7 +280,13 @@ export class Orchestrator implements UnitSource {
 
   private row(endedBy: string | undefined): RowState {
     const status: RunStatus =
-      endedBy === 'execution_completed' ? 'completed' : endedBy === 'execution_failed' ? 'failed' : endedBy === 'execution_cancelled' ? 'cancelled' : this.state.status;
+      endedBy === 'execution_completed'
+        ? 'completed'
+        : endedBy === 'execution_failed'
+          ? 'failed'
+          : endedBy === 'execution_cancelled'
+            ? 'cancelled'
+            : this.state.status;
     const isOver = isTerminal(status);
     this.progress = isOver ? 100 : Math.max(this.progress, progressOf(this.state, this.playbook));
     const error = status === 'failed' ? this.state.failure : null;
@@ -311,4 +327,3 @@ export class Orchestrator implements UnitSource {
 function errorDetails(code: RunErrorDetails['code'], message: string, step: string | null): RunErrorDetails {
   return { code, message, step, step_type: null, attempt: null, retryable: false, item_index: null, cause: null };
 }
-

@@ -44,7 +44,9 @@ export class Performer {
   /** Settles an attempt that never begins, because the run is being cancelled. */
   refuse(perform: Perform): void {
     const failure = new StepFailure('cancelled', 'The step was not begun.', { retryable: false });
-    queueMicrotask(() => this.feed({ kind: 'settled', step: perform.step, wave: perform.wave, outcome: { ok: false, failure }, durationMs: 0 }));
+    queueMicrotask(() =>
+      this.feed({ kind: 'settled', step: perform.step, wave: perform.wave, outcome: { ok: false, failure }, durationMs: 0 }),
+    );
   }
 
   abort(step: number, code: 'cancelled'): void {
@@ -53,7 +55,8 @@ export class Performer {
 
   /** Aborts everything and forgets it: no outcome is fed back any more. */
   abortAll(): void {
-    for (const { controller } of this.attempts.values()) controller.abort(new StepFailure('cancelled', 'The step was aborted.', { retryable: false }));
+    for (const { controller } of this.attempts.values())
+      controller.abort(new StepFailure('cancelled', 'The step was aborted.', { retryable: false }));
     this.attempts.clear();
   }
 
@@ -63,7 +66,9 @@ export class Performer {
     const stopTimer =
       timeoutMs === null
         ? undefined
-        : this.clock.after(timeoutMs, () => controller.abort(new StepFailure('timeout', `The step did not end within ${timeoutMs / 1000} s.`)));
+        : this.clock.after(timeoutMs, () =>
+            controller.abort(new StepFailure('timeout', `The step did not end within ${timeoutMs / 1000} s.`)),
+          );
     try {
       const result = await orAborted(
         kind.execute(perform.request, {
@@ -93,7 +98,9 @@ export class Performer {
     if (signal.aborted && signal.reason instanceof StepFailure) return signal.reason;
     if (thrown instanceof StepFailure) {
       const fault = storabilityFault([thrown.message, thrown.details, thrown.value ?? null]);
-      return fault ? new StepFailure(thrown.code, 'The step failed with a message that cannot be stored.', { retryable: thrown.retryable }) : thrown;
+      return fault
+        ? new StepFailure(thrown.code, 'The step failed with a message that cannot be stored.', { retryable: thrown.retryable })
+        : thrown;
     }
     return new StepFailure('internal_error', 'The step type has a fault.', { retryable: true });
   }

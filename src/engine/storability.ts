@@ -16,7 +16,9 @@ export function storabilityFault(value: unknown): StorabilityFault | null {
   const size = JSON.stringify(value as Json).length;
   if (size <= MAX_RESULT_BYTES / 4) return null; // at most four bytes a UTF-16 unit: no need to count
   const bytes = Buffer.byteLength(JSON.stringify(value as Json));
-  return bytes > MAX_RESULT_BYTES ? { code: 'result_too_large', message: `The value has ${bytes} bytes, ${MAX_RESULT_BYTES} are allowed.` } : null;
+  return bytes > MAX_RESULT_BYTES
+    ? { code: 'result_too_large', message: `The value has ${bytes} bytes, ${MAX_RESULT_BYTES} are allowed.` }
+    : null;
 }
 
 function unstorable(value: unknown, depth: number): string | null {

@@ -8,5 +8,9 @@ const WAITING_TYPES = new Set(['wait', 'wait_for', 'approval']);
 export function refuseUnlessMemoryIsEnough(playbook: CompiledPlaybook): void {
   const waiting = playbook.steps.find((step) => WAITING_TYPES.has(step.type));
   if (!waiting) return;
-  throw new EngineError('invalid', 'not_durable_unsupported', `sync_to_postgres: false cannot go with the step ${waiting.name} of type ${waiting.type}.`);
+  throw new EngineError(
+    'invalid',
+    'not_durable_unsupported',
+    `sync_to_postgres: false cannot go with the step ${waiting.name} of type ${waiting.type}.`,
+  );
 }

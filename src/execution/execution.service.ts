@@ -89,7 +89,8 @@ export class ExecutionService {
         return { execution, cancelled: [], message: 'The execution was asked to cancel before.', alreadySo: true };
       case 'over':
       case 'not_found': // an execution without rows that is over
-        if (execution.status === 'cancelled') return { execution, cancelled: [], message: 'The execution was cancelled before.', alreadySo: true };
+        if (execution.status === 'cancelled')
+          return { execution, cancelled: [], message: 'The execution was cancelled before.', alreadySo: true };
         if (execution.status === 'completed') throw new EngineError('conflict', 'already_completed', `Execution ${id} has completed.`);
         throw new EngineError('conflict', 'already_failed', `Execution ${id} has failed.`);
     }
@@ -139,7 +140,8 @@ export class ExecutionService {
     try {
       return this.ids.next();
     } catch (error) {
-      if (error instanceof NodeNumberExpired) throw new EngineError('unavailable', 'database_unavailable', 'The database cannot be reached.', [], { cause: error });
+      if (error instanceof NodeNumberExpired)
+        throw new EngineError('unavailable', 'database_unavailable', 'The database cannot be reached.', [], { cause: error });
       throw error;
     }
   }
@@ -158,7 +160,11 @@ export class ExecutionService {
   private async startEphemeral(run: NewRun, playbook: CompiledPlaybook, warnings: readonly string[]): Promise<StartedRun> {
     refuseUnlessMemoryIsEnough(playbook);
     const { limits } = this.settings;
-    const full = new EngineError('unavailable', 'overloaded', 'This node cannot run more executions without rows now; nothing was started.');
+    const full = new EngineError(
+      'unavailable',
+      'overloaded',
+      'This node cannot run more executions without rows now; nothing was started.',
+    );
     if (this.ephemeral.open >= limits.waitingRequests) throw full;
     const { ended } = this.ephemeral.begin(run, Date.now());
     const tooLong = setTimeout(() => this.abandon(run.id, `did not end within ${MAX_WAIT_SECONDS} s`), EPHEMERAL_LIMIT_MS);
@@ -176,7 +182,16 @@ export class ExecutionService {
 
   private abandon(id: string, why: string): void {
     const message = `The execution ${why}; it was run without rows and cannot go on.`;
-    const error = { code: 'ephemeral_timeout', message, step: null, step_type: null, attempt: null, retryable: false, item_index: null, cause: null } as const;
+    const error = {
+      code: 'ephemeral_timeout',
+      message,
+      step: null,
+      step_type: null,
+      attempt: null,
+      retryable: false,
+      item_index: null,
+      cause: null,
+    } as const;
     this.ephemeral.abandon(id, error, Date.now());
   }
 }
@@ -190,7 +205,10 @@ function refuseOtherTypes({ executionType }: StartRun, kind: string): void {
   throw new EngineError('invalid', 'unsupported_execution_type', `Executions of type ${executionType} are not served yet.`);
 }
 
-function endedWith(record: ExecutionRecord, end: NonNullable<Awaited<RunWait['ended']>>): Pick<StartedRun, 'execution' | 'result' | 'ended'> {
+function endedWith(
+  record: ExecutionRecord,
+  end: NonNullable<Awaited<RunWait['ended']>>,
+): Pick<StartedRun, 'execution' | 'result' | 'ended'> {
   const execution = { ...record, ...end.row, lastSeq: end.lastSeq, updatedAt: end.at, endedAt: end.at };
   return { execution, result: end.result, ended: true };
 }

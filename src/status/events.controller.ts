@@ -29,7 +29,8 @@ export class EventsController {
   @ApiOperation({
     operationId: 'listExecutionEvents',
     summary: 'The history, oldest first, as pages or as a stream',
-    description: 'With `Accept: text/event-stream` the events so far and all that follow, to the terminal event; `Last-Event-ID` resumes after that seq.',
+    description:
+      'With `Accept: text/event-stream` the events so far and all that follow, to the terminal event; `Last-Event-ID` resumes after that seq.',
   })
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'For streams: the seq to go on after.', schema: { type: 'string' } })
   @ApiOkResponse({
@@ -48,7 +49,8 @@ export class EventsController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    if (accept?.includes('text/event-stream')) return this.stream(principal, id, lastEventId === undefined ? query.after : lastSeqOf(lastEventId), reply);
+    if (accept?.includes('text/event-stream'))
+      return this.stream(principal, id, lastEventId === undefined ? query.after : lastSeqOf(lastEventId), reply);
     const after = query.cursor === undefined ? query.after : seqOf(query.cursor);
     const { events, next } = await this.status.events(principal, id, { after, limit: query.limit, types: eventTypesOf(query.event_type) });
     const cursor = next === null ? null : cursorOf(String(next));

@@ -35,7 +35,12 @@ export class StatusController {
     description: 'A bare array. `Link: rel="next"` and `X-Next-Cursor` lead to the next page. Items have neither result nor parameters.',
   })
   @ApiOkResponse({ type: ExecutionStatus, isArray: true })
-  async list(@Caller() principal: Principal, @Query(LIST) query: ListExecutionsQuery, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<ExecutionStatus[]> {
+  async list(
+    @Caller() principal: Principal,
+    @Query(LIST) query: ListExecutionsQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ExecutionStatus[]> {
     const before = query.cursor === undefined ? null : readCursor(query.cursor);
     const found = await this.status.list(principal, filterOf(query), { before, offset: query.offset, limit: query.limit + 1 });
     const page = found.slice(0, query.limit);
@@ -48,7 +53,8 @@ export class StatusController {
   @ApiOperation({
     operationId: 'getExecution',
     summary: 'One execution with result and parameters',
-    description: '`include=events` (or any of page, page_size, since_event_id, event_type) adds events, newest first; under /api that is the default. `Prefer: wait=N` holds the answer until the end.',
+    description:
+      '`include=events` (or any of page, page_size, since_event_id, event_type) adds events, newest first; under /api that is the default. `Prefer: wait=N` holds the answer until the end.',
   })
   @ApiOkResponse({ type: ExecutionDetail })
   async get(
@@ -89,7 +95,13 @@ export class StatusController {
   @Policy('executions:read')
   @ApiOperation({ operationId: 'listExecutionSteps', summary: 'The steps of an execution, one entry per step and wave' })
   @ApiOkResponse({ type: ExecutionStepPage })
-  async steps(@Caller() principal: Principal, @Param('id') id: string, @Query(STEPS) query: ListStepsQuery, @Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<ExecutionStepPage> {
+  async steps(
+    @Caller() principal: Principal,
+    @Param('id') id: string,
+    @Query(STEPS) query: ListStepsQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ExecutionStepPage> {
     const after = query.cursor === undefined ? 0 : seqOf(query.cursor);
     const { steps, next } = await this.status.steps(principal, id, { after, limit: query.limit });
     const cursor = next === null ? null : cursorOf(String(next));
@@ -117,5 +129,10 @@ function eventsAskedFor(query: GetExecutionQuery, byDefault: boolean): EventQuer
   const implied = page !== undefined || page_size !== undefined || since_event_id !== undefined || event_type !== undefined;
   if (!named && !implied && !byDefault) return null;
   const since = Number(since_event_id?.split('-').at(-1) ?? 0);
-  return { page: page ?? 1, pageSize: page_size ?? DEFAULT_EVENT_PAGE, after: Number.isInteger(since) && since < 2 ** 31 ? since : 0, types: eventTypesOf(event_type) };
+  return {
+    page: page ?? 1,
+    pageSize: page_size ?? DEFAULT_EVENT_PAGE,
+    after: Number.isInteger(since) && since < 2 ** 31 ? since : 0,
+    types: eventTypesOf(event_type),
+  };
 }

@@ -47,7 +47,11 @@ export class StatusService {
     return (await this.find(principal, id)).record;
   }
 
-  async list(principal: Principal, filter: ExecutionFilter, page: { before: string | null; offset: number; limit: number }): Promise<ExecutionStatus[]> {
+  async list(
+    principal: Principal,
+    filter: ExecutionFilter,
+    page: { before: string | null; offset: number; limit: number },
+  ): Promise<ExecutionStatus[]> {
     return (await this.executions.list(principal.tenant, filter, page)).map((record) => executionStatusOf(record));
   }
 
@@ -69,7 +73,8 @@ export class StatusService {
     const found = await this.find(principal, id);
     const result: Json = found.resultOmitted ? { $ref: `/executions/${id}/result` } : found.result;
     const status = executionStatusOf(found.record, { result, parameters: found.parameters, durable: found.durable });
-    const page = events && found.durable ? await this.newestEvents(found.record, result, events) : { events: events ? [] : null, pagination: null };
+    const page =
+      events && found.durable ? await this.newestEvents(found.record, result, events) : { events: events ? [] : null, pagination: null };
     return { ...status, ...page };
   }
 
@@ -101,7 +106,11 @@ export class StatusService {
   }
 
   /** Events with seq > after, oldest first. `next` is the seq to go on after, null at the present end of the history. */
-  async events(principal: Principal, id: string, query: { after: number; limit: number; types: readonly string[] }): Promise<{ events: ExecutionEvent[]; next: number | null }> {
+  async events(
+    principal: Principal,
+    id: string,
+    query: { after: number; limit: number; types: readonly string[] },
+  ): Promise<{ events: ExecutionEvent[]; next: number | null }> {
     const record = await this.record(principal, id);
     const stored = await this.history.page(principal.tenant, id, { ...query, limit: query.limit + 1, order: 'ascending' });
     const events = await this.views(record, stored.slice(0, query.limit));
@@ -121,7 +130,12 @@ export class StatusService {
       const stored = await this.history.page(principal.tenant, id, { after: last, limit: FOLLOW_CHUNK, order: 'ascending', types: [] });
       last = stored.at(-1)?.seq ?? last;
       yield await this.views(record, stored);
-      if (stored.some(({ event }) => event.type === 'execution_completed' || event.type === 'execution_failed' || event.type === 'execution_cancelled')) return moved.forget();
+      if (
+        stored.some(
+          ({ event }) => event.type === 'execution_completed' || event.type === 'execution_failed' || event.type === 'execution_cancelled',
+        )
+      )
+        return moved.forget();
       if (stored.length === FOLLOW_CHUNK) {
         moved.forget();
         continue;
@@ -149,7 +163,11 @@ export class StatusService {
     return { happened, forget };
   }
 
-  async steps(principal: Principal, id: string, page: { after: number; limit: number }): Promise<{ steps: ExecutionStep[]; next: number | null }> {
+  async steps(
+    principal: Principal,
+    id: string,
+    page: { after: number; limit: number },
+  ): Promise<{ steps: ExecutionStep[]; next: number | null }> {
     const record = await this.record(principal, id);
     const { firstSeqs, events } = await this.history.firings(principal.tenant, id, page.after, page.limit + 1);
     const steps = stepViews(record, events).slice(0, page.limit);
@@ -178,16 +196,30 @@ export class StatusService {
     return { root, count: nodes.size, truncated };
   }
 
-  private async find(principal: Principal, id: string): Promise<{ record: ExecutionRecord; result: Json; resultOmitted: boolean; parameters: ExecutionDetail['parameters']; durable: boolean }> {
+  private async find(
+    principal: Principal,
+    id: string,
+  ): Promise<{
+    record: ExecutionRecord;
+    result: Json;
+    resultOmitted: boolean;
+    parameters: ExecutionDetail['parameters'];
+    durable: boolean;
+  }> {
     if (!ID.test(id) || BigInt(id) > 9_223_372_036_854_775_807n) throw unknown(id);
     const ephemeral = this.ephemeral.find(principal.tenant, id);
-    if (ephemeral) return { record: ephemeral.record, result: ephemeral.result, resultOmitted: false, parameters: ephemeral.parameters, durable: false };
+    if (ephemeral)
+      return { record: ephemeral.record, result: ephemeral.result, resultOmitted: false, parameters: ephemeral.parameters, durable: false };
     const found = await this.executions.withPayload(principal.tenant, id);
     if (!found) throw unknown(id);
     return { record: found.record, ...found.payload, durable: true };
   }
 
-  private async newestEvents(record: ExecutionRecord, result: Json, query: EventQuery): Promise<{ events: ExecutionEvent[]; pagination: EventPagination }> {
+  private async newestEvents(
+    record: ExecutionRecord,
+    result: Json,
+    query: EventQuery,
+  ): Promise<{ events: ExecutionEvent[]; pagination: EventPagination }> {
     const { page, pageSize, after, types } = query;
     const [total, stored] = await Promise.all([
       this.history.count(record.tenantId, record.id, after, types),

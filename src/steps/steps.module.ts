@@ -22,7 +22,8 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
         {
           provide: OutboundClient,
           inject: [Settings, OWN_DATABASE],
-          useFactory: (settings: Settings, ownDatabase: ReturnType<typeof endpointOf>[]) => new OutboundClient({ allow: settings.outboundAllow, ownDatabase }),
+          useFactory: (settings: Settings, ownDatabase: ReturnType<typeof endpointOf>[]) =>
+            new OutboundClient({ allow: settings.outboundAllow, ownDatabase }),
         },
         {
           provide: CodeSandbox,

@@ -1,4 +1,13 @@
-import { type DynamicModule, Global, Inject, Module, type OnApplicationShutdown, type OnModuleInit, type Provider, type Type } from '@nestjs/common';
+import {
+  type DynamicModule,
+  Global,
+  Inject,
+  Module,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Settings } from '../config/settings.js';
 import { BatchWriter } from './batch-writer.js';
@@ -54,7 +63,11 @@ const PROVIDERS: Provider[] = [
   EphemeralRuns,
   provide(Notifications, [ADDRESS, LOG], ({ directUrl }: DatabaseAddress, log: Log) => new Notifications(directUrl, log)),
   provide(HeldRuns, [CommitSignals], (signals: CommitSignals) => new HeldRuns(signals)),
-  provide(BatchWriter, [ADDRESS, CommitSignals, LOG], ({ url }: DatabaseAddress, signals: CommitSignals, log: Log) => new BatchWriter({ url, connections: WRITER_CONNECTIONS, log }, signals)),
+  provide(
+    BatchWriter,
+    [ADDRESS, CommitSignals, LOG],
+    ({ url }: DatabaseAddress, signals: CommitSignals, log: Log) => new BatchWriter({ url, connections: WRITER_CONNECTIONS, log }, signals),
+  ),
   provide(PostgresRunStore, [DataSource, BatchWriter], (db: DataSource, writer: BatchWriter) => new PostgresRunStore(db, writer)),
   provide(
     RunQueue,
@@ -62,8 +75,17 @@ const PROVIDERS: Provider[] = [
     (db: DataSource, store: PostgresRunStore, held: HeldRuns, signals: CommitSignals, notifications: Notifications, log: Log) =>
       new RunQueue(db, store, held, signals, notifications, log),
   ),
-  provide(Inbox, [DataSource, CommitSignals, Notifications, RunQueue], (db: DataSource, signals: CommitSignals, notifications: Notifications, queue: RunQueue) => new Inbox(db, signals, notifications, queue.wake)),
-  provide(LeaseRenewal, [DataSource, HeldRuns, CommitSignals, LOG], (db: DataSource, held: HeldRuns, signals: CommitSignals, log: Log) => new LeaseRenewal(db, held, signals, log)),
+  provide(
+    Inbox,
+    [DataSource, CommitSignals, Notifications, RunQueue],
+    (db: DataSource, signals: CommitSignals, notifications: Notifications, queue: RunQueue) =>
+      new Inbox(db, signals, notifications, queue.wake),
+  ),
+  provide(
+    LeaseRenewal,
+    [DataSource, HeldRuns, CommitSignals, LOG],
+    (db: DataSource, held: HeldRuns, signals: CommitSignals, log: Log) => new LeaseRenewal(db, held, signals, log),
+  ),
   provide(Partitions, [DataSource, LOG], (db: DataSource, log: Log) => new Partitions(db, log)),
   provide(NodeNumberLease, [DataSource, LOG], async (db: DataSource, log: Log) => {
     const lease = new NodeNumberLease(db, log);
@@ -76,12 +98,20 @@ const PROVIDERS: Provider[] = [
     inject: [Notifications],
     useFactory: (notifications: Notifications): CatalogChanges => ({
       subscribe: (changed) => {
-        const stops = [notifications.listen(CATALOG_CHANNEL, (payload) => changed(parseChange(payload))), notifications.onReconnect(() => changed(null))];
+        const stops = [
+          notifications.listen(CATALOG_CHANNEL, (payload) => changed(parseChange(payload))),
+          notifications.onReconnect(() => changed(null)),
+        ];
         return () => stops.forEach((stop) => stop());
       },
     }),
   },
-  provide(RunWaits, [CommitSignals, HeldRuns, ExecutionRepository, Settings], (signals: CommitSignals, held: HeldRuns, executions: ExecutionRepository, settings: Settings) => new RunWaits(signals, held, executions, settings.limits.waitingRequests)),
+  provide(
+    RunWaits,
+    [CommitSignals, HeldRuns, ExecutionRepository, Settings],
+    (signals: CommitSignals, held: HeldRuns, executions: ExecutionRepository, settings: Settings) =>
+      new RunWaits(signals, held, executions, settings.limits.waitingRequests),
+  ),
 ];
 
 /** Everything that knows tables, and the background work that belongs to it. */
@@ -91,7 +121,11 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
   /** The database must be migrated before. */
   static on(address: DatabaseAddress): DynamicModule {
     const providers = [{ provide: ADDRESS, useValue: address }, ...PROVIDERS];
-    return { module: StorageModule, providers, exports: PROVIDERS.map((provider) => ('provide' in provider ? provider.provide : provider)) };
+    return {
+      module: StorageModule,
+      providers,
+      exports: PROVIDERS.map((provider) => ('provide' in provider ? provider.provide : provider)),
+    };
   }
 
   constructor(

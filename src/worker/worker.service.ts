@@ -114,7 +114,16 @@ export class Worker implements RunConsumer {
   private refuse(held: HeldRun, error: unknown): void {
     this.log.error({ err: error, executionId: held.run.id }, 'the playbook of a claimed execution cannot be used');
     if (!(error instanceof EngineError)) return this.held.forget(held.run.id, held.token);
-    const details = { code: 'poison', message: error.message, step: null, step_type: null, attempt: null, retryable: false, item_index: null, cause: error.code } as const;
+    const details = {
+      code: 'poison',
+      message: error.message,
+      step: null,
+      step_type: null,
+      attempt: null,
+      retryable: false,
+      item_index: null,
+      cause: error.code,
+    } as const;
     this.store.announce(new FailingRun(held, details));
   }
 

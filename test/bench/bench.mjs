@@ -12,7 +12,9 @@ import { readOptions, refuse } from './options.mjs';
 import { PLAYBOOKS, WORKLOADS } from './playbooks.mjs';
 
 const options = readOptions(process.argv.slice(2));
-for (const name of options.workloads) if (name !== 'ceiling' && !Object.hasOwn(WORKLOADS, name)) refuse(`unknown workload ${name}; known: ceiling, ${Object.keys(WORKLOADS).join(', ')}`);
+for (const name of options.workloads)
+  if (name !== 'ceiling' && !Object.hasOwn(WORKLOADS, name))
+    refuse(`unknown workload ${name}; known: ceiling, ${Object.keys(WORKLOADS).join(', ')}`);
 
 const here = new URL('.', import.meta.url).pathname;
 const root = mkdtempSync(join(tmpdir(), 'showrunner-bench-'));
@@ -21,7 +23,15 @@ const port = await freePort();
 const url = `http://127.0.0.1:${port}`;
 const service = spawn(process.execPath, ['dist/src/main.js'], {
   cwd: join(here, '../..'),
-  env: { ...process.env, PORT: String(port), HOST: '127.0.0.1', DATA_DIR: join(root, 'data'), LOG_LEVEL: 'warn', DATABASE_URL: '', DATABASE_DIRECT_URL: '' },
+  env: {
+    ...process.env,
+    PORT: String(port),
+    HOST: '127.0.0.1',
+    DATA_DIR: join(root, 'data'),
+    LOG_LEVEL: 'warn',
+    DATABASE_URL: '',
+    DATABASE_DIRECT_URL: '',
+  },
   stdio: ['ignore', 'ignore', 'inherit'],
 });
 let over = false;
@@ -36,7 +46,9 @@ try {
   const db = new pg.Client({ connectionString: databaseUrl });
   await db.connect();
   for (const content of Object.values(PLAYBOOKS)) await post('/catalog/register', { content });
-  console.log(`| workload | clients | completed/s | p50 ms | p95 ms | p99 ms | CPU service ms | CPU database ms | WAL bytes | commits | RSS MiB | failed |`);
+  console.log(
+    `| workload | clients | completed/s | p50 ms | p95 ms | p99 ms | CPU service ms | CPU database ms | WAL bytes | commits | RSS MiB | failed |`,
+  );
   console.log(`|---|---|---|---|---|---|---|---|---|---|---|---|`);
   for (const name of options.workloads) {
     for (const clients of options.clients) {
@@ -69,7 +81,9 @@ async function load(target, pid, name, clients, db) {
   const workload = WORKLOADS[name];
   const path = workload && /path: (.*)/.exec(PLAYBOOKS[workload.playbook])[1];
   const spec = { path, mode: workload?.mode ?? 'ceiling', clients, seconds: options.seconds };
-  const generator = spawn(process.execPath, [join(here, 'load.mjs'), target, JSON.stringify(spec)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const generator = spawn(process.execPath, [join(here, 'load.mjs'), target, JSON.stringify(spec)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let output = '';
   const counting = new Promise((done) => generator.stdout.on('data', (part) => (output += part).includes('counting') && done()));
   await counting;
@@ -91,7 +105,9 @@ async function load(target, pid, name, clients, db) {
 }
 
 async function counters(db) {
-  const { rows } = await db.query(`SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS wal, (SELECT sum(xact_commit) FROM pg_stat_database) AS commits`);
+  const { rows } = await db.query(
+    `SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS wal, (SELECT sum(xact_commit) FROM pg_stat_database) AS commits`,
+  );
   return { wal: Number(rows[0].wal), commits: Number(rows[0].commits) };
 }
 

@@ -6,9 +6,13 @@ import pg from 'pg';
 const db = new pg.Client({ connectionString: process.argv[2] });
 await db.connect();
 await db.query(`DROP TABLE IF EXISTS ceiling_event, ceiling_payload, ceiling_execution`);
-await db.query(`CREATE TABLE ceiling_execution (id bigint PRIMARY KEY, tenant_id text, path text, version text, status text, progress int, metadata jsonb, created_at timestamptz, ended_at timestamptz) WITH (fillfactor = 70)`);
+await db.query(
+  `CREATE TABLE ceiling_execution (id bigint PRIMARY KEY, tenant_id text, path text, version text, status text, progress int, metadata jsonb, created_at timestamptz, ended_at timestamptz) WITH (fillfactor = 70)`,
+);
 await db.query(`CREATE TABLE ceiling_payload (execution_id bigint PRIMARY KEY, parameters json, result json)`);
-await db.query(`CREATE TABLE ceiling_event (execution_id bigint, seq int, event_type text, at timestamptz, body json, PRIMARY KEY (execution_id, seq))`);
+await db.query(
+  `CREATE TABLE ceiling_event (execution_id bigint, seq int, event_type text, at timestamptz, body json, PRIMARY KEY (execution_id, seq))`,
+);
 
 const CREATE = {
   name: 'create',
@@ -47,11 +51,17 @@ async function pump() {
 
 const server = http.createServer((request, response) => {
   let text = '';
-  request.on('data', (part) => (text += part)).on('end', () => {
-    const { parameters } = JSON.parse(text);
-    const id = nextId++;
-    creating.push({ id, text: JSON.stringify(parameters), done: () => response.setHeader('content-type', 'application/json').end(`{"execution_id":"${id}","status":"completed"}`) });
-    setImmediate(pump);
-  });
+  request
+    .on('data', (part) => (text += part))
+    .on('end', () => {
+      const { parameters } = JSON.parse(text);
+      const id = nextId++;
+      creating.push({
+        id,
+        text: JSON.stringify(parameters),
+        done: () => response.setHeader('content-type', 'application/json').end(`{"execution_id":"${id}","status":"completed"}`),
+      });
+      setImmediate(pump);
+    });
 });
 server.listen(0, '127.0.0.1', () => process.stdout.write(`${server.address().port}\n`));

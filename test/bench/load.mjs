@@ -57,4 +57,6 @@ await Promise.all(loops);
 const elapsed = (performance.now() - since) / 1000;
 latencies.sort((a, b) => a - b);
 const at = (share) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? null;
-process.stdout.write(`${JSON.stringify({ completed: latencies.length, failed, perSecond: latencies.length / elapsed, p50: at(0.5), p95: at(0.95), p99: at(0.99), elapsed })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ completed: latencies.length, failed, perSecond: latencies.length / elapsed, p50: at(0.5), p95: at(0.95), p99: at(0.99), elapsed })}\n`,
+);

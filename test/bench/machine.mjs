@@ -6,7 +6,11 @@ const TICKS = 100;
 function stat(pid) {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return { parent: Number(fields[1]), cpu: (Number(fields[11]) + Number(fields[12])) / TICKS, waited: (Number(fields[13]) + Number(fields[14])) / TICKS };
+  return {
+    parent: Number(fields[1]),
+    cpu: (Number(fields[11]) + Number(fields[12])) / TICKS,
+    waited: (Number(fields[13]) + Number(fields[14])) / TICKS,
+  };
 }
 
 /** A process and all its descendants. */
@@ -21,7 +25,7 @@ export function family(root) {
     }
   }
   const members = new Set([root]);
-  for (let before = 0; before !== members.size; ) {
+  for (let before = 0; before !== members.size;) {
     before = members.size;
     for (const [pid, parent] of parents) if (members.has(parent)) members.add(pid);
   }

@@ -2,7 +2,11 @@
 const KNOWN = {
   clients: { initial: '64', check: (v) => /^[1-9]\d{0,3}(,[1-9]\d{0,3})*$/.test(v), hint: 'numbers of clients, comma-separated' },
   seconds: { initial: '8', check: (v) => /^[1-9]\d{0,3}$/.test(v), hint: 'seconds per measurement' },
-  workloads: { initial: 'ceiling,W1,W1-poll,W2,hello-python', check: (v) => /^[\w,-]+$/.test(v), hint: 'names of workloads, comma-separated' },
+  workloads: {
+    initial: 'ceiling,W1,W1-poll,W2,hello-python',
+    check: (v) => /^[\w,-]+$/.test(v),
+    hint: 'names of workloads, comma-separated',
+  },
   rounds: { initial: '1', check: (v) => /^[1-9]\d?$/.test(v), hint: 'rounds; the median is shown' },
 };
 
@@ -11,11 +15,21 @@ export function readOptions(argv) {
   for (let i = 0; i < argv.length; i += 2) {
     const name = argv[i].replace(/^--/, '');
     const known = Object.hasOwn(KNOWN, name) && argv[i].startsWith('--') ? KNOWN[name] : undefined;
-    if (!known) refuse(`unknown option ${argv[i]}; known: ${Object.entries(KNOWN).map(([key, { hint }]) => `--${key} <${hint}>`).join('  ')}`);
+    if (!known)
+      refuse(
+        `unknown option ${argv[i]}; known: ${Object.entries(KNOWN)
+          .map(([key, { hint }]) => `--${key} <${hint}>`)
+          .join('  ')}`,
+      );
     if (argv[i + 1] === undefined || !known.check(argv[i + 1])) refuse(`--${name} needs ${known.hint}`);
     chosen[name] = argv[i + 1];
   }
-  return { clients: chosen.clients.split(',').map(Number), seconds: Number(chosen.seconds), workloads: chosen.workloads.split(','), rounds: Number(chosen.rounds) };
+  return {
+    clients: chosen.clients.split(',').map(Number),
+    seconds: Number(chosen.seconds),
+    workloads: chosen.workloads.split(','),
+    rounds: Number(chosen.rounds),
+  };
 }
 
 export function refuse(message) {

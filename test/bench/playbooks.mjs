@@ -1,5 +1,6 @@
 /** The measured workloads: what is registered, and how an execution is started. Pure steps only, unless the name says otherwise. */
-const router = (name, next) => `  - step: ${name}\n    next:\n      - step: ${next}\n        data:\n          message: "{{ workload.message }}"\n`;
+const router = (name, next) =>
+  `  - step: ${name}\n    next:\n      - step: ${next}\n        data:\n          message: "{{ workload.message }}"\n`;
 const playbook = (name, steps) => `apiVersion: noetl.io/v1
 kind: Playbook
 metadata:

@@ -21,7 +21,9 @@ export function missingOutputs(spec: AssertSpec, value: Json, aliases: Readonly<
       (head === 'data' ? (walk(value, rest) ?? (inner === undefined ? undefined : walk(inner, rest))) : undefined) ??
       (inner === undefined ? undefined : walk(inner, path)) ??
       (renamed ? walk(value, renamed) : undefined) ??
-      (head === 'data' && rest[0] !== undefined && aliases && Object.hasOwn(aliases, rest[0]) ? walk(value, [aliases[rest[0]]!, ...rest.slice(1)]) : undefined)
+      (head === 'data' && rest[0] !== undefined && aliases && Object.hasOwn(aliases, rest[0])
+        ? walk(value, [aliases[rest[0]]!, ...rest.slice(1)])
+        : undefined)
     );
   });
 }

@@ -5,15 +5,32 @@ import { decide } from './decide.js';
 import { type AttemptOutcome } from './decision.js';
 import { type RunEvent } from './events.js';
 
-const fails = (message = 'no', detail: ConstructorParameters<typeof StepFailure>[2] = {}): AttemptOutcome => ({ ok: false, failure: new StepFailure('http_error', message, detail) });
+const fails = (message = 'no', detail: ConstructorParameters<typeof StepFailure>[2] = {}): AttemptOutcome => ({
+  ok: false,
+  failure: new StepFailure('http_error', message, detail),
+});
 const gives = (value: Extract<AttemptOutcome, { ok: true }>['result']['value']): AttemptOutcome => ({ ok: true, result: { value } });
-const types = (events: readonly RunEvent[]): string[] => events.map((event) => ('step' in event ? `${event.type} ${event.step}` : event.type));
-const RETRY = { maxAttempts: 3, initialDelay: 1, backoffMultiplier: 2, maxDelay: 60, jitter: false, retryWhen: null, stopWhen: null, retryOn: null, onSuccess: null };
+const types = (events: readonly RunEvent[]): string[] =>
+  events.map((event) => ('step' in event ? `${event.type} ${event.step}` : event.type));
+const RETRY = {
+  maxAttempts: 3,
+  initialDelay: 1,
+  backoffMultiplier: 2,
+  maxDelay: 60,
+  jitter: false,
+  retryWhen: null,
+  stopWhen: null,
+  retryOn: null,
+  onSuccess: null,
+};
 const acting = (overrides: Parameters<typeof aStep>[1] = {}) => aStep('act', { action: anAction(), next: to('end'), ...overrides });
 
 describe(decide.name, () => {
   it('hello world: four events, the result from the data that reached end', () => {
-    const playbook = compiled([aStep('start', { next: [{ kind: 'plain', then: [{ step: 'end', data: { message: '{{ workload.message }}' } }] }] }), aStep('end')], { message: 'Hello World' });
+    const playbook = compiled(
+      [aStep('start', { next: [{ kind: 'plain', then: [{ step: 'end', data: { message: '{{ workload.message }}' } }] }] }), aStep('end')],
+      { message: 'Hello World' },
+    );
     const run = simulateRun(playbook);
     expect(types(run.events)).toEqual(['execution_started', 'step_completed start', 'step_completed end', 'execution_completed']);
     expect(run.result).toEqual({ message: 'Hello World' });
@@ -25,7 +42,10 @@ describe(decide.name, () => {
   });
 
   it('takes every edge whose condition holds, else where none did, plain where nothing decides', () => {
-    const last = (next: Parameters<typeof aStep>[1]) => Object.keys(simulateRun(compiled([aStep('start', next), aStep('x', { data: { x: 1 } }), aStep('y', { data: { y: 1 } })])).result as object);
+    const last = (next: Parameters<typeof aStep>[1]) =>
+      Object.keys(
+        simulateRun(compiled([aStep('start', next), aStep('x', { data: { x: 1 } }), aStep('y', { data: { y: 1 } })])).result as object,
+      );
     expect(last({ next: [when('true', 'x'), when('{{ true }}', 'y')] })).toEqual(['x', 'y']);
     expect(last({ next: [when('false', 'x'), { kind: 'else', then: [{ step: 'y', data: {} }] }] })).toEqual(['y']);
     expect(last({ next: [when('false', 'x'), ...to('y')] })).toEqual(['y']);
@@ -35,7 +55,9 @@ describe(decide.name, () => {
 
   it('retries a failing action as often as allowed, then fails the run', () => {
     let attempts = 0;
-    const run = simulateRun(compiled([acting({ action: anAction({ retry: RETRY }) }), aStep('end')]), { outcome: () => (attempts++, fails()) });
+    const run = simulateRun(compiled([acting({ action: anAction({ retry: RETRY }) }), aStep('end')]), {
+      outcome: () => (attempts++, fails()),
+    });
     expect(attempts).toBe(3);
     expect(run.events.filter((event) => event.type === 'action_retry').map((event) => event.delayMs)).toEqual([1000, 2000]);
     expect(run.terminal).toMatchObject({ type: 'execution_failed', error: { code: 'http_error', step: 'act', attempt: 3 } });
@@ -67,19 +89,28 @@ describe(decide.name, () => {
 
   it('does not retry what cannot get better', () => {
     let count = 0;
-    simulateRun(compiled([acting({ action: anAction({ retry: RETRY }) }), aStep('end')]), { outcome: () => (count++, fails('no', { retryable: false })) });
+    simulateRun(compiled([acting({ action: anAction({ retry: RETRY }) }), aStep('end')]), {
+      outcome: () => (count++, fails('no', { retryable: false })),
+    });
     expect(count).toBe(1);
   });
 
   it('on_error: continue routes with an error value', () => {
-    const playbook = compiled([acting({ onError: { kind: 'continue' }, next: [when("{{ act.status == 'error' }}", 'handle')] }), aStep('handle', { data: { saw: '{{ act.error }}' } })]);
+    const playbook = compiled([
+      acting({ onError: { kind: 'continue' }, next: [when("{{ act.status == 'error' }}", 'handle')] }),
+      aStep('handle', { data: { saw: '{{ act.error }}' } }),
+    ]);
     const run = simulateRun(playbook, { outcome: () => fails('boom', { statusCode: 500 }) });
     expect(run.terminal.type).toBe('execution_completed');
     expect(run.result).toEqual({ saw: 'boom' });
   });
 
   it('on_error: a step goes there, and it sees the error', () => {
-    const playbook = compiled([acting({ onError: { kind: 'goto', target: { step: 'handle', data: { a: 1 } } } }), aStep('handle', { data: { m: '{{ error.message }}', s: '{{ error.step }}', c: '{{ error.status }}' } }), aStep('end')]);
+    const playbook = compiled([
+      acting({ onError: { kind: 'goto', target: { step: 'handle', data: { a: 1 } } } }),
+      aStep('handle', { data: { m: '{{ error.message }}', s: '{{ error.step }}', c: '{{ error.status }}' } }),
+      aStep('end'),
+    ]);
     const run = simulateRun(playbook, { outcome: () => fails('boom', { statusCode: 502 }) });
     expect(run.result).toEqual({ a: 1, m: 'boom', s: 'act', c: 502 });
   });
@@ -94,13 +125,25 @@ describe(decide.name, () => {
     ]);
     const run = simulateRun(playbook, { outcome: (step) => (step === 'bad' ? fails('first') : gives({ kept: true })) });
     expect(types(run.events)).toEqual([
-      'execution_started', 'step_completed start', 'step_started bad', 'step_started good', 'step_failed bad', 'step_completed good', 'step_skipped after', 'execution_failed',
+      'execution_started',
+      'step_completed start',
+      'step_started bad',
+      'step_started good',
+      'step_failed bad',
+      'step_completed good',
+      'step_skipped after',
+      'execution_failed',
     ]);
     expect(run.terminal).toMatchObject({ error: { message: 'first', step: 'bad' } });
   });
 
   it('cancel skips what waits, ends as cancelled, and a later failure does not matter', () => {
-    const playbook = compiled([aStep('start', { next: to('one', 'two') }), aStep('one', { action: anAction({ retry: RETRY }) }), aStep('two', { action: anAction() }), aStep('end')]);
+    const playbook = compiled([
+      aStep('start', { next: to('one', 'two') }),
+      aStep('one', { action: anAction({ retry: RETRY }) }),
+      aStep('two', { action: anAction() }),
+      aStep('end'),
+    ]);
     const run = simulateRun(playbook, {
       outcome: () => fails(),
       interrupt: (state) => (state.cancel ? null : { kind: 'cancel', reason: 'enough', force: false }),
@@ -111,7 +154,14 @@ describe(decide.name, () => {
   });
 
   it('pass and when skip the action and go on', () => {
-    const playbook = compiled([acting({ pass: '{{ workload.steps.act }}', data: {}, next: to('second') }), aStep('second', { action: anAction(), when: 'false', next: to('end') }), aStep('end')], { steps: { act: true } });
+    const playbook = compiled(
+      [
+        acting({ pass: '{{ workload.steps.act }}', data: {}, next: to('second') }),
+        aStep('second', { action: anAction(), when: 'false', next: to('end') }),
+        aStep('end'),
+      ],
+      { steps: { act: true } },
+    );
     const run = simulateRun(playbook);
     expect(types(run.events)).not.toContain('step_started act');
     expect(run.events.flatMap((event) => (event.type === 'step_completed' && event.passed ? [event.step] : []))).toEqual(['act', 'second']);
@@ -124,7 +174,20 @@ describe(decide.name, () => {
         result: { only: '{{ result.deep.x }}' },
         hasResult: true,
         vars: { v: '{{ result.only }}' },
-        action: anAction({ save: [{ storage: 'variables', when: null, on: 'success', name: 'kept', data: { s: '{{ this.data.only }}' }, auth: null, onError: null, fields: {} }] }),
+        action: anAction({
+          save: [
+            {
+              storage: 'variables',
+              when: null,
+              on: 'success',
+              name: 'kept',
+              data: { s: '{{ this.data.only }}' },
+              auth: null,
+              onError: null,
+              fields: {},
+            },
+          ],
+        }),
         next: to('show'),
       }),
       aStep('show', { data: { a: '{{ alias.only }}', b: '{{ act.result.only }}', c: '{{ vars.v }}', d: '{{ kept.s }}' } }),
@@ -136,12 +199,16 @@ describe(decide.name, () => {
     const assert = { expects: [{ path: 'city', type: null }], returns: [{ path: 'temp', type: 'number' as const }], mode: null };
     const playbook = (data: string) => compiled([acting({ action: anAction({ assert, data: { city: data } }) }), aStep('end')]);
     expect(simulateRun(playbook('{{ missing }}')).terminal).toMatchObject({ error: { code: 'assert_expects' } });
-    expect(simulateRun(playbook('Prague'), { outcome: () => gives({ temp: 'x' }) }).terminal).toMatchObject({ error: { code: 'assert_returns' } });
+    expect(simulateRun(playbook('Prague'), { outcome: () => gives({ temp: 'x' }) }).terminal).toMatchObject({
+      error: { code: 'assert_returns' },
+    });
     expect(simulateRun(playbook('Prague'), { outcome: () => gives({ data: { temp: 3 } }) }).terminal.type).toBe('execution_completed');
   });
 
   it('a template that throws fails the step, and a storage that cannot be written fails it before its effect', () => {
-    expect(simulateRun(compiled([aStep('start', { data: { x: '{{ 1 / 0 }}' } })])).terminal).toMatchObject({ error: { code: 'template_error', step: 'start' } });
+    expect(simulateRun(compiled([aStep('start', { data: { x: '{{ 1 / 0 }}' } })])).terminal).toMatchObject({
+      error: { code: 'template_error', step: 'start' },
+    });
     const save = { storage: 'postgres', when: null, on: 'success' as const, name: null, data: null, auth: null, onError: null, fields: {} };
     const run = simulateRun(compiled([acting({ action: anAction({ save: [save] }) }), aStep('end')]));
     expect(run.terminal).toMatchObject({ error: { code: 'unsupported_storage' } });
@@ -155,21 +222,38 @@ describe(decide.name, () => {
   });
 
   it('the result: end.result, else the save of end, else the last values', () => {
-    const ending = (end: Parameters<typeof aStep>[1]) => simulateRun(compiled([aStep('start', { data: { v: 1 }, next: to('end') }), aStep('end', end)])).result;
-    const save = (data: number, condition: string | null) => ({ storage: 'event_log', when: condition, on: 'success' as const, name: null, data: { data }, auth: null, onError: null, fields: {} });
+    const ending = (end: Parameters<typeof aStep>[1]) =>
+      simulateRun(compiled([aStep('start', { data: { v: 1 }, next: to('end') }), aStep('end', end)])).result;
+    const save = (data: number, condition: string | null) => ({
+      storage: 'event_log',
+      when: condition,
+      on: 'success' as const,
+      name: null,
+      data: { data },
+      auth: null,
+      onError: null,
+      fields: {},
+    });
     expect(ending({ result: { r: '{{ start.v }}' }, hasResult: true, save: [save(1, null)] })).toEqual({ r: 1 });
     expect(ending({ save: [save(1, null), save(2, 'true'), save(3, 'false')] })).toEqual({ data: 2 });
     expect(ending({})).toEqual({ v: 1 });
   });
 
   it('end runs by itself where every branch just ends', () => {
-    const run = simulateRun(compiled([aStep('start', { next: to('a', 'b') }), aStep('a', { data: { a: 1 } }), aStep('b', { data: { b: 1 } }), aStep('end')]));
+    const run = simulateRun(
+      compiled([aStep('start', { next: to('a', 'b') }), aStep('a', { data: { a: 1 } }), aStep('b', { data: { b: 1 } }), aStep('end')]),
+    );
     expect(run.result).toEqual({ a: { a: 1 }, b: { b: 1 } });
     expect(types(run.events).at(-2)).toBe('step_completed end');
   });
 
   it('steps_override of the document runs these steps, in order; a caller cannot bring it', () => {
-    const steps = [aStep('start', { next: to('a') }), aStep('a', { data: { a: 1 }, next: to('b') }), aStep('b', { data: { b: 1 } }), aStep('end')];
+    const steps = [
+      aStep('start', { next: to('a') }),
+      aStep('a', { data: { a: 1 }, next: to('b') }),
+      aStep('b', { data: { b: 1 } }),
+      aStep('end'),
+    ];
     const run = simulateRun(compiled(steps, { steps_override: ['b', 'a'] }));
     expect(run.events.flatMap((event) => (event.type === 'step_completed' ? [event.step] : []))).toEqual(['b', 'a']);
     const plain = simulateRun(compiled(steps), { parameters: { steps_override: ['b'] } });

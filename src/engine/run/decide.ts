@@ -111,7 +111,11 @@ function settle(deciding: Deciding, firing: Firing, outcome: AttemptOutcome, dur
     });
     deciding.decision.timers.push({ step: firing.step, wave: firing.wave, dueAt });
   } else if (verdict === 'exhausted') {
-    failStep(deciding, settling, new StepFailure('retry_exhausted', `retry_when still held after ${firing.attempt} attempts.`, { retryable: false }));
+    failStep(
+      deciding,
+      settling,
+      new StepFailure('retry_exhausted', `retry_when still held after ${firing.attempt} attempts.`, { retryable: false }),
+    );
   } else if (outcome.ok) completeStep(deciding, settling, outcome.result.value);
   else failStep(deciding, settling, outcome.failure);
 }
@@ -126,7 +130,12 @@ function verdictOf(deciding: Deciding, settling: Settling, outcome: AttemptOutco
   const moment: JsonObject = { attempt, success: outcome.ok, status_code: statusCodeOf(value, failure), error: error && errorView(error) };
   const view = { ...outcomeView(settling, value, outcome.ok ? 'success' : 'error'), error: failure?.message ?? null };
   const scope = scopeOf(deciding, settling, view, null, error, moment);
-  return retryVerdict(retry, { attempt, succeeded: outcome.ok, code: failure?.code ?? null, retryable: failure?.retryable ?? true }, scope, rendering);
+  return retryVerdict(
+    retry,
+    { attempt, succeeded: outcome.ok, code: failure?.code ?? null, retryable: failure?.retryable ?? true },
+    scope,
+    rendering,
+  );
 }
 
 function statusCodeOf(value: Json, failure: StepFailure | null): Json {
@@ -166,7 +175,8 @@ function goOn(deciding: Deciding): void {
 function skipWaiting(deciding: Deciding): void {
   const { state, playbook } = deciding;
   const reason = state.cancel ? 'cancelled' : 'failure';
-  const skip = (step: CompiledStep, wave: number): void => deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave, reason });
+  const skip = (step: CompiledStep, wave: number): void =>
+    deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave, reason });
   for (const index of [...state.armed.keys()]) skip(playbook.steps[index]!, state.fired[index]! + 1);
   for (const firing of [...state.running.values()]) {
     if (firing.dueAt !== null || state.cancel?.force) skip(playbook.steps[firing.step]!, firing.wave);
@@ -176,6 +186,7 @@ function skipWaiting(deciding: Deciding): void {
 function finish(deciding: Deciding): void {
   const { state, decision, playbook } = deciding;
   if (state.cancel) decision.finish = { event: { type: 'execution_cancelled', reason: state.cancel.reason }, result: null };
-  else if (state.failure) decision.finish = { event: { type: 'execution_failed', error: state.failure, others: [...state.otherFailures] }, result: null };
+  else if (state.failure)
+    decision.finish = { event: { type: 'execution_failed', error: state.failure, others: [...state.otherFailures] }, result: null };
   else decision.finish = { event: { type: 'execution_completed' }, result: resultOf(state, playbook) };
 }

@@ -26,7 +26,13 @@ export type Stimulus =
   | { readonly kind: 'start' }
   /** Go on after a bounded decision, or after a claim. */
   | { readonly kind: 'continue' }
-  | { readonly kind: 'settled'; readonly step: number; readonly wave: number; readonly outcome: AttemptOutcome; readonly durationMs: number }
+  | {
+      readonly kind: 'settled';
+      readonly step: number;
+      readonly wave: number;
+      readonly outcome: AttemptOutcome;
+      readonly durationMs: number;
+    }
   /** A parked retry is due. */
   | { readonly kind: 'due'; readonly step: number; readonly wave: number }
   | { readonly kind: 'cancel'; readonly reason: string | null; readonly force: boolean };

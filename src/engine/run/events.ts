@@ -55,7 +55,12 @@ export interface StepOutcome {
  */
 export type RunEvent =
   | { readonly type: 'execution_started' }
-  | (StepEvent & { readonly type: 'step_started'; readonly inputs: JsonObject; /** Rendered request of the step kind, JSON, redacted. */ readonly request: Json; /** Per attempt, where the playbook names one. */ readonly timeoutMs?: number })
+  | (StepEvent & {
+      readonly type: 'step_started';
+      readonly inputs: JsonObject;
+      /** Rendered request of the step kind, JSON, redacted. */ readonly request: Json;
+      /** Per attempt, where the playbook names one. */ readonly timeoutMs?: number;
+    })
   | (StepEvent &
       StepOutcome & {
         readonly type: 'step_completed';
@@ -85,7 +90,13 @@ export type RunEvent =
         readonly warnings?: readonly string[];
         readonly logs?: string;
       })
-  | { readonly type: 'step_skipped'; readonly step: string; readonly stepType: string; readonly wave: number; readonly reason: 'failure' | 'cancelled' }
+  | {
+      readonly type: 'step_skipped';
+      readonly step: string;
+      readonly stepType: string;
+      readonly wave: number;
+      readonly reason: 'failure' | 'cancelled';
+    }
   | (StepEvent & {
       readonly type: 'action_retry';
       readonly maxAttempts: number;

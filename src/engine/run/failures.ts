@@ -37,5 +37,13 @@ export function detailsOf(failure: StepFailure, place: FailurePlace): RunErrorDe
 /** `error` as templates see it: real documents read {{ error.message }}, {{ error.status }}, {{ error != None }}. */
 export function errorView(error: RunErrorDetails): JsonObject {
   const status: Json = isObject(error.cause) ? (error.cause['status_code'] ?? null) : null;
-  return { step: error.step, message: error.message, type: error.code, code: error.code, status, status_code: status, attempt: error.attempt };
+  return {
+    step: error.step,
+    message: error.message,
+    type: error.code,
+    code: error.code,
+    status,
+    status_code: status,
+    attempt: error.attempt,
+  };
 }

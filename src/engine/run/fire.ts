@@ -48,7 +48,13 @@ export function fireStep(deciding: Deciding, step: CompiledStep): void {
   }
 }
 
-function startAction(deciding: Deciding, step: CompiledStep, inputs: JsonObject, scope: RunScope, settling: (inputs: JsonObject, more?: Partial<Settling>) => Settling): void {
+function startAction(
+  deciding: Deciding,
+  step: CompiledStep,
+  inputs: JsonObject,
+  scope: RunScope,
+  settling: (inputs: JsonObject, more?: Partial<Settling>) => Settling,
+): void {
   const action = step.action!;
   if (action.refusal) throw new StepFailure(action.refusal.code, action.refusal.message, { retryable: false });
   const { rendering, wave } = settling(inputs);
@@ -87,7 +93,13 @@ export function performOf(step: CompiledStep, firing: Firing): Perform {
   };
 }
 
-function renderInputs(deciding: Deciding, step: CompiledStep, edge: JsonObject, error: RunErrorDetails | null, rendering: Rendering): JsonObject {
+function renderInputs(
+  deciding: Deciding,
+  step: CompiledStep,
+  edge: JsonObject,
+  error: RunErrorDetails | null,
+  rendering: Rendering,
+): JsonObject {
   const own = step.data.isConstant && step.action?.taskData == null ? step.data.render(EMPTY_SCOPE, rendering) : undefined;
   if (own !== undefined && Object.keys(own as JsonObject).length === 0) return edge;
   const given = { ...edge, ...renderMapping(step.data, scopeOfInputs(deciding, edge, error), rendering, `data of ${step.name}`) };
@@ -117,7 +129,8 @@ function timeoutOf(step: CompiledStep, scope: RunScope, rendering: Rendering): n
   if (!timeout) return null;
   const value = timeout.render(scope, rendering);
   const ms = durationMs(value);
-  if (ms === undefined || ms <= 0) throw new StepFailure('invalid_value', `The timeout of ${step.name} is not a duration above zero.`, { retryable: false });
+  if (ms === undefined || ms <= 0)
+    throw new StepFailure('invalid_value', `The timeout of ${step.name} is not a duration above zero.`, { retryable: false });
   return ms;
 }
 
@@ -129,7 +142,8 @@ function checkLimits(deciding: Deciding, step: CompiledStep): void {
   if (state.firedInAll >= LOOP_LIMITS.stepRuns) {
     throw new StepFailure('loop_limit', `The execution has run ${LOOP_LIMITS.stepRuns} steps.`, { retryable: false });
   }
-  if (state.seq >= LOOP_LIMITS.events) throw new StepFailure('history_limit', `The execution has ${LOOP_LIMITS.events} events.`, { retryable: false });
+  if (state.seq >= LOOP_LIMITS.events)
+    throw new StepFailure('history_limit', `The execution has ${LOOP_LIMITS.events} events.`, { retryable: false });
 }
 
 /** Later predecessors win, whatever the time of their arrival; several edges of one predecessor keep their order. */

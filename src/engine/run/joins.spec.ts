@@ -15,7 +15,10 @@ const graph = (size: number): fc.Arbitrary<GraphStep[]> =>
   fc.array(
     fc.record({
       acts: fc.boolean(),
-      edges: fc.array(fc.constantFrom<'none' | 'always' | 'never'>('none', 'none', 'always', 'never'), { minLength: size, maxLength: size }),
+      edges: fc.array(fc.constantFrom<'none' | 'always' | 'never'>('none', 'none', 'always', 'never'), {
+        minLength: size,
+        maxLength: size,
+      }),
     }),
     { minLength: size, maxLength: size },
   );
@@ -26,7 +29,9 @@ function stepsOf(nodes: readonly GraphStep[], allowed: (from: number, to: number
       aStep(`s${from}`, {
         action: node.acts ? anAction() : null,
         next: node.edges.flatMap((edge, target) =>
-          edge === 'none' || !allowed(from, target) ? [] : [when(edge === 'always' ? 'true' : 'false', `s${target}`, { [`from_${from}`]: from })],
+          edge === 'none' || !allowed(from, target)
+            ? []
+            : [when(edge === 'always' ? 'true' : 'false', `s${target}`, { [`from_${from}`]: from })],
         ),
       }),
     ),
@@ -111,7 +116,14 @@ describe(readySteps.name, () => {
       aStep('end'),
     ]);
     const run = simulateRun(playbook);
-    expect(run.events.map((event) => ('step' in event ? event.step : event.type))).toEqual(['execution_started', 'start', 'left', 'join', 'end', 'execution_completed']);
+    expect(run.events.map((event) => ('step' in event ? event.step : event.type))).toEqual([
+      'execution_started',
+      'start',
+      'left',
+      'join',
+      'end',
+      'execution_completed',
+    ]);
   });
 
   it('armed steps that only block each other fire in the order of arming', () => {
@@ -140,12 +152,17 @@ describe(readySteps.name, () => {
   it('a back edge gives the next wave, and a loop without end is cut', () => {
     const loop = (condition: string): Step[] => [
       aStep('start', { next: to('count') }),
-      aStep('count', { vars: { n: '{{ (vars.n | default(0)) + 1 }}' }, next: [when(condition, 'count'), { kind: 'else', then: [{ step: 'end', data: {} }] }] }),
+      aStep('count', {
+        vars: { n: '{{ (vars.n | default(0)) + 1 }}' },
+        next: [when(condition, 'count'), { kind: 'else', then: [{ step: 'end', data: {} }] }],
+      }),
       aStep('end'),
     ];
     const bounded = simulateRun(compiled(loop('vars.n < 5')));
     expect(bounded.state.vars).toEqual({ n: 5 });
-    expect(bounded.events.flatMap((event) => (event.type === 'step_completed' && event.step === 'count' ? [event.wave] : []))).toEqual([1, 2, 3, 4, 5]);
+    expect(bounded.events.flatMap((event) => (event.type === 'step_completed' && event.step === 'count' ? [event.wave] : []))).toEqual([
+      1, 2, 3, 4, 5,
+    ]);
     const endless = simulateRun(compiled(loop('true')));
     expect(endless.terminal).toMatchObject({ type: 'execution_failed', error: { code: 'loop_limit', step: 'count' } });
     expect(endless.state.fired[1]).toBe(LOOP_LIMITS.runsOfOneStep + 1);

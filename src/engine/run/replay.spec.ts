@@ -17,28 +17,56 @@ function withoutRenderer(playbook: CompiledPlaybook): CompiledPlaybook {
         };
       }
       const value: unknown = Reflect.get(target, key);
-      return typeof value === 'object' && value !== null && !(value instanceof Map) && key !== 'reach' ? new Proxy(value as CompiledPlaybook['entry'], trap) : value;
+      return typeof value === 'object' && value !== null && !(value instanceof Map) && key !== 'reach'
+        ? new Proxy(value as CompiledPlaybook['entry'], trap)
+        : value;
     },
   };
   const steps = playbook.steps.map((step) => new Proxy(step, trap));
   const byName = new Map(steps.map((step) => [step.name, step]));
-  return { ...playbook, steps, byName, entry: byName.get(playbook.entry.name)!, terminal: playbook.terminal && byName.get(playbook.terminal.name)! };
+  return {
+    ...playbook,
+    steps,
+    byName,
+    entry: byName.get(playbook.entry.name)!,
+    terminal: playbook.terminal && byName.get(playbook.terminal.name)!,
+  };
 }
 
 /** What a state is, apart from whether a due attempt has begun: that is not recorded, because it begins again after a crash. */
 function comparable(state: RunState): object {
   return JSON.parse(
-    JSON.stringify(state, (_key, value: unknown) => (value instanceof Map ? [...value].map(([key, entry]) => [key as unknown, { ...(entry as object), dueAt: null }]) : value)),
+    JSON.stringify(state, (_key, value: unknown) =>
+      value instanceof Map ? [...value].map(([key, entry]) => [key as unknown, { ...(entry as object), dueAt: null }]) : value,
+    ),
   ) as object;
 }
 
-const RETRY = { maxAttempts: 3, initialDelay: 1, backoffMultiplier: 2, maxDelay: 60, jitter: true, retryWhen: null, stopWhen: null, retryOn: null, onSuccess: null };
+const RETRY = {
+  maxAttempts: 3,
+  initialDelay: 1,
+  backoffMultiplier: 2,
+  maxDelay: 60,
+  jitter: true,
+  retryWhen: null,
+  stopWhen: null,
+  retryOn: null,
+  onSuccess: null,
+};
 
 const steps: Step[] = [
   aStep('start', { vars: { at: '{{ now() }}', id: '{{ uuid() }}' }, next: to('a', 'b', 'c') }),
-  aStep('a', { action: anAction({ data: { when: '{{ now() }}' }, retry: RETRY }), onError: { kind: 'continue' }, next: [when('{{ a.status == "error" }}', 'd'), ...to('end')] }),
+  aStep('a', {
+    action: anAction({ data: { when: '{{ now() }}' }, retry: RETRY }),
+    onError: { kind: 'continue' },
+    next: [when('{{ a.status == "error" }}', 'd'), ...to('end')],
+  }),
   aStep('b', { action: anAction({ save: [save('kept', '{{ result }}')] }), as: 'bee', next: to('d') }),
-  aStep('c', { action: anAction(), onError: { kind: 'goto', target: { step: 'd', data: { failed: '{{ error.message }}' } } }, next: to('end') }),
+  aStep('c', {
+    action: anAction(),
+    onError: { kind: 'goto', target: { step: 'd', data: { failed: '{{ error.message }}' } } },
+    next: to('end'),
+  }),
   aStep('d', { data: { v: '{{ kept }}', w: '{{ bee }}', r: '{{ now() }}' }, next: to('end') }),
   aStep('end', { data: { all: '{{ vars.id }}' } }),
 ];
@@ -51,16 +79,24 @@ describe(foldEvents.name, () => {
     const playbook = compiled(steps);
     const blind = withoutRenderer(playbook);
     fc.assert(
-      fc.property(fc.infiniteStream(fc.nat()), fc.infiniteStream(fc.boolean()), fc.integer({ min: 0, max: 40 }), (picks, failures, cancelAt) => {
-        const run = simulateRun(playbook, {
-          pick: (n) => (picks.next().value as number) % n,
-          outcome: (step) =>
-            failures.next().value ? { ok: true, result: { value: { from: step } } } : { ok: false, failure: new StepFailure('http_error', 'no', { statusCode: 503 }) },
-          interrupt: (state, events) => (events.length > cancelAt && !state.cancel ? { kind: 'cancel', reason: 'test', force: false } : null),
-        });
-        const replayed = foldEvents(blind, {}, run.events.slice(0, -1));
-        expect(comparable(replayed)).toEqual(comparable(run.state));
-      }),
+      fc.property(
+        fc.infiniteStream(fc.nat()),
+        fc.infiniteStream(fc.boolean()),
+        fc.integer({ min: 0, max: 40 }),
+        (picks, failures, cancelAt) => {
+          const run = simulateRun(playbook, {
+            pick: (n) => (picks.next().value as number) % n,
+            outcome: (step) =>
+              failures.next().value
+                ? { ok: true, result: { value: { from: step } } }
+                : { ok: false, failure: new StepFailure('http_error', 'no', { statusCode: 503 }) },
+            interrupt: (state, events) =>
+              events.length > cancelAt && !state.cancel ? { kind: 'cancel', reason: 'test', force: false } : null,
+          });
+          const replayed = foldEvents(blind, {}, run.events.slice(0, -1));
+          expect(comparable(replayed)).toEqual(comparable(run.state));
+        },
+      ),
       { numRuns: 300 },
     );
   });

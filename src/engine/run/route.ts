@@ -33,7 +33,10 @@ export function takenEdges(step: CompiledStep, override: readonly string[] | nul
   if (conditions === 0 || (held === 0 && !hasElse)) {
     for (const entry of step.next) if (entry.kind === 'plain') taken.push(...entry.then);
   }
-  return taken.map((edge) => ({ to: edge.to.name, data: renderMapping(edge.data, scope, rendering, `data of the edge to ${edge.to.name}`) }));
+  return taken.map((edge) => ({
+    to: edge.to.name,
+    data: renderMapping(edge.data, scope, rendering, `data of the edge to ${edge.to.name}`),
+  }));
 }
 
 function overrideEdge(step: CompiledStep, override: readonly string[]): TakenEdge[] {

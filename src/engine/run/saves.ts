@@ -16,7 +16,9 @@ export function savesOf(step: CompiledStep): readonly CompiledSave[] {
  * action, so that no effect is done whose outcome could then not be kept.
  */
 export function unsupportedSave(step: CompiledStep): StepFailure | null {
-  const save = savesOf(step).find((each) => !each.supported && each.when === null && each.definition.on !== 'error' && each.definition.onError !== 'continue');
+  const save = savesOf(step).find(
+    (each) => !each.supported && each.when === null && each.definition.on !== 'error' && each.definition.onError !== 'continue',
+  );
   return save ? storageFailure(save) : null;
 }
 

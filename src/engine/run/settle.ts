@@ -68,7 +68,11 @@ export function completeStep(deciding: Deciding, settling: Settling, value: Json
 export function failStep(deciding: Deciding, settling: Settling, failure: StepFailure): void {
   const { step, rendering } = settling;
   const error = detailsOf(failure, { step: step.name, stepType: step.type, attempt: settling.attempt });
-  const value: JsonObject = { status: 'error', error: failure.message, ...(failure.statusCode === undefined ? {} : { status_code: failure.statusCode }) };
+  const value: JsonObject = {
+    status: 'error',
+    error: failure.message,
+    ...(failure.statusCode === undefined ? {} : { status_code: failure.statusCode }),
+  };
   const outcome = { ...outcomeView(settling, value, 'error'), error: failure.message };
   const scope = scopeOf(deciding, settling, outcome, null, error);
   const saves = savesOfFailure(settling, value, scope);
@@ -86,9 +90,28 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
   }
   if (kind === 'continue') {
     const bareEnd = step === deciding.playbook.terminal ? { bareEnd: true } : {};
-    deciding.emit({ type: 'step_completed', ...placeOf(settling), value, edges, vars: null, saves, error, ...bareEnd, ...tailOf(settling) });
+    deciding.emit({
+      type: 'step_completed',
+      ...placeOf(settling),
+      value,
+      edges,
+      vars: null,
+      saves,
+      error,
+      ...bareEnd,
+      ...tailOf(settling),
+    });
   } else {
-    deciding.emit({ type: 'step_failed', ...placeOf(settling), error, handled: kind === 'goto', edges, vars: null, saves, ...tailOf(settling) });
+    deciding.emit({
+      type: 'step_failed',
+      ...placeOf(settling),
+      error,
+      handled: kind === 'goto',
+      edges,
+      vars: null,
+      saves,
+      ...tailOf(settling),
+    });
   }
 }
 
@@ -174,4 +197,3 @@ function tailOf(settling: Settling): { inputs?: JsonObject; durationMs: number; 
     ...(settling.logs ? { logs: settling.logs } : {}),
   };
 }
-

@@ -18,7 +18,11 @@ export class ListExecutionsQuery {
   @MaxLength(128)
   readonly version?: string;
 
-  @ApiPropertyOptional({ maxLength: 200, example: 'running,failed', description: 'One or more of ExecutionState, comma-separated, any case.' })
+  @ApiPropertyOptional({
+    maxLength: 200,
+    example: 'running,failed',
+    description: 'One or more of ExecutionState, comma-separated, any case.',
+  })
   @IsOptional()
   @IsString()
   @MaxLength(200)
@@ -36,7 +40,11 @@ export class ListExecutionsQuery {
   @MaxLength(256)
   readonly parent_execution_id?: string;
 
-  @ApiPropertyOptional({ maxLength: 4096, example: '{"triggered_by":"scheduler"}', description: 'A JSON object that the metadata must contain.' })
+  @ApiPropertyOptional({
+    maxLength: 4096,
+    example: '{"triggered_by":"scheduler"}',
+    description: 'A JSON object that the metadata must contain.',
+  })
   @IsOptional()
   @IsString()
   @MaxLength(4096)
@@ -75,7 +83,14 @@ export class ListExecutionsQuery {
   @MaxLength(200)
   readonly cursor?: string;
 
-  @ApiPropertyOptional({ type: 'integer', minimum: 0, maximum: 10_000, default: 0, deprecated: true, description: 'For old clients; use cursor.' })
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 0,
+    maximum: 10_000,
+    default: 0,
+    deprecated: true,
+    description: 'For old clients; use cursor.',
+  })
   @IsOptional()
   @IsInt()
   @Min(0)

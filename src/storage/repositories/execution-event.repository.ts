@@ -48,7 +48,12 @@ export class ExecutionEventRepository {
   }
 
   /** The firings (step and wave) of an execution in the order of their first events, from `after` on, with all events about them. */
-  async firings(tenantId: string, executionId: string, after: number, limit: number): Promise<{ firstSeqs: number[]; events: StoredEvent[] }> {
+  async firings(
+    tenantId: string,
+    executionId: string,
+    after: number,
+    limit: number,
+  ): Promise<{ firstSeqs: number[]; events: StoredEvent[] }> {
     const rows = await this.db.query<(EventRow & { first: number })[]>(FIRINGS, [executionId, tenantId, after, limit]);
     const firstSeqs = [...new Set(rows.map((row) => row.first))].sort((a, b) => a - b);
     return { firstSeqs, events: rows.map(storedEventOf) };

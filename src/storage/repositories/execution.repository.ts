@@ -39,7 +39,10 @@ export class ExecutionRepository {
 
   /** One execution of the tenant; null where there is none. */
   async byId(tenantId: string, id: string): Promise<ExecutionRecord | null> {
-    const [row] = await this.db.query<ExecutionRow[]>(`SELECT ${COLUMNS} FROM execution e WHERE e.id = $1 AND e.tenant_id = $2`, [id, tenantId]);
+    const [row] = await this.db.query<ExecutionRow[]>(`SELECT ${COLUMNS} FROM execution e WHERE e.id = $1 AND e.tenant_id = $2`, [
+      id,
+      tenantId,
+    ]);
     return row ? recordOf(row) : null;
   }
 
@@ -49,7 +52,11 @@ export class ExecutionRepository {
     if (!row) return null;
     return {
       record: recordOf(row),
-      payload: { parameters: row.parameters ?? {}, result: row.resultOmitted ? null : row.result, resultOmitted: row.resultOmitted ?? false },
+      payload: {
+        parameters: row.parameters ?? {},
+        result: row.resultOmitted ? null : row.result,
+        resultOmitted: row.resultOmitted ?? false,
+      },
     };
   }
 
@@ -65,7 +72,11 @@ export class ExecutionRepository {
   }
 
   /** A page, newest first: executions with an id below `before`, or `offset` rows further on for old clients. */
-  async list(tenantId: string, filter: ExecutionFilter, page: { before: string | null; offset: number; limit: number }): Promise<ExecutionRecord[]> {
+  async list(
+    tenantId: string,
+    filter: ExecutionFilter,
+    page: { before: string | null; offset: number; limit: number },
+  ): Promise<ExecutionRecord[]> {
     const query = this.db.createQueryBuilder(ExecutionEntity, 'e').where('e.tenant_id = :tenantId', { tenantId });
     narrow(query, filter);
     if (page.before !== null) query.andWhere('e.id < :before', { before: page.before });
