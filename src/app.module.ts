@@ -2,8 +2,10 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { CatalogModule } from './catalog/catalog.module.js';
 import { Settings } from './config/settings.js';
 import { ExecutionModule } from './execution/execution.module.js';
+import { Readiness } from './observability/readiness.js';
 import { StatusModule } from './status/status.module.js';
 import { StepsModule } from './steps/steps.module.js';
+import { DatabaseProbe } from './storage/database-probe.js';
 import { LOG, type Log } from './storage/log.js';
 import { type DatabaseAddress, StorageModule } from './storage/storage.module.js';
 import { WorkerModule } from './worker/worker.module.js';
@@ -24,6 +26,11 @@ class BootModule {
 /** The whole service: the one place that lists modules. */
 @Module({})
 export class AppModule {
+  /** Without its database a node wants no traffic (R13). */
+  constructor(readiness: Readiness, database: DatabaseProbe) {
+    readiness.require(() => database.answers());
+  }
+
   static on(database: DatabaseAddress, settings: Settings, log: Log): DynamicModule {
     return {
       module: AppModule,

@@ -23,7 +23,7 @@ const EVENTS = new RequestPipe(ListEventsQuery, { query: true });
 export class EventsController {
   constructor(private readonly status: StatusService) {}
 
-  @Get(':id/events')
+  @Get(':execution_id/events')
   @Policy('executions:read')
   @Produces('application/json', 'text/event-stream')
   @ApiOperation({
@@ -42,7 +42,7 @@ export class EventsController {
   })
   async events(
     @Caller() principal: Principal,
-    @Param('id') id: string,
+    @Param('execution_id') id: string,
     @Query(EVENTS) query: ListEventsQuery,
     @Headers('accept') accept: string | undefined,
     @Headers('last-event-id') lastEventId: string | undefined,

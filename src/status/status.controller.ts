@@ -48,7 +48,7 @@ export class StatusController {
     return page;
   }
 
-  @Get(':id')
+  @Get(':execution_id')
   @Policy('executions:read')
   @ApiOperation({
     operationId: 'getExecution',
@@ -59,7 +59,7 @@ export class StatusController {
   @ApiOkResponse({ type: ExecutionDetail })
   async get(
     @Caller() principal: Principal,
-    @Param('id') id: string,
+    @Param('execution_id') id: string,
     @Query(GET_ONE) query: GetExecutionQuery,
     @Headers('prefer') prefer: string | undefined,
     @Req() request: FastifyRequest,
@@ -73,31 +73,31 @@ export class StatusController {
     return this.status.detail(principal, id, eventsAskedFor(query, request.originalUrl.startsWith('/api/')));
   }
 
-  @Get(':id/status')
+  @Get(':execution_id/status')
   @Policy('executions:read')
   @ApiOperation({ operationId: 'getExecutionProgress', summary: 'The small form of a status' })
   @ApiOkResponse({ type: ExecutionProgress })
-  progress(@Caller() principal: Principal, @Param('id') id: string): Promise<ExecutionProgress> {
+  progress(@Caller() principal: Principal, @Param('execution_id') id: string): Promise<ExecutionProgress> {
     return this.status.progress(principal, id);
   }
 
-  @Get(':id/result')
+  @Get(':execution_id/result')
   @Policy('executions:read')
   @ApiOperation({ operationId: 'getExecutionResult', summary: 'The result alone, of any size' })
   @ApiOkResponse({ description: 'Any JSON value; null until the end.', schema: {} })
-  async result(@Caller() principal: Principal, @Param('id') id: string, @Res() reply: FastifyReply): Promise<void> {
+  async result(@Caller() principal: Principal, @Param('execution_id') id: string, @Res() reply: FastifyReply): Promise<void> {
     const result: Json = await this.status.result(principal, id);
     // Serialised here: a framework would send a bare text as text/plain.
     await reply.type('application/json; charset=utf-8').send(JSON.stringify(result));
   }
 
-  @Get(':id/steps')
+  @Get(':execution_id/steps')
   @Policy('executions:read')
   @ApiOperation({ operationId: 'listExecutionSteps', summary: 'The steps of an execution, one entry per step and wave' })
   @ApiOkResponse({ type: ExecutionStepPage })
   async steps(
     @Caller() principal: Principal,
-    @Param('id') id: string,
+    @Param('execution_id') id: string,
     @Query(STEPS) query: ListStepsQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
@@ -109,11 +109,11 @@ export class StatusController {
     return { steps, next_cursor: cursor };
   }
 
-  @Get(':id/tree')
+  @Get(':execution_id/tree')
   @Policy('executions:read')
   @ApiOperation({ operationId: 'getExecutionTree', summary: 'The execution with its children, 1,000 at most' })
   @ApiOkResponse({ type: ExecutionTree })
-  tree(@Caller() principal: Principal, @Param('id') id: string): Promise<ExecutionTree> {
+  tree(@Caller() principal: Principal, @Param('execution_id') id: string): Promise<ExecutionTree> {
     return this.status.tree(principal, id);
   }
 }

@@ -15,6 +15,7 @@ import { CATALOG_CHANGES, CATALOG_CHANNEL, type CatalogChanges, parseChange } fr
 import { CommitSignals } from './commit-signals.js';
 import { CompiledPlaybooks } from './compiled-playbooks.js';
 import { createDataSource } from './data-source.js';
+import { DatabaseProbe } from './database-probe.js';
 import { EphemeralRuns } from './ephemeral-runs.js';
 import { HeldRuns } from './held-runs.js';
 import { IdMint } from './ids.js';
@@ -58,6 +59,7 @@ const PROVIDERS: Provider[] = [
     createDataSource(url, { poolSize: settings.databasePool, log }).initialize(),
   ),
   ...REPOSITORIES,
+  DatabaseProbe,
   CommitSignals,
   CompiledPlaybooks,
   EphemeralRuns,
