@@ -25,6 +25,7 @@ import { LOG, type Log } from './log.js';
 import { NodeNumberLease } from './node-number.js';
 import { Notifications } from './notifications.js';
 import { Partitions } from './partitions.js';
+import { Prepared } from './prepared.js';
 import { ExecutionEventRepository } from './repositories/execution-event.repository.js';
 import { ExecutionRepository } from './repositories/execution.repository.js';
 import { PlaybookListingRepository } from './repositories/playbook-listing.repository.js';
@@ -60,6 +61,7 @@ const PROVIDERS: Provider[] = [
   ),
   ...REPOSITORIES,
   DatabaseProbe,
+  Prepared,
   CommitSignals,
   CompiledPlaybooks,
   EphemeralRuns,

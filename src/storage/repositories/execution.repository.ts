@@ -4,6 +4,7 @@ import { type RunStatus } from '../../engine/run/events.js';
 import { type Json, type JsonObject } from '../../engine/values.js';
 import { ExecutionEntity } from '../entities/execution.entity.js';
 import { type ExecutionRecord } from '../execution-record.js';
+import { Prepared } from '../prepared.js';
 
 /** A result above this many bytes is not part of the execution's answer; it has a route of its own. */
 export const INLINE_RESULT_BYTES = 256 * 1024;
@@ -35,20 +36,24 @@ export interface ExecutionPayload {
 /** The read side of executions: rows and payloads, never the history. */
 @Injectable()
 export class ExecutionRepository {
-  constructor(private readonly db: DataSource) {}
+  constructor(
+    private readonly db: DataSource,
+    private readonly prepared: Prepared,
+  ) {}
 
   /** One execution of the tenant; null where there is none. */
   async byId(tenantId: string, id: string): Promise<ExecutionRecord | null> {
-    const [row] = await this.db.query<ExecutionRow[]>(`SELECT ${COLUMNS} FROM execution e WHERE e.id = $1 AND e.tenant_id = $2`, [
-      id,
-      tenantId,
-    ]);
+    const [row] = await this.prepared.query<ExecutionRow>('execution_by_id', BY_ID, [id, tenantId]);
     return row ? recordOf(row) : null;
   }
 
   /** One execution with parameters and result, in one round trip. */
   async withPayload(tenantId: string, id: string): Promise<{ record: ExecutionRecord; payload: ExecutionPayload } | null> {
-    const [row] = await this.db.query<(ExecutionRow & PayloadRow)[]>(WITH_PAYLOAD, [id, tenantId, INLINE_RESULT_BYTES]);
+    const [row] = await this.prepared.query<ExecutionRow & PayloadRow>('execution_with_payload', WITH_PAYLOAD, [
+      id,
+      tenantId,
+      INLINE_RESULT_BYTES,
+    ]);
     if (!row) return null;
     return {
       record: recordOf(row),
@@ -137,6 +142,8 @@ const COLUMNS = `e.id, e.tenant_id AS "tenantId", e.catalog_id AS "catalogId", e
   e.priority, e.start_at AS "startAt", e.expires_at AS "expiresAt", e.timeout_at AS "timeoutAt", e.status, e.progress,
   e.current_step AS "currentStep", e.waiting_for AS "waitingFor", e.error, e.created_at AS "createdAt", e.updated_at AS "updatedAt",
   e.ended_at AS "endedAt", e.cancel_requested_at AS "cancelRequestedAt", e.pause_requested_at AS "pauseRequestedAt", e.last_seq AS "lastSeq"`;
+
+const BY_ID = `SELECT ${COLUMNS} FROM execution e WHERE e.id = $1 AND e.tenant_id = $2`;
 
 /** The payload is addressed by the parameter, not by e.id: then all partitions but one are pruned before the plan runs. */
 const WITH_PAYLOAD = `
