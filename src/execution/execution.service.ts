@@ -45,9 +45,9 @@ export class ExecutionService {
   /** Resolves when the start is durable, or at the end of a granted wait. Throws EngineErrors. */
   async start(command: StartRun): Promise<StartedRun> {
     const { tenant } = command.principal;
+    refuseOtherTypes(command);
     const resolved = await this.catalog.resolve(tenant, command.lookup);
     const { entry } = resolved;
-    refuseOtherTypes(command, entry.kind);
     const playbook = this.playbooks.compiledSync(tenant, entry.id) ?? (await this.playbooks.compiled(tenant, entry.id));
     const run = this.newRun(command, resolved, playbook);
     if (!command.durable) return this.startEphemeral(run, playbook, resolved.warnings);
@@ -196,12 +196,9 @@ export class ExecutionService {
   }
 }
 
-/** Tools, models and workflows are registered and run by later versions of this service. */
-function refuseOtherTypes({ executionType }: StartRun, kind: string): void {
-  if (executionType === null || executionType === kind.toLowerCase()) return;
-  if (executionType === 'playbook') {
-    throw new EngineError('invalid', 'execution_type_mismatch', `The catalog entry is a ${kind}, not a playbook.`);
-  }
+/** Only playbooks can be registered yet, so the word alone decides, before anything is looked up. */
+function refuseOtherTypes({ executionType }: StartRun): void {
+  if (executionType === null || executionType === 'playbook') return;
   throw new EngineError('invalid', 'unsupported_execution_type', `Executions of type ${executionType} are not served yet.`);
 }
 
