@@ -1,0 +1,148 @@
+import { readFileSync } from 'node:fs';
+import { startTestService, type TestService } from '../support/service.js';
+
+const HELLO_WORLD = readFileSync(
+  new URL('../fixtures/playbooks/oct2025/tests/fixtures/playbooks/hello_world/hello_world.yaml', import.meta.url),
+  'utf8',
+);
+
+let service: TestService;
+beforeAll(async () => {
+  service = await startTestService();
+  await service.register(HELLO_WORLD, { version: '1.2.0' });
+});
+afterAll(() => service.stop());
+
+// The request texts below are the owner's, word for word.
+const BY_ID = `{
+  "playbook_id": "tests/fixtures/playbooks/hello_world/hello_world",
+  "parameters": {"message": "Hello World"},
+  "merge": false,
+  "parent_execution_id": "exec_123",
+  "parent_event_id": "event_456",
+  "parent_step": "fetch_data"
+}`;
+const BY_PATH = `{
+  "path": "tests/fixtures/playbooks/hello_world/hello_world",
+  "version": "v1.2.0",
+  "execution_type": "playbook",
+  "parameters": {"message": "Hello World"},
+  "merge": false,
+  "sync_to_postgres": true,
+  "context": {
+    "parent_execution_id": "exec_123",
+    "parent_event_id": "event_456",
+    "parent_step": "fetch_data"
+  },
+  "metadata": {
+    "triggered_by": "scheduler",
+    "priority": "high"
+  }
+}`;
+const TOOL = `{
+  "path": "tools/data_validator",
+  "version": "v2.0.0",
+  "execution_type": "tool",
+  "parameters": {
+    "tool_name": "data_validator",
+    "arguments": {
+      "dataset": "customers",
+      "rules": ["required_fields", "data_types"]
+    }
+  }
+}`;
+const MODEL = `{
+  "path": "models/sentiment_analysis",
+  "version": "v3.1.0",
+  "execution_type": "model",
+  "parameters": {
+    "model_name": "sentiment_bert",
+    "inputs": {
+      "text": "This product is amazing!"
+    },
+    "inference_config": {
+      "temperature": 0.7,
+      "max_tokens": 100
+    }
+  }
+}`;
+const BEFORE = `{
+    "playbook_id": "tests/fixtures/playbooks/hello_world/hello_world",
+    "parameters": {"message": "Hello World"}
+}`;
+const AFTER = `{
+    "path": "tests/fixtures/playbooks/hello_world/hello_world",
+    "version": "latest",
+    "parameters": {"message": "Hello World"}
+}`;
+
+describe('the owner’s requests', () => {
+  it('POST /executions/run', async () => {
+    const { status, headers, json } = await service.post('/executions/run', BY_ID);
+    expect(status).toBe(202);
+    expect(headers.get('location')).toBe(`/executions/${String(json.id)}`);
+    expect(json).toMatchObject({
+      playbook_id: 'tests/fixtures/playbooks/hello_world',
+      playbook_name: 'hello_world',
+      path: 'tests/fixtures/playbooks/hello_world',
+      version: '1.2.0',
+      requested_version: 'latest',
+      execution_type: 'playbook',
+      status: 'running',
+      progress: 0,
+      result: null,
+      parent_execution_id: 'exec_123',
+      parent_event_id: 'event_456',
+      parent_step: 'fetch_data',
+    });
+    expect(json.start_time).toMatch(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/);
+    expect(await service.waitDone(json.id as string)).toMatchObject({
+      status: 'completed',
+      result: { status: 'success', message: 'Hello World' },
+    });
+  });
+
+  it('POST /execute', async () => {
+    const { status, json } = await service.post('/execute', BY_PATH);
+    expect(status).toBe(202);
+    expect(json).toMatchObject({
+      status: 'running',
+      path: 'tests/fixtures/playbooks/hello_world',
+      version: 'v1.2.0',
+      requested_version: 'v1.2.0',
+      execution_type: 'playbook',
+      result: null,
+      durable: true,
+    });
+    expect(json.timestamp).toMatch(/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/);
+    expect(await service.waitDone(json.execution_id as string)).toMatchObject({
+      version: 'v1.2.0',
+      status: 'completed',
+      result: { status: 'success', message: 'Hello World' },
+      parameters: { message: 'Hello World' },
+      metadata: { triggered_by: 'scheduler', priority: 'high' },
+      parent_execution_id: 'exec_123',
+      parent_event_id: 'event_456',
+      parent_step: 'fetch_data',
+    });
+  });
+
+  it.each([
+    ['before the migration', '/executions/run', BEFORE, '1.2.0'],
+    ['after the migration', '/execute', AFTER, '1.2.0'],
+    ['with a version', '/execute', AFTER.replace('"latest"', '"v1.2.0"'), 'v1.2.0'],
+  ])('%s', async (_name, url, body, version) => {
+    const { status, json } = await service.post(url, body);
+    expect([status, json.version]).toEqual([202, version]);
+    expect(await service.waitDone(json.id as string)).toMatchObject({ result: { status: 'success', message: 'Hello World' } });
+  });
+
+  it.each([
+    ['the version it never had', BY_PATH.replace('v1.2.0', 'v1.0.0'), 404, 'unknown_version'],
+    ['the tool', TOOL, 422, 'unsupported_execution_type'],
+    ['the model', MODEL, 422, 'unsupported_execution_type'],
+  ])('refuses %s', async (_name, body, status, code) => {
+    const answer = await service.post('/execute', body);
+    expect([answer.status, answer.json.code]).toEqual([status, code]);
+  });
+});

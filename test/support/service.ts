@@ -1,0 +1,77 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { AppModule } from '../../src/app.module.js';
+import { loadSettings } from '../../src/config/settings.js';
+import { createHttpApp } from '../../src/http-app.js';
+import { createLogger } from '../../src/observability/logger.js';
+import { runMigrations } from '../../src/storage/run-migrations.js';
+import { createTestDatabase } from './database.js';
+import { HttpClient } from './http-client.js';
+
+/** The whole service in this process, with a database of its own. */
+export class TestService extends HttpClient {
+  constructor(
+    url: string,
+    readonly databaseUrl: string,
+    /** Stops it as SIGTERM would, and removes its database. */
+    readonly stop: () => Promise<void>,
+  ) {
+    super(url);
+  }
+}
+
+/** A service process as an operator runs it. */
+export class ServiceProcess extends HttpClient {
+  constructor(
+    url: string,
+    readonly output: readonly string[],
+    /** Sends the signal and waits until the process is gone. @returns its exit code, null where the signal ended it */
+    readonly end: (signal: 'SIGKILL' | 'SIGTERM') => Promise<number | null>,
+  ) {
+    super(url);
+  }
+}
+
+/** Starts the service as main does, on a free port. `env` sets what the environment would. */
+export async function startTestService(env: Readonly<Record<string, string>> = {}): Promise<TestService> {
+  const database = await createTestDatabase();
+  const dataDir = mkdtempSync(join(tmpdir(), 'showrunner-service-'));
+  const settings = loadSettings({ PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'silent', DATA_DIR: dataDir, ...env });
+  const log = createLogger(settings.logLevel);
+  await runMigrations(database.url, log);
+  const app = await createHttpApp(AppModule.on({ url: database.url, directUrl: database.url }, settings, log), settings, log);
+  await app.listen(settings.port, settings.host);
+  return new TestService(await app.getUrl(), database.url, async () => {
+    await app.close();
+    await database.drop();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+}
+
+/** Starts the built program (npm run build) and waits until it says that it is ready. */
+export async function spawnService(env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
+  const child = spawn(process.execPath, ['--enable-source-maps', join('dist', 'src', 'main.js')], {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', LOG_LEVEL: 'silent', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const output: string[] = [];
+  child.stderr.setEncoding('utf8').on('data', (text: string) => output.push(text));
+  const ended = once(child, 'exit') as Promise<[number | null]>;
+  const ready = new Promise<string>((resolve) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      output.push(line);
+      const url = /^ {2}API +(\S+)$/.exec(line)?.[1];
+      if (url !== undefined) resolve(url);
+    });
+  });
+  const url = await Promise.race([ready, ended.then(() => null)]);
+  if (url === null) throw new Error(`the service ended at once: ${output.join('\n')}`);
+  return new ServiceProcess(url, output, async (signal) => {
+    child.kill(signal);
+    return (await ended)[0];
+  });
+}
