@@ -1,10 +1,8 @@
 import { type NewRun } from '../engine/ports.js';
 import { jsonList, plainArray, textArray } from './array-parameters.js';
 import { CODEC } from './event-codec.js';
+import { type LeaseTerm } from './lease-term.js';
 import { MODE, nextSeqOf, type PendingUnit } from './pending-unit.js';
-
-/** Length of a lease; every committed unit renews it (D11). */
-export const LEASE_MS = 15_000;
 
 /**
  * One statement stores a whole batch, in one round trip and one commit (docs/architecture.md, "Durability").
@@ -12,9 +10,10 @@ export const LEASE_MS = 15_000;
  *   inbox is read (D1, D2); nothing but CANCELLED may end a run once its cancel was acknowledged (D28).
  * - Every other part joins the fence by the unit's ordinal, never by id: two units of one id with different tokens must not ride on each
  *   other's fence. An ordinal that is missing in the answer met a fence that held it off. Rows of creates have no ordinal.
+ * - Every committed unit of a held run renews its lease (D11).
  * - One time for the whole batch, never before the last event of any of its runs (D18).
  */
-export const BATCH_STATEMENT = `
+export const batchStatement = (lease: LeaseTerm): string => `
 WITH clock AS MATERIALIZED (SELECT clock_timestamp()::timestamptz(3) AS now),
 fenced AS MATERIALIZED (
   SELECT u.*, e.updated_at AS last_at
@@ -31,7 +30,7 @@ updated AS (
     waiting_for = u.waiting_for::json, error = u.error::json, updated_at = (SELECT at FROM batch),
     ended_at = CASE WHEN u.mode = ${MODE.ended} THEN (SELECT at FROM batch) END,
     lease_token = CASE WHEN u.mode = ${MODE.held} THEN e.lease_token END,
-    lease_until = CASE WHEN u.mode = ${MODE.held} THEN clock_timestamp() + interval '${LEASE_MS} milliseconds' END,
+    lease_until = CASE WHEN u.mode = ${MODE.held} THEN ${lease.untilSql} END,
     wake_at = CASE u.mode WHEN ${MODE.held} THEN e.wake_at WHEN ${MODE.released} THEN to_timestamp(u.wake_ms / 1000) END,
     inbox_consumed = u.seen, attempts = CASE WHEN u.recorded OR u.mode <> ${MODE.held} THEN 0 ELSE e.attempts END, codec = ${CODEC}
   FROM fenced u WHERE e.id = u.id),
@@ -42,7 +41,7 @@ created AS (
   SELECT x.id, x.tenant, x.catalog, x.path, x.name, x.version, x.shown, x.requested, x.type, x.digest,
     x.merge, x.metadata::jsonb, x.parent, x.parent_event, x.parent_step, x.forked, x.status, x.progress, x.step, x.waiting_for::json, x.error::json,
     c.now, c.now, CASE WHEN x.mode = ${MODE.ended} THEN c.now END, CASE WHEN x.mode = ${MODE.held} THEN x.token END,
-    CASE WHEN x.mode = ${MODE.held} THEN clock_timestamp() + interval '${LEASE_MS} milliseconds' END,
+    CASE WHEN x.mode = ${MODE.held} THEN ${lease.untilSql} END,
     CASE WHEN x.mode = ${MODE.unleased} THEN 0 ELSE 1 END, x.next_seq, x.seen,
     CASE x.mode WHEN ${MODE.released} THEN to_timestamp(x.wake_ms / 1000) WHEN ${MODE.unleased} THEN c.now END, ${CODEC}
   FROM clock c, unnest($15::bigint[], $16::text[], $17::bigint[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],

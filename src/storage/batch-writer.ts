@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type RunId, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
 import { batchParameters } from './batch-statement.js';
 import { type CommitSignals } from './commit-signals.js';
+import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
 import { resolveFates } from './outcome-unknown.js';
 import { type PendingUnit, pendingUnit } from './pending-unit.js';
@@ -20,6 +21,7 @@ export interface BatchWriterSettings {
   readonly url: string;
   /** Batches that may be in flight at once, each on its own connection. */
   readonly connections: number;
+  readonly lease: LeaseTerm;
   readonly log: Log;
 }
 
@@ -49,7 +51,7 @@ export class BatchWriter {
     private readonly signals: CommitSignals,
   ) {
     this.lanes = Array.from({ length: settings.connections }, () => ({
-      connection: new WriterConnection(settings.url, settings.log),
+      connection: new WriterConnection(settings.url, settings.lease, settings.log),
       busySince: null,
       failures: 0,
     }));

@@ -1,12 +1,12 @@
 import { type DataSource, type EntityManager } from 'typeorm';
 import { type HeldRun, type NewRun, type RowState, type RunId } from '../engine/ports.js';
 import { type JsonObject } from '../engine/values.js';
-import { LEASE_MS } from './batch-statement.js';
 import { CODEC, decodeEvent } from './event-codec.js';
+import { type LeaseTerm } from './lease-term.js';
 
 /** Due rows without a holder, longest due first. Rows of a newer codec are left to nodes that know it (D25). */
-const CLAIM = `
-  UPDATE execution e SET lease_token = gen_random_uuid(), lease_until = clock_timestamp() + interval '${LEASE_MS} milliseconds',
+const claimStatement = (lease: LeaseTerm): string => `
+  UPDATE execution e SET lease_token = gen_random_uuid(), lease_until = ${lease.untilSql},
     claim_no = e.claim_no + 1, wake_at = NULL
   FROM (SELECT id FROM execution WHERE wake_at <= clock_timestamp() AND lease_token IS NULL AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
         ORDER BY wake_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) due
@@ -45,9 +45,9 @@ interface ClaimedRow {
  * @param limit at most so many
  * @param excluded ids whose former run is still held here (D14)
  */
-export async function claimDue(db: DataSource, limit: number, excluded: readonly RunId[]): Promise<HeldRun[]> {
+export async function claimDue(db: DataSource, lease: LeaseTerm, limit: number, excluded: readonly RunId[]): Promise<HeldRun[]> {
   return await db.transaction(async (tx) => {
-    const [rows] = await tx.query<[ClaimedRow[], number]>(CLAIM, [limit, excluded]);
+    const [rows] = await tx.query<[ClaimedRow[], number]>(claimStatement(lease), [limit, excluded]);
     if (rows.length === 0) return [];
     const ids = rows.map((row) => row.id);
     const events = await readEvents(tx, ids);

@@ -2,6 +2,7 @@ import { DataSource } from 'typeorm';
 import { CreateSchema1795000000000 } from '../../migrations/1795000000000-create-schema.js';
 import { ACQUIRE_TIMEOUT_MS, connectionOptions } from './connection-options.js';
 import { ENTITIES } from './entities/entities.js';
+import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
 
 /** In order of their timestamps; a released migration is never edited (house rule), only followed by another. */
@@ -10,6 +11,7 @@ export const MIGRATIONS = [CreateSchema1795000000000];
 export interface DataSourceSettings {
   /** Connections of the pool. */
   readonly poolSize: number;
+  readonly lease?: LeaseTerm;
   /** Told of idle connections that died; the pool replaces them. */
   readonly log?: Log;
 }
@@ -30,7 +32,7 @@ export function createDataSource(url: string, settings: DataSourceSettings): Dat
     installExtensions: false,
     poolSize: settings.poolSize,
     // The pool's own time-out covers connecting and waiting for a free connection.
-    extra: { ...connectionOptions(url, 'app'), connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS },
+    extra: { ...connectionOptions(url, 'app', settings.lease), connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS },
     // Without a listener one terminated idle connection would end the process (R6).
     poolErrorHandler: (error: unknown) => settings.log?.warn({ err: error }, 'an idle database connection was lost'),
   });

@@ -1,6 +1,6 @@
 import { type RunId } from '../engine/ports.js';
-import { LEASE_MS } from './batch-statement.js';
 import { type CommitSignals } from './commit-signals.js';
+import { type LeaseTerm } from './lease-term.js';
 
 export interface Hold {
   readonly runId: RunId;
@@ -19,6 +19,7 @@ export class HeldRuns {
 
   constructor(
     signals: CommitSignals,
+    private readonly lease: LeaseTerm,
     private readonly monotonic: () => number = () => performance.now(),
   ) {
     signals.onSettled((unit, outcome) => {
@@ -37,12 +38,12 @@ export class HeldRuns {
   }
 
   add(runId: RunId, token: string, seenInbox: number, stored: boolean, sentAt = this.monotonic()): void {
-    this.byId.set(runId, { runId, token, seenInbox, stored, deadline: sentAt + LEASE_MS });
+    this.byId.set(runId, { runId, token, seenInbox, stored, deadline: sentAt + this.lease.ms });
   }
 
-  /** Forgets a hold that lost its lease. */
-  drop(hold: Hold): void {
-    if (this.byId.get(hold.runId) === hold) this.byId.delete(hold.runId);
+  /** Its lease was renewed by a statement sent then (monotonic). */
+  renewed(hold: Hold, sentAt: number): void {
+    hold.deadline = Math.max(hold.deadline, sentAt + this.lease.ms);
   }
 
   /** Lets go of a run whose lease is left to expire. */

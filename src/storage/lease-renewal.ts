@@ -1,38 +1,55 @@
-import { type DataSource } from 'typeorm';
-import { LEASE_MS } from './batch-statement.js';
+import { type QueryResultRow } from 'pg';
+import { plainArray } from './array-parameters.js';
 import { type CommitSignals } from './commit-signals.js';
-import { type HeldRuns } from './held-runs.js';
+import { type HeldRuns, type Hold } from './held-runs.js';
+import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
+import { OwnConnection } from './own-connection.js';
 
 const INBOX_POLL_MS = 1_000;
-const RENEW_EVERY_MS = LEASE_MS / 3;
 
-const RENEW = `
-  UPDATE execution e SET lease_until = clock_timestamp() + interval '${LEASE_MS} milliseconds'
+const renewStatement = (lease: LeaseTerm): string => `
+  UPDATE execution e SET lease_until = ${lease.untilSql}
   FROM (SELECT x.id FROM execution x JOIN unnest($1::bigint[], $2::uuid[]) u(id, token) ON x.id = u.id AND x.lease_token = u.token
         ORDER BY x.id FOR NO KEY UPDATE OF x SKIP LOCKED) r
   WHERE e.id = r.id RETURNING e.id`;
 
-/** Keeps the leases of all runs held here, and asks for their inboxes where a notification may have been lost (D5, D11). */
+/**
+ * Keeps the leases of all runs held here, and asks for their inboxes where a notification may have been lost (D5, D11). On a connection of its
+ * own: neither a busy pool nor a slow writer may cost a lease.
+ */
 export class LeaseRenewal {
   private timers: NodeJS.Timeout[] = [];
   private renewing = false;
   private polling = false;
+  private readonly connection: OwnConnection;
+  private readonly statement: string;
+  private lastAnswer: Promise<unknown> = Promise.resolve();
 
   constructor(
-    private readonly db: DataSource,
+    url: string,
+    private readonly lease: LeaseTerm,
     private readonly held: HeldRuns,
     private readonly signals: CommitSignals,
     private readonly log: Log,
-  ) {}
+  ) {
+    this.connection = new OwnConnection({ url, role: 'leases', lease, log, answerWithinMs: lease.renewEveryMs });
+    this.statement = renewStatement(lease);
+  }
 
   start(): void {
-    this.timers = [setInterval(() => void this.renew(), RENEW_EVERY_MS), setInterval(() => void this.pollInboxes(), INBOX_POLL_MS)];
+    this.timers = [
+      setInterval(() => void this.renew(), this.lease.renewEveryMs),
+      setInterval(() => void this.pollInboxes(), INBOX_POLL_MS),
+    ];
     for (const timer of this.timers) timer.unref();
   }
 
-  stop(): void {
+  /** No lease is renewed any more. */
+  async stop(): Promise<void> {
     for (const timer of this.timers) clearInterval(timer);
+    await this.lastAnswer;
+    await this.connection.close().catch(() => undefined);
   }
 
   /** One statement for all holds; a row that is locked just now is being renewed by its own unit, or is tried again in time. */
@@ -40,14 +57,13 @@ export class LeaseRenewal {
     const holds = this.held.stored();
     if (this.renewing || holds.length === 0) return;
     this.renewing = true;
-    const sent = performance.now();
     try {
-      const [rows] = await this.db.query<[{ id: string }[], number]>(RENEW, [
-        holds.map((hold) => hold.runId),
-        holds.map((hold) => hold.token),
-      ]);
+      let sent = 0;
+      const rows = await this.ask<{ id: string }>(this.statement, [idsOf(holds), plainArray(holds.map((hold) => hold.token))], () => {
+        sent = performance.now();
+      });
       const renewed = new Set(rows.map((row) => row.id));
-      for (const hold of holds) if (renewed.has(hold.runId)) hold.deadline = sent + LEASE_MS;
+      for (const hold of holds) if (renewed.has(hold.runId)) this.held.renewed(hold, sent);
     } catch (error) {
       this.log.warn({ err: error, runs: holds.length }, 'leases could not be renewed');
     } finally {
@@ -61,10 +77,9 @@ export class LeaseRenewal {
     if (this.polling || holds.length === 0) return;
     this.polling = true;
     try {
-      const rows = await this.db.query<{ id: string; inbox_seq: number }[]>(
-        `SELECT id, inbox_seq FROM execution WHERE id = ANY($1::bigint[])`,
-        [holds.map((hold) => hold.runId)],
-      );
+      const rows = await this.ask<{ id: string; inbox_seq: number }>(`SELECT id, inbox_seq FROM execution WHERE id = ANY($1::bigint[])`, [
+        idsOf(holds),
+      ]);
       const inboxes = new Map(rows.map((row) => [row.id, row.inbox_seq]));
       for (const hold of holds) if ((inboxes.get(hold.runId) ?? 0) > hold.seenInbox) this.signals.inboxMoved(hold.runId);
     } catch (error) {
@@ -73,4 +88,22 @@ export class LeaseRenewal {
       this.polling = false;
     }
   }
+
+  /** One statement after the other on the one connection; dropped after a failure, so that the next one begins anew. */
+  private ask<Row extends QueryResultRow>(text: string, values: string[], sending?: () => void): Promise<Row[]> {
+    const answer = this.lastAnswer.then(async () => {
+      await this.connection.open();
+      sending?.();
+      try {
+        return await this.connection.query<Row>({ text, values });
+      } catch (error) {
+        this.connection.drop();
+        throw error;
+      }
+    });
+    this.lastAnswer = answer.catch(() => undefined);
+    return answer;
+  }
 }
+
+const idsOf = (holds: readonly Hold[]): string => plainArray(holds.map((hold) => hold.runId));

@@ -6,6 +6,7 @@ import { type RunEvent } from '../engine/run/events.js';
 import { claimDue } from './claim.js';
 import { type CommitSignals } from './commit-signals.js';
 import { type HeldRuns } from './held-runs.js';
+import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
 import { DUE_CHANNEL, INBOX_CHANNEL, type Notifications } from './notifications.js';
 
@@ -56,6 +57,7 @@ export class RunQueue {
     private readonly held: HeldRuns,
     private readonly signals: CommitSignals,
     private readonly notifications: Notifications,
+    private readonly lease: LeaseTerm,
     private readonly log: Log,
   ) {
     signals.onSettled((unit, outcome) => this.unitSettled(unit, outcome));
@@ -145,7 +147,7 @@ export class RunQueue {
         const limit = Math.min(MAX_CLAIM, this.consumer?.capacity() ?? 0);
         if (limit <= 0) return;
         const sent = performance.now();
-        const claimed = await claimDue(this.db, limit, this.held.ids());
+        const claimed = await claimDue(this.db, this.lease, limit, this.held.ids());
         for (const run of claimed) this.hand(run, sent);
         if (claimed.length < limit) return;
       }

@@ -21,6 +21,7 @@ import { HeldRuns } from './held-runs.js';
 import { IdMint } from './ids.js';
 import { Inbox } from './inbox.js';
 import { LeaseRenewal } from './lease-renewal.js';
+import { LeaseTerm } from './lease-term.js';
 import { LOG, type Log } from './log.js';
 import { NodeNumberLease } from './node-number.js';
 import { Notifications } from './notifications.js';
@@ -56,8 +57,9 @@ const provide = <T>(type: Type<T>, inject: Provider[] | unknown[], useFactory: (
 const REPOSITORIES = [PlaybookRepository, PlaybookListingRepository, PlaybookTagRepository, ExecutionRepository, ExecutionEventRepository];
 
 const PROVIDERS: Provider[] = [
-  provide(DataSource, [ADDRESS, Settings, LOG], ({ url }: DatabaseAddress, settings: Settings, log: Log) =>
-    createDataSource(url, { poolSize: settings.databasePool, log }).initialize(),
+  provide(LeaseTerm, [Settings], (settings: Settings) => new LeaseTerm(settings.leaseSeconds * 1_000)),
+  provide(DataSource, [ADDRESS, Settings, LeaseTerm, LOG], ({ url }: DatabaseAddress, settings: Settings, lease: LeaseTerm, log: Log) =>
+    createDataSource(url, { poolSize: settings.databasePool, lease, log }).initialize(),
   ),
   ...REPOSITORIES,
   DatabaseProbe,
@@ -66,18 +68,26 @@ const PROVIDERS: Provider[] = [
   CompiledPlaybooks,
   EphemeralRuns,
   provide(Notifications, [ADDRESS, LOG], ({ directUrl }: DatabaseAddress, log: Log) => new Notifications(directUrl, log)),
-  provide(HeldRuns, [CommitSignals], (signals: CommitSignals) => new HeldRuns(signals)),
+  provide(HeldRuns, [CommitSignals, LeaseTerm], (signals: CommitSignals, lease: LeaseTerm) => new HeldRuns(signals, lease)),
   provide(
     BatchWriter,
-    [ADDRESS, CommitSignals, LOG],
-    ({ url }: DatabaseAddress, signals: CommitSignals, log: Log) => new BatchWriter({ url, connections: WRITER_CONNECTIONS, log }, signals),
+    [ADDRESS, LeaseTerm, CommitSignals, LOG],
+    ({ url }: DatabaseAddress, lease: LeaseTerm, signals: CommitSignals, log: Log) =>
+      new BatchWriter({ url, connections: WRITER_CONNECTIONS, lease, log }, signals),
   ),
   provide(PostgresRunStore, [DataSource, BatchWriter], (db: DataSource, writer: BatchWriter) => new PostgresRunStore(db, writer)),
   provide(
     RunQueue,
-    [DataSource, PostgresRunStore, HeldRuns, CommitSignals, Notifications, LOG],
-    (db: DataSource, store: PostgresRunStore, held: HeldRuns, signals: CommitSignals, notifications: Notifications, log: Log) =>
-      new RunQueue(db, store, held, signals, notifications, log),
+    [DataSource, PostgresRunStore, HeldRuns, CommitSignals, Notifications, LeaseTerm, LOG],
+    (
+      db: DataSource,
+      store: PostgresRunStore,
+      held: HeldRuns,
+      signals: CommitSignals,
+      notifications: Notifications,
+      lease: LeaseTerm,
+      log: Log,
+    ) => new RunQueue(db, store, held, signals, notifications, lease, log),
   ),
   provide(
     Inbox,
@@ -87,8 +97,9 @@ const PROVIDERS: Provider[] = [
   ),
   provide(
     LeaseRenewal,
-    [DataSource, HeldRuns, CommitSignals, LOG],
-    (db: DataSource, held: HeldRuns, signals: CommitSignals, log: Log) => new LeaseRenewal(db, held, signals, log),
+    [ADDRESS, LeaseTerm, HeldRuns, CommitSignals, LOG],
+    ({ url }: DatabaseAddress, lease: LeaseTerm, held: HeldRuns, signals: CommitSignals, log: Log) =>
+      new LeaseRenewal(url, lease, held, signals, log),
   ),
   provide(Partitions, [DataSource, LOG], (db: DataSource, log: Log) => new Partitions(db, log)),
   provide(NodeNumberLease, [DataSource, LOG], async (db: DataSource, log: Log) => {
@@ -154,7 +165,7 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     await this.queue.stop();
     await this.writer.close(WRITER_CLOSE_MS);
-    this.leases.stop();
+    await this.leases.stop();
     this.partitions.stop();
     await this.notifications.close();
     await this.nodeNumber.stop().catch((error: unknown) => this.log.warn({ err: error }, 'the node number was not given back'));

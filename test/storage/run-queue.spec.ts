@@ -2,8 +2,6 @@ import { type HeldRun, type UnitSource } from '../../src/engine/ports.js';
 import { COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent } from '../../src/engine/testing/scripted-run.js';
 import { claimDue } from '../../src/storage/claim.js';
 import { RunQueue } from '../../src/storage/run-queue.js';
-import { LeaseRenewal } from '../../src/storage/lease-renewal.js';
-import { SILENT_LOG } from '../../src/storage/log.js';
 import { type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase, openStorage, readStoredRun, type StorageNode } from '../support/storage.js';
 
@@ -112,10 +110,10 @@ describe(RunQueue.name, () => {
     const runs = Array.from({ length: 300 }, nextRun);
     await Promise.all(runs.map((run) => node.queue.offer(run, STARTED).durable));
     await node.db.query(`UPDATE execution SET wake_at = clock_timestamp() + interval '1 hour' WHERE id = $1`, [runs[0]?.id]);
-    const claims = await Promise.all([node, other, node, other].map((from) => claimDue(from.db, 100, [runs[1]?.id ?? ''])));
+    const claims = await Promise.all([node, other, node, other].map((from) => claimDue(from.db, from.lease, 100, [runs[1]?.id ?? ''])));
     const ids = claims.flat().map((held) => held.run.id);
     expect(new Set(ids).size).toBe(ids.length);
-    const rest = await claimDue(node.db, 300, [runs[1]?.id ?? '']);
+    const rest = await claimDue(node.db, node.lease, 300, [runs[1]?.id ?? '']);
     expect(new Set([...ids, ...rest.map((held) => held.run.id)])).toEqual(new Set(runs.slice(2).map((run) => run.id)));
   });
 
@@ -154,7 +152,6 @@ describe(RunQueue.name, () => {
   it('renews the leases of the runs held here, and of no others', async () => {
     const collector = new Collector(node);
     node.queue.consume(collector);
-    const renewal = new LeaseRenewal(node.db, node.held, node.signals, SILENT_LOG);
     const runs = [0, 1].map(() => {
       void node.queue.offer(nextRun(), STARTED).durable.catch(() => undefined);
       const held = collector.taken.at(-1);
@@ -164,7 +161,7 @@ describe(RunQueue.name, () => {
     await Promise.all(runs.map((run) => run.create()));
     await node.db.query(`UPDATE execution SET lease_until = clock_timestamp() - interval '1 hour'`);
     await node.db.query(`UPDATE execution SET lease_token = gen_random_uuid() WHERE id = $1`, [runs[1]?.runId]);
-    await renewal.renew();
+    await node.renewal.renew();
     const rows = await node.db.query<{ id: string; live: boolean }[]>(
       `SELECT id, lease_until > clock_timestamp() AS live FROM execution ORDER BY id`,
     );
@@ -172,7 +169,7 @@ describe(RunQueue.name, () => {
     await other.inbox.deliver('default', runs[0]?.runId ?? '', 'pause', {});
     const told: string[] = [];
     node.signals.onInbox((id) => told.push(id));
-    await renewal.pollInboxes();
+    await node.renewal.pollInboxes();
     expect(told).toContain(runs[0]?.runId);
   });
 });

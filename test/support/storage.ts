@@ -8,6 +8,8 @@ import { createDataSource } from '../../src/storage/data-source.js';
 import { decodeEvent } from '../../src/storage/event-codec.js';
 import { HeldRuns } from '../../src/storage/held-runs.js';
 import { Inbox } from '../../src/storage/inbox.js';
+import { LeaseRenewal } from '../../src/storage/lease-renewal.js';
+import { LeaseTerm } from '../../src/storage/lease-term.js';
 import { type Log, SILENT_LOG } from '../../src/storage/log.js';
 import { Notifications } from '../../src/storage/notifications.js';
 import { runMigrations } from '../../src/storage/run-migrations.js';
@@ -32,24 +34,29 @@ export interface StorageNode {
   readonly held: HeldRuns;
   readonly inbox: Inbox;
   readonly queue: RunQueue;
+  /** Not started. */
+  readonly renewal: LeaseRenewal;
+  readonly lease: LeaseTerm;
   close(): Promise<void>;
 }
 
-/** @param options writerUrl: how the writer reaches the database, where that is not the way everybody goes */
+/** @param options writerUrl: how the writer reaches the database, where that is not the way everybody goes; leaseMs: length of its leases */
 export async function openStorage(
   url: string,
-  options: { writerUrl?: string; log?: Log; connections?: number } = {},
+  options: { writerUrl?: string; log?: Log; connections?: number; leaseMs?: number } = {},
 ): Promise<StorageNode> {
   const log = options.log ?? SILENT_LOG;
-  const db = createDataSource(url, { poolSize: 4, log });
+  const lease = new LeaseTerm(options.leaseMs ?? 15_000);
+  const db = createDataSource(url, { poolSize: 4, lease, log });
   await db.initialize();
   const signals = new CommitSignals();
-  const writer = new BatchWriter({ url: options.writerUrl ?? url, connections: options.connections ?? 2, log }, signals);
+  const writer = new BatchWriter({ url: options.writerUrl ?? url, connections: options.connections ?? 2, lease, log }, signals);
   const store = new PostgresRunStore(db, writer);
   const notifications = new Notifications(url, log);
   await notifications.start();
-  const held = new HeldRuns(signals);
-  const queue = new RunQueue(db, store, held, signals, notifications, log);
+  const held = new HeldRuns(signals, lease);
+  const queue = new RunQueue(db, store, held, signals, notifications, lease, log);
+  const renewal = new LeaseRenewal(url, lease, held, signals, log);
   const inbox = new Inbox(db, signals, notifications, queue.wake);
   return {
     db,
@@ -60,8 +67,11 @@ export async function openStorage(
     held,
     inbox,
     queue,
+    renewal,
+    lease,
     close: async () => {
       await queue.stop();
+      await renewal.stop();
       await writer.close(1_000);
       await notifications.close();
       await db.destroy();

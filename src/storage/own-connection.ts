@@ -1,0 +1,69 @@
+import pg from 'pg';
+import { connectionOptions } from './connection-options.js';
+import { type LeaseTerm } from './lease-term.js';
+import { type Log } from './log.js';
+
+/** What a connection of one purpose is for. */
+export interface OwnConnectionOptions {
+  readonly url: string;
+  /** Shown in pg_stat_activity as `showrunner:<role>`. */
+  readonly role: string;
+  readonly lease: LeaseTerm;
+  readonly log: Log;
+  /** Statements of the session, once it is open. */
+  readonly session?: string;
+  /** Longest wait for an answer: it fires where the server does not answer at all. */
+  readonly answerWithinMs: number;
+}
+
+/** A connection that serves one purpose and no pool: opened when needed, opened anew after it was dropped. */
+export class OwnConnection {
+  private client: pg.Client | null = null;
+
+  constructor(private readonly options: OwnConnectionOptions) {}
+
+  /** Resolves once the connection can be used. Nothing was sent where it rejects. */
+  async open(): Promise<void> {
+    if (this.client !== null) return;
+    const { url, role, lease, log, session, answerWithinMs } = this.options;
+    const client = new pg.Client({ ...connectionOptions(url, role, lease), query_timeout: answerWithinMs });
+    // An error outside of a query; a query under way rejects by itself.
+    client.on('error', (error) => {
+      log.warn({ err: error, role }, 'a database connection was lost');
+      if (this.client === client) this.drop();
+    });
+    client.on('end', () => {
+      if (this.client === client) this.client = null;
+    });
+    try {
+      await client.connect();
+      if (session !== undefined) await client.query(session);
+    } catch (error) {
+      destroy(client);
+      throw error;
+    }
+    this.client = client;
+  }
+
+  async query<Row extends pg.QueryResultRow>(config: pg.QueryConfig): Promise<Row[]> {
+    if (this.client === null) throw new Error(`the ${this.options.role} connection is not open`);
+    return (await this.client.query<Row>(config)).rows;
+  }
+
+  /** Cuts the connection without a word: what it was doing has an unknown outcome. */
+  drop(): void {
+    if (this.client !== null) destroy(this.client);
+    this.client = null;
+  }
+
+  async close(): Promise<void> {
+    const client = this.client;
+    this.client = null;
+    await client?.end();
+  }
+}
+
+function destroy(client: pg.Client): void {
+  // end() would wait for a server that may never answer.
+  client.connection.stream.destroy();
+}
