@@ -22,6 +22,10 @@ import { Performer } from './performer.js';
 
 /** Events a run may decide ahead of its last commit (D17). */
 const RUN_AHEAD_EVENTS = 256;
+const RUN_AHEAD_CHARACTERS = 1024 * 1024;
+
+/** What D16 counts as progress: something ended, or a wait began; not a mere start. */
+const PROGRESS: ReadonlySet<RunEvent['type']> = new Set(['step_completed', 'step_failed', 'step_skipped', 'action_retry']);
 
 export interface OrchestratorOptions {
   readonly store: RunStore;
@@ -42,13 +46,16 @@ export interface OrchestratorOptions {
  */
 export class Orchestrator implements UnitSource {
   readonly runId: string;
+  private readonly held: HeldRun;
   private readonly state: RunState;
   private readonly facts: RunFacts;
   private readonly performer: Performer;
   /** Decided and not yet handed to the store. */
   private pending: RunEvent[] = [];
   /** Handed to the store, outcome unknown. */
-  private inFlight: { readonly events: readonly RunEvent[]; readonly unit: Unit } | null = null;
+  private inFlight: { readonly events: readonly RunEvent[]; readonly characters: number; readonly unit: Unit } | null = null;
+  /** Size of what is pending. */
+  private pendingCharacters = 0;
   private committedSeq: number;
   private created: boolean;
   private finish: Decision['finish'] = null;
@@ -56,20 +63,23 @@ export class Orchestrator implements UnitSource {
   private mustContinue = false;
   private isOver = false;
   private releasing = false;
-  private refusedBefore = false;
+  /** Units of this run that were refused. From the first on nothing is decided any more: it only ends. */
+  private refusals = 0;
+  private continuing = false;
   private seenInbox: number;
   private progress: number;
-  private recordsProgress = false;
   private readonly barriers: { readonly seq: number; readonly perform: Perform }[] = [];
   private readonly timers = new Map<number, { readonly cancel: () => void; readonly dueAt: number; readonly since: number }>();
 
   constructor(
-    private readonly held: HeldRun,
+    held: HeldRun,
     private readonly playbook: CompiledPlaybook,
     private readonly options: OrchestratorOptions,
   ) {
     const { run, history } = held;
     this.runId = run.id;
+    // Folded below, and not kept: a long history would be held twice.
+    this.held = { ...held, history: null };
     const workload = run.workload ?? mergeWorkload(playbook.playbook.workload, run.parameters, run.merge);
     this.state = history ? foldEvents(playbook, workload, history.events) : newRunState(playbook, workload);
     this.facts = { executionId: run.id, parameters: run.parameters, metadata: run.metadata, env: options.facts.env };
@@ -77,12 +87,12 @@ export class Orchestrator implements UnitSource {
     this.created = history !== null;
     this.seenInbox = history?.inboxConsumed ?? 0;
     this.progress = history?.row.progress ?? 0;
-    this.performer = new Performer(playbook, held, options.clock, (stimulus) => this.feed(stimulus));
+    this.performer = new Performer(playbook, this.held, options.clock, (stimulus) => this.feed(stimulus));
   }
 
   /** Begins: a run born here decides its start, a claimed one picks up what was under way and reads its inbox. */
   start(): void {
-    if (!this.held.history) return this.feed({ kind: 'start' });
+    if (!this.created) return this.feed({ kind: 'start' });
     this.guard(() => {
       this.carryOut(resume(this.playbook, this.state, this.facts, this.options.world));
       this.readInbox();
@@ -107,6 +117,11 @@ export class Orchestrator implements UnitSource {
     this.options.store.announce(this);
   }
 
+  /** Nothing the world can see goes on past the lease (D13); a run that only computes may wait for its next commit to tell. */
+  checkLease(): void {
+    if (!this.isOver && this.performer.isBusy && !this.options.holdsLease()) this.close('lost');
+  }
+
   /** The lease is lost or the node must not go on: stops at once and writes nothing. */
   drop(): void {
     if (!this.isOver) this.close('lost');
@@ -114,8 +129,8 @@ export class Orchestrator implements UnitSource {
 
   takeUnit(): Unit | null {
     if (this.isOver || this.inFlight) return null;
-    // A release waits for nothing and takes nothing along that is still to be decided.
-    const ends = this.finish && !this.releasing ? this.finish : null;
+    // A run that is over ends, also where it was to be given back.
+    const ends = this.finish;
     const events = this.pending;
     if (events.length === 0 && !ends && !this.release && this.created) return null;
     this.pending = [];
@@ -132,10 +147,10 @@ export class Orchestrator implements UnitSource {
       end: ends ? { result: ends.result } : null,
       release: ends ? null : this.release,
       seenInbox: this.seenInbox,
-      recordsProgress: this.recordsProgress,
+      recordsProgress: events.some((event) => PROGRESS.has(event.type)),
     };
-    this.recordsProgress = false;
-    this.inFlight = { events, unit };
+    this.inFlight = { events, characters: this.pendingCharacters, unit };
+    this.pendingCharacters = 0;
     return unit;
   }
 
@@ -152,10 +167,11 @@ export class Orchestrator implements UnitSource {
         case 'inbox_moved':
           // Nothing was written. The run is still ours: take the events back, hear what was said, decide again (D6).
           this.pending = [...flight.events, ...this.pending];
-          this.finish = null;
+          this.pendingCharacters += flight.characters;
+          if (this.refusals === 0) this.finish = null;
           return this.readInbox();
         case 'refused':
-          return this.refused(flight.unit, outcome.reason);
+          return this.refused(flight.events, outcome.reason);
       }
     });
   }
@@ -166,35 +182,55 @@ export class Orchestrator implements UnitSource {
     if (unit.end) return this.close('ended');
     if (unit.release) return this.close('released');
     while (this.barriers.length > 0 && this.barriers[0]!.seq <= this.committedSeq) this.perform(this.barriers.shift()!.perform);
-    if (this.mustContinue) this.feed({ kind: 'continue' });
+    this.continueSoon();
     this.announceIfNeeded();
   }
 
-  /** PostgreSQL will never store the unit: its results become failures without user data; if even that fails, poison. */
-  private refused(unit: Unit, reason: string): void {
+  /**
+   * The store will never take these events: their results become failures without user data, and the run ends; if even that
+   * is refused it ends as poison, and if that is refused too its lease is left to expire (D7). A cancel that was heard stays
+   * one: nothing but CANCELLED may end such a run.
+   */
+  private refused(events: readonly RunEvent[], reason: string): void {
     this.stopPerforming();
-    if (!this.created || this.refusedBefore) {
-      if (!this.created) return this.close('refused');
-      this.pending = [this.failureEvent('poison', `The execution could not be recorded: ${reason}`)];
-    } else {
-      const steps = unit.events.filter((event) => event.type === 'step_completed');
-      this.pending = steps.map(({ step, stepType, wave, attempt, durationMs }): RunEvent => {
-        const error = errorDetails('result_not_storable', 'The result cannot be stored.', step);
-        return { type: 'step_failed', step, stepType, wave, attempt, durationMs, error, handled: false, edges: [], vars: null, saves: [] };
-      });
-      this.pending.push(this.failureEvent('result_not_storable', `A result cannot be stored: ${reason}`, steps[0]?.step));
+    if (!this.created) return this.close('refused');
+    this.refusals += 1;
+    if (this.refusals > 2) {
+      this.options.fault(new Error(`the end of the run was refused: ${reason}`));
+      return this.close('lost');
     }
-    this.refusedBefore = true;
-    const terminal = this.pending.pop()!;
-    this.finish = { event: terminal as NonNullable<Decision['finish']>['event'], result: null };
-    this.state.status = 'failed';
+    const cancel = [...events, ...this.pending].find((event) => event.type === 'cancel_requested');
+    const isFirst = this.refusals === 1;
+    const steps = isFirst ? events.filter((event) => event.type === 'step_completed') : [];
+    const code = isFirst ? 'result_not_storable' : 'poison';
+    const error = errorDetails(code, `The execution could not be recorded: ${reason}`, steps[0]?.step ?? null);
+    this.pending = steps.map(({ step, stepType, wave, attempt, durationMs }): RunEvent => {
+      const details = errorDetails('result_not_storable', 'The result cannot be stored.', step);
+      return {
+        type: 'step_failed',
+        step,
+        stepType,
+        wave,
+        attempt,
+        durationMs,
+        error: details,
+        handled: false,
+        edges: [],
+        vars: null,
+        saves: [],
+      };
+    });
+    this.pendingCharacters = 0;
+    this.state.failure = error;
+    this.finish = { event: { type: 'execution_failed', error, others: [] }, result: null };
+    if (cancel) this.endAsCancelled(cancel);
+    else if (this.state.cancel) this.finish = { event: { type: 'execution_cancelled', reason: this.state.cancel.reason }, result: null };
     this.options.store.announce(this);
   }
 
-  private failureEvent(code: RunErrorDetails['code'], message: string, step?: string): RunEvent {
-    const error = errorDetails(code, message, step ?? null);
-    this.state.failure = error;
-    return { type: 'execution_failed', error, others: [] };
+  private endAsCancelled(request: Extract<RunEvent, { type: 'cancel_requested' }>): void {
+    this.pending.push(request);
+    this.finish = { event: { type: 'execution_cancelled', reason: request.reason }, result: null };
   }
 
   private receive(messages: readonly InboxMessage[]): void {
@@ -203,43 +239,59 @@ export class Orchestrator implements UnitSource {
       if (message.inboxSeq <= this.seenInbox) continue;
       this.seenInbox = message.inboxSeq;
       if (message.kind !== 'cancel') continue;
-      const { reason, force } = message.payload;
-      this.carryOut(this.decide({ kind: 'cancel', reason: typeof reason === 'string' ? reason : null, force: force === true }));
+      const { force } = message.payload;
+      const reason = typeof message.payload['reason'] === 'string' ? message.payload['reason'] : null;
+      if (this.refusals > 0) this.endAsCancelled({ type: 'cancel_requested', reason, force: force === true });
+      else this.carryOut(this.decide({ kind: 'cancel', reason, force: force === true }));
     }
     // A release or an end that met unread inbox is decided again even where the messages changed nothing.
-    if (this.releasing) this.options.store.announce(this);
+    if (this.releasing || this.refusals > 0) this.options.store.announce(this);
     else this.carryOut(this.decide({ kind: 'continue' }));
   }
 
   private feed(stimulus: Stimulus): void {
-    if (this.isOver || this.releasing) return;
+    if (this.isOver || this.releasing || this.refusals > 0) return;
     this.guard(() => this.carryOut(this.decide(stimulus)));
   }
 
   private decide(stimulus: Stimulus): Decision {
     if (stimulus.kind === 'continue') this.mustContinue = false;
-    if (stimulus.kind === 'settled') this.recordsProgress = true;
     return decide(this.playbook, this.state, this.facts, this.options.world, stimulus);
   }
 
   private carryOut(decision: Decision): void {
     for (const event of decision.events) this.pending.push(event);
+    this.pendingCharacters += decision.characters;
     for (const step of decision.aborts) this.performer.abort(step, 'cancelled');
     for (const timer of decision.timers) this.arm(timer.step, timer.wave, timer.dueAt);
     for (const [step] of this.timers) if (!this.state.running.has(step)) this.disarm(step);
     this.dropStaleBarriers();
     for (const perform of decision.performs) {
-      // An effect begins only after everything it depends on is committed (D20); pure steps run ahead.
-      if (perform.effect && this.state.seq > this.committedSeq) this.barriers.push({ seq: this.state.seq, perform });
+      // An effect begins only after everything it depends on is committed (D20); pure steps run ahead, within bounds (D17).
+      if (this.state.seq > this.committedSeq && (perform.effect || this.isFarAhead())) this.barriers.push({ seq: this.state.seq, perform });
       else this.perform(perform);
     }
     if (decision.finish) this.finish = decision.finish;
     if (decision.more) {
       this.mustContinue = true;
-      const ahead = this.state.seq - this.committedSeq;
-      if (ahead < RUN_AHEAD_EVENTS) this.options.clock.after(0, () => this.mustContinue && this.feed({ kind: 'continue' }));
+      this.continueSoon();
     }
     this.announceIfNeeded();
+  }
+
+  private isFarAhead(): boolean {
+    const characters = this.pendingCharacters + (this.inFlight?.characters ?? 0);
+    return this.state.seq - this.committedSeq >= RUN_AHEAD_EVENTS || characters >= RUN_AHEAD_CHARACTERS;
+  }
+
+  /** Goes on with a bounded decision in a turn of its own, so that no run holds the process; far ahead, after the next commit. */
+  private continueSoon(): void {
+    if (!this.mustContinue || this.continuing || this.isFarAhead()) return;
+    this.continuing = true;
+    this.options.clock.after(0, () => {
+      this.continuing = false;
+      if (this.mustContinue) this.feed({ kind: 'continue' });
+    });
   }
 
   private announceIfNeeded(): void {
@@ -250,7 +302,7 @@ export class Orchestrator implements UnitSource {
     for (let at = this.barriers.length - 1; at >= 0; at--) {
       const { step, wave } = this.barriers[at]!.perform;
       if (this.state.running.get(step)?.wave !== wave) this.barriers.splice(at, 1);
-      else if (this.state.cancel) {
+      else if (this.state.cancel || this.state.failure) {
         const { perform } = this.barriers.splice(at, 1)[0]!;
         this.performer.refuse(perform);
       }
@@ -295,7 +347,7 @@ export class Orchestrator implements UnitSource {
 
   /** A run waits where every live token is parked; the earliest due time is shown. */
   private waitingFor(): WaitingFor | null {
-    if (this.timers.size === 0 || this.timers.size < this.state.running.size || this.state.armed.size > 0) return null;
+    if (this.timers.size === 0 || this.timers.size < this.state.running.size || this.mustContinue) return null;
     const [step, timer] = [...this.timers].reduce((first, each) => (each[1].dueAt < first[1].dueAt ? each : first));
     return { kind: 'retry', name: this.playbook.steps[step]!.name, since: timer.since, until: timer.dueAt };
   }

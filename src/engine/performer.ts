@@ -41,7 +41,12 @@ export class Performer {
     });
   }
 
-  /** Settles an attempt that never begins, because the run is being cancelled. */
+  /** Whether an attempt is under way. */
+  get isBusy(): boolean {
+    return this.attempts.size > 0;
+  }
+
+  /** Settles an attempt that never begins, because the run is being cancelled or has failed. */
   refuse(perform: Perform): void {
     const failure = new StepFailure('cancelled', 'The step was not begun.', { retryable: false });
     queueMicrotask(() =>

@@ -1,53 +1,97 @@
-import { type Json } from './values.js';
-
-/** Largest step value that is recorded, in bytes of JSON. */
+/** Largest value that is recorded, in bytes of JSON. */
 export const MAX_RESULT_BYTES = 16 * 1024 * 1024;
-const MAX_DEPTH = 64;
+/** Deepest value of a step. What is recorded around values (events, edges, results of several branches) may be deeper. */
+const VALUE_DEPTH = 64;
+export const RECORD_DEPTH = 200;
+/** Characters of JSON that can never have more bytes than allowed: a UTF-16 unit takes at most three, or six where it is escaped. */
+const SURELY_SMALL = MAX_RESULT_BYTES / 6;
 
 export type StorabilityFault = { readonly code: 'result_not_storable' | 'result_too_large'; readonly message: string };
 
 /**
- * Whether a value can be recorded (D7): JSON types only, no NUL and no lone surrogate in texts and keys, at most 64 levels,
- * finite numbers, at most 16 MiB. Null means it can.
+ * Whether a step's value can be recorded (D7): JSON types only, no NUL and no lone surrogate in texts and keys, at most 64
+ * levels, finite numbers, at most 16 MiB, no key __proto__. Null means it can.
  */
 export function storabilityFault(value: unknown): StorabilityFault | null {
-  const reason = unstorable(value, 1);
-  if (reason) return { code: 'result_not_storable', message: `The value ${reason}.` };
-  const size = JSON.stringify(value as Json).length;
-  if (size <= MAX_RESULT_BYTES / 4) return null; // at most four bytes a UTF-16 unit: no need to count
-  const bytes = Buffer.byteLength(JSON.stringify(value as Json));
-  return bytes > MAX_RESULT_BYTES
-    ? { code: 'result_too_large', message: `The value has ${bytes} bytes, ${MAX_RESULT_BYTES} are allowed.` }
-    : null;
+  return new StorabilityCheck(VALUE_DEPTH, false).faultOf(value);
 }
 
-function unstorable(value: unknown, depth: number): string | null {
-  switch (typeof value) {
-    case 'string':
-      return textFault(value);
-    case 'number':
-      return Number.isFinite(value) ? null : 'holds a number that JSON does not have';
-    case 'boolean':
-      return null;
-    case 'object':
-      break;
-    default:
-      return `holds a ${typeof value}`;
+/** The same for what is recorded around values; fields that are undefined are left out by JSON and by a replay alike. */
+export function recordFault(record: unknown): StorabilityFault | null {
+  return new StorabilityCheck(RECORD_DEPTH, true).faultOf(record);
+}
+
+/** A text with whatever cannot be stored replaced, for prints: they must not cost the value they came with. */
+export function storableText(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\ufffd');
+}
+
+/** One walk over a value: finds the first fault, and stops once it has seen more than may be stored at all. */
+export class StorabilityCheck {
+  /** Characters of JSON seen so far, without escapes: a lower bound of its bytes. */
+  characters = 0;
+
+  constructor(
+    private readonly depth: number,
+    private readonly leavesOut: boolean,
+  ) {}
+
+  faultOf(value: unknown): StorabilityFault | null {
+    const reason = this.unstorable(value, 1);
+    if (reason !== null) return { code: 'result_not_storable', message: `The value ${reason}.` };
+    // A value that shares parts with itself can be huge as JSON: its text is only made once it is known to be bounded.
+    if (this.characters > MAX_RESULT_BYTES) return tooLarge();
+    if (this.characters <= SURELY_SMALL) return null;
+    return Buffer.byteLength(JSON.stringify(value)) > MAX_RESULT_BYTES ? tooLarge() : null;
   }
-  if (value === null) return null;
-  if (depth > MAX_DEPTH) return `is nested deeper than ${MAX_DEPTH} levels`;
-  if (Array.isArray(value)) {
-    for (const entry of value) {
-      const fault = unstorable(entry, depth + 1);
-      if (fault) return fault;
+
+  private unstorable(value: unknown, depth: number): string | null {
+    switch (typeof value) {
+      case 'string':
+        this.characters += value.length + 2;
+        return textFault(value);
+      case 'number':
+        this.characters += 1;
+        return Number.isFinite(value) ? null : 'holds a number that JSON does not have';
+      case 'boolean':
+        this.characters += 4;
+        return null;
+      case 'object':
+        break;
+      default:
+        return `holds a ${typeof value}`;
+    }
+    this.characters += 2;
+    if (value === null) return null;
+    if (depth > this.depth) return `is nested deeper than ${this.depth} levels`;
+    return Array.isArray(value) ? this.listFault(value, depth + 1) : this.mappingFault(value as Record<string, unknown>, depth + 1);
+  }
+
+  private listFault(list: readonly unknown[], depth: number): string | null {
+    for (const entry of list) {
+      const fault = this.unstorable(entry, depth);
+      if (fault !== null) return fault;
+      this.characters += 1;
+      if (this.characters > MAX_RESULT_BYTES) return null;
     }
     return null;
   }
-  for (const [key, entry] of Object.entries(value)) {
-    const fault = (key === '__proto__' ? 'has the key __proto__' : textFault(key)) ?? unstorable(entry, depth + 1);
-    if (fault) return fault;
+
+  private mappingFault(mapping: Record<string, unknown>, depth: number): string | null {
+    for (const key of Object.keys(mapping)) {
+      const entry = mapping[key];
+      if (entry === undefined && this.leavesOut) continue;
+      const fault = (key === '__proto__' ? 'has the key __proto__' : textFault(key)) ?? this.unstorable(entry, depth);
+      if (fault !== null) return fault;
+      this.characters += key.length + 4;
+      if (this.characters > MAX_RESULT_BYTES) return null;
+    }
+    return null;
   }
-  return null;
+}
+
+function tooLarge(): StorabilityFault {
+  return { code: 'result_too_large', message: `The value has more than ${MAX_RESULT_BYTES} bytes of JSON.` };
 }
 
 function textFault(text: string): string | null {

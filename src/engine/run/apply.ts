@@ -17,7 +17,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     case 'step_started': {
       const step = playbook.byName.get(event.step)!;
       const arrived = disarm(state, step);
-      begin(state, step, event.wave);
+      begin(state, playbook, step, event.wave);
       state.running.set(step.index, {
         step: step.index,
         wave: event.wave,
@@ -39,7 +39,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     }
     case 'step_completed': {
       const step = playbook.byName.get(event.step)!;
-      const arrivedFrom = leave(state, step, event.wave);
+      const arrivedFrom = leave(state, playbook, step, event.wave);
       const meta = metaOf(event);
       state.settled[step.index] = {
         wave: event.wave,
@@ -47,11 +47,11 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
         value: event.value,
         error: event.error?.message ?? null,
         meta,
-        isLeaf: event.edges.length === 0,
+        // An edge to a terminal step that has run leads nowhere.
+        isLeaf: event.edges.every(({ to }) => state.terminalRan && to === playbook.terminal?.name),
       };
       publish(state, event.vars, event.saves);
       if (step === playbook.terminal) {
-        state.terminalRan = true;
         state.lastSteps = [...new Set(arrivedFrom)].filter((from) => from >= 0).sort((a, b) => a - b);
         if (!event.bareEnd) state.terminalResult = event.value;
       }
@@ -60,7 +60,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     }
     case 'step_failed': {
       const step = playbook.byName.get(event.step)!;
-      leave(state, step, event.wave);
+      leave(state, playbook, step, event.wave);
       state.settled[step.index] = { wave: event.wave, status: 'error', value: null, error: event.error.message, meta: null, isLeaf: false };
       publish(state, event.vars, event.saves);
       if (event.handled) takeEdges(state, playbook, step, event.edges, event.error);
@@ -114,21 +114,22 @@ function disarm(state: RunState, step: CompiledStep): ArmedStep | undefined {
   return armed;
 }
 
-function begin(state: RunState, step: CompiledStep, wave: number): void {
+function begin(state: RunState, playbook: CompiledPlaybook, step: CompiledStep, wave: number): void {
+  if (step === playbook.terminal) state.terminalRan = true;
   state.fired[step.index] = wave;
   state.firedInAll += 1;
   state.currentStep = step.name;
 }
 
 /** A step settles: it was running, or fires and settles in one event. Returns the steps whose arrivals had armed it. */
-function leave(state: RunState, step: CompiledStep, wave: number): readonly number[] {
+function leave(state: RunState, playbook: CompiledPlaybook, step: CompiledStep, wave: number): readonly number[] {
   const firing = state.running.get(step.index);
   if (firing) {
     state.running.delete(step.index);
     return firing.arrivedFrom;
   }
   const armed = disarm(state, step);
-  begin(state, step, wave);
+  begin(state, playbook, step, wave);
   return armed?.arrivals.map((arrival) => arrival.from) ?? [];
 }
 
@@ -146,7 +147,11 @@ function takeEdges(
   edges: readonly TakenEdge[],
   error: ArmedStep['arrivals'][number]['error'],
 ): void {
-  for (const edge of edges) arm(state, playbook.byName.get(edge.to)!, step.index, edge.data, error);
+  for (const { to, data } of edges) {
+    const target = playbook.byName.get(to)!;
+    // The terminal step runs once: where its own failure is handled, no way leads back to it.
+    if (target !== playbook.terminal || !state.terminalRan) arm(state, target, step.index, data, error);
+  }
 }
 
 function metaOf(event: Extract<RunEvent, { type: 'step_completed' }>): Json {

@@ -3,8 +3,10 @@ import { type Scope, TemplateReference } from '../template/scope.js';
 import { isObject, type Json, type JsonObject, own } from '../values.js';
 
 /** Paths of `assert.expects` that are neither in the inputs nor anywhere in the context (playbook language §9). */
-export function missingInputs(spec: AssertSpec, inputs: JsonObject, scope: Scope): string[] {
+export function missingInputs(spec: AssertSpec, inputs: JsonObject, auth: Json, scope: Scope): string[] {
   return unmet(spec.expects, (path) => {
+    // Credentials are declared here and never read.
+    if (path[0] === 'auth' && path.length === 2 && isObject(auth) && Object.hasOwn(auth, path[1]!)) return {};
     const inInputs = walk(inputs, path) ?? (path[0] === 'data' ? walk(inputs, path.slice(1)) : undefined);
     return inInputs ?? walkScope(scope, path);
   });

@@ -1,9 +1,10 @@
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
+import { storableText } from '../storability.js';
 import { StepFailure } from '../step-executor.js';
 import { type Json, type JsonObject } from '../values.js';
 import { type AttemptOutcome, Deciding, type Decision, type DecisionWorld, type Stimulus } from './decision.js';
 import { detailsOf, errorView } from './failures.js';
-import { elapsed, fireStep, performOf } from './fire.js';
+import { elapsed, fireStep, LOOP_LIMITS, performOf } from './fire.js';
 import { readySteps } from './joins.js';
 import { resultOf } from './result.js';
 import { retryDelayMs, retryVerdict } from './retry.js';
@@ -13,6 +14,7 @@ import { completeStep, failStep, outcomeView, scopeOf, type Settling } from './s
 
 /** One decision adds about this many events at most, so that no playbook holds the process (R14). */
 const EVENTS_PER_DECISION = 64;
+const CHARACTERS_PER_DECISION = 256 * 1024;
 
 /**
  * The heart of the engine: what a run does next, given its state and one stimulus. Deterministic: clock, randomness and
@@ -28,6 +30,7 @@ export function decide(playbook: CompiledPlaybook, state: RunState, facts: RunFa
 /** What a claimed run picks up again: attempts that were under way, and parked retries with their due times. */
 export function resume(playbook: CompiledPlaybook, state: RunState, facts: RunFacts, world: DecisionWorld): Decision {
   const deciding = new Deciding(playbook, state, facts, world);
+  if (state.status === 'pending') deciding.emit({ type: 'execution_started' });
   for (const firing of [...state.running.values()]) {
     const step = playbook.steps[firing.step]!;
     if (state.cancel) deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave: firing.wave, reason: 'cancelled' });
@@ -84,15 +87,22 @@ function settle(deciding: Deciding, firing: Firing, outcome: AttemptOutcome, dur
     arrivedError: firing.arrivedError,
     durationMs,
     rendering,
-    logs: outcome.ok ? outcome.result.logs : outcome.failure.logs,
+    logs: storableLogs(outcome.ok ? outcome.result.logs : outcome.failure.logs),
     started: true,
     passed: false,
   };
-  if (!outcome.ok && state.cancel) {
-    deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave: firing.wave, reason: 'cancelled' });
+  const isNotBegun = !outcome.ok && state.failure !== null && outcome.failure.code === 'cancelled';
+  if (isNotBegun || (!outcome.ok && state.cancel)) {
+    deciding.emit({
+      type: 'step_skipped',
+      step: step.name,
+      stepType: step.type,
+      wave: firing.wave,
+      reason: state.cancel ? 'cancelled' : 'failure',
+    });
     return;
   }
-  const verdict = state.failure || state.cancel ? 'keep' : verdictOf(deciding, settling, outcome);
+  const verdict = state.failure || state.cancel || state.seq >= LOOP_LIMITS.events ? 'keep' : verdictOf(deciding, settling, outcome);
   if (verdict === 'again') {
     const { policy } = step.action!.retry!;
     const delayMs = retryDelayMs(policy, firing.attempt, () => world.random());
@@ -107,6 +117,7 @@ function settle(deciding: Deciding, firing: Firing, outcome: AttemptOutcome, dur
       delayMs,
       dueAt,
       error: outcome.ok ? null : detailsOf(outcome.failure, { step: step.name, stepType: step.type, attempt: firing.attempt }),
+      ...(rendering.warnings.length > 0 ? { warnings: rendering.warnings } : {}),
       ...(settling.logs ? { logs: settling.logs } : {}),
     });
     deciding.decision.timers.push({ step: firing.step, wave: firing.wave, dueAt });
@@ -118,6 +129,10 @@ function settle(deciding: Deciding, firing: Firing, outcome: AttemptOutcome, dur
     );
   } else if (outcome.ok) completeStep(deciding, settling, outcome.result.value);
   else failStep(deciding, settling, outcome.failure);
+}
+
+function storableLogs(logs: string | undefined): string | undefined {
+  return logs === undefined ? undefined : storableText(logs);
 }
 
 function verdictOf(deciding: Deciding, settling: Settling, outcome: AttemptOutcome): ReturnType<typeof retryVerdict> {
@@ -164,7 +179,7 @@ function goOn(deciding: Deciding): void {
       if (state.failure) break;
       fireStep(deciding, step);
     }
-    if (decision.events.length >= EVENTS_PER_DECISION) {
+    if (decision.events.length >= EVENTS_PER_DECISION || decision.characters >= CHARACTERS_PER_DECISION) {
       decision.more = true;
       return;
     }

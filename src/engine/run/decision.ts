@@ -1,5 +1,6 @@
 import { type CompiledPlaybook } from '../playbook/compile.js';
-import { type StepFailure, type StepResult } from '../step-executor.js';
+import { RECORD_DEPTH, StorabilityCheck } from '../storability.js';
+import { StepFailure, type StepResult } from '../step-executor.js';
 import { Rendering } from '../template/rendering.js';
 import { type Json } from '../values.js';
 import { applyEvent } from './apply.js';
@@ -59,11 +60,13 @@ export interface Decision {
   finish: { readonly event: TerminalEvent; readonly result: Json } | null;
   /** True where the bound of one decision was reached: feed `continue`. */
   more: boolean;
+  /** About how many characters of JSON the events have: what run-ahead is bounded by (D17). */
+  characters: number;
 }
 
 /** One decision in the making: the state it changes, and what it collects. */
 export class Deciding {
-  readonly decision: Decision = { events: [], performs: [], timers: [], aborts: [], finish: null, more: false };
+  readonly decision: Decision = { events: [], performs: [], timers: [], aborts: [], finish: null, more: false, characters: 0 };
 
   constructor(
     readonly playbook: CompiledPlaybook,
@@ -75,6 +78,18 @@ export class Deciding {
   emit(event: RunEvent): void {
     this.decision.events.push(event);
     applyEvent(this.state, this.playbook, event);
+  }
+
+  /**
+   * Whether what a step is about to record can be stored, wherever it came from (D7); asked before the event is made, so that
+   * a value that cannot fails its step and not the run's unit.
+   * @throws StepFailure result_not_storable, result_too_large
+   */
+  checkStorable(record: readonly unknown[]): void {
+    const check = new StorabilityCheck(RECORD_DEPTH, true);
+    const fault = check.faultOf(record);
+    if (fault) throw new StepFailure(fault.code, fault.message, { retryable: false });
+    this.decision.characters += check.characters;
   }
 
   /** A rendering session for one step: its own budget and its own now(). */

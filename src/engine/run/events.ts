@@ -60,6 +60,7 @@ export type RunEvent =
       readonly inputs: JsonObject;
       /** Rendered request of the step kind, JSON, redacted. */ readonly request: Json;
       /** Per attempt, where the playbook names one. */ readonly timeoutMs?: number;
+      readonly warnings?: readonly string[];
     })
   | (StepEvent &
       StepOutcome & {
@@ -104,6 +105,7 @@ export type RunEvent =
       /** Epoch milliseconds at which attempt + 1 is due. */
       readonly dueAt: number;
       readonly error: RunErrorDetails | null;
+      readonly warnings?: readonly string[];
       readonly logs?: string;
     })
   | { readonly type: 'cancel_requested'; readonly reason: string | null; readonly force: boolean }

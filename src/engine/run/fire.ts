@@ -64,6 +64,7 @@ function startAction(
   const performer = action.performer!;
   const request = performer.does === 'step' ? performer.kind.render(performer.config, inputs, scope, rendering) : null;
   const timeoutMs = timeoutOf(step, scope, rendering);
+  deciding.checkStorable([inputs, request]);
   deciding.emit({
     type: 'step_started',
     step: step.name,
@@ -73,8 +74,9 @@ function startAction(
     inputs,
     request,
     ...(timeoutMs === null ? {} : { timeoutMs }),
+    ...(rendering.warnings.length > 0 ? { warnings: [...rendering.warnings] } : {}),
   });
-  if (performer.does === 'save') completeStep(deciding, settling(inputs, { started: true }), null);
+  if (performer.does === 'save') completeStep(deciding, settling(inputs, { started: true }), inputs);
   else deciding.decision.performs.push(performOf(step, deciding.state.running.get(step.index)!));
 }
 
@@ -117,7 +119,7 @@ function scopeOfInputs(deciding: Deciding, inputs: JsonObject, error: RunErrorDe
 function checkExpects(deciding: Deciding, step: CompiledStep, inputs: JsonObject, scope: RunScope, rendering: Rendering): void {
   const assert = step.action?.assert;
   if (!assert || assert.expects.length === 0) return;
-  const missing = missingInputs(assert, inputs, scope);
+  const missing = missingInputs(assert, inputs, step.action?.definition.auth ?? null, scope);
   if (missing.length === 0) return;
   const message = `The inputs lack ${missing.join(', ')}.`;
   if ((assert.mode ?? deciding.world.assertMode) === 'warn') rendering.warn(`assert.expects: ${message}`);

@@ -6,6 +6,7 @@ import { type RunState } from './run-state.js';
  * while the run lives; the caller keeps it from falling (playbook language §11.2).
  */
 export function progressOf(state: RunState, playbook: CompiledPlaybook): number {
+  if (state.status === 'pending') return 0;
   const units = playbook.progressUnits;
   const done = units.filter((step) => !isAhead(state, playbook, step)).length;
   return Math.min(99, Math.floor((100 * done) / units.length));

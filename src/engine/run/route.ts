@@ -40,8 +40,10 @@ export function takenEdges(step: CompiledStep, override: readonly string[] | nul
 }
 
 function overrideEdge(step: CompiledStep, override: readonly string[]): TakenEdge[] {
-  const next = override[override.indexOf(step.name) + 1];
-  return next === undefined ? [] : [{ to: next, data: {} }];
+  const at = override.indexOf(step.name);
+  const next = override[at + 1];
+  // A handler that the list does not name leads nowhere.
+  return at < 0 || next === undefined ? [] : [{ to: next, data: {} }];
 }
 
 /** Renders inputs: a mapping, or a lone template whose null counts as empty. @throws StepFailure inputs_not_mapping */

@@ -56,7 +56,10 @@ export class RunScope implements Scope {
       case 'context':
         return { workload: this.state.workload, execution_id: this.facts.executionId };
       case 'steps':
-        return new StepsReference((step) => this.settledReference(step), this.settledValues());
+        return new StepsReference(
+          (step) => this.settledReference(step),
+          () => this.settledValues(),
+        );
       case 'vars':
         return this.view.vars ? { ...this.state.vars, ...this.view.vars } : this.state.vars;
       case 'env':
@@ -77,9 +80,12 @@ export class RunScope implements Scope {
     }
     const { moment, inputs, outcome } = this.view;
     if (moment && Object.hasOwn(moment, name)) return moment[name];
+    const isOutcome = name === 'result' || name === 'data';
+    // What passes its inputs through has them as its value: there an input of that name is meant.
+    if (isOutcome && outcome && outcome.value !== inputs) return referenceTo(outcome);
     if (Object.hasOwn(inputs, name)) return inputs[name];
-    if (name === 'result') return outcome && referenceTo(outcome);
-    if (name === 'data') return outcome ? referenceTo(outcome) : inputs;
+    if (isOutcome && outcome) return referenceTo(outcome);
+    if (name === 'data') return inputs;
     if (name === 'input') return inputs;
     if (outcome?.names.includes(name)) return referenceTo(outcome);
     if (Object.hasOwn(this.state.variables, name)) return this.state.variables[name];
@@ -114,7 +120,7 @@ function referenceTo(outcome: StepOutcomeView): StepReference {
 class StepsReference extends TemplateReference {
   constructor(
     private readonly reference: (step: string) => StepReference | undefined,
-    private readonly values: JsonObject,
+    private readonly values: () => JsonObject,
   ) {
     super();
   }
@@ -122,7 +128,7 @@ class StepsReference extends TemplateReference {
     return typeof key === 'string' ? this.reference(key) : undefined;
   }
   unwrap(): Json {
-    return this.values;
+    return this.values();
   }
 }
 

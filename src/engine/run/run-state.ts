@@ -71,6 +71,7 @@ export interface RunState {
   currentStep: string | null;
   /** Steps whose arrivals the terminal step had, in document order. */
   lastSteps: number[];
+  /** It has fired: it never does again. */
   terminalRan: boolean;
   /** Result the terminal step determined; undefined: taken from the last steps. */
   terminalResult: Json | undefined;
@@ -105,6 +106,6 @@ function overrideOf(playbook: CompiledPlaybook, workload: JsonObject): string[] 
   if (!Object.hasOwn(playbook.playbook.workload, 'steps_override')) return null;
   const wanted = workload['steps_override'];
   const names = Array.isArray(wanted) ? wanted : isObject(wanted) ? Object.keys(wanted).filter((name) => wanted[name] !== false) : [];
-  const known = names.filter((name): name is string => typeof name === 'string' && playbook.byName.has(name));
-  return known.length > 0 ? known : null;
+  const known = new Set(names.filter((name): name is string => typeof name === 'string' && playbook.byName.has(name)));
+  return known.size > 0 ? [...known] : null;
 }

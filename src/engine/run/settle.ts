@@ -47,6 +47,7 @@ export function completeStep(deciding: Deciding, settling: Settling, value: Json
     const final = ended?.determined ? ended.value : seen;
     const view = outcomeView(settling, final, status);
     const edges = takenEdges(step, deciding.state.override, scopeOf(deciding, settling, view, vars), rendering);
+    deciding.checkStorable([final, raw ?? null, edges, vars, saves, settling.started ? null : settling.inputs]);
     deciding.emit({
       type: 'step_completed',
       ...placeOf(settling),
@@ -75,19 +76,24 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
   };
   const outcome = { ...outcomeView(settling, value, 'error'), error: failure.message };
   const scope = scopeOf(deciding, settling, outcome, null, error);
-  const saves = savesOfFailure(settling, value, scope);
+  let saves = savesOfFailure(settling, value, scope);
   let edges: TakenEdge[] = [];
-  let { kind } = step.onError;
+  // A runaway playbook is cut whatever it says about errors: absorbed, the limit would be none.
+  let kind = isLimit(failure) ? 'fail' : step.onError.kind;
   try {
     if (kind === 'continue') edges = takenEdges(step, deciding.state.override, scope, rendering);
-    if (step.onError.kind === 'goto') {
+    if (kind === 'goto' && step.onError.kind === 'goto') {
       const { to, data } = step.onError.target;
       edges = [{ to: to.name, data: renderMapping(data, scope, rendering, `data of the edge to ${to.name}`) }];
     }
+    deciding.checkStorable([edges, saves]);
   } catch (thrown) {
     rendering.warn(`on_error: ${asFailure(thrown).message}`);
     kind = 'fail';
+    edges = [];
+    saves = [];
   }
+  const tail = { ...tailOf(settling), ...(settling.started ? {} : { inputs: storableInputs(deciding, settling.inputs) }) };
   if (kind === 'continue') {
     const bareEnd = step === deciding.playbook.terminal ? { bareEnd: true } : {};
     deciding.emit({
@@ -99,7 +105,7 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
       saves,
       error,
       ...bareEnd,
-      ...tailOf(settling),
+      ...tail,
     });
   } else {
     deciding.emit({
@@ -110,8 +116,22 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
       edges,
       vars: null,
       saves,
-      ...tailOf(settling),
+      ...tail,
     });
+  }
+}
+
+function isLimit(failure: StepFailure): boolean {
+  return failure.code === 'loop_limit' || failure.code === 'history_limit';
+}
+
+/** Inputs that made the step fail because they cannot be stored are not recorded with the failure either. */
+function storableInputs(deciding: Deciding, inputs: JsonObject): JsonObject {
+  try {
+    deciding.checkStorable([inputs]);
+    return inputs;
+  } catch {
+    return {};
   }
 }
 
