@@ -1,8 +1,7 @@
 import { Lexer, Parser, type CST } from 'yaml';
 import { EngineError } from '../engine-error.js';
 import { type ErrorCode } from '../error-codes.js';
-
-export const DOCUMENT_LIMITS = { bytes: 512 * 1024, depth: 64, nodes: 100_000, aliases: 100, steps: 1_000 } as const;
+import { type DocumentLimits } from './document-limits.js';
 
 /**
  * Cuts a document into syntax tokens, one pass, and stops at the first sign of a bomb.
@@ -12,13 +11,13 @@ export const DOCUMENT_LIMITS = { bytes: 512 * 1024, depth: 64, nodes: 100_000, a
  * as the parser will see it: looking at that stack after every token can not be fooled by quotes, comments or block texts.
  *
  * @param newLines receives the offset of each line start.
- * @throws EngineError `unreadable`: `depth_exceeded` (more than 64 levels), `too_many_nodes` (more than 100,000).
+ * @throws EngineError `unreadable`: `depth_exceeded`, `too_many_nodes`.
  */
-export function scanTokens(text: string, newLines: (offset: number) => void): CST.Token[] {
+export function scanTokens(text: string, limits: DocumentLimits, newLines: (offset: number) => void): CST.Token[] {
   const tokens: CST.Token[] = [];
   const parser = new Parser(newLines);
   newLines(0);
-  const census = new Census();
+  const census = new Census(limits.nodes);
   let errors = 0;
   for (const lexeme of new Lexer().lex(text)) {
     const excess = census.add(lexeme);
@@ -27,8 +26,8 @@ export function scanTokens(text: string, newLines: (offset: number) => void): CS
       tokens.push(token);
       if (token.type === 'error' && ++errors > MOST_ERRORS) return tokens;
     }
-    if (parser.stack.length > DOCUMENT_LIMITS.depth && collectionsOf(parser.stack) > DOCUMENT_LIMITS.depth)
-      throw bomb('depth_exceeded', `The document is nested deeper than ${DOCUMENT_LIMITS.depth} levels.`, text, parser.offset);
+    if (parser.stack.length > limits.depth && collectionsOf(parser.stack) > limits.depth)
+      throw bomb('depth_exceeded', `The document is nested deeper than ${limits.depth} levels.`, text, parser.offset);
   }
   for (const token of parser.end()) tokens.push(token);
   return tokens;
@@ -53,18 +52,20 @@ class Census {
   private before = '';
   private significant = '';
 
+  constructor(private readonly mostNodes: number) {}
+
   /** What there is too much of; null while all is well. */
   add(lexeme: string): string | null {
     const kind = this.before === ANNOUNCES_TEXT ? 'text' : this.kindOf(lexeme);
     this.before = lexeme;
     if (!/^[ \t\r\n#]/.test(lexeme)) this.significant = lexeme;
-    const most = RARE.has(kind) ? MOST_RARE : NODE_STARTS.has(kind) ? DOCUMENT_LIMITS.nodes : Number.POSITIVE_INFINITY;
+    const most = RARE.has(kind) ? MOST_RARE : NODE_STARTS.has(kind) ? this.mostNodes : Number.POSITIVE_INFINITY;
     const count = (this.counts.get(kind) ?? 0) + 1;
     this.counts.set(kind, count);
     if (count <= most) return null;
     return RARE.has(kind)
       ? `The document holds more than ${MOST_RARE} document marks, anchors, tags, directives or empty items.`
-      : `The document holds more than ${DOCUMENT_LIMITS.nodes} values.`;
+      : `The document holds more than ${this.mostNodes} values.`;
   }
 
   private kindOf(lexeme: string): string {

@@ -1,7 +1,7 @@
 import { EngineError, type Issue } from '../engine-error.js';
 import { isObject, type Json, type JsonObject, own } from '../values.js';
 import { checkTemplates } from './check-templates.js';
-import { DOCUMENT_LIMITS } from './depth-scan.js';
+import { DOCUMENT_LIMITS, type DocumentLimits } from './document-limits.js';
 import { Findings } from './findings.js';
 import { type EdgePlaces } from './normalise-next.js';
 import { readMetadata } from './metadata.js';
@@ -51,16 +51,22 @@ const FREE_ROOT_KEYS = [
 ];
 const EXPOSED_KEYS = ['environment', 'spec'];
 
-/** Reads a playbook in any of its spellings. Never throws: what is wrong is in `errors`. With `strict`, warnings are errors. */
-export function parsePlaybook(text: string, options: { strict?: boolean } = {}): ParsedPlaybook {
+export interface ParseOptions {
+  /** Warnings are errors; false if left out. */
+  readonly strict?: boolean;
+  readonly limits?: DocumentLimits;
+}
+
+/** Reads a playbook in any of its spellings. Never throws: what is wrong is in `errors`. */
+export function parsePlaybook(text: string, { strict = false, limits = DOCUMENT_LIMITS }: ParseOptions = {}): ParsedPlaybook {
   let document: SourceDocument;
   try {
-    document = readDocument(text);
+    document = readDocument(text, limits);
   } catch (error) {
     if (!(error instanceof EngineError)) throw error;
     return unreadable(error);
   }
-  return new Reading(document).parse(options.strict ?? false);
+  return new Reading(document, limits.steps).parse(strict);
 }
 
 class Reading {
@@ -68,7 +74,10 @@ class Reading {
   private readonly stepPointers = new Map<string, string>();
   private readonly taskPointers = new Map<string, string>();
 
-  constructor(private readonly document: SourceDocument) {
+  constructor(
+    private readonly document: SourceDocument,
+    private readonly mostSteps: number,
+  ) {
     this.findings = new Findings((pointer) => document.locate(pointer));
   }
 
@@ -113,12 +122,8 @@ class Reading {
     const list = this.listAt(root, key);
     if (list.length === 0)
       this.findings.error('missing_workflow', at('', key), 'A playbook needs "workflow": a list with at least one step.');
-    if (list.length > DOCUMENT_LIMITS.steps) {
-      this.findings.error(
-        'too_many_steps',
-        at('', key),
-        `A playbook has at most ${DOCUMENT_LIMITS.steps} steps; this one has ${list.length}.`,
-      );
+    if (list.length > this.mostSteps) {
+      this.findings.error('too_many_steps', at('', key), `A playbook has at most ${this.mostSteps} steps; this one has ${list.length}.`);
       return [];
     }
     return list.flatMap((value, index) => {

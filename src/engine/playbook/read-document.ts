@@ -2,7 +2,8 @@ import { Composer, type Document, isAlias, isMap, isScalar, isSeq, LineCounter, 
 import { EngineError, type ErrorKind, type Issue } from '../engine-error.js';
 import { type ErrorCode } from '../error-codes.js';
 import { type Json, type JsonObject } from '../values.js';
-import { DOCUMENT_LIMITS, scanTokens } from './depth-scan.js';
+import { scanTokens } from './depth-scan.js';
+import { DOCUMENT_LIMITS, type DocumentLimits } from './document-limits.js';
 import { keyText, type Position, SourcePositions } from './source-positions.js';
 
 /** A document as plain JSON, and where its parts stand in the text. */
@@ -17,19 +18,19 @@ export interface SourceDocument {
  * Reads YAML 1.2 (core schema) or JSON as JSON, without what makes YAML dangerous or ambiguous: custom tags, merge keys,
  * duplicate keys, `__proto__`, NUL and lone surrogates, numbers a double cannot hold, and bombs of any shape.
  *
- * @throws EngineError `too_large` (`document_too_large`: above 512 KiB), `unreadable` (`malformed_yaml`, `depth_exceeded`,
+ * @throws EngineError `too_large` (`document_too_large`), `unreadable` (`malformed_yaml`, `depth_exceeded`,
  * `too_many_nodes`, `invalid_unicode`, `forbidden_key`, `unsafe_number`) or `invalid` (`duplicate_key`, `unsupported_yaml`);
  * its issues carry line and column.
  */
-export function readDocument(text: string): SourceDocument {
-  if (text.length > DOCUMENT_LIMITS.bytes || Buffer.byteLength(text) > DOCUMENT_LIMITS.bytes)
-    throw refusal('too_large', 'document_too_large', `The document is above ${DOCUMENT_LIMITS.bytes / 1024} KiB.`);
+export function readDocument(text: string, limits: DocumentLimits = DOCUMENT_LIMITS): SourceDocument {
+  if (text.length > limits.bytes || Buffer.byteLength(text) > limits.bytes)
+    throw refusal('too_large', 'document_too_large', `The document is above ${limits.bytes} bytes.`);
   const body = text.startsWith('\uFEFF') ? text.slice(1) : text;
   const lines = new LineCounter();
   refuseBadUnicode(body);
-  const tokens = scanTokens(body, lines.addNewLine);
+  const tokens = scanTokens(body, limits, lines.addNewLine);
   const document = composeOne(tokens, lines);
-  const value = new Conversion(lines).convert(document.contents);
+  const value = new Conversion(lines, limits).convert(document.contents);
   const positions = new SourcePositions(document.contents, lines);
   return { value, positions, locate: (pointer) => positions.locate(pointer) };
 }
@@ -85,9 +86,13 @@ const ALLOWED_TAGS = new Set(['str', 'int', 'float', 'bool', 'null', 'map', 'seq
 class Conversion {
   private nodes = 0;
   private aliases = 0;
+  private copiedCharacters = 0;
   private readonly anchors = new Map<string, Json | typeof OPEN>();
 
-  constructor(private readonly lines: LineCounter) {}
+  constructor(
+    private readonly lines: LineCounter,
+    private readonly limits: DocumentLimits,
+  ) {}
 
   convert(node: ParsedNode | null, depth = 0): Json {
     this.count(node);
@@ -102,8 +107,8 @@ class Conversion {
   }
 
   private collection(node: ParsedNode, depth: number): Json {
-    if (depth > DOCUMENT_LIMITS.depth)
-      throw this.refuse('unreadable', 'depth_exceeded', `The document is nested deeper than ${DOCUMENT_LIMITS.depth} levels.`, node);
+    if (depth > this.limits.depth)
+      throw this.refuse('unreadable', 'depth_exceeded', `The document is nested deeper than ${this.limits.depth} levels.`, node);
     if (isSeq(node)) return node.items.map((item) => this.convert(item as ParsedNode | null, depth));
     if (!isMap(node)) throw this.refuse('invalid', 'unsupported_yaml', 'This kind of value is not accepted.', node);
     const object: JsonObject = {};
@@ -155,26 +160,44 @@ class Conversion {
     const value = this.anchors.get(name);
     if (value === undefined) throw this.refuse('unreadable', 'malformed_yaml', `There is no anchor &${name} before this alias.`, node);
     if (value === OPEN) throw this.refuse('invalid', 'unsupported_yaml', `The alias *${name} contains itself.`, node);
-    if (++this.aliases > DOCUMENT_LIMITS.aliases)
-      throw this.refuse('invalid', 'unsupported_yaml', `The document uses more than ${DOCUMENT_LIMITS.aliases} aliases.`, node);
+    if (++this.aliases > this.limits.aliases)
+      throw this.refuse('invalid', 'unsupported_yaml', `The document uses more than ${this.limits.aliases} aliases.`, node);
     return this.clone(value, depth, node);
   }
 
   private clone(value: Json, depth: number, alias: ParsedNode): Json {
+    if (typeof value === 'string') this.countCopy(value, alias);
     if (value === null || typeof value !== 'object') return value;
-    if (depth + 1 > DOCUMENT_LIMITS.depth)
-      throw this.refuse('unreadable', 'depth_exceeded', `The document is nested deeper than ${DOCUMENT_LIMITS.depth} levels.`, alias);
+    if (depth + 1 > this.limits.depth)
+      throw this.refuse('unreadable', 'depth_exceeded', `The document is nested deeper than ${this.limits.depth} levels.`, alias);
     const inner = (item: Json): Json => {
       this.count(alias);
       return this.clone(item, depth + 1, alias);
     };
     if (Array.isArray(value)) return value.map(inner);
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, inner(item)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([key, item]) => {
+        this.countCopy(key, alias);
+        return [key, inner(item)];
+      }),
+    );
+  }
+
+  /** Copies share their text in memory, but not where the document is stored. */
+  private countCopy(text: string, alias: ParsedNode): void {
+    this.copiedCharacters += text.length;
+    if (this.copiedCharacters > this.limits.bytes)
+      throw this.refuse(
+        'too_large',
+        'document_too_large',
+        `The aliases of the document copy more than ${this.limits.bytes} characters.`,
+        alias,
+      );
   }
 
   private count(node: ParsedNode | null): void {
-    if (++this.nodes > DOCUMENT_LIMITS.nodes)
-      throw this.refuse('unreadable', 'too_many_nodes', `The document holds more than ${DOCUMENT_LIMITS.nodes} values.`, node);
+    if (++this.nodes > this.limits.nodes)
+      throw this.refuse('unreadable', 'too_many_nodes', `The document holds more than ${this.limits.nodes} values.`, node);
   }
 
   private refuse(kind: ErrorKind, code: ErrorCode, message: string, node: ParsedNode | null): EngineError {
