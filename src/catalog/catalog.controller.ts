@@ -69,8 +69,8 @@ export class CatalogController {
   @Policy('catalog:read')
   @ApiOperation({ operationId: 'validatePlaybook', summary: 'Check a document without registering it' })
   @ApiOkResponse({ type: PlaybookValidation })
-  validate(@Body(VALIDATE) request: ValidatePlaybookRequest): PlaybookValidation {
-    return PlaybookValidation.from(this.registration.validate(request.content, request.strict));
+  async validate(@Body(VALIDATE) request: ValidatePlaybookRequest): Promise<PlaybookValidation> {
+    return PlaybookValidation.from(await this.registration.validate(request.content, request.strict));
   }
 
   @Get('list')

@@ -1,5 +1,9 @@
 import { Inject, Module, Optional, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import { Settings } from '../config/settings.js';
 import { CATALOG_CHANGES, type CatalogChanges } from '../storage/catalog-changes.js';
+import { DOCUMENT_LIMITS } from '../engine/playbook/document-limits.js';
+import { type StepKinds } from '../engine/step-executor.js';
+import { STEP_KINDS } from '../storage/compiled-playbooks.js';
 import { PlaybookRepository } from '../storage/repositories/playbook.repository.js';
 import { PlaybookTagRepository } from '../storage/repositories/playbook-tag.repository.js';
 import { CatalogEntryController } from './catalog-entry.controller.js';
@@ -7,11 +11,14 @@ import { CatalogListing } from './catalog-listing.js';
 import { CatalogTagController } from './catalog-tag.controller.js';
 import { CatalogController } from './catalog.controller.js';
 import { CatalogService } from './catalog.service.js';
+import { DocumentReader } from './document-reader.js';
 import { EntryStatusService } from './entry-status.service.js';
 import { type PathState, PathVersions } from './path-versions.js';
 import { PlaybookController } from './playbook.controller.js';
+import { ReadingThreads } from './reading-threads.js';
 import { RegistrationService } from './registration.service.js';
 import { TagService } from './tag.service.js';
+import { THREAD_PROGRAM } from './thread-program.js';
 
 const pathVersions = {
   provide: PathVersions,
@@ -24,13 +31,48 @@ const pathVersions = {
     }),
 };
 
+const readingThreads = {
+  provide: ReadingThreads,
+  inject: [Settings],
+  useFactory: ({ limits }: Settings): ReadingThreads =>
+    new ReadingThreads({
+      threads: 2,
+      queue: limits.queuedDocuments,
+      timeoutMs: limits.documentTimeoutMs,
+      memoryMb: 256,
+      program: THREAD_PROGRAM,
+    }),
+};
+
+const documentReader = {
+  provide: DocumentReader,
+  inject: [ReadingThreads, STEP_KINDS, Settings],
+  useFactory: (threads: ReadingThreads, kinds: StepKinds, { limits }: Settings): DocumentReader =>
+    new DocumentReader(threads, kinds, {
+      ...DOCUMENT_LIMITS,
+      bytes: limits.documentBytes,
+      depth: limits.jsonDepth,
+      nodes: limits.jsonNodes,
+      steps: limits.playbookSteps,
+    }),
+};
+
 /**
- * The catalog. Needs from the modules around it: the three playbook repositories, CompiledPlaybooks, STEP_KINDS and IdMint,
+ * The catalog. Needs from the modules around it: Settings, the three playbook repositories, CompiledPlaybooks, STEP_KINDS and IdMint,
  * and takes CATALOG_CHANGES where it is given.
  */
 @Module({
   controllers: [CatalogController, CatalogEntryController, CatalogTagController, PlaybookController],
-  providers: [pathVersions, CatalogService, CatalogListing, RegistrationService, EntryStatusService, TagService],
+  providers: [
+    pathVersions,
+    readingThreads,
+    documentReader,
+    CatalogService,
+    CatalogListing,
+    RegistrationService,
+    EntryStatusService,
+    TagService,
+  ],
   exports: [CatalogService, RegistrationService],
 })
 export class CatalogModule implements OnModuleInit, OnModuleDestroy {

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { type Principal } from '../common/principal.js';
 import { EngineError, type Issue } from '../engine/engine-error.js';
-import { type StepKinds } from '../engine/step-executor.js';
-import { CompiledPlaybooks, STEP_KINDS } from '../storage/compiled-playbooks.js';
+import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { type CatalogEntry } from '../storage/catalog-entry.js';
 import { IdMint } from '../storage/ids.js';
 import { PlaybookRepository } from '../storage/repositories/playbook.repository.js';
-import { type CheckedDocument, checkDocument, documentOf } from './document.js';
+import { type CheckedDocument, DocumentReader } from './document-reader.js';
 import { PathVersions } from './path-versions.js';
 import { decideRegistration, namedVersion } from './registration-rules.js';
 import { checkTagName, versionColumns } from './version.js';
@@ -39,17 +38,17 @@ export class RegistrationService {
     private readonly playbooks: PlaybookRepository,
     private readonly compiled: CompiledPlaybooks,
     private readonly paths: PathVersions,
-    @Inject(STEP_KINDS) private readonly kinds: StepKinds,
+    private readonly documents: DocumentReader,
     private readonly ids: IdMint,
   ) {}
 
   /**
    * Registers a document at the path it names. Known to every start on this node when it resolves.
-   * @throws EngineError what `documentOf` throws, `version_conflict`, `version_exists`, `invalid_value` (tags), `invalid_path`
+   * @throws EngineError what `DocumentReader.read` throws, `version_conflict`, `version_exists`, `invalid_value` (tags), `invalid_path`
    */
   async register(principal: Principal, command: RegisterDocument): Promise<RegisteredEntry> {
     const tags = [...new Set(command.tags.map(checkTagName))];
-    const document = documentOf(command.content, command.strict, this.kinds);
+    const document = await this.documents.read(command.content, command.strict);
     if (command.path !== undefined && command.path !== document.path) throw wrongPath(command.path, document.path);
     const named = namedVersion(document.version, command.version);
     const digest = createHash('sha256').update(command.content, 'utf8').digest('hex');
@@ -80,8 +79,8 @@ export class RegistrationService {
   }
 
   /** What registering would say of a text; registers nothing. */
-  validate(content: string, strict: boolean): CheckedDocument {
-    return checkDocument(content, strict, this.kinds);
+  validate(content: string, strict: boolean): Promise<CheckedDocument> {
+    return this.documents.check(content, strict);
   }
 }
 

@@ -5,6 +5,11 @@ export interface RequestLimits {
   readonly bodyBytes: number;
   /** Text of one playbook. */
   readonly documentBytes: number;
+  /** For reading one playbook; what takes longer is refused. */
+  readonly documentTimeoutMs: number;
+  /** Playbooks that wait to be read. */
+  readonly queuedDocuments: number;
+  readonly playbookSteps: number;
   readonly jsonDepth: number;
   /** Values of a body, or of a document after its aliases are expanded. */
   readonly jsonNodes: number;
@@ -39,6 +44,9 @@ export function readRequestLimits(environment: Environment): RequestLimits {
   return Object.freeze({
     bodyBytes: bytes('MAX_BODY_BYTES', MEBIBYTE),
     documentBytes: bytes('MAX_DOCUMENT_BYTES', 512 * KIBIBYTE),
+    documentTimeoutMs: milliseconds('DOCUMENT_TIMEOUT_MS', 10_000),
+    queuedDocuments: count('MAX_QUEUED_DOCUMENTS', 32),
+    playbookSteps: count('MAX_PLAYBOOK_STEPS', 1_000, 10_000),
     jsonDepth: count('MAX_JSON_DEPTH', 64, 500), // far below what a recursive walk over the value can stand
     jsonNodes: count('MAX_JSON_NODES', 100_000),
     jsonKeysPerObject: count('MAX_JSON_KEYS', 10_000),

@@ -26,7 +26,12 @@ const GROUPS: readonly ErrorGroup[] = [
       'invalid_header',
     ],
   },
-  { title: 'Unreadable documents', status: 400, action: 'Repair the document where line and column point.', codes: ['malformed_yaml'] },
+  {
+    title: 'Unreadable documents',
+    status: 400,
+    action: 'Repair the document where line and column point.',
+    codes: ['malformed_yaml', 'document_too_complex'],
+  },
   { title: 'Not authenticated', status: 401, action: 'Send valid credentials.', codes: ['unauthorized'] },
   { title: 'Not allowed', status: 403, action: 'Ask an administrator for the scope that the detail names.', codes: ['forbidden'] },
   {

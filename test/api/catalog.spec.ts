@@ -3,8 +3,7 @@ import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { pino } from 'pino';
 import { DataSource } from 'typeorm';
 import { CatalogModule } from '../../src/catalog/catalog.module.js';
-import { Environment } from '../../src/config/environment.js';
-import { readRequestLimits } from '../../src/config/request-limits.js';
+import { loadSettings, Settings } from '../../src/config/settings.js';
 import { type JsonObject } from '../../src/engine/values.js';
 import { createHttpApp } from '../../src/http-app.js';
 import { CompiledPlaybooks, STEP_KINDS } from '../../src/storage/compiled-playbooks.js';
@@ -30,19 +29,21 @@ beforeAll(async () => {
   database = await createTestDatabase();
   db = await createDataSource(database.url, { poolSize: 10 }).initialize();
   await db.runMigrations();
+  const settings = loadSettings({});
   const ids = new IdMint(() => ({ number: 1, highWater: 0, limit: Number.MAX_SAFE_INTEGER }));
   const storage = [PlaybookRepository, PlaybookListingRepository, PlaybookTagRepository, CompiledPlaybooks];
   const values = [
     { provide: DataSource, useValue: db },
     { provide: STEP_KINDS, useValue: new Map() },
     { provide: IdMint, useValue: ids },
+    { provide: Settings, useValue: settings },
   ];
   @Global()
-  @Module({ providers: [...storage, ...values], exports: [...storage, STEP_KINDS, IdMint] })
+  @Module({ providers: [...storage, ...values], exports: [...storage, STEP_KINDS, IdMint, Settings] })
   class TestStorageModule {}
   @Module({ imports: [TestStorageModule, CatalogModule] })
   class TestModule {}
-  app = await createHttpApp(TestModule, { limits: readRequestLimits(new Environment({})) }, pino({ level: 'silent' }));
+  app = await createHttpApp(TestModule, settings, pino({ level: 'silent' }));
 });
 afterAll(async () => {
   await app.close();

@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { ProblemIssue } from '../../common/dto/problem-document.js';
 import { type CatalogEntry, ENTRY_STATUSES, type EntryStatus, type ListedEntry } from '../../storage/catalog-entry.js';
 import { type StoredEntry } from '../../storage/repositories/playbook.repository.js';
-import { type CheckedDocument } from '../document.js';
+import { type CheckedDocument } from '../document-reader.js';
 import { type RegisteredEntry } from '../registration.service.js';
 import { type Candidate } from '../resolve.js';
 import { issueView } from './catalog-entry.response.js';
