@@ -155,7 +155,7 @@ export class BatchWriter {
     } catch (error) {
       // Whatever cannot even be turned into text can never be stored; only storability's own words may be shown.
       const reason = error instanceof NotStorable ? error.message : 'not representable as JSON';
-      this.tell(source, unit, { kind: 'refused', reason });
+      this.tell(source, unit, { kind: 'refused', reason }, null);
       return null;
     }
   }
@@ -183,6 +183,8 @@ export class BatchWriter {
   private async attempt(lane: Lane, units: PendingUnit[]): Promise<PendingUnit[][]> {
     // Outside of the net below: a fault here is a bug, and nothing was sent.
     const parameters = batchParameters(units);
+    const sentAt = performance.now();
+    for (const pending of units) pending.sentAt = sentAt;
     try {
       const answer = await lane.connection.write(parameters);
       lane.failures = 0;
@@ -256,15 +258,19 @@ export class BatchWriter {
   private settle(pending: PendingUnit, outcome: UnitOutcome): void {
     pending.settled = true;
     this.inFlight.delete(pending.unit.runId);
-    this.tell(pending.source, pending.unit, outcome);
+    this.tell(pending.source, pending.unit, outcome, pending.sentAt);
   }
 
-  private tell(source: UnitSource, unit: Unit, outcome: UnitOutcome): void {
+  private tell(source: UnitSource, unit: Unit, outcome: UnitOutcome, sentAt: number | null): void {
+    this.guard(unit, () => source.unitSettled(outcome));
+    this.guard(unit, () => this.signals.settled(unit, outcome, sentAt));
+  }
+
+  /** One run's fault must neither keep the other runs of the batch from their outcome, nor those who wait for this one. */
+  private guard(unit: Unit, work: () => void): void {
     try {
-      source.unitSettled(outcome);
-      this.signals.settled(unit, outcome);
+      work();
     } catch (error) {
-      // One run's fault must not keep the other runs of the batch from their outcome.
       this.settings.log.error({ err: error, runId: unit.runId }, 'a listener failed on the outcome of a unit');
     }
   }

@@ -15,8 +15,11 @@ export interface CommitNotice {
   readonly at: number;
 }
 
-/** Told of every unit's outcome, after its source. */
-export type SettledListener = (unit: Unit, outcome: UnitOutcome) => void;
+/**
+ * Told of every unit's outcome, after its source.
+ * @param sentAt monotonic time at which the unit was sent to the database last; null where it never was
+ */
+export type SettledListener = (unit: Unit, outcome: UnitOutcome, sentAt: number | null) => void;
 
 /**
  * Who waits for commits on this node hears of them here, in memory and without delay; other nodes are reached by NOTIFY and polling (D34).
@@ -50,8 +53,8 @@ export class CommitSignals {
   }
 
   /** The writer's report; the source has already been told. */
-  settled(unit: Unit, outcome: UnitOutcome): void {
-    for (const listener of this.settledListeners) listener(unit, outcome);
+  settled(unit: Unit, outcome: UnitOutcome, sentAt: number | null): void {
+    for (const listener of this.settledListeners) listener(unit, outcome, sentAt);
     const followers = outcome.kind === 'committed' ? this.followers.get(unit.runId) : undefined;
     if (outcome.kind !== 'committed' || followers === undefined) return;
     const { runId, tenantId, row, end } = unit;

@@ -22,7 +22,7 @@ export class HeldRuns {
     private readonly lease: LeaseTerm,
     private readonly monotonic: () => number = () => performance.now(),
   ) {
-    signals.onSettled((unit, outcome) => {
+    signals.onSettled((unit, outcome, sentAt) => {
       const hold = this.byId.get(unit.runId);
       if (hold === undefined || hold.token !== unit.token) return;
       const gone =
@@ -33,6 +33,8 @@ export class HeldRuns {
       else if (outcome.kind === 'committed') {
         hold.seenInbox = unit.seenInbox;
         hold.stored = true;
+        // Every unit of a held run renews its lease.
+        if (sentAt !== null) this.renewed(hold, sentAt);
       }
     });
   }

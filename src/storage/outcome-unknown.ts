@@ -64,7 +64,8 @@ function fateOf(pending: PendingUnit, row: StoredRow | undefined): Fate {
   const { unit } = pending;
   if (row === undefined) return unit.create === null ? { kind: 'lost' } : NOT_STORED;
   if (pending.unsure && isStored(pending, row)) return { kind: 'committed', at: Math.round(row.at) };
-  if (unit.create !== null) return { kind: 'refused', reason: 'an execution with this id exists' };
+  // Where the connection broke, the row can only be ours, and by now another node has claimed it.
+  if (unit.create !== null) return pending.unsure ? { kind: 'lost' } : { kind: 'refused', reason: 'an execution with this id exists' };
   if (row.lease_token !== unit.token || row.last_seq !== unit.expectedSeq) return { kind: 'lost' };
   if (pending.mode === MODE.held) return NOT_STORED;
   if (row.inbox_seq !== unit.seenInbox) return { kind: 'inbox_moved' };

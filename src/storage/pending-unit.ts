@@ -23,6 +23,8 @@ export interface PendingUnit {
   readonly size: number;
   /** The connection broke while this unit was under way once: finding it already stored is no conflict (D9). */
   unsure: boolean;
+  /** Monotonic time at which it was sent last; null before. */
+  sentAt: number | null;
   settled: boolean;
 }
 
@@ -54,6 +56,7 @@ export function pendingUnit(source: UnitSource, unit: Unit): PendingUnit {
     metadata: create === null || Object.keys(create.metadata).length === 0 ? null : storableJson(create.metadata),
     size,
     unsure: false,
+    sentAt: null,
     settled: false,
   };
 }

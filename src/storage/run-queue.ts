@@ -60,7 +60,7 @@ export class RunQueue {
     private readonly lease: LeaseTerm,
     private readonly log: Log,
   ) {
-    signals.onSettled((unit, outcome) => this.unitSettled(unit, outcome));
+    signals.onSettled((unit, outcome, sentAt) => this.unitSettled(unit, outcome, sentAt !== null));
   }
 
   /** Begins to poll and to listen; without a consumer nothing is claimed. */
@@ -103,7 +103,7 @@ export class RunQueue {
     const durable = new Promise<number>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiters.delete(run.id);
-        reject(new EngineError('unavailable', 'outcome_unknown', `The database has not answered; ask for execution ${run.id}.`));
+        reject(outcomeUnknown(run.id));
       }, ANSWER_WITHIN_MS);
       this.waiters.set(run.id, { resolve, reject, timer });
     });
@@ -163,7 +163,7 @@ export class RunQueue {
     else this.consumer.take(run);
   }
 
-  private unitSettled(unit: Unit, outcome: UnitOutcome): void {
+  private unitSettled(unit: Unit, outcome: UnitOutcome, wasSent: boolean): void {
     if (unit.create === null) return;
     if (outcome.kind === 'committed' && unit.token === null) {
       this.wake();
@@ -180,9 +180,18 @@ export class RunQueue {
         return waiter.reject(new EngineError('invalid', 'invalid_value', `The execution cannot be stored: ${outcome.reason}.`));
       case 'lost':
       case 'inbox_moved':
-        return waiter.reject(new EngineError('unavailable', 'draining', 'The service is shutting down; the execution was not started.'));
+        // What was sent may be stored, whatever this process heard of it: only the database knows (D9).
+        return waiter.reject(
+          wasSent
+            ? outcomeUnknown(unit.runId)
+            : new EngineError('unavailable', 'draining', 'The service is shutting down; the execution was not started.'),
+        );
     }
   }
+}
+
+function outcomeUnknown(runId: RunId): EngineError {
+  return new EngineError('unavailable', 'outcome_unknown', `The database has not answered; ask for execution ${runId}.`);
 }
 
 /** Stores a run without a holder. */

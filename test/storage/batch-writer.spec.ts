@@ -231,6 +231,22 @@ describe(BatchWriter.name, () => {
     }
   });
 
+  it('tells those who wait for a unit although its own run fails on the outcome', async () => {
+    const run = newRun(String(++lastId));
+    const unit = { runId: run.id, tenantId: run.tenantId, token: randomUUID(), create: run, expectedSeq: 0, events: [], row: RUNNING };
+    const told = new Promise<UnitOutcome>((resolve) =>
+      node.signals.onSettled((settled, outcome) => settled.runId === run.id && resolve(outcome)),
+    );
+    node.store.announce({
+      runId: run.id,
+      takeUnit: () => ({ ...unit, end: null, release: null, seenInbox: 0, recordsProgress: false }),
+      unitSettled: () => {
+        throw new Error('a fault of the run');
+      },
+    });
+    expect(await told).toEqual(COMMITTED);
+  });
+
   it('settles what it holds as lost where the database stays away at shutdown', async () => {
     const away = await openStorage(database.url, { writerUrl: 'postgres://nobody@127.0.0.1:1/none' });
     const outcome = born(away).create();

@@ -1,6 +1,6 @@
 import { type PoolClient } from 'pg';
 import { type HeldRun } from '../../src/engine/ports.js';
-import { newRun, ScriptedRun, stepEvent } from '../../src/engine/testing/scripted-run.js';
+import { newRun, RUNNING, ScriptedRun, stepEvent } from '../../src/engine/testing/scripted-run.js';
 import { LeaseTerm } from '../../src/storage/lease-term.js';
 import { type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase, openStorage, type StorageNode } from '../support/storage.js';
@@ -63,6 +63,22 @@ describe(LeaseTerm.name, () => {
       `SELECT current_setting('lock_timeout') AS locks, current_setting('idle_in_transaction_session_timeout') AS idle`,
     );
     expect(set).toEqual({ locks: `${node.lease.lockTimeoutMs}ms`, idle: `${node.lease.idleInTransactionMs}ms` });
+  });
+
+  it('counts on this node from the moment the statement that renewed it was sent, also where that was a commit', async () => {
+    const run = await heldRun();
+    const deadline = (): number => node.held.stored().find((hold) => hold.runId === run.runId)?.deadline ?? NaN;
+    let sent = 0;
+    node.signals.onSettled((unit, _outcome, sentAt) => {
+      if (unit.runId === run.runId) sent = sentAt ?? NaN;
+    });
+    const before = performance.now();
+    await run.write({ events: [stepEvent('a')] });
+    expect(sent).toBeGreaterThanOrEqual(before);
+    expect(sent).toBeLessThan(performance.now());
+    expect(deadline()).toBe(sent + LEASE_MS);
+    expect(await run.write({ events: [stepEvent('b')], row: { ...RUNNING, status: 'bogus' as never } })).toMatchObject({ kind: 'refused' });
+    expect(deadline()).toBeLessThan(sent + LEASE_MS); // what was not stored renews nothing
   });
 
   it('is renewed although the whole pool is busy', async () => {
