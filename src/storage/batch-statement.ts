@@ -11,12 +11,13 @@ import { MODE, nextSeqOf, type PendingUnit } from './pending-unit.js';
  * - Every other part joins the fence by the unit's ordinal, never by id: two units of one id with different tokens must not ride on each
  *   other's fence. An ordinal that is missing in the answer met a fence that held it off. Rows of creates have no ordinal.
  * - Every committed unit of a held run renews its lease (D11).
- * - One time for the whole batch, never before the last event of any of its runs (D18).
+ * - One time for the whole batch, but never before the last event of a run (D18): where the clock went back, `late` has the runs whose own
+ *   time is ahead of it. As a rule it is empty, which makes asking it cheap.
  */
 export const batchStatement = (lease: LeaseTerm): string => `
 WITH clock AS MATERIALIZED (SELECT clock_timestamp()::timestamptz(3) AS now),
 fenced AS MATERIALIZED (
-  SELECT u.*, e.updated_at AS last_at
+  SELECT u.*, greatest((SELECT now FROM clock), e.updated_at) AS at
   FROM unnest($1::bigint[], $2::uuid[], $3::int[], $4::int[], $5::text[], $6::smallint[], $7::text[],
     string_to_array($8::text, chr(31), ''), string_to_array($9::text, chr(31), ''), $10::smallint[], $11::int[], $12::boolean[], $13::float8[], $14::int[])
     AS u(id, token, expected, next_seq, status, progress, step, waiting_for, error, mode, seen, recorded, wake_ms, ord)
@@ -24,11 +25,11 @@ fenced AS MATERIALIZED (
   WHERE e.lease_token = u.token AND e.last_seq = u.expected AND (u.mode = ${MODE.held} OR e.inbox_seq = u.seen)
     AND (u.mode <> ${MODE.ended} OR u.status = 'cancelled' OR e.cancel_requested_at IS NULL)
   ORDER BY e.id FOR NO KEY UPDATE OF e),
-batch AS MATERIALIZED (SELECT greatest((SELECT now FROM clock), max(last_at)) AS at FROM fenced),
+late AS MATERIALIZED (SELECT ord, at FROM fenced WHERE at > (SELECT now FROM clock)),
 updated AS (
   UPDATE execution e SET last_seq = u.next_seq, status = u.status, progress = u.progress, current_step = u.step,
-    waiting_for = u.waiting_for::json, error = u.error::json, updated_at = (SELECT at FROM batch),
-    ended_at = CASE WHEN u.mode = ${MODE.ended} THEN (SELECT at FROM batch) END,
+    waiting_for = u.waiting_for::json, error = u.error::json, updated_at = u.at,
+    ended_at = CASE WHEN u.mode = ${MODE.ended} THEN u.at END,
     lease_token = CASE WHEN u.mode = ${MODE.held} THEN e.lease_token END,
     lease_until = CASE WHEN u.mode = ${MODE.held} THEN ${lease.untilSql} END,
     wake_at = CASE u.mode WHEN ${MODE.held} THEN e.wake_at WHEN ${MODE.released} THEN to_timestamp(u.wake_ms / 1000) END,
@@ -57,18 +58,19 @@ payloads AS (
   WHERE x.ord IS NULL OR x.ord IN (SELECT ord FROM fenced)),
 events AS (
   INSERT INTO execution_event (execution_id, seq, tenant_id, event_type, step, at, body)
-  SELECT x.id, x.seq, x.tenant, x.type, x.step, CASE WHEN x.ord IS NULL THEN (SELECT now FROM clock) ELSE (SELECT at FROM batch) END, x.body::json
+  SELECT x.id, x.seq, x.tenant, x.type, x.step, coalesce((SELECT l.at FROM late l WHERE l.ord = x.ord), (SELECT now FROM clock)), x.body::json
   FROM unnest($47::bigint[], $48::int[], $49::text[], $50::text[], $51::text[], string_to_array($52::text, chr(31), ''), $53::int[])
     AS x(id, seq, tenant, type, step, body, ord)
   WHERE x.ord IS NULL OR x.ord IN (SELECT ord FROM fenced))
 SELECT (SELECT array_agg(ord) FROM fenced) AS passed,
-  (extract(epoch FROM (SELECT now FROM clock)) * 1000)::float8 AS created_at, (extract(epoch FROM (SELECT at FROM batch)) * 1000)::float8 AS at`;
+  (extract(epoch FROM (SELECT now FROM clock)) * 1000)::float8 AS at,
+  (SELECT json_object_agg(ord, extract(epoch FROM at) * 1000) FROM late) AS late_at`;
 
-/** What the statement answers: ordinals that passed the fence, and the epoch milliseconds of created and of appended events. */
+/** What the statement answers: ordinals that passed the fence, and the epoch milliseconds of the events, in `late_at` those of runs with a time of their own. */
 export interface BatchAnswer {
   readonly passed: readonly number[] | null;
-  readonly created_at: number;
   readonly at: number;
+  readonly late_at: Readonly<Record<number, number>> | null;
 }
 
 /** The statement's parameters; a unit's ordinal is its index in `units`. No id may be named twice (D3): the caller sees to it. */

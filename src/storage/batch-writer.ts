@@ -190,12 +190,10 @@ export class BatchWriter {
       lane.failures = 0;
       const passed = new Set(answer.passed);
       const missing: PendingUnit[] = [];
-      const created = Math.round(answer.created_at);
-      const appended = Math.round(answer.at);
       units.forEach((pending, ordinal) => {
-        if (pending.unit.create !== null) this.settle(pending, { kind: 'committed', at: created });
-        else if (passed.has(ordinal)) this.settle(pending, { kind: 'committed', at: appended });
-        else missing.push(pending);
+        if (pending.unit.create !== null || passed.has(ordinal)) {
+          this.settle(pending, { kind: 'committed', at: Math.round(answer.late_at?.[ordinal] ?? answer.at) });
+        } else missing.push(pending);
       });
       return missing.length === 0 ? [] : await this.resolve(lane, missing);
     } catch (error) {

@@ -231,6 +231,20 @@ describe(BatchWriter.name, () => {
     }
   });
 
+  it('gives each run its own time, never before its last event, however far ahead a neighbour is', async () => {
+    const [ahead, ordinary] = [born(), born()];
+    await Promise.all([ahead.create(), ordinary.create()]);
+    await node.db.query(`UPDATE execution SET updated_at = clock_timestamp() + interval '1 hour' WHERE id = $1`, [ahead.runId]);
+    const outcomes = await Promise.all([ahead, ordinary].map((run) => run.write({ events: [stepEvent('a'), stepEvent('b')] })));
+    const times = await node.db.query<{ id: string; at: Date; own: boolean; hours: number }[]>(
+      `SELECT v.execution_id AS id, v.at, v.at = e.updated_at AS own, round(extract(epoch FROM v.at - clock_timestamp()) / 3600)::int AS hours
+       FROM execution_event v JOIN execution e ON e.id = v.execution_id WHERE v.execution_id = ANY($1) AND v.seq > 1 ORDER BY v.execution_id, v.seq`,
+      [[ahead.runId, ordinary.runId]],
+    );
+    expect(times.map(({ own, hours }) => ({ own, hours }))).toEqual([1, 1, 0, 0].map((hours) => ({ own: true, hours })));
+    expect(outcomes).toEqual([0, 2].map((first) => ({ kind: 'committed', at: times[first]?.at.getTime() })));
+  });
+
   it('tells those who wait for a unit although its own run fails on the outcome', async () => {
     const run = newRun(String(++lastId));
     const unit = { runId: run.id, tenantId: run.tenantId, token: randomUUID(), create: run, expectedSeq: 0, events: [], row: RUNNING };
