@@ -119,7 +119,7 @@ export class Orchestrator implements UnitSource {
 
   /** Nothing the world can see goes on past the lease (D13); a run that only computes may wait for its next commit to tell. */
   checkLease(): void {
-    if (!this.isOver && this.performer.isBusy && !this.options.holdsLease()) this.close('lost');
+    if (!this.isOver && this.performer.hasEffects && !this.options.holdsLease()) this.close('lost');
   }
 
   /** The lease is lost or the node must not go on: stops at once and writes nothing. */

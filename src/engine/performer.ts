@@ -7,6 +7,7 @@ import { StepFailure, type StepKind } from './step-executor.js';
 interface Attempt {
   readonly wave: number;
   readonly controller: AbortController;
+  readonly effect: boolean;
 }
 
 /** A step that ignores its abort signal is given this long before its outcome is decided without it. */
@@ -31,7 +32,7 @@ export class Performer {
     const performer = step.action?.performer;
     if (performer?.does !== 'step') return this.refuse(perform);
     const controller = new AbortController();
-    const attempt: Attempt = { wave: perform.wave, controller };
+    const attempt: Attempt = { wave: perform.wave, controller, effect: perform.effect };
     this.attempts.set(perform.step, attempt);
     const since = this.clock.monotonic();
     void this.outcomeOf(performer.kind, perform, step.name, controller).then((outcome) => {
@@ -41,9 +42,10 @@ export class Performer {
     });
   }
 
-  /** Whether an attempt is under way. */
-  get isBusy(): boolean {
-    return this.attempts.size > 0;
+  /** Whether something that the world can see is under way. */
+  get hasEffects(): boolean {
+    for (const { effect } of this.attempts.values()) if (effect) return true;
+    return false;
   }
 
   /** Settles an attempt that never begins, because the run is being cancelled or has failed. */

@@ -150,7 +150,8 @@ export class ExecutionService {
     const end = await wait.ended;
     const { execution } = started;
     if (end) return { ...started, ...endedWith(execution, end), waitApplied: waitMs };
-    const current = await this.executions.withPayload(execution.tenantId, execution.id);
+    // The start is durable: a look that fails must not make it an error.
+    const current = await this.executions.withPayload(execution.tenantId, execution.id).catch(() => null);
     if (!current) return { ...started, waitApplied: waitMs };
     const ended = isTerminal(current.record.status);
     return { ...started, execution: current.record, result: ended ? current.payload.result : null, ended, waitApplied: waitMs };

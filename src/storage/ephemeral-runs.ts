@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type InboxMessage, type NewRun, type RunStore, type Unit, type UnitSource } from '../engine/ports.js';
-import { isTerminal } from '../engine/run/events.js';
+import { type RunErrorDetails } from '../engine/run/events.js';
 import { type Json, type JsonObject } from '../engine/values.js';
 import { type ExecutionRecord } from './execution-record.js';
 
@@ -8,6 +8,17 @@ import { type ExecutionRecord } from './execution-record.js';
 const KEPT_MS = 10 * 60_000;
 /** Finished runs kept at most; the oldest go first. */
 const KEPT_RUNS = 1_000;
+
+const NODE_LEFT: RunErrorDetails = {
+  code: 'draining',
+  message: 'The node was shut down; the execution was run without rows and cannot go on.',
+  step: null,
+  step_type: null,
+  attempt: null,
+  retryable: true,
+  item_index: null,
+  cause: null,
+};
 
 /** A run without rows as its node knows it. */
 export interface EphemeralRun {
@@ -28,46 +39,55 @@ interface Known extends EphemeralRun {
 @Injectable()
 export class EphemeralRuns implements RunStore {
   private readonly runs = new Map<string, Known>();
-  private readonly listeners = new Set<(runId: string) => void>();
-  private openRuns = 0;
+  /** Runs that are over, in the order of their ends, which is the order of forgetting. */
+  private readonly over = new Map<string, { readonly run: Known; readonly until: number }>();
+  private readonly abandonedListeners = new Set<(runId: string) => void>();
+  private readonly inboxListeners = new Set<(runId: string) => void>();
 
   /** Makes a run known. `ended` of the answer resolves with its terminal state. */
   begin(run: NewRun, now: number): { readonly ended: Promise<EphemeralRun> } {
     const { promise: ended, resolve: end } = Promise.withResolvers<EphemeralRun>();
-    this.openRuns += 1;
     this.runs.set(run.id, { record: recordOf(run, now), parameters: run.parameters, result: null, inbox: [], ended, end });
     return { ended };
   }
 
   find(tenantId: string, id: string): EphemeralRun | null {
-    const run = this.runs.get(id);
+    this.forget(Date.now());
+    const run = this.runs.get(id) ?? this.over.get(id)?.run;
     return run && run.record.tenantId === tenantId ? run : null;
   }
 
   /** Runs that have not ended. */
   get open(): number {
-    return this.openRuns;
+    return this.runs.size;
   }
 
   /** Hears of runs that were ended from outside, whose holder must stop. */
   onAbandoned(listener: (runId: string) => void): void {
-    this.listeners.add(listener);
+    this.abandonedListeners.add(listener);
   }
 
-  /** Tells a run to cancel; false where it is over or not here. The caller wakes its holder. */
+  /** Hears of runs that were told something. */
+  onInbox(listener: (runId: string) => void): void {
+    this.inboxListeners.add(listener);
+  }
+
+  /** Tells a run to cancel, and its holder that it was told; false where it is over or not here. */
   cancel(tenantId: string, id: string, payload: JsonObject): boolean {
     const run = this.runs.get(id);
-    if (!run || run.record.tenantId !== tenantId || isTerminal(run.record.status)) return false;
+    if (run?.record.tenantId !== tenantId) return false;
     run.inbox.push({ inboxSeq: run.inbox.length + 1, kind: 'cancel', payload });
+    for (const tell of this.inboxListeners) tell(id);
     return true;
   }
 
   announce(source: UnitSource): void {
-    queueMicrotask(() => {
+    // A turn of its own: a run that writes again and again must not hold the process.
+    setImmediate(() => {
       const unit = source.takeUnit();
       if (!unit) return;
       const known = this.runs.get(unit.runId);
-      if (!known || isTerminal(known.record.status)) return source.unitSettled({ kind: 'lost' });
+      if (!known) return source.unitSettled({ kind: 'lost' });
       if ((unit.end || unit.release) && unit.seenInbox < known.inbox.length) return source.unitSettled({ kind: 'inbox_moved' });
       const at = Date.now();
       this.record(known, unit, at);
@@ -82,11 +102,12 @@ export class EphemeralRuns implements RunStore {
   /** Ends a run from outside: its time is over, or the node goes away. Later units of it are lost. */
   abandon(id: string, error: ExecutionRecord['error'], now: number): void {
     const known = this.runs.get(id);
-    if (!known || isTerminal(known.record.status)) return;
+    if (!known) return;
     this.finish({
       ...known,
       record: { ...known.record, status: 'failed', progress: 100, error, endedAt: now, updatedAt: now, waitingFor: null },
     });
+    for (const tell of this.abandonedListeners) tell(id);
   }
 
   private record(known: Known, unit: Unit, at: number): void {
@@ -101,21 +122,22 @@ export class EphemeralRuns implements RunStore {
     const next = { ...known, record, result: end ? end.result : null };
     if (end) this.finish(next);
     else this.runs.set(unit.runId, next);
+    // Nobody else can go on with it: who waits for it hears that now (D32).
+    if (unit.release) this.abandon(unit.runId, NODE_LEFT, at);
   }
 
-  private finish(known: Known): void {
-    const { id } = known.record;
-    this.openRuns -= 1;
-    this.runs.delete(id); // to the end of the order, which is the order of forgetting
-    this.runs.set(id, known);
-    known.end(known);
-    setTimeout(() => this.runs.delete(id), KEPT_MS).unref();
-    let surplus = this.runs.size - this.openRuns - KEPT_RUNS;
-    for (const [other, { record }] of this.runs) {
-      if (surplus <= 0) return;
-      if (!isTerminal(record.status)) continue;
-      this.runs.delete(other);
-      surplus -= 1;
+  private finish(run: Known): void {
+    const { id, endedAt } = run.record;
+    this.runs.delete(id);
+    this.over.set(id, { run, until: (endedAt ?? run.record.updatedAt) + KEPT_MS });
+    run.end(run);
+    this.forget(run.record.updatedAt);
+  }
+
+  private forget(now: number): void {
+    for (const [id, { until }] of this.over) {
+      if (until > now && this.over.size <= KEPT_RUNS) return;
+      this.over.delete(id);
     }
   }
 }

@@ -51,9 +51,15 @@ export class RunWaits {
     const unfollow = this.signals.follow(runId, ({ end, row, lastSeq, at }) => {
       if (end) settle({ row, result: end.result, lastSeq, at });
     });
+    let looking = false;
     const timer = setTimeout(cancel, waitMs);
     const poll = setInterval(() => {
-      if (!this.held.has(runId)) void this.look(tenantId, runId).then((end) => end && settle(end));
+      if (looking || this.held.has(runId)) return;
+      looking = true;
+      void this.look(tenantId, runId).then((end) => {
+        looking = false;
+        if (end) settle(end);
+      });
     }, POLL_MS);
     this.open.add(cancel);
     return { ended, cancel };

@@ -1,38 +1,62 @@
-import { type HeldRun, type Unit, type UnitSource } from '../engine/ports.js';
-import { type RunErrorDetails } from '../engine/run/events.js';
+import { type HeldRun, type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
+import { type RunErrorDetails, type RunEvent } from '../engine/run/events.js';
 
-/** Ends a claimed run that this node cannot even begin (its entry cannot be read or compiled): it fails alone, with a code (R5). */
+/**
+ * Ends a claimed run that this node cannot even begin (its entry cannot be read or compiled): it fails alone, with a code
+ * (R5); one that was asked to cancel ends as cancelled.
+ */
 export class FailingRun implements UnitSource {
   readonly runId: string;
-  private done = false;
+  private readonly events: RunEvent[];
+  private cancel: { readonly reason: string | null } | null;
+  private seenInbox: number;
 
+  /** @param letGo called where the end cannot be written: the lease is left to expire and the next holder tries again. */
   constructor(
     private readonly held: HeldRun,
     private readonly error: RunErrorDetails,
+    private readonly store: Pick<RunStore, 'announce' | 'readInbox'>,
+    private readonly letGo: () => void,
   ) {
     this.runId = held.run.id;
+    this.events = held.history ? [] : [{ type: 'execution_started' }];
+    this.cancel = held.history?.events.find((event) => event.type === 'cancel_requested') ?? null;
+    this.seenInbox = held.history?.inboxConsumed ?? 0;
   }
 
-  takeUnit(): Unit | null {
-    if (this.done) return null;
+  takeUnit(): Unit {
     const { run, token, history } = this.held;
+    const { cancel, error, events, seenInbox } = this;
+    const row = { progress: 100, currentStep: null, waitingFor: null };
+    const end: RunEvent = cancel ? { type: 'execution_cancelled', reason: cancel.reason } : { type: 'execution_failed', error, others: [] };
     return {
       runId: run.id,
       tenantId: run.tenantId,
       token,
       create: history ? null : run,
       expectedSeq: history?.events.length ?? 0,
-      events: [...(history ? [] : [{ type: 'execution_started' } as const]), { type: 'execution_failed', error: this.error, others: [] }],
-      row: { status: 'failed', progress: 100, currentStep: null, waitingFor: null, error: this.error },
+      events: [...events, end],
+      row: cancel ? { ...row, status: 'cancelled', error: null } : { ...row, status: 'failed', error },
       end: { result: null },
       release: null,
-      seenInbox: history?.inboxConsumed ?? 0,
+      seenInbox,
       recordsProgress: false,
     };
   }
 
-  /** Where unread inbox held the end off, the lease expires and the next holder tries again. */
-  unitSettled(): void {
-    this.done = true;
+  unitSettled(outcome: UnitOutcome): void {
+    if (outcome.kind === 'inbox_moved') this.hear().catch(this.letGo);
+    else if (outcome.kind === 'refused') this.letGo();
+  }
+
+  private async hear(): Promise<void> {
+    for (const { inboxSeq, kind, payload } of await this.store.readInbox(this.held.run.tenantId, this.runId, this.seenInbox)) {
+      this.seenInbox = inboxSeq;
+      if (kind !== 'cancel' || this.cancel) continue;
+      const reason = typeof payload['reason'] === 'string' ? payload['reason'] : null;
+      this.cancel = { reason };
+      this.events.push({ type: 'cancel_requested', reason, force: payload['force'] === true });
+    }
+    this.store.announce(this);
   }
 }

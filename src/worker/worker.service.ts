@@ -5,6 +5,7 @@ import { Orchestrator } from '../engine/orchestrator.js';
 import { type CompiledPlaybook } from '../engine/playbook/compile.js';
 import { type HeldRun, type NewRun, type RunId, type RunStore } from '../engine/ports.js';
 import { type DecisionWorld } from '../engine/run/decision.js';
+import { type RunErrorDetails } from '../engine/run/events.js';
 import { CommitSignals } from '../storage/commit-signals.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { EphemeralRuns } from '../storage/ephemeral-runs.js';
@@ -19,6 +20,19 @@ import { SYSTEM_CLOCK } from './system-clock.js';
 /** How long running steps may go on after the node was told to stop, before they are given back. */
 const DRAIN_MS = 10_000;
 const GIVE_BACK_MS = 5_000;
+/** How often runs are asked whether their lease still holds while they do something the world can see. */
+const LEASE_CHECK_MS = 1_000;
+
+const SERVICE_FAULT: RunErrorDetails = {
+  code: 'internal_error',
+  message: 'A fault of the service ended the execution.',
+  step: null,
+  step_type: null,
+  attempt: null,
+  retryable: true,
+  item_index: null,
+  cause: null,
+};
 
 /** Takes runs from the queue and drives each with an orchestrator of its own; gives them back at shutdown. */
 @Injectable()
@@ -26,6 +40,8 @@ export class Worker implements RunConsumer {
   private readonly running = new Map<RunId, Orchestrator>();
   private readonly idle = new Set<() => void>();
   private stopConsuming: (() => Promise<void>) | null = null;
+  private leaseChecks: NodeJS.Timeout | undefined;
+  private draining = false;
   private readonly world: DecisionWorld;
 
   constructor(
@@ -48,11 +64,16 @@ export class Worker implements RunConsumer {
     };
     signals.onInbox((runId) => this.running.get(runId)?.readInbox());
     ephemeral.onAbandoned((runId) => this.running.get(runId)?.drop());
+    ephemeral.onInbox((runId) => this.running.get(runId)?.readInbox());
   }
 
   /** Begins to take runs, unless this node only answers requests. */
   start(): void {
-    if (this.settings.role !== 'api') this.stopConsuming = this.queue.consume(this);
+    if (this.settings.role === 'api') return;
+    this.stopConsuming = this.queue.consume(this);
+    this.leaseChecks = setInterval(() => {
+      for (const orchestrator of this.running.values()) orchestrator.checkLease();
+    }, LEASE_CHECK_MS);
   }
 
   /** Takes no more runs, lets those that run come to an end, and gives the rest back so that any node goes on at once (R12). */
@@ -60,8 +81,10 @@ export class Worker implements RunConsumer {
     await this.stopConsuming?.();
     this.stopConsuming = null;
     await this.whenIdle(DRAIN_MS);
+    this.draining = true;
     for (const orchestrator of this.running.values()) orchestrator.giveBack();
     await this.whenIdle(GIVE_BACK_MS);
+    clearInterval(this.leaseChecks);
   }
 
   capacity(): number {
@@ -82,30 +105,47 @@ export class Worker implements RunConsumer {
     const playbook = this.playbooks.compiledSync(run.tenantId, run.catalogId);
     // The door has compiled it in this very turn.
     if (playbook) this.drive({ run, token: 'ephemeral', claimNo: 1, history: null }, playbook, this.ephemeral);
+    else this.ephemeral.abandon(run.id, SERVICE_FAULT, Date.now());
   }
 
   private drive(held: HeldRun, playbook: CompiledPlaybook, store: RunStore): void {
     const { id } = held.run;
-    const orchestrator = new Orchestrator(held, playbook, {
+    try {
+      const orchestrator = this.orchestrator(held, playbook, store);
+      this.running.set(id, orchestrator);
+      orchestrator.start();
+      // Its entry was still being read when everything else was given back.
+      if (this.draining) orchestrator.giveBack();
+    } catch (error) {
+      // A history that cannot be folded: it fails alone, its lease expires, and claims that end so are counted (D16).
+      this.log.error({ err: error, executionId: id }, 'an execution cannot be picked up');
+      this.over(id, held.token, 'lost');
+    }
+  }
+
+  private orchestrator(held: HeldRun, playbook: CompiledPlaybook, store: RunStore): Orchestrator {
+    const { token } = held;
+    const { id } = held.run;
+    return new Orchestrator(held, playbook, {
       store,
       clock: SYSTEM_CLOCK,
       world: this.world,
       facts: { env: this.settings.templateEnv },
-      holdsLease: () => store === this.ephemeral || this.held.isLive(id, held.token),
-      over: (how) => this.over(held, how),
+      holdsLease: () => store === this.ephemeral || this.held.isLive(id, token),
+      over: (how) => this.over(id, token, how),
       fault: (error) => this.log.error({ err: error, executionId: id }, 'an execution met a fault of the service'),
     });
-    this.running.set(id, orchestrator);
-    orchestrator.start();
   }
 
-  private over(held: HeldRun, how: 'ended' | 'released' | 'lost' | 'refused'): void {
-    this.running.delete(held.run.id);
-    if (how === 'lost') this.held.forget(held.run.id, held.token);
-    if (this.running.size > 0) {
-      if (this.capacity() === 1) this.queue.wake();
-      return;
+  private over(id: RunId, token: string, how: 'ended' | 'released' | 'lost' | 'refused'): void {
+    this.running.delete(id);
+    if (how === 'lost') {
+      this.held.forget(id, token);
+      // One without rows has nobody to go on with it; where it was ended from outside this says nothing new.
+      this.ephemeral.abandon(id, SERVICE_FAULT, Date.now());
     }
+    if (this.capacity() === 1) this.queue.wake();
+    if (this.running.size > 0) return;
     for (const tell of this.idle) tell();
     this.idle.clear();
   }
@@ -113,7 +153,7 @@ export class Worker implements RunConsumer {
   /** A claimed run whose entry cannot be used ends as failed; where it is only the database that is away, its lease expires. */
   private refuse(held: HeldRun, error: unknown): void {
     this.log.error({ err: error, executionId: held.run.id }, 'the playbook of a claimed execution cannot be used');
-    if (!(error instanceof EngineError)) return this.held.forget(held.run.id, held.token);
+    if (!(error instanceof EngineError) || error.kind === 'unavailable') return this.held.forget(held.run.id, held.token);
     const details = {
       code: 'poison',
       message: error.message,
@@ -124,7 +164,7 @@ export class Worker implements RunConsumer {
       item_index: null,
       cause: error.code,
     } as const;
-    this.store.announce(new FailingRun(held, details));
+    this.store.announce(new FailingRun(held, details, this.store, () => this.held.forget(held.run.id, held.token)));
   }
 
   private async whenIdle(withinMs: number): Promise<void> {
