@@ -177,6 +177,8 @@ export class CreateSchema1795000000000 implements MigrationInterface {
         PRIMARY KEY (tenant_id, key)
       )`);
     await db.query(`CREATE INDEX idempotency_key_expiry ON idempotency_key (expires_at)`);
+    // A purge notes in the key how the execution ended that it removes.
+    await db.query(`CREATE INDEX idempotency_key_execution ON idempotency_key (execution_id)`);
     // Node numbers for ids: a number is leased, and its next owner starts above the high-water mark (D35).
     await db.query(`
       CREATE TABLE node (

@@ -1,0 +1,103 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { loadSettings, type Settings, SettingsError } from './config/settings.js';
+import { durationMs } from './engine/run/durations.js';
+import { createDataSource } from './storage/data-source.js';
+import { startEmbeddedPostgres } from './storage/embedded/embedded-postgres.js';
+import { Purge, type PurgeSelection } from './storage/purge.js';
+
+const USAGE = `npm run purge -- --older-than <duration> [--status completed,failed,cancelled] [--path <path or path/*>] [--tenant <tenant>] [--dry-run]
+  --older-than   age of the end: 30d, 12h, 90m, PT24H
+  --status       which ends; all three by default
+  --dry-run      only counts`;
+const ENDS = ['completed', 'failed', 'cancelled'] as const;
+
+/** A wrong call; told in one line with the usage, exit code 2. */
+class UsageError extends Error {}
+
+interface Call {
+  readonly selection: PurgeSelection;
+  readonly dryRun: boolean;
+}
+
+function readCall(argv: readonly string[]): Call {
+  let values: { 'older-than'?: string; status?: string; path?: string; tenant?: string; 'dry-run'?: boolean };
+  try {
+    ({ values } = parseArgs({
+      args: [...argv],
+      options: {
+        'older-than': { type: 'string' },
+        status: { type: 'string' },
+        path: { type: 'string' },
+        tenant: { type: 'string' },
+        'dry-run': { type: 'boolean' },
+      },
+    }));
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+  const olderThanMs = durationMs(values['older-than']);
+  if (olderThanMs === undefined) throw new UsageError('--older-than needs a duration, such as 30d');
+  const statuses = (values.status ?? ENDS.join(',')).split(',').map((word) => {
+    const status = ENDS.find((each) => each === word.trim());
+    if (!status) throw new UsageError(`--status knows ${ENDS.join(', ')}, not ${word}`);
+    return status;
+  });
+  return {
+    selection: { olderThanMs, statuses, path: values.path ?? null, tenantId: values.tenant ?? null },
+    dryRun: values['dry-run'] ?? false,
+  };
+}
+
+/** The database of the settings; the embedded one is used where it runs, and started for the purge where it does not. */
+async function openDatabase(settings: Settings): Promise<{ url: string; stop(): Promise<void> }> {
+  if (settings.databaseUrl !== null) return { url: settings.databaseUrl, stop: () => Promise.resolve() };
+  const address = join(settings.dataDir, 'database.url');
+  if (!existsSync(address)) throw new UsageError(`there is no database below ${settings.dataDir}; set DATA_DIR or DATABASE_URL`);
+  const url = readFileSync(address, 'utf8').trim();
+  const probe = createDataSource(url, { poolSize: 1 });
+  const runs = await probe.initialize().then(
+    () => true,
+    () => false,
+  );
+  if (runs) await probe.destroy();
+  return runs ? { url, stop: () => Promise.resolve() } : startEmbeddedPostgres({ dataDir: settings.dataDir, log: () => undefined });
+}
+
+async function main(): Promise<void> {
+  const { selection, dryRun } = readCall(process.argv.slice(2));
+  const database = await openDatabase(loadSettings(process.env));
+  const db = await createDataSource(database.url, { poolSize: 1 }).initialize();
+  try {
+    const purge = new Purge(db);
+    if (dryRun) return say(`${await purge.count(selection)} executions would be removed`);
+    let removed = 0;
+    for await (const { executions, partitions } of purge.run(selection)) {
+      if (executions > removed) say(`${executions} executions removed ...`);
+      removed = executions;
+      for (const partition of partitions) say(`partition ${partition} dropped`);
+    }
+    say(`${removed} executions removed`);
+  } finally {
+    await db.destroy();
+    await database.stop();
+  }
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+main().catch((error: unknown) => {
+  const isUsage = error instanceof UsageError;
+  const text = isUsage
+    ? `purge: ${error.message}\n${USAGE}`
+    : error instanceof SettingsError
+      ? error.message
+      : error instanceof Error
+        ? (error.stack ?? error.message)
+        : String(error);
+  process.stderr.write(`${text}\n`);
+  process.exit(isUsage ? 2 : 1);
+});

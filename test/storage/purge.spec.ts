@@ -1,0 +1,111 @@
+import { type DataSource } from 'typeorm';
+import { createDataSource } from '../../src/storage/data-source.js';
+import { firstIdAt } from '../../src/storage/ids.js';
+import { Purge, type PurgeSelection } from '../../src/storage/purge.js';
+import { type TestDatabase } from '../support/database.js';
+import { createMigratedDatabase } from '../support/storage.js';
+
+const DAY_MS = 86_400_000;
+const MONTH_OLD: PurgeSelection = { olderThanMs: 30 * DAY_MS, statuses: ['completed', 'failed', 'cancelled'], path: null, tenantId: null };
+
+describe(Purge.name, () => {
+  let database: TestDatabase;
+  let db: DataSource;
+  let purge: Purge;
+
+  beforeEach(async () => {
+    database = await createMigratedDatabase();
+    db = await createDataSource(database.url, { poolSize: 2 }).initialize();
+    purge = new Purge(db);
+  });
+  afterEach(async () => {
+    await db.destroy();
+    await database.drop();
+  });
+
+  /** An execution with one row in every table; `n` keeps ids of one day apart. */
+  async function execution(n: number, daysAgo: number, status = 'completed', path = 'a/b', tenant = 'default'): Promise<string> {
+    const at = new Date(Date.now() - daysAgo * DAY_MS);
+    const id = String(firstIdAt(at.getTime()) + BigInt(n));
+    const isOver = !['running', 'pending', 'paused'].includes(status);
+    await db.query(
+      `INSERT INTO execution (id, tenant_id, catalog_id, path, playbook_name, version, shown_version, requested_version, execution_type, digest, status, created_at, updated_at, ended_at)
+       VALUES ($1, $2, 1, $3, 'b', '1.0.0', '1.0.0', 'latest', 'playbook', '', $4, $5, $5, $6)`,
+      [id, tenant, path, status, at, isOver ? at : null],
+    );
+    await db.query(`INSERT INTO execution_event VALUES ($1, 1, $2, 'execution_started', NULL, $3, '{}')`, [id, tenant, at]);
+    await db.query(`INSERT INTO execution_payload VALUES ($1, 0, $2, '{}', NULL, '1')`, [id, tenant]);
+    await db.query(`INSERT INTO execution_inbox VALUES ($1, 1, $2, 'cancel', '{}', $3)`, [id, tenant, at]);
+    await db.query(`INSERT INTO execution_snapshot VALUES ($1, 1, $2, 1, 'x', '{}')`, [id, tenant]);
+    await db.query(`INSERT INTO idempotency_key (tenant_id, key, fingerprint, execution_id, expires_at) VALUES ($1, $2, 'f', $3, now())`, [
+      tenant,
+      id,
+      id,
+    ]);
+    return id;
+  }
+  async function idsIn(table: string): Promise<string[]> {
+    const column = table === 'execution' ? 'id' : 'execution_id';
+    return (await db.query<{ id: string }[]>(`SELECT ${column} AS id FROM ${table} ORDER BY 1`)).map(({ id }) => id);
+  }
+  async function removed(selection: PurgeSelection): Promise<number> {
+    let executions = 0;
+    for await (const progress of purge.run(selection)) ({ executions } = progress);
+    return executions;
+  }
+
+  it('removes old finished executions from every table, keeps open and young ones, and keys remember the end', async () => {
+    const [old, failed] = [await execution(1, 40), await execution(2, 40, 'failed')];
+    const kept = [await execution(3, 40, 'running'), await execution(4, 40, 'paused'), await execution(5, 10)];
+    expect(await purge.count(MONTH_OLD)).toBe(2);
+    expect(await removed(MONTH_OLD)).toBe(2);
+    for (const table of ['execution', 'execution_event', 'execution_payload', 'execution_inbox', 'execution_snapshot'])
+      expect(await idsIn(table)).toEqual(kept);
+    const keys = await db.query<{ id: string; end: string | null }[]>(
+      `SELECT execution_id AS id, final_status AS "end" FROM idempotency_key ORDER BY 1`,
+    );
+    expect(keys).toEqual([{ id: old, end: 'completed' }, { id: failed, end: 'failed' }, ...kept.map((id) => ({ id, end: null }))]);
+    expect(await removed(MONTH_OLD)).toBe(0);
+  });
+
+  it('chooses by status, path, what is below a path, and tenant', async () => {
+    const ids = [
+      await execution(1, 40),
+      await execution(2, 40, 'failed'),
+      await execution(3, 40, 'completed', 'a/c'),
+      await execution(4, 40, 'completed', 'x'),
+      await execution(5, 40, 'completed', 'a/b', 'other'),
+    ];
+    expect(await purge.count({ ...MONTH_OLD, statuses: ['failed'] })).toBe(1);
+    expect(await purge.count({ ...MONTH_OLD, path: 'a/b' })).toBe(3);
+    expect(await purge.count({ ...MONTH_OLD, path: 'a/*' })).toBe(4);
+    expect(await purge.count({ ...MONTH_OLD, tenantId: 'other' })).toBe(1);
+    await removed({ ...MONTH_OLD, path: 'a/*', tenantId: 'default', statuses: ['completed'] });
+    expect(await idsIn('execution')).toEqual([ids[1], ids[3], ids[4]]);
+  });
+
+  it('works in batches, each committed and told of', async () => {
+    await db.query(
+      `INSERT INTO execution (id, tenant_id, catalog_id, path, playbook_name, version, shown_version, requested_version, execution_type, digest, status, created_at, updated_at, ended_at)
+       SELECT n, 'default', 1, 'p', 'p', '1.0.0', '1.0.0', 'latest', 'playbook', '', 'completed', 'epoch', 'epoch', 'epoch' FROM generate_series(1, 2500) n`,
+    );
+    const told: number[] = [];
+    for await (const { executions } of purge.run(MONTH_OLD)) told.push(executions);
+    expect(told).toEqual([1000, 2000, 2500, 2500]);
+  });
+
+  it('drops a partition only when nothing of its range is left', async () => {
+    const week = (daysAgo: number): { name: string; from: string; to: string } => {
+      const from = Date.now() - daysAgo * DAY_MS;
+      return { name: `execution_event_old_${daysAgo}`, from: String(firstIdAt(from)), to: String(firstIdAt(from + 7 * DAY_MS)) };
+    };
+    for (const { name, from, to } of [week(80), week(60)])
+      await db.query(`CREATE TABLE ${name} PARTITION OF execution_event FOR VALUES FROM (${from}) TO (${to})`);
+    await execution(1, 78);
+    const open = await execution(2, 58, 'running');
+    const partitions: string[] = [];
+    for await (const progress of purge.run(MONTH_OLD)) partitions.push(...progress.partitions);
+    expect(partitions).toEqual(['execution_event_old_80']);
+    expect(await idsIn('execution_event_old_60')).toEqual([open]);
+  });
+});
