@@ -4,6 +4,9 @@ import { aStep, anAction, compiled, to, when } from '../testing/playbook-builder
 import { simulateRun, type SimulatedRun } from '../testing/simulated-run.js';
 import { LOOP_LIMITS } from './fire.js';
 import { readySteps } from './joins.js';
+import { newRunState } from './run-state.js';
+
+const FIRING = { wave: 1, attempt: 1, inputs: {}, request: null, timeoutMs: null, arrivedFrom: [], arrivedError: null, dueAt: null };
 
 interface GraphStep {
   readonly acts: boolean;
@@ -58,7 +61,55 @@ function positions(run: SimulatedRun): { fired: Map<string, number[]>; armed: Ma
   return { fired, armed };
 }
 
+/**
+ * The text of the rule, word for word and by brute force: every path is walked, nothing is precomputed. An armed step fires
+ * when no other live token can reach it; among armed steps that only armed steps block, directly or through others, the one
+ * armed first of those that block each other fires, unless one outside of them blocks them.
+ */
+function firesByTheText(
+  edges: readonly (readonly number[])[],
+  armed: readonly number[],
+  running: readonly number[],
+  end: number,
+): number[] {
+  const reaches = (from: number, target: number): boolean => {
+    const seen = new Set<number>();
+    const walk = (at: number): boolean =>
+      (edges[at] ?? []).some((next) => next === target || (!seen.has(next) && (seen.add(next), walk(next))));
+    return walk(from);
+  };
+  const isFree = (step: number): boolean => !running.some((token) => token === step || reaches(token, step));
+  const free = armed.filter((step) => step !== end && isFree(step));
+  const fires = free.filter((step) => {
+    const blockers = free.filter((other) => other !== step && reaches(other, step));
+    const circle = blockers.filter((other) => reaches(step, other));
+    return circle.length === blockers.length && circle.every((other) => armed.indexOf(step) < armed.indexOf(other));
+  });
+  return armed.length === 1 && armed[0] === end && running.length === 0 ? [end] : fires;
+}
+
 describe(readySteps.name, () => {
+  it('fires what the text of the rule says, for every set of tokens', () => {
+    const size = 7;
+    const tokens = fc.shuffledSubarray([...Array(size + 1).keys()]);
+    const targets = fc.array(fc.uniqueArray(fc.nat(size - 1), { maxLength: 2 }), { minLength: size, maxLength: size });
+    fc.assert(
+      fc.property(targets, tokens, fc.subarray([...Array(size).keys()], { maxLength: 3 }), (edges, armed, running) => {
+        const playbook = compiled([
+          ...edges.map((next, index) => aStep(`s${index}`, { action: anAction(), next: to(...next.map((target) => `s${target}`)) })),
+          aStep('end'),
+        ]);
+        const state = newRunState(playbook, {});
+        for (const step of armed) state.armed.set(step, { step, arrivals: [] });
+        for (const step of running) state.running.set(step, { ...FIRING, step });
+        const ready = readySteps(state, playbook).map((step) => step.index);
+        expect(ready.toSorted()).toEqual(firesByTheText(edges, armed, running, size).toSorted());
+        if (running.length === 0 && armed.length > 0) expect(ready.length).toBeGreaterThan(0);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   it('fires every join of an acyclic graph exactly once, after its last arrival, in whatever order branches end', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 9 }).chain(graph), fc.infiniteStream(fc.nat()), (nodes, picks) => {
