@@ -187,6 +187,13 @@ export class BatchWriter {
     for (const pending of units) pending.sentAt = sentAt;
     try {
       const answer = await lane.connection.write(parameters);
+      const warning = lane.connection.lastWarning();
+      if (warning !== null) {
+        // Whatever the answer says, the commit itself came with a doubt (D9).
+        for (const pending of units) pending.unsure = true;
+        await this.backOff(lane, warning, 'a commit came with a warning');
+        return await this.resolve(lane, units);
+      }
       lane.failures = 0;
       const passed = new Set(answer.passed);
       const missing: PendingUnit[] = [];

@@ -25,7 +25,7 @@ interface StoredRow {
 
 const LOCK_ROWS = `SELECT FROM execution WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE`;
 
-/** An insert of an id waits for any transaction that inserted the same; a plain read would come too early. Rolled back in any case. */
+/** An insert of an id waits for any transaction that inserted the same; a plain read would come too early. Undone in any case. */
 const PROBE_CREATES = `
   INSERT INTO execution (id, tenant_id, catalog_id, path, playbook_name, version, shown_version, requested_version, execution_type, digest, status, created_at, updated_at)
   SELECT id, '', 0, '', '', '', '', '', '', '', 'pending', now(), now() FROM unnest($1::bigint[]) id ORDER BY id
@@ -40,20 +40,25 @@ const READ_ROWS = `
 
 /**
  * Asks the database what became of units: those whose connection broke (D9), and those a fence held off (D6). Takes the rows' locks first, so
- * that a transaction of a lost connection is over when the answer is read. Rejects like any statement; ask again then.
+ * that a transaction of a lost connection is over when the answer is read. What is found stored counts only after a commit of our own: with a
+ * synchronous standby it waits until that one has everything before it. Rejects like any statement; ask again then.
  */
 export async function resolveFates(connection: WriterConnection, units: readonly PendingUnit[]): Promise<Map<PendingUnit, Fate>> {
   const ids = plainArray(units.map((p) => p.unit.runId));
   const creates = units.filter((p) => p.unit.create !== null);
   await connection.query({ text: 'BEGIN' });
-  await connection.query({ text: LOCK_ROWS, values: [ids] });
   const absent = new Set<string>();
   if (creates.length > 0) {
+    await connection.query({ text: 'SAVEPOINT probe' });
     const probed = await connection.query<{ id: string }>({ text: PROBE_CREATES, values: [plainArray(creates.map((p) => p.unit.runId))] });
     for (const { id } of probed) absent.add(id);
+    await connection.query({ text: 'ROLLBACK TO SAVEPOINT probe' });
   }
+  await connection.query({ text: LOCK_ROWS, values: [ids] });
   const rows = await connection.query<StoredRow>({ text: READ_ROWS, values: [ids, plainArray(units.map((p) => nextSeqOf(p.unit)))] });
-  await connection.query({ text: 'ROLLBACK' });
+  await connection.query({ text: units.some((p) => p.unsure) ? 'COMMIT' : 'ROLLBACK' });
+  const warning = connection.lastWarning();
+  if (warning?.replication) throw new Error(warning.message);
   const byId = new Map(rows.map((row) => [row.id, row]));
   return new Map(units.map((p) => [p, absent.has(p.unit.runId) ? NOT_STORED : fateOf(p, byId.get(p.unit.runId))]));
 }

@@ -16,9 +16,22 @@ export interface OwnConnectionOptions {
   readonly answerWithinMs: number;
 }
 
+/** A warning of the server beside an answer that looks like success. */
+export interface CommitWarning {
+  readonly message: string;
+  /** The commit is stored on the server, but its wait for the synchronous standby was cut short: a failover may lose it. */
+  readonly replication: boolean;
+}
+
+/** SQLSTATEs of warnings; the severity itself is translated by the server. */
+const WARNING_CLASS = '01';
+/** The function of the server that gives up waiting for a standby; its message is translated too. */
+const REPLICATION_WAIT = 'SyncRepWaitForLSN';
+
 /** A connection that serves one purpose and no pool: opened when needed, opened anew after it was dropped. */
 export class OwnConnection {
   private client: pg.Client | null = null;
+  private warning: CommitWarning | null = null;
 
   constructor(private readonly options: OwnConnectionOptions) {}
 
@@ -31,6 +44,9 @@ export class OwnConnection {
     client.on('error', (error) => {
       log.warn({ err: error, role }, 'a database connection was lost');
       if (this.client === client) this.drop();
+    });
+    client.on('notice', ({ code, routine, message }) => {
+      if (code?.startsWith(WARNING_CLASS)) this.warning = { message: message ?? '', replication: routine === REPLICATION_WAIT };
     });
     client.on('end', () => {
       if (this.client === client) this.client = null;
@@ -47,7 +63,13 @@ export class OwnConnection {
 
   async query<Row extends pg.QueryResultRow>(config: pg.QueryConfig): Promise<Row[]> {
     if (this.client === null) throw new Error(`the ${this.options.role} connection is not open`);
+    this.warning = null;
     return (await this.client.query<Row>(config)).rows;
+  }
+
+  /** The last warning during the latest statement, its commit included. */
+  lastWarning(): CommitWarning | null {
+    return this.warning;
   }
 
   /** Cuts the connection without a word: what it was doing has an unknown outcome. */
