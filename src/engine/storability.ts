@@ -3,8 +3,8 @@ export const MAX_RESULT_BYTES = 16 * 1024 * 1024;
 /** Deepest value of a step. What is recorded around values (events, edges, results of several branches) may be deeper. */
 const VALUE_DEPTH = 64;
 export const RECORD_DEPTH = 200;
-/** Characters of JSON that can never have more bytes than allowed: a UTF-16 unit takes at most three, or six where it is escaped. */
-const SURELY_SMALL = MAX_RESULT_BYTES / 6;
+/** Seen characters whose JSON surely fits: a number counts as one and has 24 and a comma at most, a UTF-16 unit six bytes. */
+const SURELY_SMALL = MAX_RESULT_BYTES / 26;
 
 export type StorabilityFault = { readonly code: 'result_not_storable' | 'result_too_large'; readonly message: string };
 
@@ -28,7 +28,7 @@ export function storableText(text: string): string {
 
 /** One walk over a value: finds the first fault, and stops once it has seen more than may be stored at all. */
 export class StorabilityCheck {
-  /** Characters of JSON seen so far, without escapes: a lower bound of its bytes. */
+  /** Characters of JSON seen so far, without escapes and commas: a lower bound of its bytes. */
   characters = 0;
 
   constructor(
@@ -71,7 +71,6 @@ export class StorabilityCheck {
     for (const entry of list) {
       const fault = this.unstorable(entry, depth);
       if (fault !== null) return fault;
-      this.characters += 1;
       if (this.characters > MAX_RESULT_BYTES) return null;
     }
     return null;
@@ -83,7 +82,7 @@ export class StorabilityCheck {
       if (entry === undefined && this.leavesOut) continue;
       const fault = (key === '__proto__' ? 'has the key __proto__' : textFault(key)) ?? this.unstorable(entry, depth);
       if (fault !== null) return fault;
-      this.characters += key.length + 4;
+      this.characters += key.length + 3;
       if (this.characters > MAX_RESULT_BYTES) return null;
     }
     return null;
@@ -94,7 +93,8 @@ function tooLarge(): StorabilityFault {
   return { code: 'result_too_large', message: `The value has more than ${MAX_RESULT_BYTES} bytes of JSON.` };
 }
 
-function textFault(text: string): string | null {
+/** What keeps a text from being stored, or null. */
+export function textFault(text: string): string | null {
   if (!text.isWellFormed()) return 'holds a lone surrogate';
   return text.includes('\0') ? 'holds a NUL character' : null;
 }
