@@ -1,8 +1,9 @@
 import { EngineError, type Issue } from '../engine/engine-error.js';
-import { compilePlaybook, type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { compileInParts, type CompiledPlaybook } from '../engine/playbook/compile.js';
 import { type DocumentLimits } from '../engine/playbook/document-limits.js';
 import { type Playbook } from '../engine/playbook/playbook.js';
 import { type StepKinds } from '../engine/step-executor.js';
+import { inSlices } from '../storage/in-slices.js';
 import { type ReadingThreads } from './reading-threads.js';
 import { readSource, type Source } from './source.js';
 
@@ -63,7 +64,7 @@ export class DocumentReader {
   private async compile(source: Source, strict: boolean): Promise<CheckedDocument> {
     const { playbook, kind, errors, warnings, fatal } = source.reading;
     if (!playbook) return { document: null, errors, warnings, refusal: fatal };
-    const compiled = this.compiledOrRefusal(playbook);
+    const compiled = await this.compiledOrRefusal(playbook);
     if (compiled instanceof EngineError) return refused(compiled, await source.locate(issuesOf(compiled)), warnings);
     const unable = await source.locate(compiled.warnings);
     if (strict && unable[0]) return refused(new EngineError('invalid', 'invalid_document', unable[0].message), unable, warnings);
@@ -72,9 +73,9 @@ export class DocumentReader {
     return { document: { playbook, compiled, kind, path, version, warnings: all }, errors: [], warnings: all, refusal: null };
   }
 
-  private compiledOrRefusal(playbook: Playbook): CompiledPlaybook | EngineError {
+  private async compiledOrRefusal(playbook: Playbook): Promise<CompiledPlaybook | EngineError> {
     try {
-      return compilePlaybook(playbook, this.kinds);
+      return await inSlices(compileInParts(playbook, this.kinds));
     } catch (error) {
       if (error instanceof EngineError) return error;
       throw error;

@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { EngineError } from '../engine/engine-error.js';
-import { compilePlaybook, type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { compileInParts, type CompiledPlaybook } from '../engine/playbook/compile.js';
 import { type StepKinds } from '../engine/step-executor.js';
+import { inSlices } from './in-slices.js';
 import { LruMap } from './lru-map.js';
 import { PlaybookRepository } from './repositories/playbook.repository.js';
 
@@ -48,7 +49,7 @@ export class CompiledPlaybooks {
   private async load(tenantId: string, id: string): Promise<CompiledPlaybook> {
     const stored = await this.playbooks.normalisedById(tenantId, id);
     if (!stored) throw new EngineError('not_found', 'unknown_playbook', `There is no catalog entry ${id}.`);
-    const compiled = compilePlaybook(stored.playbook, this.kinds);
+    const compiled = await inSlices(compileInParts(stored.playbook, this.kinds));
     this.keep(tenantId, id, compiled, stored.size);
     return compiled;
   }

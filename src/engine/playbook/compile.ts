@@ -10,7 +10,7 @@ import {
   type ValueTemplate,
 } from '../template/template.js';
 import { type Json, type JsonObject } from '../values.js';
-import { reachability, type StepSet } from './graph.js';
+import { edgesOf, reachFrom, type StepSet } from './graph.js';
 import {
   type Action,
   type AssertSpec,
@@ -116,6 +116,15 @@ const INTERNAL_STORAGES = new Set(['event_log', 'variables']);
  * @throws EngineError (invalid, `invalid_document`) whose issues point into the canonical form: /workflow/<n>/… and /workbook/<n>/….
  */
 export function compilePlaybook(playbook: Playbook, kinds: StepKinds): CompiledPlaybook {
+  const parts = compileInParts(playbook, kinds);
+  for (;;) {
+    const part = parts.next();
+    if (part.done) return part.value;
+  }
+}
+
+/** The same in small parts, for callers that have other things to do in between. */
+export function compileInParts(playbook: Playbook, kinds: StepKinds): Generator<void, CompiledPlaybook, void> {
   return new Compiler(playbook, kinds).compile();
 }
 
@@ -131,11 +140,16 @@ class Compiler {
     this.indexOf = new Map(playbook.workflow.map((step, index) => [step.name, index]));
   }
 
-  compile(): CompiledPlaybook {
-    const reach = reachability(this.playbook.workflow, this.indexOf);
-    const steps = this.playbook.workflow.map((step, index) => this.step(step, index, reach[index]!));
+  *compile(): Generator<void, CompiledPlaybook, void> {
+    const edges = edgesOf(this.playbook.workflow, this.indexOf);
+    yield;
+    const steps: CompiledStep[] = [];
+    for (const [index, step] of this.playbook.workflow.entries()) {
+      steps.push(this.step(step, index, reachFrom(index, edges)));
+      yield;
+    }
     const workloadTemplates = new Map<string, Template>();
-    collectTemplates(this.playbook.workload, workloadTemplates);
+    yield* collectTemplates(this.playbook.workload, workloadTemplates);
     if (this.errors.length > 0) throw new EngineError('invalid', 'invalid_document', this.errors[0]!.message, this.errors);
     const entry = steps.find((step) => step.definition.role === 'entry')!;
     return {
@@ -275,12 +289,13 @@ function progressUnits(steps: readonly CompiledStep[], entry: CompiledStep): Com
   return counted.length > 0 ? counted : reached;
 }
 
-function collectTemplates(value: Json, found: Map<string, Template>): void {
+function* collectTemplates(value: Json, found: Map<string, Template>): Generator<void, void, void> {
   if (typeof value === 'string') {
     if (found.has(value)) return;
     const template = compileTemplate(value);
     if (!template.isConstant) found.set(value, template);
+    yield;
   } else if (value !== null && typeof value === 'object') {
-    for (const entry of Object.values(value)) collectTemplates(entry, found);
+    for (const entry of Object.values(value)) yield* collectTemplates(entry, found);
   }
 }

@@ -33,18 +33,20 @@ export function targetsOf(step: Step): string[] {
   return names;
 }
 
-/** For each step, all steps that can be reached from it over one edge or more; a step on a cycle reaches itself. */
-export function reachability(steps: readonly Step[], indexOf: ReadonlyMap<string, number>): StepSet[] {
-  const targets = steps.map((step) => targetsOf(step).flatMap((name) => indexOf.get(name) ?? []));
-  return steps.map((_, origin) => {
-    const reached = new StepSet(steps.length);
-    const open = [...targets[origin]!];
-    while (open.length > 0) {
-      const index = open.pop()!;
-      if (reached.has(index)) continue;
-      reached.add(index);
-      open.push(...targets[index]!);
-    }
-    return reached;
-  });
+/** For each step, the places of the steps its edges lead to. */
+export function edgesOf(steps: readonly Step[], indexOf: ReadonlyMap<string, number>): readonly (readonly number[])[] {
+  return steps.map((step) => targetsOf(step).flatMap((name) => indexOf.get(name) ?? []));
+}
+
+/** All steps that can be reached from one over one edge or more; a step on a cycle reaches itself. */
+export function reachFrom(origin: number, edges: readonly (readonly number[])[]): StepSet {
+  const reached = new StepSet(edges.length);
+  const open = [...edges[origin]!];
+  while (open.length > 0) {
+    const index = open.pop()!;
+    if (reached.has(index)) continue;
+    reached.add(index);
+    open.push(...edges[index]!);
+  }
+  return reached;
 }
