@@ -185,4 +185,14 @@ describe(`${decide.name}: corners`, () => {
     expect(run.terminal.type).toBe('execution_failed');
     expect(run.events.length).toBeLessThanOrEqual(LOOP_LIMITS.events + 2);
   });
+
+  it('else is taken only where no condition before it held; an inline else belongs to its own', () => {
+    const otherwise = { kind: 'else' as const, then: [{ step: 'y', data: {} }] };
+    const inline = { kind: 'when' as const, when: 'false', then: [], else: [{ step: 'y', data: {} }] };
+    const after = (next: Parameters<typeof aStep>[1]): string[] =>
+      completed(simulateRun(compiled([aStep('start', next), aStep('x'), aStep('y')]))).slice(1);
+    expect(after({ next: [when('true', 'x'), otherwise] })).toEqual(['x']);
+    expect(after({ next: [otherwise, when('true', 'x')] })).toEqual(['y', 'x']);
+    expect(after({ next: [when('true', 'x'), inline] })).toEqual(['x', 'y']);
+  });
 });
