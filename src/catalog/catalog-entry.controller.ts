@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { ApiConflictResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { Policy, Produces } from '../common/policy.js';
@@ -50,6 +50,7 @@ export class CatalogEntryController {
   @Policy('catalog:edit')
   @ApiOperation({ operationId: 'deprecateCatalogEntry', summary: 'Choose the entry only where nothing else matches' })
   @ApiOkResponse({ type: CatalogEntryResponse })
+  @ApiConflictResponse({ description: 'Its state forbids this.' })
   async deprecate(
     @Caller() principal: Principal,
     @Param('catalog_id') id: string,
@@ -63,6 +64,7 @@ export class CatalogEntryController {
   @Policy('catalog:delete')
   @ApiOperation({ operationId: 'yankCatalogEntry', summary: 'Choose the entry only where its exact version is named' })
   @ApiOkResponse({ type: CatalogEntryResponse })
+  @ApiConflictResponse({ description: 'Its state forbids this.' })
   async yank(
     @Caller() principal: Principal,
     @Param('catalog_id') id: string,
@@ -76,6 +78,7 @@ export class CatalogEntryController {
   @Policy('catalog:edit')
   @ApiOperation({ operationId: 'restoreCatalogEntry', summary: 'Take the entry back into use' })
   @ApiOkResponse({ type: CatalogEntryResponse })
+  @ApiConflictResponse({ description: 'Its state forbids this.' })
   async restore(
     @Caller() principal: Principal,
     @Param('catalog_id') id: string,

@@ -1,5 +1,14 @@
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Put, Query, Req, Res } from '@nestjs/common';
-import { ApiHeader, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import {
+  ApiConflictResponse,
+  ApiHeader,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiPreconditionFailedResponse,
+  ApiTags,
+} from '@nestjs/swagger';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { cursorOf, linkNextPage, readCursor } from '../common/paging.js';
@@ -51,6 +60,8 @@ export class CatalogTagController {
   @ApiHeader(IF_MATCH)
   @ApiOperation({ operationId: 'putCatalogTag', summary: 'Point a tag at a version' })
   @ApiOkResponse({ type: CatalogTagResponse })
+  @ApiConflictResponse({ description: 'The version is yanked.' })
+  @ApiPreconditionFailedResponse({ description: 'The tag was moved since, or is gone.' })
   async put(
     @Caller() principal: Principal,
     @Param('tag') tag: string,
@@ -71,6 +82,7 @@ export class CatalogTagController {
   @ApiHeader(IF_MATCH)
   @ApiOperation({ operationId: 'deleteCatalogTag', summary: 'Remove a tag' })
   @ApiNoContentResponse()
+  @ApiPreconditionFailedResponse({ description: 'The tag was moved since, or is gone.' })
   async delete(
     @Caller() principal: Principal,
     @Param('tag') tag: string,

@@ -1,10 +1,11 @@
 import { Body, Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiConflictResponse, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
+import { warningHeader } from '../common/warning-header.js';
 import { CatalogListing } from './catalog-listing.js';
 import { CatalogService } from './catalog.service.js';
 import { CatalogEntryList, CatalogEntryResponse } from './dto/catalog-entry.response.js';
@@ -17,7 +18,6 @@ import {
 } from './dto/catalog.queries.js';
 import { RegisterCatalogEntryQuery, RegisterCatalogEntryRequest, ValidatePlaybookRequest } from './dto/catalog.requests.js';
 import { CatalogResolution, CatalogVersionList, PlaybookValidation, RegisterCatalogEntryResponse } from './dto/catalog.responses.js';
-import { warningHeader } from './entry-headers.js';
 import { RegistrationService } from './registration.service.js';
 import { contentOf, refuseOtherKinds } from './request-content.js';
 
@@ -51,6 +51,7 @@ export class CatalogController {
   })
   @ApiCreatedResponse({ type: RegisterCatalogEntryResponse })
   @ApiOkResponse({ type: RegisterCatalogEntryResponse })
+  @ApiConflictResponse({ description: 'The version is registered with another text.' })
   async register(
     @Caller() principal: Principal,
     @Query(REGISTER_QUERY) query: RegisterCatalogEntryQuery,

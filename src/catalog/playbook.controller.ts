@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Put, Query, Req, Res } from '@nestjs/common';
-import { ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { ApiConflictResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { Policy } from '../common/policy.js';
@@ -99,6 +99,7 @@ export class PlaybookController {
   @Policy('catalog:register')
   @ApiOperation({ operationId: 'putPlaybookContent', summary: 'Register the next text of a playbook', deprecated: true })
   @ApiOkResponse({ type: RegisterCatalogEntryResponse })
+  @ApiConflictResponse({ description: 'The version is registered with another text.' })
   async putContent(
     @Caller() principal: Principal,
     @Query(PLAYBOOK) query: PlaybookContentQuery,
