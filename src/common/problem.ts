@@ -75,7 +75,22 @@ const FASTIFY_PROBLEMS: Readonly<Record<string, Problem>> = {
 /** Errors with a code of Fastify or PostgreSQL. */
 function problemOfForeign(error: unknown): Problem | undefined {
   const code = codeOf(error);
-  return code === undefined ? undefined : (FASTIFY_PROBLEMS[code] ?? problemOfSqlState(code));
+  const known = code === undefined ? undefined : (FASTIFY_PROBLEMS[code] ?? problemOfSqlState(code));
+  return known ?? (isLostConnection(error) ? DATABASE_AWAY : undefined);
+}
+
+const DATABASE_AWAY = problem(503, 'database_unavailable', 'The database cannot be reached.');
+const UNREACHABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN']);
+/** What the driver says without any code where it cannot connect, waits too long, or loses a connection. */
+const LOST_CONNECTION =
+  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end)/;
+
+/** True where no database answered: of all that a request does inside the service, only the database is across a network. */
+function isLostConnection(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false;
+  const { driverError, message } = error as { driverError?: unknown; message?: unknown };
+  if (driverError !== undefined && driverError !== error) return isLostConnection(driverError);
+  return UNREACHABLE.has(codeOf(error) ?? '') || (typeof message === 'string' && LOST_CONNECTION.test(message));
 }
 
 function codeOf(error: unknown): string | undefined {
@@ -96,7 +111,7 @@ function problemOfSqlState(state: string): Problem | undefined {
     case '54001':
       return problem(400, 'depth_exceeded', 'The request is nested too deeply.');
     default:
-      return /^(08...|57P0[1-5]|53...)$/.test(state) ? problem(503, 'database_unavailable', 'The database cannot be reached.') : undefined;
+      return /^(08...|57P0[1-5]|53...|58...|40001|40P01|55P03|57014|25006)$/.test(state) ? DATABASE_AWAY : undefined;
   }
 }
 
