@@ -63,13 +63,11 @@ export class BatchWriter {
     this.schedule();
   }
 
-  /** How long a commit takes now, in milliseconds: the age of the oldest batch in flight, or what the last one took (D12). */
+  /** How long a commit takes now, in milliseconds: the age of the oldest batch in flight, or what the last one took; 0 when idle (D12). */
   latencyMs(): number {
     const now = performance.now();
-    return this.lanes.reduce(
-      (worst, lane) => (lane.busySince === null ? worst : Math.max(worst, now - lane.busySince)),
-      this.lastDurationMs,
-    );
+    const ages = this.lanes.flatMap(({ busySince }) => (busySince === null ? [] : [now - busySince]));
+    return ages.length === 0 ? 0 : Math.max(this.lastDurationMs, ...ages);
   }
 
   /** Resolves once nothing waits and nothing is in flight. */

@@ -5,6 +5,8 @@ import { type Log } from './log.js';
 
 const LEASE_MS = 60_000;
 const RENEW_EVERY_MS = 20_000;
+/** After a failure: ids must not stay out for longer than the database does. */
+const RETRY_AFTER_MS = 1_000;
 /** Fixed number of the lock that serialises acquiring; "nodenum" in ASCII. */
 const ACQUIRE_LOCK = '31085240988333421';
 
@@ -22,6 +24,7 @@ export class NodeNumberLease {
   private leased: Leased | null = null;
   private timer: NodeJS.Timeout | null = null;
   private renewing: Promise<void> | null = null;
+  private stopped = false;
 
   constructor(
     private readonly db: DataSource,
@@ -33,8 +36,7 @@ export class NodeNumberLease {
   /** Takes a number and keeps it until `stop`. Rejects where the database cannot be asked or all numbers are taken. */
   async start(): Promise<void> {
     this.leased = await this.acquire();
-    this.timer = setInterval(() => this.renewInBackground(), RENEW_EVERY_MS);
-    this.timer.unref();
+    this.renewAfter(RENEW_EVERY_MS);
   }
 
   /** The number, or null once the lease could have gone elsewhere. */
@@ -65,7 +67,8 @@ export class NodeNumberLease {
 
   /** Gives the number back. */
   async stop(): Promise<void> {
-    if (this.timer !== null) clearInterval(this.timer);
+    this.stopped = true;
+    if (this.timer !== null) clearTimeout(this.timer);
     await this.renewing;
     const mine = this.leased;
     this.leased = null;
@@ -76,12 +79,18 @@ export class NodeNumberLease {
     ]);
   }
 
-  private renewInBackground(): void {
-    this.renewing ??= this.renew()
-      .catch((error: unknown) => this.log.warn({ err: error }, 'the node number could not be renewed'))
-      .finally(() => {
-        this.renewing = null;
-      });
+  private renewAfter(delayMs: number): void {
+    if (this.stopped) return;
+    this.timer = setTimeout(() => {
+      this.renewing = this.renew().then(
+        () => this.renewAfter(RENEW_EVERY_MS),
+        (error: unknown) => {
+          this.log.warn({ err: error }, 'the node number could not be renewed');
+          this.renewAfter(RETRY_AFTER_MS);
+        },
+      );
+    }, delayMs);
+    this.timer.unref();
   }
 
   private async acquire(): Promise<Leased> {
