@@ -15,8 +15,3 @@ export function conditionOf(ifMatch: string | undefined): TagCondition {
   const tags = ifMatch.split(',').map((tag) => tag.trim());
   return tags.filter((tag) => !tag.startsWith('W/')).map((tag) => tag.slice(1, -1));
 }
-
-/** The values of a Warning header (RFC 7234, 5.5): code 299, no agent, text in ASCII. */
-export function warningHeader(warnings: readonly string[]): string {
-  return warnings.map((text) => `299 - "${text.replaceAll(/[^\x20-\x7e]/g, '?').replaceAll(/["\\]/g, '\\$&')}"`).join(', ');
-}

@@ -1,4 +1,5 @@
 import { type FastifyReply } from 'fastify';
+import { warningHeader } from '../common/warning-header.js';
 import { executionStatusOf } from '../status/dto/execution-view.js';
 import { type ExecutionStatus } from '../status/dto/execution-status.js';
 import { type StartedRun } from './start-run.js';
@@ -12,11 +13,6 @@ export function answerStart(reply: FastifyReply, started: StartedRun): Execution
   void reply.code(ended ? 200 : 202).header('location', `/executions/${execution.id}`);
   if (!ended) void reply.header('retry-after', String(POLL_AFTER_SECONDS));
   if (waitApplied !== null) void reply.header('preference-applied', `wait=${Math.floor(waitApplied / 1000)}`);
-  if (started.warnings.length > 0) void reply.header('warning', started.warnings.map(warningOf).join(', '));
+  if (started.warnings.length > 0) void reply.header('warning', warningHeader(started.warnings));
   return executionStatusOf(execution, { result: started.result, durable: started.durable });
-}
-
-/** Code 299 and quoted text (RFC 7234, 5.5); headers carry printable ASCII only. */
-function warningOf(text: string): string {
-  return `299 - "${text.replace(/[^\x20-\x7e]/g, '?').replace(/["\\]/g, '\\$&')}"`;
 }
