@@ -18,7 +18,8 @@ export function doorOptions(limits: RequestLimits, filter: ProblemFilter): objec
     bodyLimit: limits.bodyBytes,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.idleTimeoutMs,
-    http: { maxHeaderSize: limits.headerBytes, headersTimeout: limits.headersTimeoutMs, connectionsCheckingInterval: 1_000 },
+    // Node refuses what reaches its maximum; the limit itself is still allowed.
+    http: { maxHeaderSize: limits.headerBytes + 1, headersTimeout: limits.headersTimeoutMs, connectionsCheckingInterval: 1_000 },
     return503OnClosing: false,
     genReqId: requestIdOf,
     routerOptions: { maxParamLength: 2_048 },
@@ -78,7 +79,7 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
 function refusalOf(code: string | undefined): Error {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
-      return new HttpRefusal(431, 'headers_too_large', 'The request headers are above 16 KiB.');
+      return new HttpRefusal(431, 'headers_too_large', 'The request headers are above the limit.');
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new HttpRefusal(408, 'request_timeout', 'The request was not received in time.');
     default:

@@ -48,17 +48,18 @@ export class RequestGate {
     for (const [reply, { request, since }] of this.inWork) {
       if (since > oldest) return;
       this.leave(reply);
-      this.answerOverdue(
-        new HttpRefusal(503, 'overloaded', 'The request took too long; whether it took effect is not known.'),
-        request,
-        reply,
-      );
+      this.answerOverdue(overdue(request), request, reply);
     }
   }
 
   close(): void {
     clearInterval(this.sweeper);
   }
+}
+
+function overdue({ raw }: FastifyRequest): HttpRefusal {
+  if (raw.complete) return new HttpRefusal(503, 'overloaded', 'The request took too long; whether it took effect is not known.');
+  return new HttpRefusal(408, 'request_timeout', 'The request was not received in time.', { connection: 'close' });
 }
 
 /** True for a request that asks to be held: a wait for the end, or a stream of events. */

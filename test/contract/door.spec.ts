@@ -360,13 +360,14 @@ describe('overload', () => {
   it('answers requests that take too long, and lives on', async () => {
     const slow = await startDoor({ HTTP_REQUEST_TIMEOUT_MS: '100' });
     slow.executions.answer = () => new Promise(() => undefined);
-    const answer = await slow.app.inject({
+    await slow.app.listen(0, '127.0.0.1');
+    const { port } = slow.app.getHttpServer().address() as AddressInfo;
+    const answer = await fetch(`http://127.0.0.1:${port}/execute`, {
       method: 'POST',
-      url: '/execute',
-      headers: { 'content-type': 'application/json' },
-      payload: '{"path":"a"}',
+      headers: { 'content-type': 'application/json', connection: 'close' },
+      body: '{"path":"a"}',
     });
-    expect([answer.statusCode, answer.json<{ code: string }>().code]).toEqual([503, 'overloaded']);
+    expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([503, 'overloaded']);
     expect((await slow.app.inject({ method: 'GET', url: '/health/live' })).statusCode).toBe(200);
     await slow.app.close();
   });
