@@ -8,12 +8,15 @@ import { resolveFates } from './outcome-unknown.js';
 import { type PendingUnit, pendingUnit } from './pending-unit.js';
 import { condemnsConnection, isTransient, sqlStateOf } from './sql-state.js';
 import { NotStorable } from './storability.js';
+import { lockedOf, StuckUnits } from './stuck-units.js';
 import { WriterConnection } from './writer-connection.js';
 
 const MAX_UNITS = 500;
 const MAX_EVENTS = 4_000;
 /** Characters of JSON in one batch; a single larger unit travels alone. */
 const MAX_SIZE = 4 * 1024 * 1024;
+/** SQLSTATE lock_not_available. */
+const LOCK_TIMEOUT = '55P03';
 const FIRST_BACK_OFF_MS = 20;
 const LONGEST_BACK_OFF_MS = 1_000;
 
@@ -40,6 +43,7 @@ interface Lane {
 export class BatchWriter {
   private readonly waiting = new Set<UnitSource>();
   private readonly inFlight = new Set<RunId>();
+  private readonly stuck = new StuckUnits(() => this.schedule());
   private readonly lanes: Lane[];
   private readonly idleListeners = new Set<() => void>();
   private scheduled = false;
@@ -82,6 +86,7 @@ export class BatchWriter {
     deadline.abort();
     this.abandoned = true;
     for (const lane of this.lanes) if (lane.busySince !== null) lane.connection.drop();
+    this.schedule();
     await this.flush();
     await Promise.all(this.lanes.map((lane) => lane.connection.close().catch(() => undefined)));
   }
@@ -103,11 +108,12 @@ export class BatchWriter {
   private pump(): void {
     for (const lane of this.lanes) {
       if (lane.busySince !== null) continue;
+      const returning = this.abandoned ? this.stuck.takeAll() : this.stuck.takeDue();
       const units = this.takeUnits();
-      if (units.length === 0) break;
+      if (units.length === 0 && returning.length === 0) break;
       lane.busySince = performance.now();
-      void this.store(lane, units)
-        .catch((error: unknown) => this.giveUp(units, error))
+      void this.store(lane, units, returning)
+        .catch((error: unknown) => this.giveUp([...units, ...returning], error))
         .finally(() => {
           this.lastDurationMs = performance.now() - (lane.busySince ?? 0);
           lane.busySince = null;
@@ -158,10 +164,12 @@ export class BatchWriter {
     }
   }
 
-  /** Stores a batch for good: returns when every unit of it is settled. */
-  private async store(lane: Lane, batch: PendingUnit[]): Promise<void> {
+  /** Stores a batch for good: returns when every unit of it is settled, or set aside because its row is locked by others. */
+  private async store(lane: Lane, batch: PendingUnit[], returning: PendingUnit[]): Promise<void> {
     const parts = [batch];
+    if (returning.length > 0) parts.push(...(await this.unlocked(lane, returning)));
     for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+      if (part.length === 0) continue;
       if (this.abandoned) {
         for (const pending of part) this.settle(pending, { kind: 'lost' });
         continue;
@@ -209,6 +217,7 @@ export class BatchWriter {
         await this.backOff(lane, error, 'the database connection broke while a batch was under way');
         return await this.resolve(lane, units);
       }
+      if (state === LOCK_TIMEOUT) return await this.apart(lane, units, error);
       if (isTransient(state)) {
         if (condemnsConnection(state)) lane.connection.drop();
         await this.backOff(lane, error, 'a batch failed for a moment and is sent again');
@@ -247,8 +256,42 @@ export class BatchWriter {
       } catch (error) {
         // Also rolls back: the transaction ends with its connection.
         lane.connection.drop();
+        if (sqlStateOf(error) === LOCK_TIMEOUT) {
+          // Sent again once its row is free: the fence, or the primary key, tells then what became of it.
+          [units = []] = await this.unlocked(lane, units);
+          if (units.length === 0) return [];
+        }
         await this.backOff(lane, error, 'the outcome of a batch is still unknown');
       }
+    }
+  }
+
+  /** A batch waited too long for a lock: its neighbours go on without the rows that are locked, or else in ever smaller parts. */
+  private async apart(lane: Lane, units: PendingUnit[], error: unknown): Promise<PendingUnit[][]> {
+    const again = units.some((pending) => pending.lockTimeouts > 0);
+    for (const pending of units) pending.lockTimeouts += 1;
+    this.settings.log.warn({ err: error, units: units.length }, 'a batch waited too long for a lock');
+    const [free = []] = await this.unlocked(lane, units);
+    if (free.length < units.length) return [free];
+    if (!again) return [free];
+    const middle = free.length >> 1;
+    if (middle > 0) return [free.slice(0, middle), free.slice(middle)];
+    this.stuck.add(free);
+    return [];
+  }
+
+  /** The units that nobody's lock holds off, as parts to send; the others are set aside. All of them where that cannot be found out. */
+  private async unlocked(lane: Lane, units: PendingUnit[]): Promise<PendingUnit[][]> {
+    if (this.abandoned) return [units];
+    try {
+      await lane.connection.open();
+      const locked = await lockedOf(lane.connection, units);
+      this.stuck.add(locked);
+      return [units.filter((pending) => !locked.has(pending))];
+    } catch (error) {
+      lane.connection.drop();
+      await this.backOff(lane, error, 'whose rows are locked cannot be found out');
+      return [units];
     }
   }
 

@@ -25,6 +25,8 @@ export interface PendingUnit {
   unsure: boolean;
   /** Monotonic time at which it was sent last; null before. */
   sentAt: number | null;
+  /** Batches it was in that waited too long for a lock. */
+  lockTimeouts: number;
   settled: boolean;
 }
 
@@ -57,6 +59,7 @@ export function pendingUnit(source: UnitSource, unit: Unit): PendingUnit {
     size,
     unsure: false,
     sentAt: null,
+    lockTimeouts: 0,
     settled: false,
   };
 }

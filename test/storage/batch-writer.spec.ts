@@ -185,6 +185,35 @@ describe(BatchWriter.name, () => {
     expect((await readStoredRun(node.db, run.runId))?.events).toHaveLength(2);
   });
 
+  it('a row that somebody keeps locked delays no neighbour, and is written once it is free', async () => {
+    const single = await openStorage(database.url, { connections: 1, leaseMs: 1_000 });
+    const [stuck, ...others] = Array.from({ length: 20 }, () => born(single));
+    if (stuck === undefined) throw new Error('no run');
+    await Promise.all([stuck, ...others].map((run) => run.create()));
+    const blocker = new pg.Client(database.url);
+    await blocker.connect();
+    await blocker.query('BEGIN');
+    await blocker.query('SELECT FROM execution WHERE id = $1 FOR UPDATE', [stuck.runId]);
+    const told: string[] = [];
+    const late = stuck.write({ events: [stepEvent('a')] });
+    void late.then(() => told.push('stuck'));
+    const next = stuck.write({ events: [stepEvent('b')] });
+    for (let round = 0; round < 5; round++) {
+      const outcomes = await Promise.all(others.map((run) => run.write({ events: [stepEvent('a')] })));
+      expect(outcomes).toEqual(outcomes.map(() => COMMITTED));
+    }
+    expect(told).toEqual([]);
+    await blocker.query('ROLLBACK');
+    expect([await late, await next]).toEqual([COMMITTED, COMMITTED]);
+    expect((await readStoredRun(node.db, stuck.runId))?.events).toHaveLength(3);
+    await blocker.query('BEGIN');
+    await blocker.query('SELECT FROM execution WHERE id = $1 FOR UPDATE', [stuck.runId]);
+    const abandoned = stuck.write({ events: [stepEvent('c')] });
+    await single.close();
+    expect(await abandoned).toEqual({ kind: 'lost' });
+    await blocker.end();
+  });
+
   it('goes on after all its idle connections were terminated', async () => {
     const killer = new pg.Client(database.url);
     await killer.connect();
