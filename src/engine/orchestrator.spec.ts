@@ -39,6 +39,7 @@ class Stage {
   readonly faults: unknown[] = [];
   readonly units: Unit[] = [];
   live = true;
+  parkAfterMs: number | null = null;
   /** Outcomes instead of the store's own. */
   readonly script: UnitOutcome[] = [];
   readonly store = new MemoryRunStore(this.clock.now, (write) => this.batches.push(write));
@@ -86,6 +87,7 @@ class Stage {
       clock: this.clock,
       world: { ...simulatedWorld(), now: this.clock.now },
       facts: { env: {} },
+      parkAfterMs: this.parkAfterMs,
       holdsLease: () => this.live,
       over: (how) => this.ends.push(how),
       fault: (error) => this.faults.push(error),
@@ -189,6 +191,58 @@ describe(Orchestrator.name, () => {
     }
     expect(stage.ends).toEqual(['ended']);
     expect(stage.store.read('1')?.row.error).toMatchObject({ code: 'loop_limit' });
+  });
+
+  describe('a run that only waits', () => {
+    const waiting = async (parkAfterMs: number | null): Promise<Stage> => {
+      const stage = Stage.of(one({ retry: RETRY }));
+      stage.parkAfterMs = parkAfterMs;
+      stage.orchestrator().start();
+      await stage.commit();
+      stage.calls[0]!.settle(new Error('no'));
+      await turn();
+      return stage;
+    };
+
+    it('releases its lease with the due time where the wait is long, and goes on when it is claimed then', async () => {
+      const stage = await waiting(5_000);
+      const dueAt = stage.clock.now() + 10_000;
+      await stage.commit();
+      expect(stage.ends).toEqual(['released']);
+      expect(stage.store.read('1')).toMatchObject({
+        wakeAt: dueAt,
+        row: { status: 'running', waitingFor: { kind: 'retry', until: dueAt } },
+      });
+      expect(stage.clock.size).toBe(0);
+      stage.clock.advance(10_000);
+      stage.orchestrator('two', 2).start();
+      stage.clock.advance(0);
+      await stage.commit();
+      expect(stage.calls.at(-1)).toMatchObject({ attempt: 2, claimNo: 2 });
+    });
+
+    it('keeps it where the wait is short, or where nothing would bring it back', async () => {
+      for (const parkAfterMs of [15_000, null]) {
+        const stage = await waiting(parkAfterMs);
+        await stage.commit();
+        expect(stage.ends).toEqual([]);
+        stage.clock.advance(10_000);
+        await stage.commit();
+        expect(stage.calls).toHaveLength(2);
+      }
+    });
+
+    it('hears what was said while it was leaving, and its wait goes on', async () => {
+      const stage = await waiting(5_000);
+      stage.store.deliver('default', '1', 'signal', {});
+      await stage.commit();
+      expect(stage.ends).toEqual([]);
+      stage.store.deliver('default', '1', 'cancel', { reason: 'enough' });
+      await stage.commit();
+      await stage.commit();
+      expect(stage.ends).toEqual(['ended']);
+      expect(stage.store.read('1')?.row.status).toBe('cancelled');
+    });
   });
 
   it('parks a retry, says so although a join waits for it, and performs the next attempt when it is due', async () => {

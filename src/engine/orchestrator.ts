@@ -32,6 +32,8 @@ export interface OrchestratorOptions {
   readonly clock: Clock;
   readonly world: DecisionWorld;
   readonly facts: Pick<RunFacts, 'env'>;
+  /** A run that only waits, for longer than this, gives its lease back and leaves memory; null: it never does. */
+  readonly parkAfterMs: number | null;
   /** Lease still good by the monotonic clock (D13); checked right before each effect begins. */
   holdsLease(): boolean;
   /** Called once: the run is over here. `ended` after its terminal unit is committed, `released` and `lost` otherwise. */
@@ -151,6 +153,8 @@ export class Orchestrator implements UnitSource {
     };
     this.inFlight = { events, characters: this.pendingCharacters, unit };
     this.pendingCharacters = 0;
+    // From here on the row keeps the time: a timer that fired now would decide what the release leaves behind.
+    if (unit.release) for (const timer of this.timers.values()) timer.cancel();
     return unit;
   }
 
@@ -169,6 +173,7 @@ export class Orchestrator implements UnitSource {
           this.pending = [...flight.events, ...this.pending];
           this.pendingCharacters += flight.characters;
           if (this.refusals === 0) this.finish = null;
+          if (!this.releasing) this.unpark();
           return this.readInbox();
         case 'refused':
           return this.refused(flight.events, outcome.reason);
@@ -260,6 +265,7 @@ export class Orchestrator implements UnitSource {
   }
 
   private carryOut(decision: Decision): void {
+    if (!this.releasing) this.release = null;
     for (const event of decision.events) this.pending.push(event);
     this.pendingCharacters += decision.characters;
     for (const step of decision.aborts) this.performer.abort(step, 'cancelled');
@@ -276,7 +282,25 @@ export class Orchestrator implements UnitSource {
       this.mustContinue = true;
       this.continueSoon();
     }
+    this.parkIfIdle();
     this.announceIfNeeded();
+  }
+
+  /**
+   * A run in which everything waits for long costs a row, not memory: it releases its lease with the time at which the
+   * first wait is over, and whoever claims it then goes on (D18).
+   */
+  private parkIfIdle(): void {
+    const { parkAfterMs, clock } = this.options;
+    if (parkAfterMs === null || this.releasing || this.finish || this.refusals > 0) return;
+    const first = this.firstDue();
+    if (first && first[1].dueAt - clock.now() > parkAfterMs) this.release = { wakeAt: first[1].dueAt };
+  }
+
+  /** The release met unread inbox and was not written: its timers run again. */
+  private unpark(): void {
+    this.release = null;
+    for (const [step, { dueAt, since }] of [...this.timers]) this.arm(step, this.state.running.get(step)!.wave, dueAt, since);
   }
 
   private isFarAhead(): boolean {
@@ -315,14 +339,14 @@ export class Orchestrator implements UnitSource {
     this.performer.perform(perform);
   }
 
-  private arm(step: number, wave: number, dueAt: number): void {
+  private arm(step: number, wave: number, dueAt: number, since?: number): void {
     const now = this.options.clock.now();
     this.disarm(step);
     const cancel = this.options.clock.after(Math.max(0, dueAt - now), () => {
       this.timers.delete(step);
       this.feed({ kind: 'due', step, wave });
     });
-    this.timers.set(step, { cancel, dueAt, since: now });
+    this.timers.set(step, { cancel, dueAt, since: since ?? now });
   }
 
   private disarm(step: number): void {
@@ -347,9 +371,14 @@ export class Orchestrator implements UnitSource {
 
   /** A run waits where every live token is parked; the earliest due time is shown. */
   private waitingFor(): WaitingFor | null {
+    const first = this.firstDue();
+    return first && { kind: 'retry', name: this.playbook.steps[first[0]]!.name, since: first[1].since, until: first[1].dueAt };
+  }
+
+  /** The wait that is over first, where there is nothing but waits. */
+  private firstDue(): [number, { readonly dueAt: number; readonly since: number }] | null {
     if (this.timers.size === 0 || this.timers.size < this.state.running.size || this.mustContinue) return null;
-    const [step, timer] = [...this.timers].reduce((first, each) => (each[1].dueAt < first[1].dueAt ? each : first));
-    return { kind: 'retry', name: this.playbook.steps[step]!.name, since: timer.since, until: timer.dueAt };
+    return [...this.timers].reduce((first, each) => (each[1].dueAt < first[1].dueAt ? each : first));
   }
 
   private stopPerforming(): void {

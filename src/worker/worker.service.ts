@@ -20,6 +20,8 @@ import { SYSTEM_CLOCK } from './system-clock.js';
 /** How long running steps may go on after the node was told to stop, before they are given back. */
 const DRAIN_MS = 10_000;
 const GIVE_BACK_MS = 5_000;
+/** Shorter waits stay in memory: claiming costs more than holding. */
+const PARK_AFTER_MS = 5_000;
 /** How often runs are asked whether their lease still holds while they do something the world can see. */
 const LEASE_CHECK_MS = 1_000;
 
@@ -131,6 +133,7 @@ export class Worker implements RunConsumer {
       clock: SYSTEM_CLOCK,
       world: this.world,
       facts: { env: this.settings.templateEnv },
+      parkAfterMs: store === this.ephemeral ? null : PARK_AFTER_MS,
       holdsLease: () => store === this.ephemeral || this.held.isLive(id, token),
       over: (how) => this.over(id, token, how),
       fault: (error) => this.log.error({ err: error, executionId: id }, 'an execution met a fault of the service'),
