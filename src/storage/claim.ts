@@ -12,6 +12,17 @@ const claimStatement = (lease: LeaseTerm): string => `
         ORDER BY wake_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) due
   WHERE e.id = due.id RETURNING e.*`;
 
+/**
+ * Releases claimed runs of which nothing was written. They are due at a time, so nobody's message can be slept through: it needs no fence by
+ * inbox, and consumes none. A row that has another holder by now is left alone.
+ */
+const GIVE_BACK = `
+  UPDATE execution e SET lease_token = NULL, lease_until = NULL, attempts = 0,
+    wake_at = least(e.wake_at, clock_timestamp() + $3 * interval '1 millisecond')
+  FROM (SELECT x.id FROM execution x JOIN unnest($1::bigint[], $2::uuid[]) u(id, token) ON x.id = u.id AND x.lease_token = u.token
+        ORDER BY x.id FOR NO KEY UPDATE OF x) mine
+  WHERE e.id = mine.id`;
+
 interface ClaimedRow {
   readonly id: string;
   readonly tenant_id: string;
@@ -58,6 +69,11 @@ export async function claimDue(db: DataSource, lease: LeaseTerm, limit: number, 
     const payloadOf = new Map(payloads.map((payload) => [payload.execution_id, payload]));
     return rows.map((row) => heldRun(row, payloadOf.get(row.id), events.get(row.id) ?? []));
   });
+}
+
+/** Gives claimed runs back, due again `afterMs` from now. */
+export async function giveBack(db: DataSource, runs: readonly HeldRun[], afterMs: number): Promise<void> {
+  await db.query(GIVE_BACK, [runs.map(({ run }) => run.id), runs.map(({ token }) => token), afterMs]);
 }
 
 async function readEvents(tx: EntityManager, ids: readonly RunId[]): Promise<Map<RunId, ReturnType<typeof decodeEvent>[]>> {

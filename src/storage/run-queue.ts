@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type DataSource } from 'typeorm';
 import { EngineError } from '../engine/engine-error.js';
 import { type HeldRun, type NewRun, type RunId, type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
-import { claimDue } from './claim.js';
+import { claimDue, giveBack } from './claim.js';
 import { type CommitSignals } from './commit-signals.js';
 import { type HeldRuns } from './held-runs.js';
 import { type LeaseTerm } from './lease-term.js';
@@ -14,12 +15,13 @@ const POLL_MS = 1_000;
 /** After this long without an answer of the database a client is told that the outcome is unknown (D9). */
 const ANSWER_WITHIN_MS = 5_000;
 const MAX_CLAIM = 100;
+const GIVE_BACK_RETRY_MS = 500;
 
 /** The worker's side of the queue. */
 export interface RunConsumer {
   /** How many more runs it can take now. */
   capacity(): number;
-  /** Runs it: sooner or later a unit of it is announced. Must not throw; a run it cannot parse it ends as failed. */
+  /** Runs it: sooner or later a unit of it is announced, or a claimed run given back. Must not throw; a run it cannot parse it ends as failed. */
   take(held: HeldRun): void;
   /** Runs it in memory alone (D32). */
   takeEphemeral(run: NewRun): void;
@@ -50,6 +52,8 @@ export class RunQueue {
   private claiming: Promise<void> | null = null;
   private claimAgain = false;
   private stops: (() => void)[] = [];
+  private stopped = false;
+  private readonly givingBack = new Set<Promise<void>>();
 
   constructor(
     private readonly db: DataSource,
@@ -79,10 +83,12 @@ export class RunQueue {
 
   /** Stops claiming; resolves once no claim is under way. */
   async stop(): Promise<void> {
+    this.stopped = true;
     this.consumer = null;
     if (this.timer !== null) clearInterval(this.timer);
     for (const stop of this.stops) stop();
     await this.claiming;
+    await Promise.all(this.givingBack);
   }
 
   /** Sets who runs the runs of this node. The returned function drains: from then on runs are stored without a holder and none is claimed. */
@@ -126,6 +132,29 @@ export class RunQueue {
     return true;
   }
 
+  /**
+   * Gives a claimed run back of which nothing was written, due again `afterMs` from now. Keeps trying while the database is away; where the
+   * node stops before, the lease expires.
+   */
+  giveBack(held: HeldRun, afterMs: number): void {
+    const given = this.release(held, afterMs).finally(() => this.givingBack.delete(given));
+    this.givingBack.add(given);
+  }
+
+  private async release(held: HeldRun, afterMs: number): Promise<void> {
+    for (;;) {
+      try {
+        await giveBack(this.db, [held], afterMs);
+        break;
+      } catch (error) {
+        this.log.warn({ err: error, runId: held.run.id }, 'a claimed execution could not be given back');
+        if (this.stopped) break;
+        await sleep(GIVE_BACK_RETRY_MS);
+      }
+    }
+    this.held.forget(held.run.id, held.token);
+  }
+
   /** Looks for due rows soon. */
   readonly wake = (): void => {
     if (this.claiming !== null) {
@@ -159,7 +188,7 @@ export class RunQueue {
   private hand(run: HeldRun, sentAt: number): void {
     this.held.add(run.run.id, run.token, run.history?.inboxConsumed ?? 0, true, sentAt);
     // Claimed while draining: give it back at once, nobody has to wait for the lease to expire.
-    if (this.consumer === null) this.store.announce(new GiveBack(run));
+    if (this.consumer === null) this.giveBack(run, 0);
     else this.consumer.take(run);
   }
 
@@ -223,36 +252,5 @@ class CreateOnly implements UnitSource {
 
   unitSettled(): void {
     // The queue hears of it as every listener does.
-  }
-}
-
-/** Releases a claimed run that nobody here takes, due at once. */
-class GiveBack implements UnitSource {
-  readonly runId: RunId;
-
-  constructor(private readonly held: HeldRun) {
-    this.runId = held.run.id;
-  }
-
-  takeUnit(): Unit | null {
-    const { run, token, history } = this.held;
-    if (history === null) return null;
-    return {
-      runId: run.id,
-      tenantId: run.tenantId,
-      token,
-      create: null,
-      expectedSeq: history.events.length,
-      events: [],
-      row: history.row,
-      end: null,
-      release: { wakeAt: 0 },
-      seenInbox: history.inboxConsumed,
-      recordsProgress: false,
-    };
-  }
-
-  unitSettled(): void {
-    // Where unread inbox held it off, its lease expires by itself.
   }
 }

@@ -1,6 +1,6 @@
 import { type HeldRun, type UnitSource } from '../../src/engine/ports.js';
 import { COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent } from '../../src/engine/testing/scripted-run.js';
-import { claimDue } from '../../src/storage/claim.js';
+import { claimDue, giveBack } from '../../src/storage/claim.js';
 import { RunQueue } from '../../src/storage/run-queue.js';
 import { type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase, openStorage, readStoredRun, type StorageNode } from '../support/storage.js';
@@ -137,6 +137,35 @@ describe(RunQueue.name, () => {
     const again = collector.next();
     await other.inbox.deliver(first.run.tenantId, first.run.id, 'signal', { n: 2 });
     expect(await again).toMatchObject({ claimNo: 2, history: { events: [...STARTED, stepEvent('a')], inboxConsumed: 1, row: RUNNING } });
+  });
+
+  it('gives a claimed run back although others have told it something meanwhile, and nothing of that is lost', async () => {
+    const collector = new Collector(node, 1);
+    const run = nextRun();
+    await other.queue.offer(run, STARTED).durable;
+    const drain = node.queue.consume(collector);
+    const held = collector.taken[0] ?? (await collector.next());
+    await drain();
+    await other.inbox.deliver(run.tenantId, run.id, 'cancel', {}, { cancel: true });
+    node.queue.giveBack(held, 0);
+    await node.queue.stop();
+    expect(node.held.ids()).toEqual([]);
+    const [again] = await claimDue(other.db, other.lease, 10, []);
+    expect(again).toMatchObject({ run: { id: run.id }, claimNo: 2, history: { inboxConsumed: 0, events: STARTED } });
+    expect(await other.store.readInbox(run.tenantId, run.id, 0)).toHaveLength(1);
+    await giveBack(node.db, [held], 0); // by then it has another holder
+    expect((await readStoredRun(node.db, run.id))?.token).toBe(again?.token);
+  });
+
+  it('gives back what it claimed while it was told to drain', async () => {
+    const run = nextRun();
+    await node.queue.offer(run, STARTED).durable;
+    const collector = new Collector(node);
+    const drained = node.queue.consume(collector)(); // the claim is under way, and its consumer gone
+    await drained;
+    await node.queue.stop();
+    expect(collector.taken).toEqual([]);
+    expect(await readStoredRun(node.db, run.id)).toMatchObject({ token: null, wakeAt: expect.any(Number) as number });
   });
 
   it('stops claiming when it drains, and stores what is offered for others', async () => {
