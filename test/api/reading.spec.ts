@@ -205,7 +205,7 @@ describe('the other views', () => {
     const all = (await service.get(`/executions/${child}/steps`)).json as unknown as { steps: JsonObject[] };
     expect(all).toMatchObject({ next_cursor: null });
     expect(all.steps).toMatchObject([
-      { step: 'start', status: 'completed' },
+      { step: 'start', status: 'COMPLETED' },
       { step: 'one', type: 'python', value: 1, wave: 1, attempt: 1, error: null },
       { step: 'two', value: { two: 2 } },
       { step: 'three', value: [3] },
