@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from '../../src/app.module.js';
 import { loadSettings } from '../../src/config/settings.js';
 import { createHttpApp } from '../../src/http-app.js';
@@ -17,6 +18,7 @@ export class TestService extends HttpClient {
   constructor(
     url: string,
     readonly databaseUrl: string,
+    readonly app: NestFastifyApplication,
     /** Stops it as SIGTERM would, and removes its database. */
     readonly stop: () => Promise<void>,
   ) {
@@ -45,7 +47,7 @@ export async function startTestService(env: Readonly<Record<string, string>> = {
   await runMigrations(database.url, log);
   const app = await createHttpApp(AppModule.on({ url: database.url, directUrl: database.url }, settings, log), settings, log);
   await app.listen(settings.port, settings.host);
-  return new TestService(await app.getUrl(), database.url, async () => {
+  return new TestService(await app.getUrl(), database.url, app, async () => {
     await app.close();
     await database.drop();
     rmSync(dataDir, { recursive: true, force: true });
