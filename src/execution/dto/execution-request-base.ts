@@ -1,7 +1,8 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
-import { IsBoolean, IsObject, IsOptional, IsString, MaxLength, ValidateNested } from 'class-validator';
+import { IsBoolean, IsObject, IsOptional, ValidateNested } from 'class-validator';
 import { FREE_OBJECT } from '../../common/dto/json-value.js';
+import { OptionalText } from '../../common/dto/optional-field.js';
 import { Aliases, Nested, NumberAsText } from '../../common/wire-field.js';
 import { type JsonObject } from '../../engine/values.js';
 import { ExecutionContext, LABEL } from './execution-context.js';
@@ -38,24 +39,15 @@ export abstract class ExecutionRequestBase {
   @IsObject()
   readonly metadata: JsonObject | null = {};
 
-  @ApiPropertyOptional({ ...LABEL, example: 'exec_123', description: 'Flat form of context.parent_execution_id; wins over it.' })
-  @IsOptional()
-  @IsString()
-  @MaxLength(256)
+  @OptionalText({ ...LABEL, example: 'exec_123', description: 'Flat form of context.parent_execution_id; wins over it.' })
   @NumberAsText()
   readonly parent_execution_id?: string | null;
 
-  @ApiPropertyOptional({ ...LABEL, example: 'event_456', description: 'Flat form of context.parent_event_id; wins over it.' })
-  @IsOptional()
-  @IsString()
-  @MaxLength(256)
+  @OptionalText({ ...LABEL, example: 'event_456', description: 'Flat form of context.parent_event_id; wins over it.' })
   @NumberAsText()
   readonly parent_event_id?: string | null;
 
-  @ApiPropertyOptional({ ...LABEL, example: 'fetch_data', description: 'Flat form of context.parent_step; wins over it.' })
-  @IsOptional()
-  @IsString()
-  @MaxLength(256)
+  @OptionalText({ ...LABEL, example: 'fetch_data', description: 'Flat form of context.parent_step; wins over it.' })
   @NumberAsText()
   readonly parent_step?: string | null;
 }
