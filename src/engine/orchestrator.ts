@@ -10,10 +10,11 @@ import {
   type UnitSource,
   type WaitingFor,
 } from './ports.js';
+import { runFault } from './run-fault.js';
 import { foldEvents } from './run/apply.js';
 import { decide, resume } from './run/decide.js';
 import { type Decision, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';
-import { isTerminal, type RunErrorDetails, type RunEvent, type RunStatus } from './run/events.js';
+import { isTerminal, type RunEvent, type RunStatus } from './run/events.js';
 import { progressOf } from './run/progress.js';
 import { type RunFacts } from './run/run-scope.js';
 import { newRunState, type RunState } from './run/run-state.js';
@@ -208,9 +209,9 @@ export class Orchestrator implements UnitSource {
     const isFirst = this.refusals === 1;
     const steps = isFirst ? events.filter((event) => event.type === 'step_completed') : [];
     const code = isFirst ? 'result_not_storable' : 'poison';
-    const error = errorDetails(code, `The execution could not be recorded: ${reason}`, steps[0]?.step ?? null);
+    const error = runFault(code, `The execution could not be recorded: ${reason}`, { step: steps[0]?.step ?? null });
     this.pending = steps.map(({ step, stepType, wave, attempt, durationMs }): RunEvent => {
-      const details = errorDetails('result_not_storable', 'The result cannot be stored.', step);
+      const details = runFault('result_not_storable', 'The result cannot be stored.', { step });
       return {
         type: 'step_failed',
         step,
@@ -403,8 +404,4 @@ export class Orchestrator implements UnitSource {
       this.close('lost');
     }
   }
-}
-
-function errorDetails(code: RunErrorDetails['code'], message: string, step: string | null): RunErrorDetails {
-  return { code, message, step, step_type: null, attempt: null, retryable: false, item_index: null, cause: null };
 }

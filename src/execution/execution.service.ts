@@ -6,6 +6,7 @@ import { Settings } from '../config/settings.js';
 import { EngineError } from '../engine/engine-error.js';
 import { type CompiledPlaybook } from '../engine/playbook/compile.js';
 import { type NewRun } from '../engine/ports.js';
+import { runFault } from '../engine/run-fault.js';
 import { renderWorkload } from '../engine/run/workload.js';
 import { Rendering } from '../engine/template/rendering.js';
 import { TemplateError } from '../engine/template/template.js';
@@ -183,17 +184,7 @@ export class ExecutionService {
 
   private abandon(id: string, why: string): void {
     const message = `The execution ${why}; it was run without rows and cannot go on.`;
-    const error = {
-      code: 'ephemeral_timeout',
-      message,
-      step: null,
-      step_type: null,
-      attempt: null,
-      retryable: false,
-      item_index: null,
-      cause: null,
-    } as const;
-    this.ephemeral.abandon(id, error, Date.now());
+    this.ephemeral.abandon(id, runFault('ephemeral_timeout', message), Date.now());
   }
 }
 

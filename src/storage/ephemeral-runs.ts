@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type InboxMessage, type NewRun, type RunStore, type Unit, type UnitSource } from '../engine/ports.js';
-import { type RunErrorDetails } from '../engine/run/events.js';
+import { runFault } from '../engine/run-fault.js';
 import { type Json, type JsonObject } from '../engine/values.js';
 import { type ExecutionRecord } from './execution-record.js';
 
@@ -9,16 +9,7 @@ const KEPT_MS = 10 * 60_000;
 /** Finished runs kept at most; the oldest go first. */
 const KEPT_RUNS = 1_000;
 
-const NODE_LEFT: RunErrorDetails = {
-  code: 'draining',
-  message: 'The node was shut down; the execution was run without rows and cannot go on.',
-  step: null,
-  step_type: null,
-  attempt: null,
-  retryable: true,
-  item_index: null,
-  cause: null,
-};
+const NODE_LEFT = runFault('draining', 'The node was shut down; the execution was run without rows and cannot go on.', { retryable: true });
 
 /** A run without rows as its node knows it. */
 export interface EphemeralRun {

@@ -5,7 +5,7 @@ import { Orchestrator } from '../engine/orchestrator.js';
 import { type CompiledPlaybook } from '../engine/playbook/compile.js';
 import { type HeldRun, type NewRun, type RunId, type RunStore } from '../engine/ports.js';
 import { type DecisionWorld } from '../engine/run/decision.js';
-import { type RunErrorDetails } from '../engine/run/events.js';
+import { runFault } from '../engine/run-fault.js';
 import { CommitSignals } from '../storage/commit-signals.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { EphemeralRuns } from '../storage/ephemeral-runs.js';
@@ -25,16 +25,7 @@ const PARK_AFTER_MS = 5_000;
 /** How often runs are asked whether their lease still holds while they do something the world can see. */
 const LEASE_CHECK_MS = 1_000;
 
-const SERVICE_FAULT: RunErrorDetails = {
-  code: 'internal_error',
-  message: 'A fault of the service ended the execution.',
-  step: null,
-  step_type: null,
-  attempt: null,
-  retryable: true,
-  item_index: null,
-  cause: null,
-};
+const SERVICE_FAULT = runFault('internal_error', 'A fault of the service ended the execution.', { retryable: true });
 
 /** Takes runs from the queue and drives each with an orchestrator of its own; gives them back at shutdown. */
 @Injectable()
@@ -157,16 +148,7 @@ export class Worker implements RunConsumer {
   private refuse(held: HeldRun, error: unknown): void {
     this.log.error({ err: error, executionId: held.run.id }, 'the playbook of a claimed execution cannot be used');
     if (!(error instanceof EngineError) || error.kind === 'unavailable') return this.held.forget(held.run.id, held.token);
-    const details = {
-      code: 'poison',
-      message: error.message,
-      step: null,
-      step_type: null,
-      attempt: null,
-      retryable: false,
-      item_index: null,
-      cause: error.code,
-    } as const;
+    const details = runFault('poison', error.message, { cause: error.code });
     this.store.announce(new FailingRun(held, details, this.store, () => this.held.forget(held.run.id, held.token)));
   }
 
