@@ -29,7 +29,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   db = await createDataSource(database.url, { poolSize: 10 }).initialize();
   await db.runMigrations();
-  const settings = loadSettings({});
+  const settings = loadSettings({ MAX_DOCUMENT_BYTES: '30000', MAX_PLAYBOOK_STEPS: '20', MAX_JSON_DEPTH: '12', MAX_JSON_NODES: '500' });
   const ids = new IdMint(() => ({ number: 1, highWater: 0, limit: Number.MAX_SAFE_INTEGER }));
   const storage = [PlaybookRepository, PlaybookListingRepository, PlaybookTagRepository, CompiledPlaybooks];
   const values = [
@@ -74,6 +74,26 @@ async function registered(path: string, version: string | null = null, extra = '
   expect({ status, json }).toMatchObject({ status: 201 });
   return json;
 }
+
+describe('the limits of documents', () => {
+  const padded = (bytes: number): string => `${text('limits/bytes')}#`.padEnd(bytes, 'x');
+  const steps = (count: number): string =>
+    `${text('limits/steps').trimEnd()}\n${Array.from({ length: count - 2 }, (_none, at) => `  - step: s${at}\n    next: end\n`).join('')}`;
+  const nested = (depth: number): string => text('limits/depth', null, `workload: {a: ${'['.repeat(depth - 2)}${']'.repeat(depth - 2)}}\n`);
+  /** The document around the list and the list itself are 28 values and keys. */
+  const listed = (nodes: number): string => text('limits/nodes', null, `workload: {a: [${'1,'.repeat(nodes - 28)}]}\n`);
+
+  it.each<[string, number, (size: number) => string, string]>([
+    ['bytes', 30_000, padded, 'document_too_large'],
+    ['steps', 20, steps, 'too_many_steps'],
+    ['levels', 12, nested, 'depth_exceeded'],
+    ['values', 500, listed, 'too_many_nodes'],
+  ])('so many %s and no more', async (_name, limit, build, code) => {
+    const [within, beyond] = [build(limit), build(limit + 1)];
+    expect(await call('POST', '/catalog/register', { content: within })).toMatchObject({ status: 201 });
+    expect(JSON.stringify((await call('POST', '/catalog/register', { content: beyond })).json)).toContain(code);
+  });
+});
 
 describe('POST /catalog/register', () => {
   it('registers a document, and the same text once', async () => {
@@ -128,7 +148,7 @@ describe('POST /catalog/register', () => {
     ['what is not YAML', { content: 'a: [' }, 400, 'malformed_yaml'],
     ['what is no playbook', { content: 'a: 1' }, 422, 'invalid_document'],
     ['a path with dots', { content: text('refused/../one') }, 422, 'invalid_document'],
-    ['a text above 512 KiB', { content: `${text('refused/one')}# ${'x'.repeat(512 * 1024)}` }, 413, 'document_too_large'],
+    ['a text above the limit', { content: `${text('refused/one')}# ${'x'.repeat(30_000)}` }, 413, 'document_too_large'],
   ])('refuses %s', async (_name, body, status, code) => {
     const answer = await call('POST', '/catalog/register', body);
     expect(answer).toMatchObject({ status, json: { status, code } });
