@@ -74,6 +74,12 @@ export class BatchWriter {
     return ages.length === 0 ? 0 : Math.max(this.lastDurationMs, ...ages);
   }
 
+  /** slow: nothing more should be taken on (D12). away: slow because the database fails. */
+  condition(): 'fine' | 'slow' | 'away' {
+    if (this.latencyMs() <= this.settings.lease.slowCommitMs) return 'fine';
+    return this.lanes.some(({ failures }) => failures > 0) ? 'away' : 'slow';
+  }
+
   /** Resolves once nothing waits and nothing is in flight. */
   async flush(): Promise<void> {
     while (!this.isIdle()) await new Promise<void>((resolve) => this.idleListeners.add(resolve));

@@ -124,18 +124,27 @@ export class Notifications {
       if (this.client === client) this.lose();
     });
     client.on('notification', ({ channel, payload }) => {
-      for (const handler of this.handlers.get(channel) ?? []) handler(payload ?? '');
+      for (const handler of this.handlers.get(channel) ?? []) this.guard(() => handler(payload ?? ''));
     });
     try {
       await client.connect();
       for (const channel of this.handlers.keys()) await this.ask(client, `LISTEN ${pg.escapeIdentifier(channel)}`);
       this.client = client;
-      for (const listener of this.reconnectListeners) listener();
+      for (const listener of this.reconnectListeners) this.guard(listener);
       void this.send();
     } catch (error) {
       this.log.warn({ err: error }, 'notifications cannot connect; polling goes on');
       client.connection.stream.destroy();
       this.reconnectLater();
+    }
+  }
+
+  /** Anybody who reaches the database can notify: what a hint says must never end the process. */
+  private guard(handler: () => void): void {
+    try {
+      handler();
+    } catch (error) {
+      this.log.error({ err: error }, 'a notification could not be handled');
     }
   }
 

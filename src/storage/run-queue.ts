@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type DataSource } from 'typeorm';
 import { EngineError } from '../engine/engine-error.js';
-import { type HeldRun, type NewRun, type RunId, type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
+import { type HeldRun, type NewRun, type RunId, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
 import { claimDue, giveBack } from './claim.js';
 import { type CommitSignals } from './commit-signals.js';
@@ -10,6 +10,7 @@ import { type HeldRuns } from './held-runs.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
 import { DUE_CHANNEL, INBOX_CHANNEL, type Notifications } from './notifications.js';
+import { type PostgresRunStore } from './run-store.js';
 
 const POLL_MS = 1_000;
 /** After this long without an answer of the database a client is told that the outcome is unknown (D9). */
@@ -57,7 +58,7 @@ export class RunQueue {
 
   constructor(
     private readonly db: DataSource,
-    private readonly store: RunStore,
+    private readonly store: PostgresRunStore,
     private readonly held: HeldRuns,
     private readonly signals: CommitSignals,
     private readonly notifications: Notifications,
@@ -106,6 +107,8 @@ export class RunQueue {
    * @param firstEvents what to store where no consumer here takes the run
    */
   offer(run: NewRun, firstEvents: readonly RunEvent[]): Offer {
+    const condition = this.store.condition();
+    if (condition !== 'fine') return { taken: false, durable: Promise.reject(condition === 'away' ? databaseAway() : overloaded()) };
     const durable = new Promise<number>((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiters.delete(run.id);
@@ -118,7 +121,7 @@ export class RunQueue {
     if (taken) {
       const token = randomUUID();
       this.held.add(run.id, token, 0, false);
-      consumer.take({ run, token, claimNo: 1, history: null });
+      this.handTo(consumer, { run, token, claimNo: 1, history: null });
     } else {
       this.store.announce(new CreateOnly(run, firstEvents));
     }
@@ -174,7 +177,7 @@ export class RunQueue {
     try {
       for (;;) {
         const limit = Math.min(MAX_CLAIM, this.consumer?.capacity() ?? 0);
-        if (limit <= 0) return;
+        if (limit <= 0 || this.store.condition() !== 'fine') return;
         const sent = performance.now();
         const claimed = await claimDue(this.db, this.lease, limit, this.held.ids());
         for (const run of claimed) this.hand(run, sent);
@@ -189,7 +192,17 @@ export class RunQueue {
     this.held.add(run.run.id, run.token, run.history?.inboxConsumed ?? 0, true, sentAt);
     // Claimed while draining: give it back at once, nobody has to wait for the lease to expire.
     if (this.consumer === null) this.giveBack(run, 0);
-    else this.consumer.take(run);
+    else this.handTo(this.consumer, run);
+  }
+
+  /** A consumer that fails on one run must not cost the others that were claimed with it; this one's lease is left to expire. */
+  private handTo(consumer: RunConsumer, run: HeldRun): void {
+    try {
+      consumer.take(run);
+    } catch (error) {
+      this.log.error({ err: error, runId: run.run.id }, 'a run could not be handed over');
+      this.held.forget(run.run.id, run.token);
+    }
   }
 
   private unitSettled(unit: Unit, outcome: UnitOutcome, wasSent: boolean): void {
@@ -217,6 +230,14 @@ export class RunQueue {
         );
     }
   }
+}
+
+function overloaded(): EngineError {
+  return new EngineError('unavailable', 'overloaded', 'The database takes too long to store what is under way; nothing was started.');
+}
+
+function databaseAway(): EngineError {
+  return new EngineError('unavailable', 'database_unavailable', 'The database cannot be reached; nothing was started.');
 }
 
 function outcomeUnknown(runId: RunId): EngineError {

@@ -14,6 +14,11 @@ export class PostgresRunStore implements RunStore {
     this.writer.announce(source);
   }
 
+  /** See BatchWriter.condition. */
+  condition(): ReturnType<BatchWriter['condition']> {
+    return this.writer.condition();
+  }
+
   async readInbox(tenantId: string, runId: RunId, after: number): Promise<readonly InboxMessage[]> {
     const rows = await this.db.query<{ inbox_seq: number; kind: InboxMessage['kind']; payload: JsonObject }[]>(
       `SELECT inbox_seq, kind, payload FROM execution_inbox WHERE execution_id = $1 AND tenant_id = $2 AND inbox_seq > $3 ORDER BY inbox_seq`,

@@ -168,6 +168,60 @@ describe(RunQueue.name, () => {
     expect(await readStoredRun(node.db, run.id)).toMatchObject({ token: null, wakeAt: expect.any(Number) as number });
   });
 
+  it('takes nothing on while commits take too long, and says whether it is the database', async () => {
+    const slow = await openStorage(database.url, { leaseMs: 1_000, connections: 1 });
+    const away = await openStorage(database.url, { leaseMs: 1_000, connections: 1, writerUrl: 'postgres://nobody@127.0.0.1:1/none' });
+    try {
+      const collector = new Collector(slow);
+      slow.queue.consume(collector);
+      await slow.db.query('SELECT 1');
+      const blocker = slow.db.createQueryRunner();
+      await blocker.startTransaction();
+      await blocker.query(`SET LOCAL idle_in_transaction_session_timeout = 0; LOCK TABLE execution IN ACCESS EXCLUSIVE MODE`);
+      const first = slow.queue.offer(nextRun(), STARTED);
+      const held = collector.taken[0];
+      if (held === undefined) throw new Error('nothing was handed over');
+      void collector.scripted(held).create();
+      while (slow.store.condition() === 'fine') await new Promise((resolve) => setImmediate(resolve));
+      await expect(slow.queue.offer(nextRun(), STARTED).durable).rejects.toMatchObject({ kind: 'unavailable' });
+      expect(collector.taken).toHaveLength(1);
+      await blocker.rollbackTransaction();
+      await blocker.release();
+      await first.durable;
+      while (slow.store.condition() !== 'fine') await new Promise((resolve) => setImmediate(resolve));
+      const after = slow.queue.offer(nextRun(), STARTED);
+      void collector.scripted(collector.taken[1] ?? held).create();
+      await after.durable;
+
+      void away.queue.offer(nextRun(), STARTED).durable.catch(() => undefined);
+      while (away.store.condition() === 'fine') await new Promise((resolve) => setImmediate(resolve));
+      await expect(away.queue.offer(nextRun(), STARTED).durable).rejects.toMatchObject({ code: 'database_unavailable' });
+    } finally {
+      await Promise.all([slow.close(), away.close()]);
+    }
+  });
+
+  it('a consumer that fails on one run gets the others all the same', async () => {
+    const runs = [nextRun(), nextRun(), nextRun()];
+    for (const run of runs) await other.queue.offer(run, STARTED).durable;
+    const taken: string[] = [];
+    let all: () => void = () => undefined;
+    const handed = new Promise<void>((resolve) => (all = resolve));
+    const drain = node.queue.consume({
+      capacity: () => 10,
+      take: ({ run }) => {
+        if (run.id === runs[0]?.id) throw new Error('a fault of the consumer');
+        taken.push(run.id);
+        if (taken.length === 2) all();
+      },
+      takeEphemeral: () => undefined,
+    });
+    await handed;
+    await drain();
+    expect(taken).toEqual([runs[1]?.id, runs[2]?.id]);
+    expect(node.held.ids()).toEqual(taken);
+  });
+
   it('stops claiming when it drains, and stores what is offered for others', async () => {
     const collector = new Collector(node);
     const drain = node.queue.consume(collector);
