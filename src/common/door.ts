@@ -3,6 +3,7 @@ import { type Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type RequestLimits } from '../config/request-limits.js';
 import { HttpRefusal } from './http-refusal.js';
+import { readIdempotencyKeys } from './idempotency.js';
 import { acceptJsonOnly } from './json-body.js';
 import { problemDocument, problemOf } from './problem.js';
 import { type ProblemFilter } from './problem.filter.js';
@@ -36,6 +37,7 @@ export function installDoor(fastify: FastifyInstance, limits: RequestLimits, fil
   (fastify.server as Server).maxConnections = limits.connections;
   routes.watch(fastify);
   acceptJsonOnly(fastify, limits);
+  readIdempotencyKeys(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff').header('content-security-policy', CSP);
     if (request.is404) return done(noSuchRoute(routes.methodsOf(request.url)));

@@ -39,6 +39,8 @@ export const ERROR_CODES = {
   ambiguous_field: 'A field and its alias were both given and differ.',
   invalid_version: 'The version is neither a semantic version, nor a range, a revision or a tag.',
   invalid_path: 'The catalog path does not follow the grammar.',
+  idempotency_key_reused: 'The Idempotency-Key was used with another body; use a new key for a new request.',
+  execution_removed: 'The Idempotency-Key belongs to an execution that was removed since; detail says how it ended.',
   not_durable_unsupported: 'sync_to_postgres: false cannot be combined with this.',
   // catalog
   unknown_playbook: 'No catalog entry has this path or id.',

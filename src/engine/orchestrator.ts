@@ -168,6 +168,7 @@ export class Orchestrator implements UnitSource {
         case 'committed':
           return this.committed(flight.unit);
         case 'lost':
+        case 'duplicate':
           return this.close('lost');
         case 'inbox_moved':
           // Nothing was written. The run is still ours: take the events back, hear what was said, decide again (D6).

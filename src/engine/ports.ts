@@ -46,6 +46,15 @@ export interface NewRun {
   readonly parentEventId: string | null;
   readonly parentStep: string | null;
   readonly forkedFrom: RunId | null;
+  /** The caller's key, stored with the row or not at all (D31); null where the start carries none. */
+  readonly idempotency: IdempotencyClaim | null;
+}
+
+/** What makes a repeated start the same start. */
+export interface IdempotencyClaim {
+  readonly key: string;
+  /** sha-256 over route class and canonical JSON of the body as sent, hex. */
+  readonly fingerprint: string;
 }
 
 /** Columns of the row that change with the run; written with every unit, so that reads never fold events. */
@@ -83,13 +92,15 @@ export interface Unit {
 /**
  * committed: durable. lost: the row has another holder or history; drop the run.
  * inbox_moved: an end or release met unread inbox; the run is still ours, nothing was written (D6).
- * refused: PostgreSQL will never store this unit (D7); nothing was written.
+ * refused: PostgreSQL will never store this unit (D7); nothing was written. duplicate: its key is taken.
  */
 export type UnitOutcome =
   | { readonly kind: 'committed'; /** Database time of the events, epoch ms. */ readonly at: number }
   | { readonly kind: 'lost' }
   | { readonly kind: 'inbox_moved' }
-  | { readonly kind: 'refused'; readonly reason: string };
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** A create whose idempotency key belongs to another execution: nothing was written (D31). */
+  | { readonly kind: 'duplicate' };
 
 /**
  * A run with something to write. The writer pulls: `takeUnit` is called when the batch is built, so everything decided

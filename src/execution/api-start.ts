@@ -7,6 +7,7 @@ const ANSWER_HEADERS = {
   Location: { description: 'Where the execution is read.', schema: { type: 'string' } },
   'Retry-After': { description: 'Seconds after which asking again is worth it; only where it goes on.', schema: { type: 'string' } },
   'Preference-Applied': { description: 'The wait that was granted.', schema: { type: 'string' } },
+  'Idempotency-Replayed': { description: 'true where the Idempotency-Key named a start of before.', schema: { type: 'string' } },
   Warning: { description: 'Code 299: a deprecated or yanked version was started, or a wish was not followed.', schema: { type: 'string' } },
 } as const;
 
@@ -29,6 +30,14 @@ export function ApiStart(
       schema: { type: 'string' },
       example: 'wait=10',
     }),
+    ApiHeader({
+      name: 'Idempotency-Key',
+      required: false,
+      description:
+        'The same key with the same body is the same start, for 24 hours at least: the answer is about the execution of then. Another body is refused.',
+      schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[!-~]+$' },
+      example: '6f1c2d9e-close-2026-10',
+    }),
     ApiQuery({
       name: 'wait',
       required: false,
@@ -36,6 +45,7 @@ export function ApiStart(
       schema: { type: 'string', pattern: '^[0-9]*$' },
     }),
     ApiResponse({ ...shared, status: 202, description: 'Accepted; it goes on.', example }),
+    ApiResponse({ status: 409, description: 'The Idempotency-Key belongs to an execution that was removed since.' }),
     ApiResponse({ ...shared, status: 200, description: 'Ended within the wait.', example: { ...example, ...ENDED } }),
   );
 }

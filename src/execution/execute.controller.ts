@@ -3,7 +3,6 @@ import { ApiBody, ApiExtraModels, ApiTags, getSchemaPath } from '@nestjs/swagger
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { type Principal } from '../common/principal.js';
-import { waitOf } from '../common/wait.js';
 import { ApiStart } from './api-start.js';
 import { EXECUTION_RESPONSE_EXAMPLE, REQUEST_EXAMPLES } from './dto/examples.js';
 import { ExecutionByPathRequest } from './dto/execution-by-path.request.js';
@@ -14,7 +13,7 @@ import { ToolExecutionRequest } from './dto/tool-execution.request.js';
 import { type ExecuteRequest, ExecuteRequestPipe } from './request-pipes.js';
 import { ExecutionService } from './execution.service.js';
 import { answerStart } from './start-answer.js';
-import { startRunByPath } from './start-command.js';
+import { askedBy, startRunByPath } from './start-command.js';
 
 const [BY_PATH, TOOL, MODEL] = [ExecutionByPathRequest, ToolExecutionRequest, ModelExecutionRequest].map(getSchemaPath) as [
   string,
@@ -56,7 +55,7 @@ export class ExecuteController {
     @Req() http: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ExecutionResponse> {
-    const started = await this.executions.start(startRunByPath(principal, request, waitOf(http.headers.prefer, http.query)));
+    const started = await this.executions.start(startRunByPath(principal, request, askedBy(http)));
     return ExecutionResponse.from(answerStart(reply, started));
   }
 }

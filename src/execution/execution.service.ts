@@ -17,10 +17,11 @@ import { type ExecutionRecord } from '../storage/execution-record.js';
 import { IdMint, NodeNumberExpired } from '../storage/ids.js';
 import { Inbox } from '../storage/inbox.js';
 import { ExecutionRepository } from '../storage/repositories/execution.repository.js';
-import { RunQueue } from '../storage/run-queue.js';
+import { DuplicateStart, RunQueue } from '../storage/run-queue.js';
 import { type RunWait, RunWaits } from '../storage/run-waits.js';
 import { StatusService } from '../status/status.service.js';
 import { refuseUnlessMemoryIsEnough } from './ephemeral-rules.js';
+import { RepeatedStarts } from './repeated-starts.js';
 import { type CancelledRun, type CancelRun, type StartedRun, type StartRun } from './start-run.js';
 
 /** The first event of a run that nobody here takes; whoever claims it goes on from there. */
@@ -33,6 +34,7 @@ export class ExecutionService {
   constructor(
     private readonly settings: Settings,
     private readonly catalog: CatalogService,
+    private readonly repeated: RepeatedStarts,
     private readonly playbooks: CompiledPlaybooks,
     private readonly queue: RunQueue,
     private readonly waits: RunWaits,
@@ -47,6 +49,9 @@ export class ExecutionService {
   async start(command: StartRun): Promise<StartedRun> {
     const { tenant } = command.principal;
     refuseOtherTypes(command);
+    // Before resolution and admission: what `latest` means by now does not matter to a repeated start.
+    const known = await this.repeated.find(command);
+    if (known) return known;
     const resolved = await this.catalog.resolve(tenant, command.lookup);
     const { entry } = resolved;
     const playbook = this.playbooks.compiledSync(tenant, entry.id) ?? (await this.playbooks.compiled(tenant, entry.id));
@@ -61,6 +66,9 @@ export class ExecutionService {
       createdAt = await durable;
     } catch (error) {
       wait?.cancel();
+      // Another request with the same key came first, here or on another node: its execution is the answer.
+      const winner = error instanceof DuplicateStart ? await this.repeated.find(command) : null;
+      if (winner) return winner;
       throw error;
     }
     const status = taken ? 'running' : 'pending';
@@ -69,6 +77,7 @@ export class ExecutionService {
       result: null,
       ended: false,
       durable: true,
+      replayed: false,
       warnings: resolved.warnings,
       waitApplied: null,
     };
@@ -118,6 +127,7 @@ export class ExecutionService {
       parentEventId: command.parent.eventId,
       parentStep: command.parent.step,
       forkedFrom: null,
+      idempotency: command.idempotency,
     };
   }
 
@@ -160,7 +170,7 @@ export class ExecutionService {
 
   /** Without rows the answer is held until the end, at most the wait limit; then the run is ended as failed (D32). */
   private async startEphemeral(run: NewRun, playbook: CompiledPlaybook, warnings: readonly string[]): Promise<StartedRun> {
-    refuseUnlessMemoryIsEnough(playbook);
+    refuseUnlessMemoryIsEnough(run, playbook);
     const { limits } = this.settings;
     const full = new EngineError(
       'unavailable',
@@ -176,7 +186,7 @@ export class ExecutionService {
         throw full;
       }
       const { record, result } = await ended;
-      return { execution: record, result, ended: true, durable: false, warnings, waitApplied: null };
+      return { execution: record, result, ended: true, durable: false, replayed: false, warnings, waitApplied: null };
     } finally {
       clearTimeout(tooLong);
     }

@@ -3,7 +3,6 @@ import { ApiBody, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { type Principal } from '../common/principal.js';
-import { waitOf } from '../common/wait.js';
 import { ExecutionStatus } from '../status/dto/execution-status.js';
 import { ApiStart } from './api-start.js';
 import { EXECUTION_STATUS_EXAMPLE, REQUEST_EXAMPLES } from './dto/examples.js';
@@ -11,7 +10,7 @@ import { ExecutionByIdRequest } from './dto/execution-by-id.request.js';
 import { ExecutionService } from './execution.service.js';
 import { RUN_REQUEST } from './request-pipes.js';
 import { answerStart } from './start-answer.js';
-import { startRunById } from './start-command.js';
+import { askedBy, startRunById } from './start-command.js';
 
 /** When `POST /execute` became the recommended way (RFC 9745); this one works for ever. */
 const DEPRECATED_SINCE = '@1760140800';
@@ -47,6 +46,6 @@ export class RunController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ExecutionStatus> {
     void reply.header('deprecation', DEPRECATED_SINCE).header('link', SUCCESSOR);
-    return answerStart(reply, await this.executions.start(startRunById(principal, request, waitOf(http.headers.prefer, http.query))));
+    return answerStart(reply, await this.executions.start(startRunById(principal, request, askedBy(http))));
   }
 }

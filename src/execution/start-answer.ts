@@ -11,6 +11,7 @@ const POLL_AFTER_SECONDS = 1;
 export function answerStart(reply: FastifyReply, started: StartedRun): ExecutionStatus {
   const { execution, ended, waitApplied } = started;
   void reply.code(ended ? 200 : 202).header('location', `/executions/${execution.id}`);
+  if (started.replayed) void reply.header('idempotency-replayed', 'true');
   if (!ended) void reply.header('retry-after', String(POLL_AFTER_SECONDS));
   if (waitApplied !== null) void reply.header('preference-applied', `wait=${Math.floor(waitApplied / 1000)}`);
   if (started.warnings.length > 0) void reply.header('warning', warningHeader(started.warnings));

@@ -1,22 +1,36 @@
+import { type FastifyRequest } from 'fastify';
 import { type Principal } from '../common/principal.js';
+import { waitOf } from '../common/wait.js';
+import { type IdempotencyClaim } from '../engine/ports.js';
 import { type ExecutionByIdRequest } from './dto/execution-by-id.request.js';
 import { type ExecutionRequestBase } from './dto/execution-request-base.js';
 import { type ExecuteRequest } from './request-pipes.js';
 import { type StartRun } from './start-run.js';
 
+/** What the request asks for outside its body. */
+export interface Asked {
+  readonly waitMs: number | null;
+  readonly idempotency: IdempotencyClaim | null;
+}
+
+/** Reads headers and query of a start. */
+export function askedBy(http: FastifyRequest): Asked {
+  return { waitMs: waitOf(http.headers.prefer, http.query), idempotency: http.idempotency ?? null };
+}
+
 /** The command of `POST /executions/run`. */
-export function startRunById(principal: Principal, request: ExecutionByIdRequest, waitMs: number | null): StartRun {
+export function startRunById(principal: Principal, request: ExecutionByIdRequest, asked: Asked): StartRun {
   return {
-    ...commonPart(principal, request, waitMs),
+    ...commonPart(principal, request, asked),
     lookup: { style: 'id', id: request.playbook_id, version: request.version ?? null },
     executionType: request.execution_type ?? null,
   };
 }
 
 /** The command of `POST /execute`. */
-export function startRunByPath(principal: Principal, request: ExecuteRequest, waitMs: number | null): StartRun {
+export function startRunByPath(principal: Principal, request: ExecuteRequest, asked: Asked): StartRun {
   return {
-    ...commonPart(principal, request, waitMs),
+    ...commonPart(principal, request, asked),
     lookup: { style: 'path', path: request.path, version: request.version },
     executionType: request.execution_type ?? null,
   };
@@ -25,7 +39,7 @@ export function startRunByPath(principal: Principal, request: ExecuteRequest, wa
 function commonPart(
   principal: Principal,
   request: ExecutionRequestBase,
-  waitMs: number | null,
+  { waitMs, idempotency }: Asked,
 ): Omit<StartRun, 'lookup' | 'executionType'> {
   const { context } = request;
   return {
@@ -40,6 +54,7 @@ function commonPart(
       step: request.parent_step ?? context?.parent_step ?? null,
     },
     metadata: request.metadata ?? {},
+    idempotency,
     waitMs,
   };
 }

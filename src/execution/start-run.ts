@@ -1,4 +1,5 @@
 import { type Principal } from '../common/principal.js';
+import { type IdempotencyClaim } from '../engine/ports.js';
 import { type Json, type JsonObject } from '../engine/values.js';
 import { type ExecutionType } from '../status/dto/execution-type.js';
 import { type ExecutionRecord } from '../storage/execution-record.js';
@@ -17,6 +18,8 @@ export interface StartRun {
   readonly durable: boolean;
   readonly parent: { readonly executionId: string | null; readonly eventId: string | null; readonly step: string | null };
   readonly metadata: JsonObject;
+  /** The same key and body again are the same start; null: every request is a new one. */
+  readonly idempotency: IdempotencyClaim | null;
   /** How long the caller wants to wait for the end, already clamped; null = not at all. */
   readonly waitMs: number | null;
 }
@@ -27,6 +30,8 @@ export interface StartedRun {
   readonly result: Json;
   readonly ended: boolean;
   readonly durable: boolean;
+  /** True where the idempotency key named a start of before: this is that execution, nothing was started. */
+  readonly replayed: boolean;
   /** Texts for HTTP Warning headers. */
   readonly warnings: readonly string[];
   /** Milliseconds of wait that were granted; null where nothing was waited for. */

@@ -4,12 +4,17 @@ import { CODEC } from './event-codec.js';
 import { type LeaseTerm } from './lease-term.js';
 import { MODE, nextSeqOf, type PendingUnit } from './pending-unit.js';
 
+/** How long a key is remembered at least (C2). */
+const KEY_RETENTION = `interval '24 hours'`;
+
 /**
  * One statement stores a whole batch, in one round trip and one commit (docs/architecture.md, "Durability").
  * - `fenced` takes the row locks in id order and keeps the units whose token and last_seq still hold, and, where they end or release, whose
  *   inbox is read (D1, D2); nothing but CANCELLED may end a run once its cancel was acknowledged (D28).
  * - Every other part joins the fence by the unit's ordinal, never by id: two units of one id with different tokens must not ride on each
  *   other's fence. An ordinal that is missing in the answer met a fence that held it off. Rows of creates have no ordinal.
+ * - A create with an idempotency key is stored only where its key is new or expired, in one with the key (D31); `denied` names the others.
+ *   No key may be in a batch twice.
  * - Every committed unit of a held run renews its lease (D11).
  * - One time for the whole batch, but never before the last event of a run (D18): where the clock went back, `late` has the runs whose own
  *   time is ahead of it. As a rule it is empty, which makes asking it cheap.
@@ -35,6 +40,15 @@ updated AS (
     wake_at = CASE u.mode WHEN ${MODE.held} THEN e.wake_at WHEN ${MODE.released} THEN to_timestamp(u.wake_ms / 1000) END,
     inbox_consumed = u.seen, attempts = CASE WHEN u.recorded OR u.mode <> ${MODE.held} THEN 0 ELSE e.attempts END, codec = ${CODEC}
   FROM fenced u WHERE e.id = u.id),
+keys AS (
+  INSERT INTO idempotency_key AS k (tenant_id, key, fingerprint, execution_id, expires_at)
+  SELECT x.tenant, x.key, x.fingerprint, x.id, clock_timestamp() + ${KEY_RETENTION}
+  FROM unnest($54::bigint[], $55::text[], $56::text[], $57::text[]) AS x(id, tenant, key, fingerprint) ORDER BY x.tenant, x.key
+  ON CONFLICT (tenant_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, execution_id = excluded.execution_id,
+    created_at = clock_timestamp(), expires_at = excluded.expires_at, final_status = NULL
+  WHERE k.expires_at <= clock_timestamp()
+  RETURNING execution_id),
+denied AS MATERIALIZED (SELECT id FROM unnest($54::bigint[]) id WHERE id NOT IN (SELECT execution_id FROM keys)),
 created AS (
   INSERT INTO execution (id, tenant_id, catalog_id, path, playbook_name, version, shown_version, requested_version, execution_type, digest,
     merge, metadata, parent_execution_id, parent_event_id, parent_step, forked_from, status, progress, current_step, waiting_for, error,
@@ -49,26 +63,29 @@ created AS (
     $25::boolean[], string_to_array($26::text, chr(31), ''), $27::text[], $28::text[], $29::text[], $30::bigint[], $31::text[], $32::smallint[], $33::text[],
     string_to_array($34::text, chr(31), ''), string_to_array($35::text, chr(31), ''), $36::uuid[], $37::smallint[], $38::int[], $39::int[], $40::float8[])
     AS x(id, tenant, catalog, path, name, version, shown, requested, type, digest, merge, metadata, parent, parent_event, parent_step, forked,
-      status, progress, step, waiting_for, error, token, mode, next_seq, seen, wake_ms)),
+      status, progress, step, waiting_for, error, token, mode, next_seq, seen, wake_ms)
+  WHERE x.id NOT IN (SELECT id FROM denied)),
 payloads AS (
   INSERT INTO execution_payload (execution_id, part, tenant_id, parameters, workload, result)
   SELECT x.id, CASE WHEN x.ord IS NULL THEN 0 ELSE 1 END, x.tenant, x.parameters::json, x.workload::json, x.result::json
   FROM unnest($41::bigint[], $42::text[], string_to_array($43::text, chr(31), ''), string_to_array($44::text, chr(31), ''),
     string_to_array($45::text, chr(31), ''), $46::int[]) AS x(id, tenant, parameters, workload, result, ord)
-  WHERE x.ord IS NULL OR x.ord IN (SELECT ord FROM fenced)),
+  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),
 events AS (
   INSERT INTO execution_event (execution_id, seq, tenant_id, event_type, step, at, body)
   SELECT x.id, x.seq, x.tenant, x.type, x.step, coalesce((SELECT l.at FROM late l WHERE l.ord = x.ord), (SELECT now FROM clock)), x.body::json
   FROM unnest($47::bigint[], $48::int[], $49::text[], $50::text[], $51::text[], string_to_array($52::text, chr(31), ''), $53::int[])
     AS x(id, seq, tenant, type, step, body, ord)
-  WHERE x.ord IS NULL OR x.ord IN (SELECT ord FROM fenced))
-SELECT (SELECT array_agg(ord) FROM fenced) AS passed,
+  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced))
+SELECT (SELECT array_agg(ord) FROM fenced) AS passed, (SELECT array_agg(id) FROM denied) AS denied,
   (extract(epoch FROM (SELECT now FROM clock)) * 1000)::float8 AS at,
   (SELECT json_object_agg(ord, extract(epoch FROM at) * 1000) FROM late) AS late_at`;
 
 /** What the statement answers: ordinals that passed the fence, and the epoch milliseconds of the events, in `late_at` those of runs with a time of their own. */
 export interface BatchAnswer {
   readonly passed: readonly number[] | null;
+  /** Creates whose idempotency key belongs to another execution; nothing of them was stored. */
+  readonly denied: readonly string[] | null;
   readonly at: number;
   readonly late_at: Readonly<Record<number, number>> | null;
 }
@@ -103,6 +120,17 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
     jsonList(payloads.map((p) => p.pending.result)),
     plainArray(payloads.map((p) => p.ordinal)),
     ...events.parameters(),
+    ...keyParameters(creates),
+  ];
+}
+
+function keyParameters(creates: readonly (PendingUnit & { readonly run: NewRun })[]): string[] {
+  const keyed = creates.flatMap(({ run }) => (run.idempotency ? [{ run, claim: run.idempotency }] : []));
+  return [
+    plainArray(keyed.map(({ run }) => run.id)),
+    textArray(keyed.map(({ run }) => run.tenantId)),
+    textArray(keyed.map(({ claim }) => claim.key)),
+    textArray(keyed.map(({ claim }) => claim.fingerprint)),
   ];
 }
 

@@ -172,7 +172,7 @@ export class BatchWriter {
 
   /** Stores a batch for good: returns when every unit of it is settled, or set aside because its row is locked by others. */
   private async store(lane: Lane, batch: PendingUnit[], returning: PendingUnit[]): Promise<void> {
-    const parts = [batch];
+    const parts = withoutRepeatedKeys(batch);
     if (returning.length > 0) parts.push(...(await this.unlocked(lane, returning)));
     for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
       if (part.length === 0) continue;
@@ -208,9 +208,11 @@ export class BatchWriter {
       }
       lane.failures = 0;
       const passed = new Set(answer.passed);
+      const denied = new Set(answer.denied);
       const missing: PendingUnit[] = [];
       units.forEach((pending, ordinal) => {
-        if (pending.unit.create !== null || passed.has(ordinal)) {
+        if (denied.has(pending.unit.runId)) this.settle(pending, { kind: 'duplicate' });
+        else if (pending.unit.create !== null || passed.has(ordinal)) {
           this.settle(pending, { kind: 'committed', at: Math.round(answer.late_at?.[ordinal] ?? answer.at) });
         } else missing.push(pending);
       });
@@ -333,4 +335,22 @@ export class BatchWriter {
     this.settings.log.warn({ err: error, failures: lane.failures }, message);
     await sleep(ceiling * (0.5 + Math.random() / 2));
   }
+}
+
+/** Two creates of one idempotency key cannot be in one statement: the later ones go by themselves, and find the key taken (D31). */
+function withoutRepeatedKeys(batch: PendingUnit[]): PendingUnit[][] {
+  const parts: { readonly keys: Set<string>; readonly units: PendingUnit[] }[] = [{ keys: new Set(), units: [] }];
+  for (const pending of batch) {
+    const claim = pending.unit.create?.idempotency;
+    if (!claim) {
+      parts[0]!.units.push(pending);
+      continue;
+    }
+    const key = `${pending.unit.tenantId}\n${claim.key}`;
+    let part = parts.find(({ keys }) => !keys.has(key));
+    if (!part) parts.push((part = { keys: new Set(), units: [] }));
+    part.keys.add(key);
+    part.units.push(pending);
+  }
+  return parts.map(({ units }) => units);
 }

@@ -116,6 +116,7 @@ function heldRun(
       parentEventId: row.parent_event_id,
       parentStep: row.parent_step,
       forkedFrom: row.forked_from,
+      idempotency: null,
     },
     token: row.lease_token,
     claimNo: row.claim_no,

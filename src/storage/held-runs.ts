@@ -27,6 +27,7 @@ export class HeldRuns {
       if (hold === undefined || hold.token !== unit.token) return;
       const gone =
         outcome.kind === 'lost' ||
+        outcome.kind === 'duplicate' ||
         (outcome.kind === 'refused' && unit.create !== null) ||
         (outcome.kind === 'committed' && (unit.end !== null || unit.release !== null));
       if (gone) this.byId.delete(unit.runId);

@@ -34,6 +34,7 @@ export interface PendingUnit {
 export function pendingUnit(source: UnitSource, unit: Unit): PendingUnit {
   const { create, row } = unit;
   if (create !== null) {
+    if (create.idempotency) checkText(create.idempotency.key);
     for (const text of [create.path, create.playbookName, create.parentExecutionId, create.parentEventId, create.parentStep]) {
       if (text !== null) checkText(text);
     }

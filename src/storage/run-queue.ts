@@ -28,6 +28,9 @@ export interface RunConsumer {
   takeEphemeral(run: NewRun): void;
 }
 
+/** The start's idempotency key belongs to another execution, which is the answer (D31). */
+export class DuplicateStart extends Error {}
+
 /** What the door gets for an offered run. */
 export interface Offer {
   /** True where this node runs it; else it is stored for whoever has room. */
@@ -220,6 +223,8 @@ export class RunQueue {
         return waiter.resolve(outcome.at);
       case 'refused':
         return waiter.reject(new EngineError('invalid', 'invalid_value', `The execution cannot be stored: ${outcome.reason}.`));
+      case 'duplicate':
+        return waiter.reject(new DuplicateStart());
       case 'lost':
       case 'inbox_moved':
         // What was sent may be stored, whatever this process heard of it: only the database knows (D9).

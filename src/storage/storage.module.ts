@@ -29,6 +29,7 @@ import { Partitions } from './partitions.js';
 import { Prepared } from './prepared.js';
 import { ExecutionEventRepository } from './repositories/execution-event.repository.js';
 import { ExecutionRepository } from './repositories/execution.repository.js';
+import { IdempotencyKeyRepository } from './repositories/idempotency-key.repository.js';
 import { PlaybookListingRepository } from './repositories/playbook-listing.repository.js';
 import { PlaybookTagRepository } from './repositories/playbook-tag.repository.js';
 import { PlaybookRepository } from './repositories/playbook.repository.js';
@@ -54,7 +55,14 @@ const provide = <T>(type: Type<T>, inject: Provider[] | unknown[], useFactory: (
   useFactory: useFactory as (...args: unknown[]) => T | Promise<T>,
 });
 
-const REPOSITORIES = [PlaybookRepository, PlaybookListingRepository, PlaybookTagRepository, ExecutionRepository, ExecutionEventRepository];
+const REPOSITORIES = [
+  PlaybookRepository,
+  PlaybookListingRepository,
+  PlaybookTagRepository,
+  ExecutionRepository,
+  ExecutionEventRepository,
+  IdempotencyKeyRepository,
+];
 
 const PROVIDERS: Provider[] = [
   provide(LeaseTerm, [Settings], (settings: Settings) => new LeaseTerm(settings.leaseSeconds * 1_000)),

@@ -59,6 +59,7 @@ export class RecordingExecutions implements Pick<ExecutionService, 'start' | 'ca
       result: null,
       ended: false,
       durable: true,
+      replayed: false,
       warnings: [],
       waitApplied: null,
       ...(await this.answer(command)),

@@ -38,9 +38,9 @@ export class ServiceProcess extends HttpClient {
   }
 }
 
-/** Starts the service as main does, on a free port. `env` sets what the environment would. */
-export async function startTestService(env: Readonly<Record<string, string>> = {}): Promise<TestService> {
-  const database = await createTestDatabase();
+/** Starts the service as main does, on a free port. `env` sets what the environment would. @param beside another node, whose database this one shares */
+export async function startTestService(env: Readonly<Record<string, string>> = {}, beside?: TestService): Promise<TestService> {
+  const database = beside ? { url: beside.databaseUrl, drop: () => Promise.resolve() } : await createTestDatabase();
   const dataDir = mkdtempSync(join(tmpdir(), 'showrunner-service-'));
   const settings = loadSettings({ PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'silent', DATA_DIR: dataDir, ...env });
   const log = createLogger(settings.logLevel);

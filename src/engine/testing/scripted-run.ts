@@ -24,6 +24,7 @@ export function newRun(id: string, changes: Partial<NewRun> = {}): NewRun {
     parentEventId: null,
     parentStep: null,
     forkedFrom: null,
+    idempotency: null,
     ...changes,
   };
 }
