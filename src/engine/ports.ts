@@ -129,6 +129,8 @@ export interface RunHistory {
   readonly inboxConsumed: number;
   /** Database time of creation, epoch ms. */
   readonly createdAt: number;
+  /** Leases of it that expired under their holders since it last got on (D16). */
+  readonly attempts: number;
 }
 
 /** Durable memory of runs. Two implementations pass one conformance suite: PostgreSQL and in memory. */

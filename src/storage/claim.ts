@@ -4,6 +4,11 @@ import { type JsonObject } from '../engine/values.js';
 import { CODEC, decodeEvent } from './event-codec.js';
 import { type LeaseTerm } from './lease-term.js';
 
+/** From so many expired leases on a run is a suspect: a node runs one such at a time. */
+export const SUSPECT_ATTEMPTS = 2;
+/** So many expired leases end a run as poison: three of them as its node's only suspect (D16). */
+export const POISON_ATTEMPTS = 5;
+
 /** Due rows without a holder, longest due first. Rows of a newer codec are left to nodes that know it (D25). */
 const claimStatement = (lease: LeaseTerm): string => `
   UPDATE execution e SET lease_token = gen_random_uuid(), lease_until = ${lease.untilSql},
@@ -11,6 +16,26 @@ const claimStatement = (lease: LeaseTerm): string => `
   FROM (SELECT id FROM execution WHERE wake_at <= clock_timestamp() AND lease_token IS NULL AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
         ORDER BY wake_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) due
   WHERE e.id = due.id RETURNING e.*`;
+
+/**
+ * Rows whose holder let its lease expire: it crashed, or cannot reach the database. Each such claim counts (D16); a suspect is taken only where
+ * this node runs none, and one at a time. After a restart of the database nothing has expired before its holders had a lease's time to renew.
+ */
+const sweepStatement = (lease: LeaseTerm): string => `
+  WITH expired AS MATERIALIZED (
+    SELECT id FROM execution WHERE lease_token IS NOT NULL AND ${expiredSql(lease)} AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
+      AND attempts + 1 NOT BETWEEN ${SUSPECT_ATTEMPTS} AND ${POISON_ATTEMPTS - 1}
+    ORDER BY id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED),
+  suspect AS MATERIALIZED (
+    SELECT id FROM execution WHERE lease_token IS NOT NULL AND ${expiredSql(lease)} AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
+      AND attempts + 1 BETWEEN ${SUSPECT_ATTEMPTS} AND ${POISON_ATTEMPTS - 1} AND $3::boolean
+    ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+  UPDATE execution e SET lease_token = gen_random_uuid(), lease_until = ${lease.untilSql},
+    claim_no = e.claim_no + 1, attempts = e.attempts + 1, wake_at = NULL
+  WHERE e.id IN (SELECT id FROM expired UNION ALL SELECT id FROM suspect) RETURNING e.*`;
+
+const expiredSql = (lease: LeaseTerm): string =>
+  `lease_until < clock_timestamp() AND clock_timestamp() > pg_postmaster_start_time() + interval '${lease.ms} milliseconds'`;
 
 /**
  * Releases claimed runs of which nothing was written. They are due at a time, so nobody's message can be slept through: it needs no fence by
@@ -49,6 +74,7 @@ interface ClaimedRow {
   readonly lease_token: string;
   readonly claim_no: number;
   readonly inbox_consumed: number;
+  readonly attempts: number;
 }
 
 /**
@@ -57,8 +83,23 @@ interface ClaimedRow {
  * @param excluded ids whose former run is still held here (D14)
  */
 export async function claimDue(db: DataSource, lease: LeaseTerm, limit: number, excluded: readonly RunId[]): Promise<HeldRun[]> {
+  return await claimRows(db, claimStatement(lease), [limit, excluded]);
+}
+
+/** As claimDue, for rows whose leases have expired. @param suspectToo whether a run that was with several crashed holders may be among them */
+export async function claimExpired(
+  db: DataSource,
+  lease: LeaseTerm,
+  limit: number,
+  excluded: readonly RunId[],
+  suspectToo: boolean,
+): Promise<HeldRun[]> {
+  return await claimRows(db, sweepStatement(lease), [limit, excluded, suspectToo]);
+}
+
+async function claimRows(db: DataSource, statement: string, parameters: unknown[]): Promise<HeldRun[]> {
   return await db.transaction(async (tx) => {
-    const [rows] = await tx.query<[ClaimedRow[], number]>(claimStatement(lease), [limit, excluded]);
+    const [rows] = await tx.query<[ClaimedRow[], number]>(statement, parameters);
     if (rows.length === 0) return [];
     const ids = rows.map((row) => row.id);
     const events = await readEvents(tx, ids);
@@ -125,6 +166,7 @@ function heldRun(
       row: { status: row.status, progress: row.progress, currentStep: row.current_step, waitingFor: row.waiting_for, error: row.error },
       inboxConsumed: row.inbox_consumed,
       createdAt: row.created_at.getTime(),
+      attempts: row.attempts,
     },
   };
 }

@@ -4,7 +4,7 @@ import { type DataSource } from 'typeorm';
 import { EngineError } from '../engine/engine-error.js';
 import { type HeldRun, type NewRun, type RunId, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
-import { claimDue, giveBack } from './claim.js';
+import { claimDue, claimExpired, giveBack } from './claim.js';
 import { type CommitSignals } from './commit-signals.js';
 import { type HeldRuns } from './held-runs.js';
 import { type LeaseTerm } from './lease-term.js';
@@ -26,6 +26,8 @@ export interface RunConsumer {
   take(held: HeldRun): void;
   /** Runs it in memory alone (D32). */
   takeEphemeral(run: NewRun): void;
+  /** True while it runs one whose holders keep crashing; no second one is handed to it (D16). */
+  holdsSuspect(): boolean;
 }
 
 /** The start's idempotency key belongs to another execution, which is the answer (D31). */
@@ -55,6 +57,9 @@ export class RunQueue {
   private timer: NodeJS.Timeout | null = null;
   private claiming: Promise<void> | null = null;
   private claimAgain = false;
+  private databaseWasAway = false;
+  /** Monotonic time of the next look for expired leases. */
+  private nextSweepAt = 0;
   private stops: (() => void)[] = [];
   private stopped = false;
   private readonly givingBack = new Set<Promise<void>>();
@@ -178,17 +183,42 @@ export class RunQueue {
 
   private async claim(): Promise<void> {
     try {
-      for (;;) {
-        const limit = Math.min(MAX_CLAIM, this.consumer?.capacity() ?? 0);
-        if (limit <= 0 || this.store.condition() !== 'fine') return;
-        const sent = performance.now();
-        const claimed = await claimDue(this.db, this.lease, limit, this.held.ids());
-        for (const run of claimed) this.hand(run, sent);
-        if (claimed.length < limit) return;
+      for (let claimed = MAX_CLAIM, limit = 0; claimed >= limit;) {
+        limit = this.room();
+        if (limit <= 0) return;
+        claimed = await this.take((ids) => claimDue(this.db, this.lease, limit, ids));
       }
+      if (this.databaseWasAway) {
+        // Leases that expired meanwhile say nothing about their holders: these get a lease's time to be back (D16).
+        this.databaseWasAway = false;
+        this.nextSweepAt = performance.now() + this.lease.ms;
+      }
+      await this.sweep();
     } catch (error) {
-      this.log.warn({ err: error }, 'due executions could not be claimed');
+      this.databaseWasAway = true;
+      this.log.warn({ err: error }, 'executions could not be claimed');
     }
+  }
+
+  /** Takes over what crashed holders left behind (R4): for ever, on every node, a batch at a time. */
+  private async sweep(): Promise<void> {
+    const limit = this.room();
+    const consumer = this.consumer;
+    if (limit <= 0 || consumer === null || performance.now() < this.nextSweepAt) return;
+    this.nextSweepAt = performance.now() + POLL_MS;
+    const swept = await this.take((ids) => claimExpired(this.db, this.lease, limit, ids, !consumer.holdsSuspect()));
+    if (swept > 0) this.log.info({ executions: swept }, 'took over executions whose leases had expired');
+  }
+
+  private room(): number {
+    return this.store.condition() === 'fine' ? Math.min(MAX_CLAIM, this.consumer?.capacity() ?? 0) : 0;
+  }
+
+  private async take(claim: (heldHere: readonly RunId[]) => Promise<readonly HeldRun[]>): Promise<number> {
+    const sent = performance.now();
+    const claimed = await claim(this.held.ids());
+    for (const run of claimed) this.hand(run, sent);
+    return claimed.length;
   }
 
   private hand(run: HeldRun, sentAt: number): void {

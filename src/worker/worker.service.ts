@@ -1,11 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { EngineError } from '../engine/engine-error.js';
+import { type ErrorCode } from '../engine/error-codes.js';
 import { Orchestrator } from '../engine/orchestrator.js';
 import { type CompiledPlaybook } from '../engine/playbook/compile.js';
 import { type HeldRun, type NewRun, type RunId, type RunStore } from '../engine/ports.js';
 import { type DecisionWorld } from '../engine/run/decision.js';
 import { runFault } from '../engine/run-fault.js';
+import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../storage/claim.js';
 import { CommitSignals } from '../storage/commit-signals.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { EphemeralRuns } from '../storage/ephemeral-runs.js';
@@ -20,6 +22,8 @@ import { SYSTEM_CLOCK } from './system-clock.js';
 /** How long running steps may go on after the node was told to stop, before they are given back. */
 const DRAIN_MS = 10_000;
 const GIVE_BACK_MS = 5_000;
+/** A claimed run whose entry could not be read is due again so long afterwards. */
+const DATABASE_AWAY_MS = 5_000;
 /** Shorter waits stay in memory: claiming costs more than holding. */
 const PARK_AFTER_MS = 5_000;
 /** How often runs are asked whether their lease still holds while they do something the world can see. */
@@ -31,6 +35,8 @@ const SERVICE_FAULT = runFault('internal_error', 'A fault of the service ended t
 @Injectable()
 export class Worker implements RunConsumer {
   private readonly running = new Map<RunId, Orchestrator>();
+  /** Runs whose holders keep crashing; perhaps it is they who crash them (D16). */
+  private readonly suspects = new Set<RunId>();
   private readonly idle = new Set<() => void>();
   private stopConsuming: (() => Promise<void>) | null = null;
   private leaseChecks: NodeJS.Timeout | undefined;
@@ -85,13 +91,20 @@ export class Worker implements RunConsumer {
   }
 
   take(held: HeldRun): void {
-    const { tenantId, catalogId } = held.run;
+    const { tenantId, catalogId, id } = held.run;
+    const attempts = held.history?.attempts ?? 0;
+    if (attempts >= POISON_ATTEMPTS) return this.fail(held, `The execution was lost ${attempts} times by the nodes that ran it.`, null);
+    if (attempts >= SUSPECT_ATTEMPTS) this.suspects.add(id);
     const ready = this.playbooks.compiledSync(tenantId, catalogId);
     if (ready) return this.drive(held, ready, this.store);
     this.playbooks.compiled(tenantId, catalogId).then(
       (playbook) => this.drive(held, playbook, this.store),
       (error: unknown) => this.refuse(held, error),
     );
+  }
+
+  holdsSuspect(): boolean {
+    return this.suspects.size > 0;
   }
 
   takeEphemeral(run: NewRun): void {
@@ -133,6 +146,7 @@ export class Worker implements RunConsumer {
 
   private over(id: RunId, token: string, how: 'ended' | 'released' | 'lost' | 'refused'): void {
     this.running.delete(id);
+    this.suspects.delete(id);
     if (how === 'lost') {
       this.held.forget(id, token);
       // One without rows has nobody to go on with it; where it was ended from outside this says nothing new.
@@ -144,12 +158,19 @@ export class Worker implements RunConsumer {
     this.idle.clear();
   }
 
-  /** A claimed run whose entry cannot be used ends as failed; where it is only the database that is away, its lease expires. */
+  /** A claimed run whose entry cannot be used ends as failed; where it is only the database that is away, it is given back. */
   private refuse(held: HeldRun, error: unknown): void {
     this.log.error({ err: error, executionId: held.run.id }, 'the playbook of a claimed execution cannot be used');
-    if (!(error instanceof EngineError) || error.kind === 'unavailable') return this.held.forget(held.run.id, held.token);
-    const details = runFault('poison', error.message, { cause: error.code });
-    this.store.announce(new FailingRun(held, details, this.store, () => this.held.forget(held.run.id, held.token)));
+    if (error instanceof EngineError && error.kind !== 'unavailable') return this.fail(held, error.message, error.code);
+    this.suspects.delete(held.run.id);
+    this.queue.giveBack(held, DATABASE_AWAY_MS);
+  }
+
+  private fail(held: HeldRun, message: string, cause: ErrorCode | null): void {
+    const { id } = held.run;
+    this.suspects.delete(id);
+    this.log.error({ executionId: id, reason: message }, 'an execution is ended as poison');
+    this.store.announce(new FailingRun(held, runFault('poison', message, { cause }), this.store, () => this.held.forget(id, held.token)));
   }
 
   private async whenIdle(withinMs: number): Promise<void> {

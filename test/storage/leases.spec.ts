@@ -24,7 +24,12 @@ describe(LeaseTerm.name, () => {
   /** A run that was born here and whose create is stored. */
   async function heldRun(): Promise<ScriptedRun> {
     let taken: HeldRun | undefined;
-    const drain = node.queue.consume({ capacity: () => 1, take: (held) => void (taken = held), takeEphemeral: () => undefined });
+    const drain = node.queue.consume({
+      capacity: () => 1,
+      take: (held) => void (taken = held),
+      takeEphemeral: () => undefined,
+      holdsSuspect: () => false,
+    });
     const { durable } = node.queue.offer(newRun(String(++lastId)), [{ type: 'execution_started' }]);
     await drain();
     if (taken === undefined) throw new Error('nothing was handed over');

@@ -27,6 +27,10 @@ class Collector {
     return this.scripted(held);
   }
 
+  holdsSuspect(): boolean {
+    return false;
+  }
+
   takeEphemeral(): never {
     throw new Error('nothing ephemeral is offered here');
   }
@@ -215,6 +219,7 @@ describe(RunQueue.name, () => {
         if (taken.length === 2) all();
       },
       takeEphemeral: () => undefined,
+      holdsSuspect: () => false,
     });
     await handed;
     await drain();

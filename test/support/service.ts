@@ -33,6 +33,8 @@ export class ServiceProcess extends HttpClient {
     readonly output: readonly string[],
     /** Sends the signal and waits until the process is gone. @returns its exit code, null where the signal ended it */
     readonly end: (signal: 'SIGKILL' | 'SIGTERM') => Promise<number | null>,
+    /** Sends a signal that does not end it. */
+    readonly signal: (signal: 'SIGSTOP' | 'SIGCONT') => void,
   ) {
     super(url);
   }
@@ -72,8 +74,9 @@ export async function spawnService(env: Readonly<Record<string, string>>): Promi
   });
   const url = await Promise.race([ready, ended.then(() => null)]);
   if (url === null) throw new Error(`the service ended at once: ${output.join('\n')}`);
-  return new ServiceProcess(url, output, async (signal) => {
+  const end = async (signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> => {
     child.kill(signal);
     return (await ended)[0];
-  });
+  };
+  return new ServiceProcess(url, output, end, (signal) => void child.kill(signal));
 }
