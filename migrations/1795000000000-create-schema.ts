@@ -3,7 +3,7 @@ import { type MigrationInterface, type QueryRunner } from 'typeorm';
 /**
  * The tables of catalog and executions (docs/architecture.md, "Durability").
  *
- * Live updates of `execution` touch no indexed column but `wake_at` and `lease_token`, so that most are HOT; there is no
+ * Live updates of `execution` touch no indexed column but `wake_at` and `lease_token`, so that all between claim and end can be HOT; there is no
  * index on `lease_until`, because every unit changes it. History and payloads are partitioned by id (ids are time-ordered),
  * so that old ones can be dropped as a whole; partitions ahead are made at run time, DEFAULT catches what has none.
  */

@@ -64,14 +64,6 @@ export class Environment {
     return this.refuse(name, `is not an address that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`, null);
   }
 
-  /** An absolute path of a folder that exists. */
-  folder(name: string): string | null {
-    const value = this.text(name);
-    if (value === null) return null;
-    if (!isAbsolute(value)) return this.refuse(name, `"${value}" is not an absolute path`, null);
-    return statSync(value, { throwIfNoEntry: false })?.isDirectory() ? value : this.refuse(name, `there is no folder "${value}"`, null);
-  }
-
   /** The program at this path, or the first with this name on the PATH; null if there is none. */
   program(nameOrPath: string): string | null {
     const candidates = nameOrPath.includes('/')

@@ -15,7 +15,6 @@ export interface RequestLimits {
   readonly jsonNodes: number;
   readonly jsonKeysPerObject: number;
   readonly jsonItemsPerArray: number;
-  readonly batchItems: number;
   readonly headerBytes: number;
   readonly headersTimeoutMs: number;
   /** Waits and streams are exempt. */
@@ -25,10 +24,6 @@ export interface RequestLimits {
   /** Requests in work at once; those that wait for a run to end are counted by `waitingRequests` instead. */
   readonly inFlightRequests: number;
   readonly waitingRequests: number;
-  /** Requests that wait for a database connection. */
-  readonly poolWaiters: number;
-  readonly queuedRunsPerTenant: number;
-  readonly queuedRuns: number;
 }
 
 const MILLION = 1_000_000;
@@ -51,7 +46,6 @@ export function readRequestLimits(environment: Environment): RequestLimits {
     jsonNodes: count('MAX_JSON_NODES', 100_000),
     jsonKeysPerObject: count('MAX_JSON_KEYS', 10_000),
     jsonItemsPerArray: count('MAX_JSON_ITEMS', 50_000),
-    batchItems: count('MAX_BATCH_ITEMS', 1_000),
     headerBytes: bytes('HTTP_MAX_HEADER_BYTES', 16 * KIBIBYTE),
     headersTimeoutMs: milliseconds('HTTP_HEADERS_TIMEOUT_MS', 10_000),
     requestTimeoutMs: milliseconds('HTTP_REQUEST_TIMEOUT_MS', 30_000),
@@ -59,8 +53,5 @@ export function readRequestLimits(environment: Environment): RequestLimits {
     connections: count('HTTP_MAX_CONNECTIONS', 2_000),
     inFlightRequests: count('HTTP_MAX_IN_FLIGHT', 512),
     waitingRequests: count('MAX_WAITING_REQUESTS', 2_000),
-    poolWaiters: count('DATABASE_MAX_WAITERS', 200),
-    queuedRunsPerTenant: count('MAX_QUEUED_RUNS_PER_TENANT', 100_000),
-    queuedRuns: count('MAX_QUEUED_RUNS', MILLION),
   });
 }

@@ -13,13 +13,10 @@ describe(loadSettings.name, () => {
       role: 'all',
       leaseSeconds: 15,
       maxInFlightRuns: 2_000,
-      outboundProxy: null,
       templateEnv: {},
-      scriptRoot: null,
       python: null,
       isolation: 'auto',
       logLevel: 'info',
-      saveErrors: 'fail',
       assertMode: 'fail',
       warnings: [],
       limits: { bodyBytes: 1_048_576, documentBytes: 524_288, inFlightRequests: 512, waitingRequests: 2_000, requestTimeoutMs: 30_000 },
@@ -45,12 +42,8 @@ describe(loadSettings.name, () => {
     ['ALLOW_INSECURE', 'true', 'yes'],
     ['ISOLATION', 'process', 'docker'],
     ['LOG_LEVEL', 'debug', 'DEBUG'],
-    ['SAVE_ERRORS', 'warn', 'ignore'],
     ['OUTBOUND_ALLOW', 'api.local:8080, 10.0.0.0/8, 192.168.1.5:443, 10.1.0.0/16:80', '10.0.0.0/64'],
-    ['OUTBOUND_PROXY', 'http://proxy:3128', 'proxy:3128'],
     ['ENV_ALLOW', 'STAGE, REGION', 'STAGE, NOT A NAME'],
-    ['SCRIPT_ROOT', tmpdir(), './scripts'],
-    ['SCRIPT_ROOT', tmpdir(), join(tmpdir(), 'no such folder')],
     ['DATABASE_URL', 'postgresql://db.internal/app', 'mysql://db.internal/app'],
   ])('%s accepts %s and refuses %s', (name, good, bad) => {
     expect(() => loadSettings({ [name]: good })).not.toThrow();
@@ -77,7 +70,7 @@ describe(loadSettings.name, () => {
   });
 
   it('never repeats an address that may hold a password', () => {
-    expect(problemsOf({ DATABASE_URL: 'redis://u:geheim@db', OUTBOUND_PROXY: 'ftp://u:geheim@proxy' }).join()).not.toContain('geheim');
+    expect(problemsOf({ DATABASE_URL: 'redis://u:geheim@db', DATABASE_DIRECT_URL: 'ftp://u:geheim@proxy' }).join()).not.toContain('geheim');
   });
 
   it('shows templates only what ENV_ALLOW names and the environment has', () => {

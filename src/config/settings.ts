@@ -32,18 +32,13 @@ export class Settings {
   readonly leaseSeconds: number;
   readonly maxInFlightRuns: number;
   readonly outboundAllow: ReturnType<typeof parseOutboundAllow>;
-  readonly outboundProxy: URL | null;
   /** What templates see as `env`: the variables named in ENV_ALLOW that are set. */
   readonly templateEnv: Readonly<Record<string, string>>;
-  /** Null: steps cannot take code from files. */
-  readonly scriptRoot: string | null;
   /** Absolute path; null: no Python on this machine. */
   readonly python: string | null;
   readonly pythonWorkers: number;
   readonly isolation: Isolation;
   readonly logLevel: LogLevel;
-  /** What a failed `save` to an external storage does to its step. */
-  readonly saveErrors: FailOrWarn;
   /** What a broken `assert` does to its step. */
   readonly assertMode: FailOrWarn;
   readonly limits: RequestLimits;
@@ -66,14 +61,11 @@ export class Settings {
     this.leaseSeconds = environment.number('LEASE_SECONDS', 15, { min: 1, max: 3_600 });
     this.maxInFlightRuns = environment.integer('MAX_IN_FLIGHT_RUNS', 2_000, { min: 1, max: 1_000_000 });
     this.outboundAllow = Object.freeze(environment.parse('OUTBOUND_ALLOW', parseOutboundAllow));
-    this.outboundProxy = environment.url('OUTBOUND_PROXY', ['http:', 'https:']);
     this.templateEnv = Object.freeze(templateEnv(environment));
-    this.scriptRoot = environment.folder('SCRIPT_ROOT');
     this.python = python(environment);
     this.pythonWorkers = environment.integer('PYTHON_WORKERS', availableParallelism(), { min: 1, max: 1_024 });
     this.isolation = environment.oneOf('ISOLATION', ISOLATIONS, 'auto');
     this.logLevel = environment.oneOf('LOG_LEVEL', LOG_LEVELS, 'info');
-    this.saveErrors = environment.oneOf('SAVE_ERRORS', FAIL_OR_WARN, 'fail');
     this.assertMode = environment.oneOf('ASSERT_MODE', FAIL_OR_WARN, 'fail');
     this.limits = readRequestLimits(environment);
     Object.freeze(this);

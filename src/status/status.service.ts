@@ -124,7 +124,7 @@ export class StatusService {
   async *follow(principal: Principal, id: string, after: number, signal: AbortSignal): AsyncGenerator<ExecutionEvent[]> {
     const record = await this.record(principal, id);
     let last = after;
-    while (!signal.aborted) {
+    while (!signal.aborted && !this.waits.draining) {
       // Subscribed before the read, so that no commit falls between the two.
       const moved = this.nextCommit(id, signal);
       const stored = await this.history.page(principal.tenant, id, { after: last, limit: FOLLOW_CHUNK, order: 'ascending', types: [] });

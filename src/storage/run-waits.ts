@@ -27,7 +27,7 @@ export interface RunWait {
 /** Requests that wait for ends. A wait holds neither worker nor connection; their number is bounded. */
 export class RunWaits {
   private readonly open = new Set<() => void>();
-  private draining = false;
+  private isDraining = false;
 
   constructor(
     private readonly signals: CommitSignals,
@@ -38,7 +38,7 @@ export class RunWaits {
 
   /** Waits for an end from now on; null where too many wait already, then the answer is given at once. */
   begin(tenantId: string, runId: RunId, waitMs: number): RunWait | null {
-    if (this.draining || this.open.size >= this.limit) return null;
+    if (this.isDraining || this.open.size >= this.limit) return null;
     const { promise: ended, resolve } = Promise.withResolvers<RunEnd | null>();
     const settle = (end: RunEnd | null): void => {
       unfollow();
@@ -65,9 +65,14 @@ export class RunWaits {
     return { ended, cancel };
   }
 
+  /** True once the node shuts down: whoever follows a run goes elsewhere. */
+  get draining(): boolean {
+    return this.isDraining;
+  }
+
   /** Answers everybody who waits, now, and refuses further waits. */
   drain(): void {
-    this.draining = true;
+    this.isDraining = true;
     for (const cancel of [...this.open]) cancel();
   }
 

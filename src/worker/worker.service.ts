@@ -37,6 +37,8 @@ export class Worker implements RunConsumer {
   private readonly running = new Map<RunId, Orchestrator>();
   /** Runs whose holders keep crashing; perhaps it is they who crash them (D16). */
   private readonly suspects = new Set<RunId>();
+  /** Claimed runs whose playbooks are still being read. */
+  private reading = 0;
   private readonly idle = new Set<() => void>();
   private stopConsuming: (() => Promise<void>) | null = null;
   private leaseChecks: NodeJS.Timeout | undefined;
@@ -87,7 +89,7 @@ export class Worker implements RunConsumer {
   }
 
   capacity(): number {
-    return this.settings.maxInFlightRuns - this.running.size;
+    return this.settings.maxInFlightRuns - this.running.size - this.reading;
   }
 
   take(held: HeldRun): void {
@@ -97,10 +99,14 @@ export class Worker implements RunConsumer {
     if (attempts >= SUSPECT_ATTEMPTS) this.suspects.add(id);
     const ready = this.playbooks.compiledSync(tenantId, catalogId);
     if (ready) return this.drive(held, ready, this.store);
-    this.playbooks.compiled(tenantId, catalogId).then(
-      (playbook) => this.drive(held, playbook, this.store),
-      (error: unknown) => this.refuse(held, error),
-    );
+    this.reading += 1;
+    this.playbooks
+      .compiled(tenantId, catalogId)
+      .finally(() => (this.reading -= 1))
+      .then(
+        (playbook) => this.drive(held, playbook, this.store),
+        (error: unknown) => this.refuse(held, error),
+      );
   }
 
   holdsSuspect(): boolean {
