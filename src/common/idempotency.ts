@@ -22,12 +22,12 @@ export function readIdempotencyKeys(fastify: FastifyInstance): void {
     if (typeof header !== 'string' || !KEY.test(header)) {
       return done(new EngineError('unreadable', 'invalid_header', 'Idempotency-Key must be 1 to 255 visible ASCII characters.'));
     }
-    request.idempotency = { key: header, fingerprint: fingerprintOf(request.routeOptions.url ?? '', request.body as Json | undefined) };
+    request.idempotency = { key: header, fingerprint: fingerprintOf(request.url.split('?', 1)[0]!, request.body as Json | undefined) };
     done();
   });
 }
 
-/** Never over what `latest` meant, only over what was asked. */
+/** Never over what `latest` meant, only over what was asked: the path without query, and the body. */
 export function fingerprintOf(route: string, body: Json | undefined): string {
   return createHash('sha256')
     .update(`${route}\n${body === undefined ? '' : canonicalJson(body)}`)

@@ -53,7 +53,7 @@ export interface NewRun {
 /** What makes a repeated start the same start. */
 export interface IdempotencyClaim {
   readonly key: string;
-  /** sha-256 over route class and canonical JSON of the body as sent, hex. */
+  /** sha-256 over path and canonical JSON of the body as sent, hex. */
   readonly fingerprint: string;
 }
 

@@ -22,7 +22,8 @@ import { type RunWait, RunWaits } from '../storage/run-waits.js';
 import { StatusService } from '../status/status.service.js';
 import { refuseUnlessMemoryIsEnough } from './ephemeral-rules.js';
 import { RepeatedStarts } from './repeated-starts.js';
-import { type CancelledRun, type CancelRun, type StartedRun, type StartRun } from './start-run.js';
+import { type Asked } from './start-command.js';
+import { type CancelledRun, type CancelRun, type RerunChange, type StartedRun, type StartRun } from './start-run.js';
 
 /** The first event of a run that nobody here takes; whoever claims it goes on from there. */
 const BORN = [{ type: 'execution_started' }] as const;
@@ -84,6 +85,23 @@ export class ExecutionService {
     return wait ? this.waited(started, wait, command.waitMs!) : started;
   }
 
+  /** Starts again what ran before, as a new execution (D30). Throws `unknown_execution` and what `start` throws. */
+  async rerun(principal: Principal, id: string, change: RerunChange, asked: Asked): Promise<StartedRun> {
+    const { record, parameters } = await this.status.withParameters(principal, id);
+    return this.start({
+      principal,
+      lookup: { style: 'path', path: record.path, version: change.version ?? record.version },
+      executionType: null,
+      parameters: change.parameters ?? parameters,
+      merge: record.merge,
+      durable: true,
+      parent: { executionId: null, eventId: null, step: null },
+      metadata: record.metadata ?? {},
+      forkedFrom: record.id,
+      ...asked,
+    });
+  }
+
   /** Asks an execution to end as cancelled. Throws `unknown_execution`, `already_completed`, `already_failed`. */
   async cancel(principal: Principal, id: string, { reason, cascade, force }: CancelRun): Promise<CancelledRun> {
     const payload = { reason, cascade, force, by: principal.subject };
@@ -126,7 +144,7 @@ export class ExecutionService {
       parentExecutionId: command.parent.executionId,
       parentEventId: command.parent.eventId,
       parentStep: command.parent.step,
-      forkedFrom: null,
+      forkedFrom: command.forkedFrom,
       idempotency: command.idempotency,
     };
   }

@@ -54,6 +54,7 @@ function commonPart(
       step: request.parent_step ?? context?.parent_step ?? null,
     },
     metadata: request.metadata ?? {},
+    forkedFrom: null,
     idempotency,
     waitMs,
   };

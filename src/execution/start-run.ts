@@ -18,6 +18,8 @@ export interface StartRun {
   readonly durable: boolean;
   readonly parent: { readonly executionId: string | null; readonly eventId: string | null; readonly step: string | null };
   readonly metadata: JsonObject;
+  /** The execution this one starts again; null for a fresh one. */
+  readonly forkedFrom: string | null;
   /** The same key and body again are the same start; null: every request is a new one. */
   readonly idempotency: IdempotencyClaim | null;
   /** How long the caller wants to wait for the end, already clamped; null = not at all. */
@@ -36,6 +38,12 @@ export interface StartedRun {
   readonly warnings: readonly string[];
   /** Milliseconds of wait that were granted; null where nothing was waited for. */
   readonly waitApplied: number | null;
+}
+
+/** What is different in a rerun; null: as it was. */
+export interface RerunChange {
+  readonly version: string | null;
+  readonly parameters: JsonObject | null;
 }
 
 export interface CancelRun {

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type Principal } from '../common/principal.js';
 import { EngineError } from '../engine/engine-error.js';
 import { isTerminal } from '../engine/run/events.js';
-import { type Json } from '../engine/values.js';
+import { type Json, type JsonObject } from '../engine/values.js';
 import { CommitSignals } from '../storage/commit-signals.js';
 import { EphemeralRuns } from '../storage/ephemeral-runs.js';
 import { type ExecutionRecord } from '../storage/execution-record.js';
@@ -45,6 +45,12 @@ export class StatusService {
   /** @throws EngineError unknown_execution, also for ids that cannot exist and for other tenants' */
   async record(principal: Principal, id: string): Promise<ExecutionRecord> {
     return (await this.find(principal, id)).record;
+  }
+
+  /** The row with the parameters it was started with. @throws EngineError unknown_execution */
+  async withParameters(principal: Principal, id: string): Promise<{ record: ExecutionRecord; parameters: JsonObject }> {
+    const { record, parameters } = await this.find(principal, id);
+    return { record, parameters: parameters ?? {} };
   }
 
   async list(

@@ -70,6 +70,7 @@ describe('starting', () => {
       durable: true,
       parent: { executionId: 'exec_123', eventId: 'event_456', step: 'fetch_data' },
       metadata: {},
+      forkedFrom: null,
       idempotency: null,
       waitMs: null,
     });

@@ -16,6 +16,7 @@ import { CancelRequest } from '../../src/execution/dto/cancel-request.js';
 import { ExecutionByIdRequest } from '../../src/execution/dto/execution-by-id.request.js';
 import { ExecutionByPathRequest } from '../../src/execution/dto/execution-by-path.request.js';
 import { ModelExecutionRequest } from '../../src/execution/dto/model-execution.request.js';
+import { RerunRequest } from '../../src/execution/dto/rerun-request.js';
 import { ToolExecutionRequest } from '../../src/execution/dto/tool-execution.request.js';
 
 /** Every class that a body is checked against. */
@@ -25,6 +26,7 @@ const BODIES: readonly (readonly [DtoClass, JsonObject])[] = [
   [ToolExecutionRequest, { path: 'a', execution_type: 'tool' }],
   [ModelExecutionRequest, { path: 'a', execution_type: 'model' }],
   [CancelRequest, {}],
+  [RerunRequest, {}],
   [RegisterCatalogEntryRequest, {}],
   [ValidatePlaybookRequest, { content: 'a' }],
   [PutPlaybookContentRequest, { content: 'a' }],
