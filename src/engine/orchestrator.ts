@@ -1,3 +1,4 @@
+import { type Parked, ParkedSteps } from './parked-steps.js';
 import { type CompiledPlaybook } from './playbook/compile.js';
 import {
   type Clock,
@@ -72,7 +73,7 @@ export class Orchestrator implements UnitSource {
   private seenInbox: number;
   private progress: number;
   private readonly barriers: { readonly seq: number; readonly perform: Perform }[] = [];
-  private readonly timers = new Map<number, { readonly cancel: () => void; readonly dueAt: number; readonly since: number }>();
+  private readonly parked: ParkedSteps;
 
   constructor(
     held: HeldRun,
@@ -90,6 +91,7 @@ export class Orchestrator implements UnitSource {
     this.created = history !== null;
     this.seenInbox = history?.inboxConsumed ?? 0;
     this.progress = history?.row.progress ?? 0;
+    this.parked = new ParkedSteps(options.clock, ({ step, wave }) => this.feed({ kind: 'due', step, wave }));
     this.performer = new Performer(playbook, this.held, options.clock, (stimulus) => this.feed(stimulus));
   }
 
@@ -155,7 +157,7 @@ export class Orchestrator implements UnitSource {
     this.inFlight = { events, characters: this.pendingCharacters, unit };
     this.pendingCharacters = 0;
     // From here on the row keeps the time: a timer that fired now would decide what the release leaves behind.
-    if (unit.release) for (const timer of this.timers.values()) timer.cancel();
+    if (unit.release) this.parked.pause();
     return unit;
   }
 
@@ -271,8 +273,8 @@ export class Orchestrator implements UnitSource {
     for (const event of decision.events) this.pending.push(event);
     this.pendingCharacters += decision.characters;
     for (const step of decision.aborts) this.performer.abort(step, 'cancelled');
-    for (const timer of decision.timers) this.arm(timer.step, timer.wave, timer.dueAt);
-    for (const [step] of this.timers) if (!this.state.running.has(step)) this.disarm(step);
+    for (const timer of decision.timers) this.parked.park(timer.step, timer.wave, timer.dueAt);
+    this.parked.retain((step) => this.state.running.has(step));
     this.dropStaleBarriers();
     for (const perform of decision.performs) {
       // An effect begins only after everything it depends on is committed (D20); pure steps run ahead, within bounds (D17).
@@ -296,13 +298,13 @@ export class Orchestrator implements UnitSource {
     const { parkAfterMs, clock } = this.options;
     if (parkAfterMs === null || this.releasing || this.finish || this.refusals > 0) return;
     const first = this.firstDue();
-    if (first && first[1].dueAt - clock.now() > parkAfterMs) this.release = { wakeAt: first[1].dueAt };
+    if (first && first.dueAt - clock.now() > parkAfterMs) this.release = { wakeAt: first.dueAt };
   }
 
   /** The release met unread inbox and was not written: its timers run again. */
   private unpark(): void {
     this.release = null;
-    for (const [step, { dueAt, since }] of [...this.timers]) this.arm(step, this.state.running.get(step)!.wave, dueAt, since);
+    this.parked.resume();
   }
 
   private isFarAhead(): boolean {
@@ -341,21 +343,6 @@ export class Orchestrator implements UnitSource {
     this.performer.perform(perform);
   }
 
-  private arm(step: number, wave: number, dueAt: number, since?: number): void {
-    const now = this.options.clock.now();
-    this.disarm(step);
-    const cancel = this.options.clock.after(Math.max(0, dueAt - now), () => {
-      this.timers.delete(step);
-      this.feed({ kind: 'due', step, wave });
-    });
-    this.timers.set(step, { cancel, dueAt, since: since ?? now });
-  }
-
-  private disarm(step: number): void {
-    this.timers.get(step)?.cancel();
-    this.timers.delete(step);
-  }
-
   private row(endedBy: string | undefined): RowState {
     const status: RunStatus =
       endedBy === 'execution_completed'
@@ -374,17 +361,16 @@ export class Orchestrator implements UnitSource {
   /** A run waits where every live token is parked; the earliest due time is shown. */
   private waitingFor(): WaitingFor | null {
     const first = this.firstDue();
-    return first && { kind: 'retry', name: this.playbook.steps[first[0]]!.name, since: first[1].since, until: first[1].dueAt };
+    return first && { kind: 'retry', name: this.playbook.steps[first.step]!.name, since: first.since, until: first.dueAt };
   }
 
   /** The wait that is over first, where there is nothing but waits. */
-  private firstDue(): [number, { readonly dueAt: number; readonly since: number }] | null {
-    if (this.timers.size === 0 || this.timers.size < this.state.running.size || this.mustContinue) return null;
-    return [...this.timers].reduce((first, each) => (each[1].dueAt < first[1].dueAt ? each : first));
+  private firstDue(): Parked | null {
+    return this.parked.size < this.state.running.size || this.mustContinue ? null : this.parked.first;
   }
 
   private stopPerforming(): void {
-    for (const step of [...this.timers.keys()]) this.disarm(step);
+    this.parked.clear();
     this.barriers.length = 0;
     this.performer.abortAll();
   }

@@ -101,6 +101,7 @@ describe(RunQueue.name, () => {
         events: STARTED,
         row: { status: 'pending', progress: 0, currentStep: null, waitingFor: null, error: null },
         inboxConsumed: 0,
+        attempts: 0,
         createdAt: at,
       },
     });
