@@ -10,8 +10,9 @@ const DESCRIPTION = `Register a versioned playbook, start it by id or by path an
 What is promised:
 
 - An acked start is durable: the row and its first event are committed before the answer leaves; except answers that say \`"durable": false\`.
+- The same \`Idempotency-Key\` with the same body is the same execution for 24 hours at least, also concurrently and across nodes; another body is refused.
 - An execution reaches exactly one terminal state, once; terminal state and result never change.
-- Steps run at least once; a *completed* step is never run again.
+- Steps run at least once; a *completed* step is never run again, and only the lease holder's result is recorded.
 - Limits are enforced at the door with 4xx and a code, never by a crash.
 - Events of one execution are gapless and ordered.
 
