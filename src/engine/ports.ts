@@ -46,6 +46,16 @@ export interface NewRun {
   readonly parentEventId: string | null;
   readonly parentStep: string | null;
   readonly forkedFrom: RunId | null;
+  /** Events of that execution which this one goes on from, as if they were its own; empty for a fresh start (D30). */
+  readonly kept: readonly RunEvent[];
+  /** -100..100: one point is claimed one second earlier. */
+  readonly priority: number;
+  /** Epoch ms before which it must not start; null = at once. */
+  readonly startAt: number | null;
+  /** Epoch ms by which it must have been started; null = never too late. */
+  readonly expiresAt: number | null;
+  /** Epoch ms at which it ends as failed, whatever it does; null = never. */
+  readonly timeoutAt: number | null;
   /** The caller's key, stored with the row or not at all (D31); null where the start carries none. */
   readonly idempotency: IdempotencyClaim | null;
 }

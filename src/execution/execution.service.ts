@@ -145,6 +145,11 @@ export class ExecutionService {
       parentEventId: command.parent.eventId,
       parentStep: command.parent.step,
       forkedFrom: command.forkedFrom,
+      kept: [],
+      priority: 0,
+      startAt: null,
+      expiresAt: null,
+      timeoutAt: null,
       idempotency: command.idempotency,
     };
   }

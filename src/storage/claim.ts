@@ -65,6 +65,10 @@ interface ClaimedRow {
   readonly parent_event_id: string | null;
   readonly parent_step: string | null;
   readonly forked_from: string | null;
+  readonly priority: number;
+  readonly start_at: Date | null;
+  readonly expires_at: Date | null;
+  readonly timeout_at: Date | null;
   readonly status: RowState['status'];
   readonly progress: number;
   readonly current_step: string | null;
@@ -157,6 +161,11 @@ function heldRun(
       parentEventId: row.parent_event_id,
       parentStep: row.parent_step,
       forkedFrom: row.forked_from,
+      kept: [],
+      priority: row.priority,
+      startAt: row.start_at?.getTime() ?? null,
+      expiresAt: row.expires_at?.getTime() ?? null,
+      timeoutAt: row.timeout_at?.getTime() ?? null,
       idempotency: null,
     },
     token: row.lease_token,

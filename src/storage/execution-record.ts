@@ -3,12 +3,8 @@ import { type NewRun, type WaitingFor } from '../engine/ports.js';
 import { type JsonObject } from '../engine/values.js';
 
 /** One row of `execution` as readers need it: ids as decimal text, times as epoch milliseconds. Payloads are not part of it. */
-export interface ExecutionRecord extends Omit<NewRun, 'parameters' | 'workload' | 'metadata' | 'idempotency'> {
+export interface ExecutionRecord extends Omit<NewRun, 'parameters' | 'workload' | 'metadata' | 'idempotency' | 'kept'> {
   readonly metadata: JsonObject | null;
-  readonly priority: number;
-  readonly startAt: number | null;
-  readonly expiresAt: number | null;
-  readonly timeoutAt: number | null;
   readonly status: RunStatus;
   readonly progress: number;
   readonly currentStep: string | null;

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { newRun, ScriptedRun, stepEvent } from '../../src/engine/testing/scripted-run.js';
 import { runMigrations } from '../../src/storage/run-migrations.js';
@@ -30,6 +31,7 @@ describe('a commit whose wait for the synchronous standby is cut short', () => {
       );
       const found = rows.find(({ query }) => otherThan === null || query === 'COMMIT');
       if (found !== undefined) return found.pid;
+      await sleep(10);
     }
   }
 
@@ -38,11 +40,32 @@ describe('a commit whose wait for the synchronous standby is cut short', () => {
     await operator.query('SELECT pg_reload_conf()');
   }
 
+  /** A new setting reaches the sessions some moments after the reload: commits until one stands still for it. */
+  async function standbyIsAwaited(): Promise<void> {
+    const probe = new pg.Client(server.url);
+    await probe.connect();
+    const { rows } = await probe.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    for (let stands = false; !stands;) {
+      const committed = probe.query('CREATE TEMPORARY TABLE probe (); DROP TABLE probe').then(
+        () => true,
+        () => true,
+      );
+      while (!stands && !(await Promise.race([committed, sleep(10).then(() => false)]))) {
+        const { rowCount } = await operator.query(`SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'SyncRep'`, [rows[0]?.pid]);
+        stands = rowCount === 1;
+      }
+      if (stands) await operator.query('SELECT pg_cancel_backend($1)', [rows[0]?.pid]);
+      await committed;
+    }
+    await probe.end();
+  }
+
   it('is told to nobody before the standby has it', async () => {
     const node = await openStorage(server.url, { connections: 1 });
     const run = new ScriptedRun(node.store, newRun('77'), randomUUID());
     await run.create();
     await standby('nobody_here');
+    await standbyIsAwaited();
     const told: string[] = [];
     const outcomes = Promise.all([
       run.write({ events: [stepEvent('a')] }),

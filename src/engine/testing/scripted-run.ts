@@ -24,6 +24,11 @@ export function newRun(id: string, changes: Partial<NewRun> = {}): NewRun {
     parentEventId: null,
     parentStep: null,
     forkedFrom: null,
+    kept: [],
+    priority: 0,
+    startAt: null,
+    expiresAt: null,
+    timeoutAt: null,
     idempotency: null,
     ...changes,
   };
