@@ -1,4 +1,5 @@
-import { type Parked, ParkedSteps } from './parked-steps.js';
+import { Alarm } from './alarm.js';
+import { ParkedSteps } from './parked-steps.js';
 import { type CompiledPlaybook } from './playbook/compile.js';
 import {
   type Clock,
@@ -9,16 +10,17 @@ import {
   type Unit,
   type UnitOutcome,
   type UnitSource,
-  type WaitingFor,
 } from './ports.js';
-import { runFault } from './run-fault.js';
 import { foldEvents } from './run/apply.js';
 import { decide, resume } from './run/decide.js';
+import { stimulusOf } from './run/messages.js';
 import { type Decision, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';
 import { isTerminal, type RunEvent, type RunStatus } from './run/events.js';
 import { progressOf } from './run/progress.js';
+import { refusedEnd } from './run/refused-unit.js';
 import { type RunFacts } from './run/run-scope.js';
 import { newRunState, type RunState } from './run/run-state.js';
+import { onlyWaits, ownDueAt, waitOf, waitsForStart, wakeAt } from './run/schedule.js';
 import { mergeWorkload } from './run/workload.js';
 import { Performer } from './performer.js';
 
@@ -27,7 +29,17 @@ const RUN_AHEAD_EVENTS = 256;
 const RUN_AHEAD_CHARACTERS = 1024 * 1024;
 
 /** What D16 counts as progress: something ended, or a wait began; not a mere start. */
-const PROGRESS: ReadonlySet<RunEvent['type']> = new Set(['step_completed', 'step_failed', 'step_skipped', 'action_retry']);
+const PROGRESS: ReadonlySet<RunEvent['type']> = new Set([
+  'step_completed',
+  'step_failed',
+  'step_timed_out',
+  'step_skipped',
+  'step_waiting',
+  'action_retry',
+  'execution_paused',
+]);
+/** The inbox of a claimed run is asked for again so long after the store failed to answer. */
+const READ_AGAIN_MS = 500;
 
 export interface OrchestratorOptions {
   readonly store: RunStore;
@@ -71,9 +83,13 @@ export class Orchestrator implements UnitSource {
   private refusals = 0;
   private continuing = false;
   private seenInbox: number;
+  /** There were messages when it was claimed that no holder has read. */
+  private readonly hasUnread: boolean;
   private progress: number;
   private readonly barriers: { readonly seq: number; readonly perform: Perform }[] = [];
   private readonly parked: ParkedSteps;
+  /** Start and time-out of the run itself, while it is in memory. */
+  private readonly alarm: Alarm;
 
   constructor(
     held: HeldRun,
@@ -86,22 +102,48 @@ export class Orchestrator implements UnitSource {
     this.held = { ...held, history: null };
     const workload = run.workload ?? mergeWorkload(playbook.playbook.workload, run.parameters, run.merge);
     this.state = history ? foldEvents(playbook, workload, history.events) : newRunState(playbook, workload);
-    this.facts = { executionId: run.id, parameters: run.parameters, metadata: run.metadata, env: options.facts.env };
+    this.facts = {
+      executionId: run.id,
+      parameters: run.parameters,
+      metadata: run.metadata,
+      env: options.facts.env,
+      startAt: run.startAt,
+      timeoutAt: run.timeoutAt,
+    };
     this.committedSeq = this.state.seq;
     this.created = history !== null;
     this.seenInbox = history?.inboxConsumed ?? 0;
+    this.hasUnread = (history?.inboxSeq ?? 0) > this.seenInbox;
     this.progress = history?.row.progress ?? 0;
+    this.alarm = new Alarm(options.clock, () => this.feed({ kind: 'continue' }));
     this.parked = new ParkedSteps(options.clock, ({ step, wave }) => this.feed({ kind: 'due', step, wave }));
     this.performer = new Performer(playbook, this.held, options.clock, (stimulus) => this.feed(stimulus));
   }
 
   /** Begins: a run born here decides its start, a claimed one picks up what was under way and reads its inbox. */
   start(): void {
-    if (!this.created) return this.feed({ kind: 'start' });
-    this.guard(() => {
-      this.carryOut(resume(this.playbook, this.state, this.facts, this.options.world));
-      this.readInbox();
-    });
+    if (!this.created) return this.feed({ kind: 'start', kept: this.held.run.kept });
+    this.guard(() => (this.hasUnread ? this.hearAndPickUp() : this.pickUp([])));
+  }
+
+  /** A claimed run with unread messages reads them before it begins anything: they may say that it shall not. */
+  private hearAndPickUp(): void {
+    this.options.store.readInbox(this.held.run.tenantId, this.runId, this.seenInbox).then(
+      (messages) => this.guard(() => this.pickUp(messages)),
+      (error: unknown) => {
+        this.options.fault(error);
+        this.options.clock.after(READ_AGAIN_MS, () => {
+          if (!this.isOver && !this.releasing) this.hearAndPickUp();
+        });
+      },
+    );
+  }
+
+  private pickUp(messages: readonly InboxMessage[]): void {
+    if (this.isOver || this.releasing) return;
+    const heard = messages.flatMap((message) => stimulusOf(message) ?? []);
+    this.seenInbox = messages.at(-1)?.inboxSeq ?? this.seenInbox;
+    this.carryOut(resume(this.playbook, this.state, this.facts, this.options.world, heard));
   }
 
   /** Others have told the run something: read it. Safe to call at any time, also twice. */
@@ -209,26 +251,8 @@ export class Orchestrator implements UnitSource {
       return this.close('lost');
     }
     const cancel = [...events, ...this.pending].find((event) => event.type === 'cancel_requested');
-    const isFirst = this.refusals === 1;
-    const steps = isFirst ? events.filter((event) => event.type === 'step_completed') : [];
-    const code = isFirst ? 'result_not_storable' : 'poison';
-    const error = runFault(code, `The execution could not be recorded: ${reason}`, { step: steps[0]?.step ?? null });
-    this.pending = steps.map(({ step, stepType, wave, attempt, durationMs }): RunEvent => {
-      const details = runFault('result_not_storable', 'The result cannot be stored.', { step });
-      return {
-        type: 'step_failed',
-        step,
-        stepType,
-        wave,
-        attempt,
-        durationMs,
-        error: details,
-        handled: false,
-        edges: [],
-        vars: null,
-        saves: [],
-      };
-    });
+    const { events: instead, error } = refusedEnd(events, reason, this.refusals === 1);
+    this.pending = instead;
     this.pendingCharacters = 0;
     this.state.failure = error;
     this.finish = { event: { type: 'execution_failed', error, others: [] }, result: null };
@@ -247,11 +271,11 @@ export class Orchestrator implements UnitSource {
     for (const message of messages) {
       if (message.inboxSeq <= this.seenInbox) continue;
       this.seenInbox = message.inboxSeq;
-      if (message.kind !== 'cancel') continue;
-      const { force } = message.payload;
-      const reason = typeof message.payload['reason'] === 'string' ? message.payload['reason'] : null;
-      if (this.refusals > 0) this.endAsCancelled({ type: 'cancel_requested', reason, force: force === true });
-      else this.carryOut(this.decide({ kind: 'cancel', reason, force: force === true }));
+      const stimulus = stimulusOf(message);
+      if (!stimulus) continue;
+      if (this.refusals === 0) this.carryOut(this.decide(stimulus));
+      else if (stimulus.kind === 'cancel')
+        this.endAsCancelled({ type: 'cancel_requested', reason: stimulus.reason, force: stimulus.force });
     }
     // A release or an end that met unread inbox is decided again even where the messages changed nothing.
     if (this.releasing || this.refusals > 0) this.options.store.announce(this);
@@ -282,23 +306,27 @@ export class Orchestrator implements UnitSource {
       else this.perform(perform);
     }
     if (decision.finish) this.finish = decision.finish;
+    if (this.state.pause === 'paused') this.parked.clear();
     if (decision.more) {
       this.mustContinue = true;
       this.continueSoon();
     }
     this.parkIfIdle();
+    this.alarm.set(this.isOver || this.finish || this.release ? null : ownDueAt(this.state, this.facts, this.options.clock.now()));
     this.announceIfNeeded();
   }
 
   /**
    * A run in which everything waits for long costs a row, not memory: it releases its lease with the time at which the
-   * first wait is over, and whoever claims it then goes on (D18).
+   * first wait is over, and whoever claims it then goes on (D18). A paused one has no such time: only a message wakes it (D28).
    */
   private parkIfIdle(): void {
     const { parkAfterMs, clock } = this.options;
     if (parkAfterMs === null || this.releasing || this.finish || this.refusals > 0) return;
-    const first = this.firstDue();
-    if (first && first.dueAt - clock.now() > parkAfterMs) this.release = { wakeAt: first.dueAt };
+    const now = clock.now();
+    if (this.mustContinue || !onlyWaits(this.state, this.facts, now)) return;
+    const dueAt = wakeAt(this.state, this.facts, now);
+    if (dueAt === null || dueAt - now > parkAfterMs) this.release = { wakeAt: dueAt };
   }
 
   /** The release met unread inbox and was not written: its timers run again. */
@@ -354,23 +382,21 @@ export class Orchestrator implements UnitSource {
             : this.state.status;
     const isOver = isTerminal(status);
     this.progress = isOver ? 100 : Math.max(this.progress, progressOf(this.state, this.playbook));
-    const error = status === 'failed' ? this.state.failure : null;
-    return { status, progress: this.progress, currentStep: this.state.currentStep, waitingFor: isOver ? null : this.waitingFor(), error };
-  }
-
-  /** A run waits where every live token is parked; the earliest due time is shown. */
-  private waitingFor(): WaitingFor | null {
-    const first = this.firstDue();
-    return first && { kind: 'retry', name: this.playbook.steps[first.step]!.name, since: first.since, until: first.dueAt };
-  }
-
-  /** The wait that is over first, where there is nothing but waits. */
-  private firstDue(): Parked | null {
-    return this.parked.size < this.state.running.size || this.mustContinue ? null : this.parked.first;
+    const now = this.options.clock.now();
+    const waits = !isOver && !this.mustContinue && onlyWaits(this.state, this.facts, now);
+    return {
+      // One that was told something before its start is still to begin.
+      status: status === 'running' && waitsForStart(this.state, this.facts, now) ? 'pending' : status,
+      progress: this.progress,
+      currentStep: this.state.currentStep,
+      waitingFor: waits ? waitOf(this.state, this.playbook) : null,
+      error: status === 'failed' ? this.state.failure : null,
+    };
   }
 
   private stopPerforming(): void {
     this.parked.clear();
+    this.alarm.set(null);
     this.barriers.length = 0;
     this.performer.abortAll();
   }

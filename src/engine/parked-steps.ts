@@ -6,7 +6,6 @@ export interface Parked {
   readonly wave: number;
   /** Epoch milliseconds. */
   readonly dueAt: number;
-  readonly since: number;
 }
 
 /** The steps of one run that wait for a time, each with its timer. */
@@ -18,20 +17,9 @@ export class ParkedSteps {
     private readonly due: (parked: Parked) => void,
   ) {}
 
-  get size(): number {
-    return this.byStep.size;
-  }
-
-  /** The wait that is over first. */
-  get first(): Parked | null {
-    let first: Parked | null = null;
-    for (const parked of this.byStep.values()) if (!first || parked.dueAt < first.dueAt) first = parked;
-    return first;
-  }
-
-  park(step: number, wave: number, dueAt: number, since = this.clock.now()): void {
+  park(step: number, wave: number, dueAt: number): void {
     this.forget(step);
-    const parked: Parked = { step, wave, dueAt, since };
+    const parked: Parked = { step, wave, dueAt };
     const cancel = this.clock.after(Math.max(0, dueAt - this.clock.now()), () => {
       this.byStep.delete(step);
       this.due(parked);
@@ -54,9 +42,9 @@ export class ParkedSteps {
     for (const { cancel } of this.byStep.values()) cancel();
   }
 
-  /** Runs paused timers again, from when their waits began. */
+  /** Runs paused timers again. */
   resume(): void {
-    for (const { step, wave, dueAt, since } of [...this.byStep.values()]) this.park(step, wave, dueAt, since);
+    for (const { step, wave, dueAt } of [...this.byStep.values()]) this.park(step, wave, dueAt);
   }
 
   clear(): void {

@@ -137,6 +137,8 @@ export interface RunHistory {
   readonly events: readonly RunEvent[];
   readonly row: RowState;
   readonly inboxConsumed: number;
+  /** Newest message there is; above inboxConsumed some are unread. */
+  readonly inboxSeq: number;
   /** Database time of creation, epoch ms. */
   readonly createdAt: number;
   /** Leases of it that expired under their holders since it last got on (D16). */

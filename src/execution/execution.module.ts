@@ -5,14 +5,16 @@ import { ControlController } from './control.controller.js';
 import { ExecuteController } from './execute.controller.js';
 import { ExecutionService } from './execution.service.js';
 import { RepeatedStarts } from './repeated-starts.js';
-import { RerunController } from './rerun.controller.js';
+import { ControlService } from './control.service.js';
+import { RestartController } from './restart.controller.js';
+import { RestartService } from './restart.service.js';
 import { RunController } from './run.controller.js';
 
 /** The door: both ways of starting an execution, and wishes about a going one. */
 @Module({
   imports: [CatalogModule, StatusModule],
-  controllers: [RunController, ExecuteController, ControlController, RerunController],
-  providers: [ExecutionService, RepeatedStarts],
-  exports: [ExecutionService],
+  controllers: [RunController, ExecuteController, ControlController, RestartController],
+  providers: [ExecutionService, ControlService, RestartService, RepeatedStarts],
+  exports: [ExecutionService, ControlService, RestartService],
 })
 export class ExecutionModule {}

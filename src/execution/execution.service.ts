@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { CatalogService, type ResolvedEntry } from '../catalog/catalog.service.js';
-import { type Principal } from '../common/principal.js';
 import { MAX_WAIT_SECONDS } from '../common/wait.js';
 import { Settings } from '../config/settings.js';
 import { EngineError } from '../engine/engine-error.js';
 import { type CompiledPlaybook } from '../engine/playbook/compile.js';
 import { type NewRun } from '../engine/ports.js';
 import { runFault } from '../engine/run-fault.js';
+import { checkKept } from '../engine/run/kept-history.js';
 import { renderWorkload } from '../engine/run/workload.js';
 import { Rendering } from '../engine/template/rendering.js';
 import { TemplateError } from '../engine/template/template.js';
@@ -15,21 +15,18 @@ import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { EphemeralRuns, recordOf } from '../storage/ephemeral-runs.js';
 import { type ExecutionRecord } from '../storage/execution-record.js';
 import { IdMint, NodeNumberExpired } from '../storage/ids.js';
-import { Inbox } from '../storage/inbox.js';
 import { ExecutionRepository } from '../storage/repositories/execution.repository.js';
 import { DuplicateStart, RunQueue } from '../storage/run-queue.js';
 import { type RunWait, RunWaits } from '../storage/run-waits.js';
-import { StatusService } from '../status/status.service.js';
 import { refuseUnlessMemoryIsEnough } from './ephemeral-rules.js';
 import { RepeatedStarts } from './repeated-starts.js';
-import { type Asked } from './start-command.js';
-import { type CancelledRun, type CancelRun, type RerunChange, type StartedRun, type StartRun } from './start-run.js';
+import { type StartedRun, type StartRun } from './start-run.js';
 
 /** The first event of a run that nobody here takes; whoever claims it goes on from there. */
 const BORN = [{ type: 'execution_started' }] as const;
 const EPHEMERAL_LIMIT_MS = MAX_WAIT_SECONDS * 1000;
 
-/** The one door: both endpoints, batch, schedules and MCP start and cancel executions here. */
+/** The one door: both endpoints, batch, schedules and MCP start executions here. */
 @Injectable()
 export class ExecutionService {
   constructor(
@@ -40,9 +37,7 @@ export class ExecutionService {
     private readonly queue: RunQueue,
     private readonly waits: RunWaits,
     private readonly ephemeral: EphemeralRuns,
-    private readonly inbox: Inbox,
     private readonly executions: ExecutionRepository,
-    private readonly status: StatusService,
     private readonly ids: IdMint,
   ) {}
 
@@ -56,12 +51,13 @@ export class ExecutionService {
     const resolved = await this.catalog.resolve(tenant, command.lookup);
     const { entry } = resolved;
     const playbook = this.playbooks.compiledSync(tenant, entry.id) ?? (await this.playbooks.compiled(tenant, entry.id));
+    checkKept(playbook, command.kept);
     const run = this.newRun(command, resolved, playbook);
     if (!command.durable) return this.startEphemeral(run, playbook, resolved.warnings);
 
     // Before the offer: the run may end in the same turn.
     const wait = command.waitMs === null ? null : this.waits.begin(tenant, run.id, command.waitMs);
-    const { taken, durable } = this.queue.offer(run, BORN);
+    const { taken, durable } = this.queue.offer(run, [...BORN, ...run.kept]);
     let createdAt: number;
     try {
       createdAt = await durable;
@@ -85,45 +81,6 @@ export class ExecutionService {
     return wait ? this.waited(started, wait, command.waitMs!) : started;
   }
 
-  /** Starts again what ran before, as a new execution (D30). Throws `unknown_execution` and what `start` throws. */
-  async rerun(principal: Principal, id: string, change: RerunChange, asked: Asked): Promise<StartedRun> {
-    const { record, parameters } = await this.status.withParameters(principal, id);
-    return this.start({
-      principal,
-      lookup: { style: 'path', path: record.path, version: change.version ?? record.version },
-      executionType: null,
-      parameters: change.parameters ?? parameters,
-      merge: record.merge,
-      durable: true,
-      parent: { executionId: null, eventId: null, step: null },
-      metadata: record.metadata ?? {},
-      forkedFrom: record.id,
-      ...asked,
-    });
-  }
-
-  /** Asks an execution to end as cancelled. Throws `unknown_execution`, `already_completed`, `already_failed`. */
-  async cancel(principal: Principal, id: string, { reason, cascade, force }: CancelRun): Promise<CancelledRun> {
-    const payload = { reason, cascade, force, by: principal.subject };
-    if (this.ephemeral.cancel(principal.tenant, id, payload)) {
-      return cancelling(await this.status.record(principal, id));
-    }
-    const delivery = await this.inbox.deliver(principal.tenant, id, 'cancel', payload, { cancel: true });
-    const execution = await this.status.record(principal, id);
-    switch (delivery.kind) {
-      case 'delivered':
-        return cancelling(execution);
-      case 'already_requested':
-        return { execution, cancelled: [], message: 'The execution was asked to cancel before.', alreadySo: true };
-      case 'over':
-      case 'not_found': // an execution without rows that is over
-        if (execution.status === 'cancelled')
-          return { execution, cancelled: [], message: 'The execution was cancelled before.', alreadySo: true };
-        if (execution.status === 'completed') throw new EngineError('conflict', 'already_completed', `Execution ${id} has completed.`);
-        throw new EngineError('conflict', 'already_failed', `Execution ${id} has failed.`);
-    }
-  }
-
   private newRun(command: StartRun, { entry, shownVersion, requestedVersion }: ResolvedEntry, playbook: CompiledPlaybook): NewRun {
     const id = this.nextId();
     return {
@@ -145,7 +102,7 @@ export class ExecutionService {
       parentEventId: command.parent.eventId,
       parentStep: command.parent.step,
       forkedFrom: command.forkedFrom,
-      kept: [],
+      kept: command.kept,
       priority: 0,
       startAt: null,
       expiresAt: null,
@@ -233,8 +190,4 @@ function endedWith(
 ): Pick<StartedRun, 'execution' | 'result' | 'ended'> {
   const execution = { ...record, ...end.row, lastSeq: end.lastSeq, updatedAt: end.at, endedAt: end.at };
   return { execution, result: end.result, ended: true };
-}
-
-function cancelling(execution: ExecutionRecord): CancelledRun {
-  return { execution, cancelled: [execution.id], message: 'The execution is being cancelled.', alreadySo: false };
 }

@@ -55,6 +55,7 @@ function commonPart(
     },
     metadata: request.metadata ?? {},
     forkedFrom: null,
+    kept: [],
     idempotency,
     waitMs,
   };

@@ -1,5 +1,6 @@
 import { type Principal } from '../common/principal.js';
 import { type IdempotencyClaim } from '../engine/ports.js';
+import { type RunEvent } from '../engine/run/events.js';
 import { type Json, type JsonObject } from '../engine/values.js';
 import { type ExecutionType } from '../status/dto/execution-type.js';
 import { type ExecutionRecord } from '../storage/execution-record.js';
@@ -20,6 +21,8 @@ export interface StartRun {
   readonly metadata: JsonObject;
   /** The execution this one starts again; null for a fresh one. */
   readonly forkedFrom: string | null;
+  /** What of that one's history counts as having happened; empty for a start from the beginning. */
+  readonly kept: readonly RunEvent[];
   /** The same key and body again are the same start; null: every request is a new one. */
   readonly idempotency: IdempotencyClaim | null;
   /** How long the caller wants to wait for the end, already clamped; null = not at all. */
@@ -40,8 +43,8 @@ export interface StartedRun {
   readonly waitApplied: number | null;
 }
 
-/** What is different in a rerun; null: as it was. */
-export interface RerunChange {
+/** What is different this time; null: as it was. */
+export interface RestartChange {
   readonly version: string | null;
   readonly parameters: JsonObject | null;
 }
@@ -51,6 +54,13 @@ export interface CancelRun {
   readonly cascade: boolean;
   /** Aborts running steps without grace. */
   readonly force: boolean;
+}
+
+/** What a wish about a going execution came to. */
+export interface ControlledRun {
+  readonly execution: ExecutionRecord;
+  /** True where it was so, or asked to be, before. */
+  readonly alreadySo: boolean;
 }
 
 export interface CancelledRun {

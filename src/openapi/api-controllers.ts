@@ -5,7 +5,7 @@ import { CatalogController } from '../catalog/catalog.controller.js';
 import { PlaybookController } from '../catalog/playbook.controller.js';
 import { ControlController } from '../execution/control.controller.js';
 import { ExecuteController } from '../execution/execute.controller.js';
-import { RerunController } from '../execution/rerun.controller.js';
+import { RestartController } from '../execution/restart.controller.js';
 import { RunController } from '../execution/run.controller.js';
 import { EventsController } from '../status/events.controller.js';
 import { StatusController } from '../status/status.controller.js';
@@ -15,7 +15,7 @@ export const API_CONTROLLERS: readonly Type[] = [
   RunController,
   ExecuteController,
   ControlController,
-  RerunController,
+  RestartController,
   StatusController,
   EventsController,
   CatalogController,

@@ -47,7 +47,7 @@ const GROUPS: readonly ErrorGroup[] = [
     title: 'Conflicts',
     status: 409,
     action: 'Read the current state; the wish contradicts it and will not be fulfilled by repeating it.',
-    codes: ['version_exists', 'entry_state_conflict', 'already_completed', 'already_failed', 'already_cancelled'],
+    codes: ['version_exists', 'entry_state_conflict', 'already_completed', 'already_failed', 'already_cancelled', 'not_ended'],
   },
   { title: 'Lost updates', status: 412, action: 'Read the thing again, and repeat with its new ETag.', codes: ['etag_mismatch'] },
   {
@@ -76,6 +76,10 @@ const GROUPS: readonly ErrorGroup[] = [
       'unsupported_api_version',
       'execution_type_mismatch',
       'unsupported_execution_type',
+      'unknown_signal',
+      'schema_violation',
+      'step_never_ran',
+      'incompatible_version',
     ],
   },
   {
@@ -99,6 +103,7 @@ const GROUPS: readonly ErrorGroup[] = [
       'unsupported_construct',
       'template_syntax',
       'invalid_retry',
+      'invalid_schema',
     ],
   },
   {
@@ -139,6 +144,8 @@ const GROUPS: readonly ErrorGroup[] = [
       'response_too_large',
       'invalid_endpoint',
       'timeout',
+      'signal_timeout',
+      'execution_timeout',
       'cancelled',
       'retry_exhausted',
       'result_too_large',

@@ -52,17 +52,26 @@ function statusOf(event: RunEvent): EventStatus {
   switch (event.type) {
     case 'execution_started':
     case 'step_started':
+    case 'step_waiting':
       return 'STARTED';
     case 'step_completed':
       return event.passed ? 'SKIPPED' : 'COMPLETED';
     case 'step_failed':
+    case 'step_timed_out':
+    case 'execution_failing':
     case 'execution_failed':
       return 'FAILED';
     case 'step_skipped':
       return event.reason === 'cancelled' ? 'CANCELLED' : 'SKIPPED';
     case 'action_retry':
+    case 'step_woken':
+    case 'signal_received':
+    case 'pause_requested':
+    case 'execution_resumed':
     case 'cancel_requested':
       return 'RUNNING';
+    case 'execution_paused':
+      return 'PAUSED';
     case 'execution_completed':
       return 'COMPLETED';
     case 'execution_cancelled':
@@ -72,11 +81,12 @@ function statusOf(event: RunEvent): EventStatus {
 
 function resultOf(event: RunEvent, result: Json): Json {
   if (event.type === 'step_completed') return event.value;
+  if (event.type === 'signal_received') return event.payload;
   return event.type === 'execution_completed' ? result : null;
 }
 
 function errorOf(event: RunEvent): string | null {
-  if (event.type === 'execution_cancelled' || event.type === 'cancel_requested') return event.reason;
+  if (event.type === 'execution_cancelled' || event.type === 'cancel_requested' || event.type === 'pause_requested') return event.reason;
   return 'error' in event && event.error ? event.error.message : null;
 }
 
@@ -84,14 +94,23 @@ function errorOf(event: RunEvent): string | null {
 function metaOf(event: RunEvent): JsonObject {
   const meta: JsonObject = {};
   const add = (key: string, value: unknown): void => void (value !== undefined && value !== null && (meta[key] = value as Json));
-  if (event.type === 'step_completed' || event.type === 'step_failed') {
+  if (event.type === 'step_completed' || event.type === 'step_failed' || event.type === 'step_timed_out') {
     add('next', event.edges.length > 0 ? event.edges.map((edge) => edge.to) : undefined);
     add('vars', event.vars);
     add('save', saveMeta(event.saves));
     add('warnings', event.warnings);
-    add('logs', event.logs);
     add('error', event.error);
   }
+  if (event.type === 'step_completed' || event.type === 'step_failed') add('logs', event.logs);
+  if (event.type === 'step_waiting') {
+    add('waits_for', event.waitsFor.kind);
+    add('name', event.waitsFor.name);
+    add('due_at', event.dueAt === null ? null : timeOf(event.dueAt));
+    add('warnings', event.warnings);
+  }
+  if (event.type === 'step_woken') add('reason', event.reason);
+  if (event.type === 'signal_received') add('name', event.name);
+  if (event.type === 'execution_failing') add('error', event.error);
   if (event.type === 'step_completed') {
     add('raw', event.raw);
     add('passed', event.passed);

@@ -21,7 +21,7 @@ export function stepViews(record: ExecutionRecord, events: readonly StoredEvent[
         status: 'STARTED',
         wave: event.wave,
         attempt: 1,
-        started_at: event.type === 'step_started' ? view.created_at : view.started_at,
+        started_at: event.type === 'step_started' || event.type === 'step_waiting' ? view.created_at : view.started_at,
         ended_at: null,
         duration_ms: null,
         inputs: null,
@@ -39,7 +39,8 @@ export function stepViews(record: ExecutionRecord, events: readonly StoredEvent[
     step.error = view.error;
     step.meta = view.meta;
     if (event.type === 'action_retry') step.attempt = event.attempt + 1;
-    if (event.type !== 'step_completed' && event.type !== 'step_failed' && event.type !== 'step_skipped') continue;
+    if (event.type !== 'step_completed' && event.type !== 'step_failed' && event.type !== 'step_skipped' && event.type !== 'step_timed_out')
+      continue;
     step.ended_at = view.created_at;
     step.duration_ms = 'durationMs' in event ? event.durationMs : null;
     step.value = view.result;

@@ -7,25 +7,29 @@ import { INBOX_CHANNEL, type Notifications } from './notifications.js';
 import { checkText, storableJson } from './storability.js';
 
 /**
- * delivered: the message is durable; for a cancel this is its acknowledgement (D28). already_requested: the execution's cancel was acknowledged
- * before, nothing was added. over: terminal, nothing was added. not_found: no such execution of this tenant.
+ * delivered: the message is durable; for a cancel this is its acknowledgement (D28). already_so: the execution was asked the same before (to
+ * cancel, to pause), or has nothing to resume from; nothing was added. over: terminal, nothing was added. not_found: no such execution of this
+ * tenant.
  */
 export type Delivery =
   | { readonly kind: 'delivered'; readonly status: RunStatus; readonly inboxSeq: number }
-  | { readonly kind: 'already_requested'; readonly status: RunStatus }
+  | { readonly kind: 'already_so'; readonly status: RunStatus }
   | { readonly kind: 'over'; readonly status: RunStatus }
   | { readonly kind: 'not_found' };
 
 /** One statement is one transaction: the row is locked first, and what it says under the lock decides. */
 const DELIVER = `
 WITH target AS MATERIALIZED (
-  SELECT id, status, inbox_seq, cancel_requested_at IS NOT NULL AS cancelling, lease_token IS NOT NULL AS held
+  SELECT id, status, inbox_seq, lease_token IS NOT NULL AS held,
+    CASE $3::text WHEN 'cancel' THEN cancel_requested_at IS NOT NULL AND ($4::json ->> 'force') IS DISTINCT FROM 'true'
+      WHEN 'pause' THEN pause_requested_at IS NOT NULL
+      WHEN 'resume' THEN pause_requested_at IS NULL ELSE false END AS already
   FROM execution WHERE id = $1 AND tenant_id = $2 FOR NO KEY UPDATE),
 bumped AS (
   UPDATE execution e SET inbox_seq = t.inbox_seq + 1, wake_at = least(coalesce(e.wake_at, clock_timestamp()), clock_timestamp()),
-    cancel_requested_at = CASE WHEN $5::boolean THEN clock_timestamp() ELSE e.cancel_requested_at END,
+    cancel_requested_at = CASE $3::text WHEN 'cancel' THEN clock_timestamp() ELSE e.cancel_requested_at END,
     pause_requested_at = CASE $3::text WHEN 'pause' THEN clock_timestamp() WHEN 'resume' THEN NULL ELSE e.pause_requested_at END
-  FROM target t WHERE e.id = t.id AND t.status NOT IN ('completed', 'failed', 'cancelled') AND NOT ($5::boolean AND t.cancelling)
+  FROM target t WHERE e.id = t.id AND t.status NOT IN ('completed', 'failed', 'cancelled') AND NOT t.already
   RETURNING e.id, e.tenant_id, e.inbox_seq),
 message AS (
   INSERT INTO execution_inbox (execution_id, inbox_seq, tenant_id, kind, payload) SELECT id, inbox_seq, tenant_id, $3::text, $4::json FROM bumped)
@@ -42,28 +46,20 @@ export class Inbox {
   ) {}
 
   /**
-   * @param options cancel: also marks the execution as cancel-requested, once
    * @throws NotStorable where the payload can never be stored; database errors as they come (a cancel may simply be sent again)
    */
-  async deliver(
-    tenantId: string,
-    runId: RunId,
-    kind: InboxMessage['kind'],
-    payload: JsonObject,
-    options: { readonly cancel?: boolean } = {},
-  ): Promise<Delivery> {
+  async deliver(tenantId: string, runId: RunId, kind: InboxMessage['kind'], payload: JsonObject): Promise<Delivery> {
     checkText(tenantId);
     const rows = await this.db.query<{ status: RunStatus; held: boolean; inbox_seq: number | null }[]>(DELIVER, [
       runId,
       tenantId,
       kind,
       storableJson(payload),
-      options.cancel ?? false,
     ]);
     const row = rows[0];
     if (row === undefined) return { kind: 'not_found' };
     if (isTerminal(row.status)) return { kind: 'over', status: row.status };
-    if (row.inbox_seq === null) return { kind: 'already_requested', status: row.status };
+    if (row.inbox_seq === null) return { kind: 'already_so', status: row.status };
     this.signals.inboxMoved(runId);
     if (!row.held) this.wakeQueue();
     this.notifications.notify(INBOX_CHANNEL, runId);

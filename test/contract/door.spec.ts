@@ -71,6 +71,7 @@ describe('starting', () => {
       parent: { executionId: 'exec_123', eventId: 'event_456', step: 'fetch_data' },
       metadata: {},
       forkedFrom: null,
+      kept: [],
       idempotency: null,
       waitMs: null,
     });

@@ -16,7 +16,10 @@ import { CancelRequest } from '../../src/execution/dto/cancel-request.js';
 import { ExecutionByIdRequest } from '../../src/execution/dto/execution-by-id.request.js';
 import { ExecutionByPathRequest } from '../../src/execution/dto/execution-by-path.request.js';
 import { ModelExecutionRequest } from '../../src/execution/dto/model-execution.request.js';
+import { ForkRequest } from '../../src/execution/dto/fork-request.js';
+import { PauseRequest } from '../../src/execution/dto/pause-request.js';
 import { RerunRequest } from '../../src/execution/dto/rerun-request.js';
+import { SignalRequest } from '../../src/execution/dto/signal-request.js';
 import { ToolExecutionRequest } from '../../src/execution/dto/tool-execution.request.js';
 
 /** Every class that a body is checked against. */
@@ -27,6 +30,9 @@ const BODIES: readonly (readonly [DtoClass, JsonObject])[] = [
   [ModelExecutionRequest, { path: 'a', execution_type: 'model' }],
   [CancelRequest, {}],
   [RerunRequest, {}],
+  [ForkRequest, { from_step: 'a' }],
+  [PauseRequest, {}],
+  [SignalRequest, { name: 'a' }],
   [RegisterCatalogEntryRequest, {}],
   [ValidatePlaybookRequest, { content: 'a' }],
   [PutPlaybookContentRequest, { content: 'a' }],

@@ -9,8 +9,7 @@ describe(Inbox.name, () => {
   let node: StorageNode;
   let lastId = 9000n;
   const born = (): ScriptedRun => new ScriptedRun(node.store, newRun(String(++lastId)), randomUUID());
-  const cancel = (run: ScriptedRun): ReturnType<Inbox['deliver']> =>
-    node.inbox.deliver(TEST_TENANT, run.runId, 'cancel', {}, { cancel: true });
+  const cancel = (run: ScriptedRun): ReturnType<Inbox['deliver']> => node.inbox.deliver(TEST_TENANT, run.runId, 'cancel', {});
 
   beforeAll(async () => {
     database = await createMigratedDatabase();
@@ -25,7 +24,7 @@ describe(Inbox.name, () => {
     const run = born();
     await run.create();
     expect(await cancel(run)).toEqual({ kind: 'delivered', status: 'running', inboxSeq: 1 });
-    expect(await cancel(run)).toEqual({ kind: 'already_requested', status: 'running' });
+    expect(await cancel(run)).toEqual({ kind: 'already_so', status: 'running' });
     expect(await readStoredRun(node.db, run.runId)).toMatchObject({
       inboxSeq: 1,
       cancelRequested: true,

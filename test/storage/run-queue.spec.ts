@@ -101,6 +101,7 @@ describe(RunQueue.name, () => {
         events: STARTED,
         row: { status: 'pending', progress: 0, currentStep: null, waitingFor: null, error: null },
         inboxConsumed: 0,
+        inboxSeq: 0,
         attempts: 0,
         createdAt: at,
       },
@@ -151,7 +152,7 @@ describe(RunQueue.name, () => {
     const drain = node.queue.consume(collector);
     const held = collector.taken[0] ?? (await collector.next());
     await drain();
-    await other.inbox.deliver(run.tenantId, run.id, 'cancel', {}, { cancel: true });
+    await other.inbox.deliver(run.tenantId, run.id, 'cancel', {});
     node.queue.giveBack(held, 0);
     await node.queue.stop();
     expect(node.held.ids()).toEqual([]);

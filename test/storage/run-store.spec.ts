@@ -7,7 +7,7 @@ describeRunStore(PostgresRunStore.name, async () => {
   const node = await openStorage(database.url);
   return {
     store: node.store,
-    deliver: (tenantId, runId, kind, payload) => node.inbox.deliver(tenantId, runId, kind, payload, { cancel: kind === 'cancel' }),
+    deliver: (tenantId, runId, kind, payload) => node.inbox.deliver(tenantId, runId, kind, payload),
     claim: async (runId, token) => {
       await node.db.query(`UPDATE execution SET lease_token = $2, claim_no = claim_no + 1 WHERE id = $1`, [runId, token]);
     },

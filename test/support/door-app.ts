@@ -5,6 +5,7 @@ import { type Principal } from '../../src/common/principal.js';
 import { Environment } from '../../src/config/environment.js';
 import { readRequestLimits } from '../../src/config/request-limits.js';
 import { ControlController } from '../../src/execution/control.controller.js';
+import { ControlService } from '../../src/execution/control.service.js';
 import { ExecuteController } from '../../src/execution/execute.controller.js';
 import { ExecutionService } from '../../src/execution/execution.service.js';
 import { RunController } from '../../src/execution/run.controller.js';
@@ -47,7 +48,7 @@ export const RECORD: ExecutionRecord = {
 };
 
 /** Stands in for everything behind the door: remembers the command and answers what the test wants. */
-export class RecordingExecutions implements Pick<ExecutionService, 'start' | 'cancel'> {
+export class RecordingExecutions implements Pick<ExecutionService, 'start'>, Pick<ControlService, 'cancel'> {
   readonly started: StartRun[] = [];
   answer: (command: StartRun) => Partial<StartedRun> | Promise<Partial<StartedRun>> = () => ({});
   alreadyCancelled = false;
@@ -86,7 +87,10 @@ export async function startDoor(env: Readonly<Record<string, string>> = {}, logg
   const executions = new RecordingExecutions();
   @Module({
     controllers: [RunController, ExecuteController, ControlController],
-    providers: [{ provide: ExecutionService, useValue: executions }],
+    providers: [
+      { provide: ExecutionService, useValue: executions },
+      { provide: ControlService, useValue: executions },
+    ],
   })
   class DoorOnlyModule {}
   const app = await createHttpApp(DoorOnlyModule, { limits: readRequestLimits(new Environment(env)) }, logger);

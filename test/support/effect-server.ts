@@ -7,7 +7,7 @@ export interface Effect {
   readonly key: string;
 }
 
-/** The world that steps act on: remembers every call with its idempotency key, and holds answers below /hold back until told. */
+/** The world that steps act on: remembers every call with its idempotency key, holds answers below /hold back until told, and answers /status/<code> with that. */
 export class EffectServer {
   readonly effects: Effect[] = [];
   private readonly held: ServerResponse[] = [];
@@ -54,5 +54,6 @@ export class EffectServer {
 }
 
 function answer(response: ServerResponse, path: string): void {
-  if (!response.destroyed) response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ path }));
+  const status = Number(/^\/status\/(\d{3})$/.exec(path)?.[1] ?? 200);
+  if (!response.destroyed) response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ path }));
 }

@@ -14,6 +14,7 @@ export interface SeenEvent {
   readonly error: string | null;
   readonly attempt: number | null;
   readonly created_at: string;
+  readonly meta: JsonObject;
 }
 
 /** An execution, as far as tests look at it. */

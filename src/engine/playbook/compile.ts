@@ -10,6 +10,7 @@ import {
   type ValueTemplate,
 } from '../template/template.js';
 import { type Json, type JsonObject } from '../values.js';
+import { compileJsonSchema, type JsonSchema } from './json-schema.js';
 import { edgesOf, reachFrom, type StepSet } from './graph.js';
 import {
   type Action,
@@ -30,6 +31,8 @@ export interface CompiledPlaybook {
   readonly byName: ReadonlyMap<string, CompiledStep>;
   readonly entry: CompiledStep;
   readonly terminal: CompiledStep | null;
+  /** Schemas that the payload of a signal has to fit, by the name that some step waits for; empty where it may be anything. */
+  readonly signals: ReadonlyMap<string, readonly JsonSchema[]>;
   /** What progress counts: steps reachable from the entry, bare start and end excluded unless there is nothing else. */
   readonly progressUnits: readonly CompiledStep[];
   /** True where the workload has no templates: a run's workload is then the plain merge with its parameters. */
@@ -53,6 +56,8 @@ export interface CompiledStep {
   readonly saves: readonly CompiledSave[];
   readonly next: readonly CompiledNext[];
   readonly onError: { readonly kind: 'fail' | 'continue' } | { readonly kind: 'goto'; readonly target: CompiledEdge };
+  /** Where a wait for a signal goes when its time is over. */
+  readonly onTimeout: CompiledEdge | null;
   readonly pass: Condition | null;
   readonly when: Condition | null;
   readonly vars: ValueTemplate | null;
@@ -66,7 +71,11 @@ export interface CompiledStep {
 export interface CompiledAction {
   readonly definition: Action;
   /** What performs it; null where nothing here can, then `refusal` says why. */
-  readonly performer: { readonly does: 'step'; readonly kind: StepKind; readonly config: unknown } | { readonly does: 'save' } | null;
+  readonly performer:
+    | { readonly does: 'step'; readonly kind: StepKind; readonly config: unknown }
+    | { readonly does: 'save' }
+    | { readonly does: 'wait'; readonly wait: CompiledWait }
+    | null;
   readonly refusal: { readonly code: ErrorCode; readonly message: string } | null;
   /** A workbook task's own `data`, rendered where the step's inputs are visible. */
   readonly taskData: ValueTemplate | null;
@@ -81,6 +90,11 @@ export function valueAliasesOf(step: CompiledStep): Readonly<Record<string, stri
   const performer = step.action?.performer;
   return performer?.does === 'step' ? performer.kind.valueAliases : undefined;
 }
+
+/** What a step waits for: a time, given as one of the two, or a signal. */
+export type CompiledWait =
+  | { readonly kind: 'timer'; readonly duration: ValueTemplate | null; readonly until: ValueTemplate | null }
+  | { readonly kind: 'signal'; readonly name: string; readonly schema: JsonSchema | null };
 
 export interface CompiledRetry {
   readonly policy: Retry;
@@ -158,6 +172,7 @@ class Compiler {
       byName: new Map(steps.map((step) => [step.name, step])),
       entry,
       terminal: steps.find((step) => step.definition.role === 'terminal') ?? null,
+      signals: signalsOf(steps),
       progressUnits: progressUnits(steps, entry),
       plainWorkload: workloadTemplates.size === 0,
       workloadTemplates,
@@ -181,6 +196,7 @@ class Compiler {
       saves: step.action ? [] : step.save.map((save, at) => this.save(save, `${pointer}/save/${at}`)),
       next: step.next.map((entry) => this.next(entry)),
       onError: step.onError.kind === 'goto' ? { kind: 'goto', target: this.edge(step.onError.target) } : step.onError,
+      onTimeout: step.onTimeout ? this.edge(step.onTimeout) : null,
       pass: step.pass === null ? null : compileCondition(step.pass),
       when: step.when === null ? null : compileCondition(step.when),
       vars: Object.keys(step.vars).length > 0 ? compileValue(step.vars) : null,
@@ -215,6 +231,7 @@ class Compiler {
     let refusal: CompiledAction['refusal'] = null;
     const kind = this.kinds.get(action.type);
     if (action.type === 'save') performer = { does: 'save' };
+    else if (action.type === 'wait' || action.type === 'wait_for') performer = { does: 'wait', wait: this.wait(action, pointer) };
     else if (kind) {
       try {
         performer = { does: 'step', kind, config: kind.parse(action) };
@@ -243,6 +260,19 @@ class Compiler {
       },
       timeout: action.timeout === null ? null : compileValue(action.timeout),
     };
+  }
+
+  private wait({ type, fields }: Action, pointer: string): CompiledWait {
+    const template = (value: Json | undefined): ValueTemplate | null => (value === undefined ? null : compileValue(value));
+    if (type === 'wait') return { kind: 'timer', duration: template(fields['duration']), until: template(fields['until']) };
+    const name = String(fields['name']);
+    try {
+      return { kind: 'signal', name, schema: fields['schema'] === undefined ? null : compileJsonSchema(fields['schema']) };
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      this.errors.push({ code: error.code, message: error.message, pointer: `${pointer}/schema` });
+      return { kind: 'signal', name, schema: null };
+    }
   }
 
   private save(save: Save, pointer: string): CompiledSave {
@@ -281,6 +311,16 @@ function compileSaveData(data: Json): ValueTemplate {
   if (typeof data === 'string') return compileValue(bare(data));
   if (data === null || typeof data !== 'object' || Array.isArray(data)) return compileValue(data);
   return compileValue(Object.fromEntries(Object.entries(data).map(([key, value]) => [key, bare(value)])));
+}
+
+function signalsOf(steps: readonly CompiledStep[]): ReadonlyMap<string, readonly JsonSchema[]> {
+  const signals = new Map<string, JsonSchema[]>();
+  for (const { action } of steps) {
+    if (action?.performer?.does !== 'wait' || action.performer.wait.kind !== 'signal') continue;
+    const { name, schema } = action.performer.wait;
+    signals.set(name, [...(signals.get(name) ?? []), ...(schema ? [schema] : [])]);
+  }
+  return signals;
 }
 
 function progressUnits(steps: readonly CompiledStep[], entry: CompiledStep): CompiledStep[] {

@@ -34,6 +34,7 @@ const router = {
   data: {},
   save: [],
   onError: { kind: 'fail' },
+  onTimeout: null,
   pass: null,
   when: null,
   vars: {},

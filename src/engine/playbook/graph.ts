@@ -21,7 +21,7 @@ export class StepSet {
   }
 }
 
-/** Every edge a step may take: all forms of `next`, and the target of `on_error` (D26: the static graph). */
+/** Every edge a step may take: all forms of `next`, and the targets of `on_error` and `on_timeout` (D26: the static graph). */
 export function targetsOf(step: Step): string[] {
   const names: string[] = [];
   const add = (targets: readonly EdgeTarget[]): void => void targets.forEach((target) => names.push(target.step));
@@ -30,6 +30,7 @@ export function targetsOf(step: Step): string[] {
     if (entry.kind === 'when') add(entry.else);
   }
   if (step.onError.kind === 'goto') add([step.onError.target]);
+  if (step.onTimeout) add([step.onTimeout]);
   return names;
 }
 

@@ -11,6 +11,7 @@ import { fits, isTemplate, mergeInputs, nearest, textOf } from './normalise-valu
 import { type Action } from './playbook.js';
 import { at } from './source-positions.js';
 import { catalogPath } from './playbook-path.js';
+import { checkWait, checkWaitFor } from './normalise-wait.js';
 
 /** What is being read: a step, a task of the workbook, or the task inside an iterator. */
 export type ActionPlace = 'step' | 'task' | 'nested';
@@ -183,6 +184,8 @@ function adjust(type: string, fields: JsonObject, mapping: Mapping, findings: Fi
   if (type === 'http' && typeof fields['method'] === 'string' && !isTemplate(fields['method']))
     fields['method'] = fields['method'].toUpperCase();
   if (type === 'secrets' && fields['provider'] === 'google') fields['provider'] = 'gcp';
+  if (type === 'wait') checkWait(fields, mapping, findings);
+  if (type === 'wait_for') checkWaitFor(fields, mapping, findings);
   const path = mapping.peek('path', 'catalog_path');
   if (type === 'playbook' && typeof fields['path'] === 'string' && !isTemplate(fields['path']))
     fields['path'] = catalogPath(fields['path'], path?.pointer ?? mapping.pointer, findings);

@@ -26,6 +26,11 @@ export function normaliseOnError(value: Json, pointer: string, findings: Finding
   return target ? { kind: 'goto', target } : { kind: 'fail' };
 }
 
+/** `on_timeout`: a step, or `{step, data}`; null where there is none. */
+export function normaliseOnTimeout(value: Json, pointer: string, findings: Findings, places: EdgePlaces): EdgeTarget | null {
+  return value === null ? null : reference(value, pointer, findings, places, 'on_timeout');
+}
+
 function entry(value: Json, pointer: string, findings: Findings, places: EdgePlaces): NextEntry[] {
   if (!isObject(value)) {
     const target = reference(value, pointer, findings, places);

@@ -2,7 +2,7 @@ import { isObject, type Json, type JsonObject } from '../values.js';
 import { type Findings } from './findings.js';
 import { type Field, Mapping } from './mapping.js';
 import { normaliseAction, STEP_KEYS, warnUnknown, withCall } from './normalise-action.js';
-import { type EdgePlaces, normaliseNext, normaliseOnError } from './normalise-next.js';
+import { type EdgePlaces, normaliseNext, normaliseOnError, normaliseOnTimeout } from './normalise-next.js';
 import { normaliseSaves } from './normalise-save.js';
 import { IDENTIFIER, mergeInputs, textOf } from './normalise-values.js';
 import { type Action, type Step, type WorkbookTask } from './playbook.js';
@@ -28,7 +28,9 @@ export function normaliseStep(value: Json, pointer: string, line: number, findin
   const name = nameOf(mapping, findings);
   const next = mapping.take('next');
   const on = { pass: mapping.take('pass'), when: mapping.take('when'), vars: mapping.take('vars'), result: mapping.take('result') };
+  const onTimeout = mapping.peek('on_timeout');
   const { word, action } = normaliseAction(mapping, 'step', findings);
+  if (action?.type === 'wait_for') mapping.take('on_timeout');
   const router =
     action === null
       ? { data: mergeInputs(mapping, ROUTER_INPUTS, findings), save: normaliseSaves(mapping.take('save', 'sink'), findings) }
@@ -50,6 +52,7 @@ export function normaliseStep(value: Json, pointer: string, line: number, findin
       ...router,
       next: nextEntries,
       onError: normaliseOnError(onError?.value ?? null, onError?.pointer ?? pointer, findings, places),
+      onTimeout: action?.type === 'wait_for' && onTimeout ? normaliseOnTimeout(onTimeout.value, onTimeout.pointer, findings, places) : null,
       pass: on.pass?.value ?? null,
       when: on.when?.value ?? null,
       vars: varsOf(on.vars, findings),

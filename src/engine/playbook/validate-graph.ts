@@ -88,5 +88,7 @@ function warnUnreachable(
 
 function targetsOf({ step }: StepDraft): EdgeTarget[] {
   const targets = step.next.flatMap((entry) => (entry.kind === 'when' ? [...entry.then, ...entry.else] : [...entry.then]));
-  return step.onError.kind === 'goto' ? [...targets, step.onError.target] : targets;
+  if (step.onError.kind === 'goto') targets.push(step.onError.target);
+  if (step.onTimeout) targets.push(step.onTimeout);
+  return targets;
 }

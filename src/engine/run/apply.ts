@@ -1,7 +1,7 @@
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
 import { type Json, type JsonObject } from '../values.js';
 import { type RunEvent, type SaveOutcome, type TakenEdge } from './events.js';
-import { type ArmedStep, newRunState, type RunState } from './run-state.js';
+import { type ArmedStep, type Firing, newRunState, type RunState } from './run-state.js';
 
 /**
  * Folds one event into the state. Renders nothing and reads neither clock nor randomness: everything that a decision
@@ -25,16 +25,47 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
         inputs: event.inputs,
         request: event.request,
         timeoutMs: event.timeoutMs ?? null,
-        arrivedFrom: arrived?.arrivals.map((arrival) => arrival.from) ?? [],
-        arrivedError: arrived?.arrivals.find((arrival) => arrival.error !== null)?.error ?? null,
+        ...arrivalOf(arrived),
+        waitsFor: null,
         dueAt: null,
+        parkedSince: null,
       });
+      return;
+    }
+    case 'step_waiting': {
+      const step = playbook.byName.get(event.step)!;
+      const arrived = disarm(state, step);
+      begin(state, playbook, step, event.wave);
+      state.running.set(step.index, {
+        step: step.index,
+        wave: event.wave,
+        attempt: event.attempt,
+        inputs: event.inputs,
+        request: null,
+        timeoutMs: null,
+        ...arrivalOf(arrived),
+        waitsFor: event.waitsFor,
+        dueAt: event.dueAt,
+        parkedSince: event.since,
+      });
+      return;
+    }
+    case 'step_woken': {
+      const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
+      if (event.reason === 'signal') takeSignal(state, firing.waitsFor!.name!);
+      return;
+    }
+    case 'signal_received': {
+      const waiting = state.signals.get(event.name);
+      if (waiting) waiting.push(event.payload);
+      else state.signals.set(event.name, [event.payload]);
       return;
     }
     case 'action_retry': {
       const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
       firing.attempt = event.attempt + 1;
       firing.dueAt = event.dueAt;
+      firing.parkedSince = event.dueAt - event.delayMs;
       return;
     }
     case 'step_completed': {
@@ -68,6 +99,14 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       else state.failure = event.error;
       return;
     }
+    case 'step_timed_out': {
+      const step = playbook.byName.get(event.step)!;
+      leave(state, playbook, step, event.wave);
+      state.settled[step.index] = { wave: event.wave, status: 'error', value: null, error: event.error.message, meta: null, isLeaf: false };
+      publish(state, event.vars, event.saves);
+      takeEdges(state, playbook, step, event.edges, event.error);
+      return;
+    }
     case 'step_skipped': {
       const step = playbook.byName.get(event.step)!;
       // A step may run one wave while the next is armed: only the wave that is named is skipped.
@@ -77,6 +116,21 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     }
     case 'cancel_requested':
       state.cancel = { reason: event.reason, force: event.force };
+      return;
+    case 'pause_requested':
+      state.pause = 'requested';
+      return;
+    case 'execution_paused':
+      state.pause = 'paused';
+      state.status = 'paused';
+      return;
+    case 'execution_resumed':
+      state.pause = 'none';
+      state.status = 'running';
+      return;
+    case 'execution_failing':
+      if (state.failure) state.otherFailures.push(event.error);
+      else state.failure = event.error;
       return;
     case 'execution_completed':
       state.status = 'completed';
@@ -106,6 +160,22 @@ function arm(state: RunState, step: CompiledStep, from: number, data: JsonObject
   const armed = state.armed.get(step.index);
   if (armed) armed.arrivals.push({ from, data, error });
   else state.armed.set(step.index, { step: step.index, arrivals: [{ from, data, error }] });
+}
+
+/** What a firing keeps of its arrivals. */
+function arrivalOf(armed: ArmedStep | undefined): Pick<Firing, 'arrivedFrom' | 'arrivedError'> {
+  const arrivals = armed?.arrivals ?? [];
+  return {
+    arrivedFrom: arrivals.map((arrival) => arrival.from),
+    arrivedError: arrivals.find((arrival) => arrival.error !== null)?.error ?? null,
+  };
+}
+
+/** The oldest signal of the name goes to the step that was woken by it. */
+function takeSignal(state: RunState, name: string): void {
+  const waiting = state.signals.get(name)!;
+  waiting.shift();
+  if (waiting.length === 0) state.signals.delete(name);
 }
 
 function disarm(state: RunState, step: CompiledStep): ArmedStep | undefined {

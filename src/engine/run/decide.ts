@@ -1,4 +1,5 @@
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
+import { runFault } from '../run-fault.js';
 import { storableText } from '../storability.js';
 import { StepFailure } from '../step-executor.js';
 import { type Json, type JsonObject } from '../values.js';
@@ -9,8 +10,9 @@ import { readySteps } from './joins.js';
 import { resultOf } from './result.js';
 import { retryDelayMs, retryVerdict } from './retry.js';
 import { type RunFacts } from './run-scope.js';
-import { type Firing, type RunState } from './run-state.js';
+import { type Firing, isParked, type RunState } from './run-state.js';
 import { completeStep, failStep, outcomeView, scopeOf, type Settling } from './settle.js';
+import { endWait, handOutSignals } from './waiting.js';
 
 /** One decision adds about this many events at most, so that no playbook holds the process (R14). */
 const EVENTS_PER_DECISION = 64;
@@ -27,15 +29,25 @@ export function decide(playbook: CompiledPlaybook, state: RunState, facts: RunFa
   return deciding.decision;
 }
 
-/** What a claimed run picks up again: attempts that were under way, and parked retries with their due times. */
-export function resume(playbook: CompiledPlaybook, state: RunState, facts: RunFacts, world: DecisionWorld): Decision {
+/**
+ * What a claimed run picks up again: attempts that were under way, and parked retries and waits with their due times.
+ * @param heard what it was told meanwhile, in order; it reacts to all of it before it begins anything
+ */
+export function resume(
+  playbook: CompiledPlaybook,
+  state: RunState,
+  facts: RunFacts,
+  world: DecisionWorld,
+  heard: readonly Stimulus[] = [],
+): Decision {
   const deciding = new Deciding(playbook, state, facts, world);
   if (state.status === 'pending') deciding.emit({ type: 'execution_started' });
+  for (const stimulus of heard) react(deciding, stimulus);
   for (const firing of [...state.running.values()]) {
     const step = playbook.steps[firing.step]!;
     if (state.cancel) deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave: firing.wave, reason: 'cancelled' });
-    else if (firing.dueAt === null) deciding.decision.performs.push(performOf(step, firing));
-    else deciding.decision.timers.push({ step: firing.step, wave: firing.wave, dueAt: firing.dueAt });
+    else if (!isParked(firing)) deciding.decision.performs.push(performOf(step, firing));
+    else armTimer(deciding, firing);
   }
   goOn(deciding);
   return deciding.decision;
@@ -46,6 +58,7 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
   switch (stimulus.kind) {
     case 'start':
       deciding.emit({ type: 'execution_started' });
+      for (const event of stimulus.kept ?? []) deciding.emit(event);
       return;
     case 'continue':
       return;
@@ -56,17 +69,42 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
     }
     case 'due': {
       const firing = firingOf(state, stimulus);
-      if (!firing || firing.dueAt === null) return;
+      // What is paused takes its timers up again when it is resumed.
+      if (!firing || firing.dueAt === null || state.pause !== 'none') return;
+      if (deciding.world.now() < firing.dueAt) return armTimer(deciding, firing);
+      if (firing.waitsFor) return endWait(deciding, firing);
       firing.dueAt = null;
       deciding.decision.performs.push(performOf(deciding.playbook.steps[firing.step]!, firing));
       return;
     }
+    case 'signal':
+      deciding.emit({ type: 'signal_received', name: stimulus.name, payload: stimulus.payload });
+      if (state.seq < LOOP_LIMITS.events || state.failure) return;
+      deciding.emit({ type: 'execution_failing', error: runFault('history_limit', `The execution has ${LOOP_LIMITS.events} events.`) });
+      abortRunning(deciding);
+      return;
+    case 'pause':
+      if (state.pause === 'none') deciding.emit({ type: 'pause_requested', reason: stimulus.reason });
+      return;
+    case 'resume':
+      if (state.pause === 'none') return;
+      deciding.emit({ type: 'execution_resumed' });
+      for (const firing of state.running.values()) if (isParked(firing)) armTimer(deciding, firing);
+      return;
     case 'cancel':
       if (!state.cancel) deciding.emit({ type: 'cancel_requested', reason: stimulus.reason, force: stimulus.force });
       else if (stimulus.force && !state.cancel.force) deciding.emit({ type: 'cancel_requested', reason: stimulus.reason, force: true });
-      deciding.decision.aborts.push(...[...state.running.values()].filter((firing) => firing.dueAt === null).map((firing) => firing.step));
+      abortRunning(deciding);
       return;
   }
+}
+
+function abortRunning({ state, decision }: Deciding): void {
+  for (const firing of state.running.values()) if (!isParked(firing)) decision.aborts.push(firing.step);
+}
+
+function armTimer({ decision }: Deciding, { step, wave, dueAt }: Firing): void {
+  if (dueAt !== null) decision.timers.push({ step, wave, dueAt });
 }
 
 function firingOf(state: RunState, at: { step: number; wave: number }): Firing | undefined {
@@ -160,13 +198,18 @@ function statusCodeOf(value: Json, failure: StepFailure | null): Json {
 
 /** Fires what is ready, skips what must not start any more, and finds the end. */
 function goOn(deciding: Deciding): void {
-  const { state, decision } = deciding;
+  const { state, decision, facts, world } = deciding;
+  endOverdue(deciding);
   while (true) {
     if (state.cancel || state.failure) {
       skipWaiting(deciding);
       if (state.running.size === 0) finish(deciding);
       return;
     }
+    if (facts.startAt !== null && state.firedInAll === 0 && world.now() < facts.startAt && state.pause === 'none') return;
+    if (state.pause !== 'none') return holdStill(deciding);
+    handOutSignals(deciding);
+    if (state.failure) continue;
     const ready = readySteps(state, deciding.playbook);
     if (ready.length === 0) {
       if (state.running.size > 0) return;
@@ -186,6 +229,23 @@ function goOn(deciding: Deciding): void {
   }
 }
 
+/** The time-out of the run itself: whatever runs is aborted, nothing else starts. */
+function endOverdue(deciding: Deciding): void {
+  const { state, facts, world } = deciding;
+  if (facts.timeoutAt === null || state.failure || state.cancel || world.now() < facts.timeoutAt) return;
+  deciding.emit({ type: 'execution_failing', error: runFault('execution_timeout', 'The execution did not end in time.') });
+  abortRunning(deciding);
+}
+
+/** Nothing starts in a run that is to pause; once nothing is under way any more it is paused, unless there is nothing left to do (D28). */
+function holdStill(deciding: Deciding): void {
+  const { state, playbook } = deciding;
+  if (state.pause === 'paused' || [...state.running.values()].some((firing) => !isParked(firing))) return;
+  const isOver = state.armed.size === 0 && state.running.size === 0 && (!playbook.terminal || state.terminalRan || state.override !== null);
+  if (isOver) finish(deciding);
+  else deciding.emit({ type: 'execution_paused' });
+}
+
 /** After a failure or a cancellation nothing new starts: armed and parked steps are skipped at once (D27); with force, running ones too. */
 function skipWaiting(deciding: Deciding): void {
   const { state, playbook } = deciding;
@@ -194,7 +254,7 @@ function skipWaiting(deciding: Deciding): void {
     deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave, reason });
   for (const index of [...state.armed.keys()]) skip(playbook.steps[index]!, state.fired[index]! + 1);
   for (const firing of [...state.running.values()]) {
-    if (firing.dueAt !== null || state.cancel?.force) skip(playbook.steps[firing.step]!, firing.wave);
+    if (isParked(firing) || state.cancel?.force) skip(playbook.steps[firing.step]!, firing.wave);
   }
 }
 

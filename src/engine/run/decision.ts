@@ -24,7 +24,8 @@ export interface DecisionWorld {
 
 /** What happened outside that the run must react to. */
 export type Stimulus =
-  | { readonly kind: 'start' }
+  /** `kept`: history of an earlier execution that this one goes on from. */
+  | { readonly kind: 'start'; readonly kept?: readonly RunEvent[] }
   /** Go on after a bounded decision, or after a claim. */
   | { readonly kind: 'continue' }
   | {
@@ -34,8 +35,11 @@ export type Stimulus =
       readonly outcome: AttemptOutcome;
       readonly durationMs: number;
     }
-  /** A parked retry is due. */
+  /** A parked retry or wait is due. */
   | { readonly kind: 'due'; readonly step: number; readonly wave: number }
+  | { readonly kind: 'signal'; readonly name: string; readonly payload: Json }
+  | { readonly kind: 'pause'; readonly reason: string | null }
+  | { readonly kind: 'resume' }
   | { readonly kind: 'cancel'; readonly reason: string | null; readonly force: boolean };
 
 export type AttemptOutcome = { readonly ok: true; readonly result: StepResult } | { readonly ok: false; readonly failure: StepFailure };

@@ -33,6 +33,12 @@ export interface SaveOutcome {
   readonly error: string | null;
 }
 
+/** What a waiting step waits for: a time, or a signal of this name. */
+export interface StepWait {
+  readonly kind: 'timer' | 'signal';
+  readonly name: string | null;
+}
+
 interface StepEvent {
   readonly step: string;
   /** Canonical type word of the step: router, end, python, http, workbook, … */
@@ -108,6 +114,34 @@ export type RunEvent =
       readonly warnings?: readonly string[];
       readonly logs?: string;
     })
+  | (StepEvent & {
+      /** A wait begins. */
+      readonly type: 'step_waiting';
+      readonly inputs: JsonObject;
+      readonly waitsFor: StepWait;
+      /** Epoch milliseconds. */
+      readonly since: number;
+      /** Epoch milliseconds at which it is over by itself; null = only by what it waits for. */
+      readonly dueAt: number | null;
+      readonly warnings?: readonly string[];
+    })
+  /** Its time has come, or the signal; a signal is taken from those that were received. */
+  | (StepEvent & { readonly type: 'step_woken'; readonly reason: 'due' | 'signal' })
+  | (StepEvent &
+      StepOutcome & {
+        /** The signal did not come in time, and `on_timeout` says where to go. */
+        readonly type: 'step_timed_out';
+        readonly error: RunErrorDetails;
+        readonly durationMs: number;
+        readonly warnings?: readonly string[];
+      })
+  | { readonly type: 'signal_received'; readonly name: string; readonly payload: Json }
+  | { readonly type: 'pause_requested'; readonly reason: string | null }
+  /** Nothing runs any more; nothing starts until it is resumed. */
+  | { readonly type: 'execution_paused' }
+  | { readonly type: 'execution_resumed' }
+  /** It fails for a reason that is no step's: its own time-out, or a history that is full. */
+  | { readonly type: 'execution_failing'; readonly error: RunErrorDetails }
   | { readonly type: 'cancel_requested'; readonly reason: string | null; readonly force: boolean }
   | { readonly type: 'execution_completed' }
   | { readonly type: 'execution_failed'; readonly error: RunErrorDetails; readonly others: readonly RunErrorDetails[] }

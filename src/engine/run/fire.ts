@@ -12,6 +12,7 @@ import { RunScope } from './run-scope.js';
 import { type Arrival, type Firing } from './run-state.js';
 import { unsupportedSave } from './saves.js';
 import { completeStep, failStep, type Settling } from './settle.js';
+import { beginWait } from './waiting.js';
 
 /** Bounds on runaway playbooks (playbook language §5.4). */
 export const LOOP_LIMITS = { runsOfOneStep: 1_000, stepRuns: 10_000, events: 50_000 } as const;
@@ -62,6 +63,9 @@ function startAction(
   const unsupported = unsupportedSave(step);
   if (unsupported) throw unsupported;
   const performer = action.performer!;
+  if (performer.does === 'wait') {
+    return beginWait(deciding, performer.wait, settling(inputs), scope, timeoutOf(step, scope, rendering));
+  }
   const request = performer.does === 'step' ? performer.kind.render(performer.config, inputs, scope, rendering) : null;
   const timeoutMs = timeoutOf(step, scope, rendering);
   deciding.checkStorable([inputs, request]);

@@ -6,7 +6,18 @@ import { LOOP_LIMITS } from './fire.js';
 import { readySteps } from './joins.js';
 import { newRunState } from './run-state.js';
 
-const FIRING = { wave: 1, attempt: 1, inputs: {}, request: null, timeoutMs: null, arrivedFrom: [], arrivedError: null, dueAt: null };
+const FIRING = {
+  wave: 1,
+  attempt: 1,
+  inputs: {},
+  request: null,
+  timeoutMs: null,
+  arrivedFrom: [],
+  arrivedError: null,
+  waitsFor: null,
+  dueAt: null,
+  parkedSince: null,
+};
 
 interface GraphStep {
   readonly acts: boolean;

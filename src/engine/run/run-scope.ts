@@ -11,6 +11,10 @@ export interface RunFacts {
   readonly metadata: JsonObject;
   /** Environment names the operator allows. */
   readonly env: Readonly<Record<string, string>>;
+  /** Epoch ms before which nothing fires; null = at once. */
+  readonly startAt: number | null;
+  /** Epoch ms at which the run fails, whatever it does; null = never. */
+  readonly timeoutAt: number | null;
 }
 
 /** What only the step being rendered sees. */

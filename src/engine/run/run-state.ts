@@ -1,6 +1,6 @@
 import { type CompiledPlaybook } from '../playbook/compile.js';
 import { type Json, type JsonObject, isObject } from '../values.js';
-import { type RunErrorDetails, type RunStatus } from './events.js';
+import { type RunErrorDetails, type RunStatus, type StepWait } from './events.js';
 
 /** What arrived at an armed step: from whom, with which data, and the error where a failure led here. */
 export interface Arrival {
@@ -28,9 +28,16 @@ export interface Firing {
   readonly arrivedFrom: readonly number[];
   /** Error that led here, visible as `error`. */
   readonly arrivedError: RunErrorDetails | null;
-  /** Epoch ms at which the next attempt is due; null while performing. */
+  /** Set where the step itself is a wait; null where it acts. */
+  readonly waitsFor: StepWait | null;
+  /** Epoch ms at which the next attempt is due, or the wait is over; null while performing, and where only a signal ends the wait. */
   dueAt: number | null;
+  /** Epoch ms since which it is parked. */
+  parkedSince: number | null;
 }
+
+/** True where nothing of the firing is under way: it waits for a time or a signal. */
+export const isParked = (firing: Firing): boolean => firing.waitsFor !== null || firing.dueAt !== null;
 
 /** The newest settled run of a step, as later steps see it. */
 export interface SettledStep {
@@ -67,6 +74,10 @@ export interface RunState {
   failure: RunErrorDetails | null;
   readonly otherFailures: RunErrorDetails[];
   cancel: { readonly reason: string | null; readonly force: boolean } | null;
+  /** requested: what runs comes to its end, nothing starts. paused: nothing runs. */
+  pause: 'none' | 'requested' | 'paused';
+  /** Payloads of signals that nobody has taken yet, by name, oldest first. */
+  readonly signals: Map<string, Json[]>;
   /** Name of the step that moved last. */
   currentStep: string | null;
   /** Steps whose arrivals the terminal step had, in document order. */
@@ -94,6 +105,8 @@ export function newRunState(playbook: CompiledPlaybook, workload: JsonObject): R
     failure: null,
     otherFailures: [],
     cancel: null,
+    pause: 'none',
+    signals: new Map(),
     currentStep: null,
     lastSteps: [],
     terminalRan: false,

@@ -1,4 +1,4 @@
-import { type CompiledStep, valueAliasesOf } from '../playbook/compile.js';
+import { type CompiledEdge, type CompiledStep, valueAliasesOf } from '../playbook/compile.js';
 import { StepFailure } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { type Json, type JsonObject } from '../values.js';
@@ -118,6 +118,21 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
       saves,
       ...tail,
     });
+  }
+}
+
+/** Ends a wait that was too long along its `on_timeout`. */
+export function timeOutStep(deciding: Deciding, settling: Settling, failure: StepFailure, target: CompiledEdge): void {
+  const { step, rendering } = settling;
+  const error = detailsOf(failure, { step: step.name, stepType: step.type, attempt: settling.attempt });
+  const scope = scopeOf(deciding, settling, { ...outcomeView(settling, null, 'error'), error: failure.message }, null, error);
+  const saves = savesOfFailure(settling, null, scope);
+  try {
+    const edges = [{ to: target.to.name, data: renderMapping(target.data, scope, rendering, `data of the edge to ${target.to.name}`) }];
+    deciding.checkStorable([edges, saves]);
+    deciding.emit({ type: 'step_timed_out', ...placeOf(settling), error, edges, vars: null, saves, ...tailOf(settling) });
+  } catch (thrown) {
+    failStep(deciding, settling, asFailure(thrown));
   }
 }
 

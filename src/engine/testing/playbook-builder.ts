@@ -36,6 +36,7 @@ export const aStep = (name: string, overrides: Partial<Step> = {}): Step => ({
   save: [],
   next: [],
   onError: { kind: 'fail' },
+  onTimeout: null,
   pass: null,
   when: null,
   vars: {},

@@ -49,7 +49,14 @@ export function simulatedWorld(): DecisionWorld {
 export function simulateRun(playbook: CompiledPlaybook, options: SimulationOptions = {}): SimulatedRun {
   const parameters = options.parameters ?? {};
   const state = newRunState(playbook, mergeWorkload(playbook.playbook.workload, parameters, options.merge ?? false));
-  const facts = { executionId: '1', parameters, metadata: options.metadata ?? {}, env: options.env ?? {} };
+  const facts = {
+    executionId: '1',
+    parameters,
+    metadata: options.metadata ?? {},
+    env: options.env ?? {},
+    startAt: null,
+    timeoutAt: null,
+  };
   const world = simulatedWorld();
   const events: RunEvent[] = [];
   const pending: (() => Stimulus)[] = [];

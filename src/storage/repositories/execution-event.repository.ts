@@ -37,6 +37,15 @@ export class ExecutionEventRepository {
     return rows.map(storedEventOf);
   }
 
+  /** The whole history, oldest first. */
+  async whole(tenantId: string, executionId: string): Promise<StoredEvent[]> {
+    const rows = await this.db.query<EventRow[]>(
+      `SELECT seq, event_type AS type, step, at, body FROM execution_event WHERE execution_id = $1 AND tenant_id = $2 ORDER BY seq`,
+      [executionId, tenantId],
+    );
+    return rows.map(storedEventOf);
+  }
+
   /** How many events of these types there are with seq > after. */
   async count(tenantId: string, executionId: string, after: number, types: readonly string[]): Promise<number> {
     const [row] = await this.db.query<{ count: string }[]>(

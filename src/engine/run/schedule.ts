@@ -1,0 +1,48 @@
+import { type CompiledPlaybook } from '../playbook/compile.js';
+import { type WaitingFor } from '../ports.js';
+import { type RunFacts } from './run-scope.js';
+import { type Firing, isParked, type RunState } from './run-state.js';
+
+type Times = Pick<RunFacts, 'startAt' | 'timeoutAt'>;
+
+/** Whether the run's own start is still ahead. */
+export function waitsForStart(state: RunState, { startAt }: Times, now: number): boolean {
+  return startAt !== null && state.firedInAll === 0 && startAt > now;
+}
+
+/** Whether nothing is under way, and nothing will be before a time has come or a message. */
+export function onlyWaits(state: RunState, times: Times, now: number): boolean {
+  if (state.pause === 'paused') return true;
+  if (state.failure || state.cancel) return false;
+  for (const firing of state.running.values()) if (!isParked(firing)) return false;
+  return state.running.size > 0 || waitsForStart(state, times, now);
+}
+
+/** What a run that only waits waits for: the wait that is over first. A paused run, and one that has not begun, wait for nothing of their own. */
+export function waitOf(state: RunState, playbook: CompiledPlaybook): WaitingFor | null {
+  if (state.pause === 'paused') return null;
+  let first: Firing | null = null;
+  for (const firing of state.running.values()) {
+    if (!first || (firing.dueAt ?? Infinity) < (first.dueAt ?? Infinity)) first = firing;
+  }
+  if (!first) return null;
+  const { kind, name } = first.waitsFor ?? { kind: 'retry' as const, name: playbook.steps[first.step]!.name };
+  return { kind, name, since: first.parkedSince!, until: first.dueAt };
+}
+
+/** The next time at which the run itself has something to do, whatever its steps do: its start, or its time-out. Epoch ms; null = none. */
+export function ownDueAt(state: RunState, times: Times, now: number): number | null {
+  if (state.pause === 'paused') return null;
+  return earliest([waitsForStart(state, times, now) ? times.startAt : null, state.failure || state.cancel ? null : times.timeoutAt]);
+}
+
+/** When a run that only waits is due: the earliest of all its times; null where only a message can wake it (D28: a paused one always). */
+export function wakeAt(state: RunState, times: Times, now: number): number | null {
+  if (state.pause === 'paused') return null;
+  return earliest([...[...state.running.values()].map(({ dueAt }) => dueAt), ownDueAt(state, times, now)]);
+}
+
+function earliest(times: readonly (number | null)[]): number | null {
+  const known = times.filter((at) => at !== null);
+  return known.length === 0 ? null : Math.min(...known);
+}

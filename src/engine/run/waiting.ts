@@ -1,0 +1,105 @@
+import { type CompiledStep, type CompiledWait } from '../playbook/compile.js';
+import { StepFailure } from '../step-executor.js';
+import { type Rendering } from '../template/rendering.js';
+import { type Deciding } from './decision.js';
+import { durationMs } from './durations.js';
+import { type RunScope } from './run-scope.js';
+import { type Firing } from './run-state.js';
+import { completeStep, failStep, type Settling, timeOutStep } from './settle.js';
+import { timeMs } from './times.js';
+
+/** No wait is longer than ten years: what asks for more is a mistake, and the database's times have to hold it. */
+export const LONGEST_WAIT_MS = 10 * 366 * 86_400_000;
+
+/** Begins a wait: records for what, since when and until when (D22). One that is over already ends in the same decision. */
+export function beginWait(deciding: Deciding, wait: CompiledWait, settling: Settling, scope: RunScope, limitMs: number | null): void {
+  const { state, world } = deciding;
+  const { step, wave, inputs, rendering } = settling;
+  const now = world.now();
+  const dueAt = wait.kind === 'timer' ? endOf(wait, step, now, scope, rendering) : limitMs === null ? null : now + limitMs;
+  if (dueAt !== null && dueAt - now > LONGEST_WAIT_MS) throw refusal(`The step ${step.name} would wait for more than ten years.`);
+  deciding.checkStorable([inputs]);
+  deciding.emit({
+    type: 'step_waiting',
+    step: step.name,
+    stepType: step.type,
+    wave,
+    attempt: 1,
+    inputs,
+    waitsFor: wait.kind === 'timer' ? { kind: 'timer', name: step.name } : { kind: 'signal', name: wait.name },
+    since: now,
+    dueAt,
+    ...(rendering.warnings.length > 0 ? { warnings: [...rendering.warnings] } : {}),
+  });
+  const firing = state.running.get(step.index)!;
+  if (wait.kind === 'timer' && dueAt! <= now) endWait(deciding, firing);
+  else if (dueAt !== null) deciding.decision.timers.push({ step: step.index, wave, dueAt });
+}
+
+/** The time of a wait is over: a timer has done its work, a signal did not come. */
+export function endWait(deciding: Deciding, firing: Firing): void {
+  const step = deciding.playbook.steps[firing.step]!;
+  const settling = settlingOf(deciding, step, firing);
+  if (firing.waitsFor!.kind === 'timer') {
+    wake(deciding, settling, 'due');
+    completeStep(deciding, settling, firing.inputs);
+    return;
+  }
+  const failure = new StepFailure('signal_timeout', `No signal ${firing.waitsFor!.name} came in time.`, { retryable: false });
+  if (step.onTimeout) timeOutStep(deciding, settling, failure, step.onTimeout);
+  else failStep(deciding, settling, failure);
+}
+
+/** Hands received signals to the steps that wait for them, the longest waiting first; a step's value is the payload. */
+export function handOutSignals(deciding: Deciding): void {
+  const { state } = deciding;
+  if (state.signals.size === 0) return;
+  for (const firing of [...state.running.values()]) {
+    const { waitsFor } = firing;
+    const payload = waitsFor?.kind === 'signal' ? state.signals.get(waitsFor.name!)?.[0] : undefined;
+    if (payload === undefined || state.failure) continue;
+    const settling = settlingOf(deciding, deciding.playbook.steps[firing.step]!, firing);
+    wake(deciding, settling, 'signal');
+    completeStep(deciding, settling, payload);
+  }
+}
+
+function wake(deciding: Deciding, { step, wave, attempt }: Settling, reason: 'due' | 'signal'): void {
+  deciding.emit({ type: 'step_woken', step: step.name, stepType: step.type, wave, attempt, reason });
+}
+
+function settlingOf(deciding: Deciding, step: CompiledStep, firing: Firing): Settling {
+  return {
+    step,
+    wave: firing.wave,
+    attempt: firing.attempt,
+    inputs: firing.inputs,
+    arrivedError: firing.arrivedError,
+    durationMs: Math.max(0, deciding.world.now() - firing.parkedSince!),
+    rendering: deciding.rendering(),
+    logs: undefined,
+    started: true,
+    passed: false,
+  };
+}
+
+function endOf(
+  wait: Extract<CompiledWait, { kind: 'timer' }>,
+  step: CompiledStep,
+  now: number,
+  scope: RunScope,
+  rendering: Rendering,
+): number {
+  if (wait.until) {
+    const until = timeMs(wait.until.render(scope, rendering));
+    if (until === undefined) throw refusal(`until of the step ${step.name} is no time such as 2026-01-31T09:00:00Z.`);
+    return until;
+  }
+  const ms = durationMs(wait.duration!.render(scope, rendering));
+  if (ms === undefined) throw refusal(`duration of the step ${step.name} is no duration such as 30, "30s" or "PT5M".`);
+  return now + Math.ceil(ms);
+}
+
+function refusal(message: string): StepFailure {
+  return new StepFailure('invalid_value', message, { retryable: false });
+}

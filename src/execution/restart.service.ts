@@ -1,0 +1,80 @@
+import { Injectable } from '@nestjs/common';
+import { type Principal } from '../common/principal.js';
+import { EngineError } from '../engine/engine-error.js';
+import { isTerminal, type RunEvent } from '../engine/run/events.js';
+import { keptForFork, keptForRetry } from '../engine/run/kept-history.js';
+import { type JsonObject } from '../engine/values.js';
+import { StatusService } from '../status/status.service.js';
+import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
+import { type ExecutionRecord } from '../storage/execution-record.js';
+import { ExecutionEventRepository } from '../storage/repositories/execution-event.repository.js';
+import { ExecutionService } from './execution.service.js';
+import { type Asked } from './start-command.js';
+import { type RestartChange, type StartedRun } from './start-run.js';
+
+const AS_IT_WAS: RestartChange = { version: null, parameters: null };
+
+/** Starts again, wholly or in part, what ran before: always as a new execution, because history never changes (D30, C3). */
+@Injectable()
+export class RestartService {
+  constructor(
+    private readonly executions: ExecutionService,
+    private readonly status: StatusService,
+    private readonly history: ExecutionEventRepository,
+    private readonly playbooks: CompiledPlaybooks,
+  ) {}
+
+  /** From its beginning. Throws `unknown_execution` and what a start throws. */
+  async rerun(principal: Principal, id: string, change: RestartChange, asked: Asked): Promise<StartedRun> {
+    const { record, parameters } = await this.status.withParameters(principal, id);
+    return this.start(principal, record, parameters, change, asked, []);
+  }
+
+  /** From where it failed or was cancelled; what completed is kept. Throws `unknown_execution`, `already_completed`, `not_ended`. */
+  async retry(principal: Principal, id: string, asked: Asked): Promise<StartedRun> {
+    const { record, parameters } = await this.status.withParameters(principal, id);
+    if (!isTerminal(record.status)) throw new EngineError('conflict', 'not_ended', `Execution ${id} is still ${record.status}.`);
+    if (record.status === 'completed') throw new EngineError('conflict', 'already_completed', `Execution ${id} has completed.`);
+    return this.start(principal, record, parameters, AS_IT_WAS, asked, keptForRetry(await this.events(record)));
+  }
+
+  /** From a step of it; what does not follow from that step is kept. Throws `unknown_execution`, `step_never_ran`, `incompatible_version`. */
+  async fork(principal: Principal, id: string, fromStep: string, change: RestartChange, asked: Asked): Promise<StartedRun> {
+    const { record, parameters } = await this.status.withParameters(principal, id);
+    const playbook = await this.playbooks.compiled(principal.tenant, record.catalogId);
+    const kept = keptForFork(playbook, await this.events(record), fromStep);
+    if (!kept) {
+      throw new EngineError('invalid', 'step_never_ran', `The step ${fromStep} has not run in execution ${id}.`, [
+        { code: 'step_never_ran', pointer: '/from_step', message: 'names no step that has run' },
+      ]);
+    }
+    return this.start(principal, record, parameters, change, asked, kept);
+  }
+
+  private async events({ tenantId, id }: ExecutionRecord): Promise<RunEvent[]> {
+    return (await this.history.whole(tenantId, id)).map(({ event }) => event);
+  }
+
+  private start(
+    principal: Principal,
+    record: ExecutionRecord,
+    parameters: JsonObject,
+    change: RestartChange,
+    asked: Asked,
+    kept: readonly RunEvent[],
+  ): Promise<StartedRun> {
+    return this.executions.start({
+      principal,
+      lookup: { style: 'path', path: record.path, version: change.version ?? record.version },
+      executionType: null,
+      parameters: change.parameters ?? parameters,
+      merge: record.merge,
+      durable: true,
+      parent: { executionId: null, eventId: null, step: null },
+      metadata: record.metadata ?? {},
+      forkedFrom: record.id,
+      kept,
+      ...asked,
+    });
+  }
+}
