@@ -79,7 +79,14 @@ class Stage {
   orchestrator(token = 'one', claimNo = 1): Orchestrator {
     const stored = this.store.read('1');
     const createdAt = this.clock.now();
-    const history = stored && { events: stored.events, row: stored.row, inboxConsumed: stored.inboxConsumed, createdAt, attempts: 0 };
+    const history = stored && {
+      events: stored.events,
+      row: stored.row,
+      inboxConsumed: stored.inboxConsumed,
+      inboxSeq: stored.inboxSeq,
+      createdAt,
+      attempts: 0,
+    };
     if (stored) this.store.claim('1', token);
     const announce = (source: UnitSource): void => this.store.announce(this.watched(source));
     return new Orchestrator({ run: newRun('1', { parameters: {} }), token, claimNo, history }, this.playbook, {

@@ -137,6 +137,8 @@ export interface RunHistory {
   readonly events: readonly RunEvent[];
   readonly row: RowState;
   readonly inboxConsumed: number;
+  /** Highest inbox_seq when it was claimed; above inboxConsumed where there is something to read before anything is decided. */
+  readonly inboxSeq: number;
   /** Database time of creation, epoch ms. */
   readonly createdAt: number;
   /** Leases of it that expired under their holders since it last got on (D16). */

@@ -77,6 +77,7 @@ interface ClaimedRow {
   readonly created_at: Date;
   readonly lease_token: string;
   readonly claim_no: number;
+  readonly inbox_seq: number;
   readonly inbox_consumed: number;
   readonly attempts: number;
 }
@@ -174,6 +175,7 @@ function heldRun(
       events,
       row: { status: row.status, progress: row.progress, currentStep: row.current_step, waitingFor: row.waiting_for, error: row.error },
       inboxConsumed: row.inbox_consumed,
+      inboxSeq: row.inbox_seq,
       createdAt: row.created_at.getTime(),
       attempts: row.attempts,
     },

@@ -20,11 +20,12 @@ import { EphemeralRuns } from './ephemeral-runs.js';
 import { HeldRuns } from './held-runs.js';
 import { IdMint } from './ids.js';
 import { Inbox } from './inbox.js';
+import { InboxSweep } from './inbox-sweep.js';
 import { LeaseRenewal } from './lease-renewal.js';
 import { LeaseTerm } from './lease-term.js';
 import { LOG, type Log } from './log.js';
 import { NodeNumberLease } from './node-number.js';
-import { Notifications } from './notifications.js';
+import { DUE_CHANNEL, Notifications } from './notifications.js';
 import { Partitions } from './partitions.js';
 import { Prepared } from './prepared.js';
 import { ExecutionEventRepository } from './repositories/execution-event.repository.js';
@@ -104,6 +105,20 @@ const PROVIDERS: Provider[] = [
       new Inbox(db, signals, notifications, queue.wake),
   ),
   provide(
+    InboxSweep,
+    [DataSource, LeaseTerm, RunQueue, Notifications, LOG],
+    (db: DataSource, lease: LeaseTerm, queue: RunQueue, notifications: Notifications, log: Log) =>
+      new InboxSweep(
+        db,
+        lease,
+        () => {
+          queue.wake();
+          notifications.notify(DUE_CHANNEL, '');
+        },
+        log,
+      ),
+  ),
+  provide(
     LeaseRenewal,
     [ADDRESS, LeaseTerm, HeldRuns, CommitSignals, LOG],
     ({ url }: DatabaseAddress, lease: LeaseTerm, held: HeldRuns, signals: CommitSignals, log: Log) =>
@@ -156,6 +171,7 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     private readonly notifications: Notifications,
     private readonly writer: BatchWriter,
     private readonly queue: RunQueue,
+    private readonly inboxSweep: InboxSweep,
     private readonly leases: LeaseRenewal,
     private readonly partitions: Partitions,
     private readonly nodeNumber: NodeNumberLease,
@@ -167,10 +183,12 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     await this.notifications.start();
     this.queue.start();
     this.leases.start();
+    this.inboxSweep.start();
   }
 
   /** After the last request is answered and the worker has drained: what is decided is written, then every connection is closed. */
   async onApplicationShutdown(): Promise<void> {
+    await this.inboxSweep.stop();
     await this.queue.stop();
     await this.writer.close(WRITER_CLOSE_MS);
     await this.leases.stop();

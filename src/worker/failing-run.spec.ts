@@ -21,7 +21,7 @@ async function endOf(tell: (store: MemoryRunStore) => void): Promise<ReturnType<
   const run = newRun('1');
   await new ScriptedRun(store, run, 'one').create();
   const { events, row } = store.read('1')!;
-  const held = { run, token: 'one', claimNo: 1, history: { events, row, inboxConsumed: 0, createdAt: 0, attempts: 0 } };
+  const held = { run, token: 'one', claimNo: 1, history: { events, row, inboxConsumed: 0, inboxSeq: 0, createdAt: 0, attempts: 0 } };
   tell(store);
   store.announce(new FailingRun(held, ERROR, store, () => undefined));
   await turns();

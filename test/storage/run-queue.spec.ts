@@ -101,6 +101,7 @@ describe(RunQueue.name, () => {
         events: STARTED,
         row: { status: 'pending', progress: 0, currentStep: null, waitingFor: null, error: null },
         inboxConsumed: 0,
+        inboxSeq: 0,
         attempts: 0,
         createdAt: at,
       },
@@ -141,7 +142,10 @@ describe(RunQueue.name, () => {
     expect((await run.write({ events: [stepEvent('a')], release: { wakeAt: null }, seenInbox: 1 })).kind).toBe('committed');
     const again = collector.next();
     await other.inbox.deliver(first.run.tenantId, first.run.id, 'signal', { n: 2 });
-    expect(await again).toMatchObject({ claimNo: 2, history: { events: [...STARTED, stepEvent('a')], inboxConsumed: 1, row: RUNNING } });
+    expect(await again).toMatchObject({
+      claimNo: 2,
+      history: { events: [...STARTED, stepEvent('a')], inboxConsumed: 1, inboxSeq: 2, row: RUNNING },
+    });
   });
 
   it('gives a claimed run back although others have told it something meanwhile, and nothing of that is lost', async () => {

@@ -8,6 +8,7 @@ import { createDataSource } from '../../src/storage/data-source.js';
 import { decodeEvent } from '../../src/storage/event-codec.js';
 import { HeldRuns } from '../../src/storage/held-runs.js';
 import { Inbox } from '../../src/storage/inbox.js';
+import { InboxSweep } from '../../src/storage/inbox-sweep.js';
 import { LeaseRenewal } from '../../src/storage/lease-renewal.js';
 import { LeaseTerm } from '../../src/storage/lease-term.js';
 import { type Log, SILENT_LOG } from '../../src/storage/log.js';
@@ -36,6 +37,8 @@ export interface StorageNode {
   readonly queue: RunQueue;
   /** Not started. */
   readonly renewal: LeaseRenewal;
+  /** Not started. */
+  readonly inboxSweep: InboxSweep;
   readonly lease: LeaseTerm;
   close(): Promise<void>;
 }
@@ -58,6 +61,7 @@ export async function openStorage(
   const queue = new RunQueue(db, store, held, signals, notifications, lease, log);
   const renewal = new LeaseRenewal(url, lease, held, signals, log);
   const inbox = new Inbox(db, signals, notifications, queue.wake);
+  const inboxSweep = new InboxSweep(db, lease, queue.wake, log);
   return {
     db,
     signals,
@@ -68,8 +72,10 @@ export async function openStorage(
     inbox,
     queue,
     renewal,
+    inboxSweep,
     lease,
     close: async () => {
+      await inboxSweep.stop();
       await queue.stop();
       await renewal.stop();
       await writer.close(1_000);

@@ -128,6 +128,7 @@ export class MemoryRunStore implements RunStore {
       lastSeq: unit.expectedSeq + unit.events.length,
       token: holds ? unit.token : null,
       inboxConsumed: unit.seenInbox,
+      inbox: before.inbox.filter((message) => message.inboxSeq > unit.seenInbox),
       wakeAt: unleased ? at : holds ? before.wakeAt : (unit.release?.wakeAt ?? null),
       result: unit.end === null ? before.result : structuredClone(unit.end.result),
       at,

@@ -139,6 +139,23 @@ export function describeRunStore(name: string, factory: () => Promise<RunStoreHa
       expect(await harness.read(run.runId)).toMatchObject({ token: null, inboxConsumed: 1, wakeAt: null });
     });
 
+    it('keeps a message until a unit that has seen it is stored', async () => {
+      const run = born();
+      await run.create();
+      for (const n of [1, 2, 3]) await harness.deliver(TEST_TENANT, run.runId, 'signal', { n });
+      const unread = async (): Promise<unknown[]> =>
+        (await harness.store.readInbox(TEST_TENANT, run.runId, 0)).map(({ payload }) => payload['n']);
+      await run.write({ events: [stepEvent('a')] });
+      expect(await unread()).toEqual([1, 2, 3]);
+      const thief = new ScriptedRun(harness.store, run.run, crypto.randomUUID());
+      await thief.write({ events: [stepEvent('zombie')], seenInbox: 3 });
+      expect(await unread()).toEqual([1, 2, 3]);
+      await run.write({ events: [stepEvent('b')], seenInbox: 2 });
+      expect(await unread()).toEqual([3]);
+      await run.write({ row: COMPLETED, end: { result: 1 }, seenInbox: 3 });
+      expect(await unread()).toEqual([]);
+    });
+
     it('lets nothing but CANCELLED end a run once its cancel is acknowledged', async () => {
       const run = born();
       await run.create();
