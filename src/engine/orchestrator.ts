@@ -12,13 +12,13 @@ import {
   type WaitingFor,
 } from './ports.js';
 import { runFault } from './run-fault.js';
-import { foldEvents } from './run/apply.js';
 import { decide, resume } from './run/decide.js';
 import { type Decision, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';
 import { isTerminal, type RunEvent, type RunStatus } from './run/events.js';
 import { progressOf } from './run/progress.js';
 import { type RunFacts } from './run/run-scope.js';
 import { newRunState, type RunState } from './run/run-state.js';
+import { encodeState, foldHistory, SNAPSHOT_EVERY } from './run/snapshot.js';
 import { mergeWorkload } from './run/workload.js';
 import { Performer } from './performer.js';
 
@@ -72,6 +72,8 @@ export class Orchestrator implements UnitSource {
   private continuing = false;
   private seenInbox: number;
   private progress: number;
+  /** seq of the last snapshot that was stored or tried. */
+  private snapshotSeq: number;
   private readonly barriers: { readonly seq: number; readonly perform: Perform }[] = [];
   private readonly parked: ParkedSteps;
 
@@ -85,12 +87,13 @@ export class Orchestrator implements UnitSource {
     // Folded below, and not kept: a long history would be held twice.
     this.held = { ...held, history: null };
     const workload = run.workload ?? mergeWorkload(playbook.playbook.workload, run.parameters, run.merge);
-    this.state = history ? foldEvents(playbook, workload, history.events) : newRunState(playbook, workload);
+    this.state = history ? foldHistory(playbook, workload, history) : newRunState(playbook, workload);
     this.facts = { executionId: run.id, parameters: run.parameters, metadata: run.metadata, env: options.facts.env };
     this.committedSeq = this.state.seq;
     this.created = history !== null;
     this.seenInbox = history?.inboxConsumed ?? 0;
     this.progress = history?.row.progress ?? 0;
+    this.snapshotSeq = history?.snapshot?.seq ?? 0;
     this.parked = new ParkedSteps(options.clock, ({ step, wave }) => this.feed({ kind: 'due', step, wave }));
     this.performer = new Performer(playbook, this.held, options.clock, (stimulus) => this.feed(stimulus));
   }
@@ -153,12 +156,20 @@ export class Orchestrator implements UnitSource {
       release: ends ? null : this.release,
       seenInbox: this.seenInbox,
       recordsProgress: events.some((event) => PROGRESS.has(event.type)),
+      snapshot: ends ? null : this.snapshotAt(this.committedSeq + written.length),
     };
     this.inFlight = { events, characters: this.pendingCharacters, unit };
     this.pendingCharacters = 0;
     // From here on the row keeps the time: a timer that fired now would decide what the release leaves behind.
     if (unit.release) this.parked.pause();
     return unit;
+  }
+
+  /** The state, where it is due and just what the history is with this unit; one that is too long is tried again much later. */
+  private snapshotAt(seq: number): string | null {
+    if (!this.created || seq - this.snapshotSeq < SNAPSHOT_EVERY || seq !== this.state.seq || this.refusals > 0) return null;
+    this.snapshotSeq = seq;
+    return encodeState(this.state);
   }
 
   unitSettled(outcome: UnitOutcome): void {

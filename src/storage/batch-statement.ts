@@ -3,6 +3,7 @@ import { jsonList, plainArray, textArray } from './array-parameters.js';
 import { CODEC } from './event-codec.js';
 import { type LeaseTerm } from './lease-term.js';
 import { MODE, nextSeqOf, type PendingUnit } from './pending-unit.js';
+import { snapshotParameters, snapshotParts } from './snapshots.js';
 
 /** How long a key is remembered at least (C2). */
 const KEY_RETENTION = `interval '24 hours'`;
@@ -81,7 +82,7 @@ events AS (
   SELECT x.id, x.seq, x.tenant, x.type, x.step, coalesce((SELECT l.at FROM late l WHERE l.ord = x.ord), (SELECT now FROM clock)), x.body::json
   FROM unnest($47::bigint[], $48::int[], $49::text[], $50::text[], $51::text[], string_to_array($52::text, chr(31), ''), $53::int[])
     AS x(id, seq, tenant, type, step, body, ord)
-  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced))
+  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),${snapshotParts(58)}
 SELECT (SELECT array_agg(ord) FROM fenced) AS passed, (SELECT array_agg(id) FROM denied) AS denied,
   (extract(epoch FROM (SELECT now FROM clock)) * 1000)::float8 AS at,
   (SELECT json_object_agg(ord, extract(epoch FROM at) * 1000) FROM late) AS late_at`;
@@ -126,6 +127,7 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
     plainArray(payloads.map((p) => p.ordinal)),
     ...events.parameters(),
     ...keyParameters(creates),
+    ...snapshotParameters(appends, ordinals),
   ];
 }
 

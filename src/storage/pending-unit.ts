@@ -19,6 +19,7 @@ export interface PendingUnit {
   readonly parameters: string | null;
   readonly workload: string | null;
   readonly metadata: string | null;
+  readonly snapshot: string | null;
   /** Characters of all texts together, for the bound of a batch. */
   readonly size: number;
   /** The connection broke while this unit was under way once: finding it already stored is no conflict (D9). */
@@ -44,7 +45,7 @@ export function pendingUnit(source: UnitSource, unit: Unit): PendingUnit {
   const result = unit.end === null ? null : storableJson(unit.end.result);
   const parameters = create === null ? null : storableJson(create.parameters);
   const workload = create === null || create.workload === null ? null : storableJson(create.workload);
-  let size = (result?.length ?? 0) + (parameters?.length ?? 0) + (workload?.length ?? 0);
+  let size = (result?.length ?? 0) + (parameters?.length ?? 0) + (workload?.length ?? 0) + (unit.snapshot?.length ?? 0);
   for (const event of events) size += event.body.length;
   return {
     source,
@@ -57,6 +58,7 @@ export function pendingUnit(source: UnitSource, unit: Unit): PendingUnit {
     parameters,
     workload,
     metadata: create === null || Object.keys(create.metadata).length === 0 ? null : storableJson(create.metadata),
+    snapshot: unit.snapshot,
     size,
     unsure: false,
     sentAt: null,

@@ -303,6 +303,7 @@ class CreateOnly implements UnitSource {
       release: null,
       seenInbox: 0,
       recordsProgress: false,
+      snapshot: null,
     };
   }
 

@@ -37,7 +37,7 @@ class Collector {
 
   scripted(held: HeldRun): ScriptedRun {
     const run = new ScriptedRun(this.node.store, held.run, held.token);
-    run.lastSeq = held.history?.events.length ?? 0;
+    run.lastSeq = held.history?.lastSeq ?? 0;
     return run;
   }
 
@@ -98,7 +98,9 @@ describe(RunQueue.name, () => {
       token: expect.any(String) as string,
       claimNo: 1,
       history: {
+        snapshot: null,
         events: STARTED,
+        lastSeq: 1,
         row: { status: 'pending', progress: 0, currentStep: null, waitingFor: null, error: null },
         inboxConsumed: 0,
         inboxSeq: 0,

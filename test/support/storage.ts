@@ -1,6 +1,6 @@
 import { type DataSource } from 'typeorm';
 import { type StoredRun } from '../../src/engine/testing/memory-run-store.js';
-import { type RowState } from '../../src/engine/ports.js';
+import { type RowState, type RunSnapshot } from '../../src/engine/ports.js';
 import { type Json } from '../../src/engine/values.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
 import { CommitSignals } from '../../src/storage/commit-signals.js';
@@ -112,7 +112,10 @@ export async function readStoredRun(db: DataSource, runId: string): Promise<Stor
     `SELECT result FROM execution_payload WHERE execution_id = $1 AND result IS NOT NULL`,
     [runId],
   );
+  const snapshots = await db.query<RunSnapshot[]>(`SELECT seq, state FROM execution_snapshot WHERE execution_id = $1`, [runId]);
+  if (snapshots.length > 1) throw new Error(`${runId} has ${snapshots.length} snapshots`);
   return {
+    snapshot: snapshots[0] ?? null,
     row: { status: row.status, progress: row.progress, currentStep: row.current_step, waitingFor: row.waiting_for, error: row.error },
     events: events.map((event) => decodeEvent(event.event_type, event.step, event.body)),
     lastSeq: row.last_seq,

@@ -1,4 +1,5 @@
 import { type InboxMessage, type RunStore, type UnitOutcome } from '../ports.js';
+import { SNAPSHOT_EVERY } from '../run/snapshot.js';
 import { type JsonObject } from '../values.js';
 import { type StoredRun } from './memory-run-store.js';
 import { CANCELLED, COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent, TEST_TENANT } from './scripted-run.js';
@@ -154,6 +155,29 @@ export function describeRunStore(name: string, factory: () => Promise<RunStoreHa
       expect(await unread()).toEqual([3]);
       await run.write({ row: COMPLETED, end: { result: 1 }, seenInbox: 3 });
       expect(await unread()).toEqual([]);
+    });
+
+    it('keeps the newest snapshot of a run until it ends', async () => {
+      const run = born();
+      await run.create();
+      // Past the number of events from which on there can be any.
+      const many = Array.from({ length: SNAPSHOT_EVERY }, (_, n) => stepEvent(`a${n}`));
+      await run.write({ events: many, snapshot: '{"n":1,"text":"ünï\\u001f"}' });
+      const first = { seq: SNAPSHOT_EVERY + 1, state: { n: 1, text: 'ünï\u001f' } };
+      expect((await harness.read(run.runId))?.snapshot).toEqual(first);
+      await run.write({ events: [stepEvent('b')] });
+      const thief = new ScriptedRun(harness.store, run.run, crypto.randomUUID());
+      thief.lastSeq = run.lastSeq;
+      await thief.write({ events: [stepEvent('zombie')], snapshot: '{"n":0}' });
+      expect((await harness.read(run.runId))?.snapshot).toEqual(first);
+      await run.write({ events: [stepEvent('c')], snapshot: '{"n":2}', release: { wakeAt: null } });
+      expect((await harness.read(run.runId))?.snapshot).toEqual({ seq: SNAPSHOT_EVERY + 3, state: { n: 2 } });
+      await harness.claim(run.runId, run.token ?? '');
+      // Nothing was added since: the same place in the history, written again.
+      await run.write({ snapshot: '{"n":3}' });
+      expect((await harness.read(run.runId))?.snapshot).toEqual({ seq: SNAPSHOT_EVERY + 3, state: { n: 3 } });
+      await run.write({ row: COMPLETED, end: { result: 1 } });
+      expect((await harness.read(run.runId))?.snapshot).toBeNull();
     });
 
     it('lets nothing but CANCELLED end a run once its cancel is acknowledged', async () => {
