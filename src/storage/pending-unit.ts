@@ -10,6 +10,8 @@ export type Mode = (typeof MODE)[keyof typeof MODE];
 export interface PendingUnit {
   readonly source: UnitSource;
   readonly unit: Unit;
+  /** DatabaseHistory.number when it was taken: on another history it is lost. */
+  readonly history: number;
   readonly mode: Mode;
   readonly events: readonly EventRow[];
   readonly waitingFor: string | null;
@@ -32,7 +34,7 @@ export interface PendingUnit {
 }
 
 /** @throws NotStorable */
-export function pendingUnit(source: UnitSource, unit: Unit): PendingUnit {
+export function pendingUnit(source: UnitSource, unit: Unit, history: number): PendingUnit {
   const { create, row } = unit;
   if (create !== null) {
     if (create.idempotency) checkText(create.idempotency.key);
@@ -50,6 +52,7 @@ export function pendingUnit(source: UnitSource, unit: Unit): PendingUnit {
   return {
     source,
     unit,
+    history,
     mode: modeOf(unit),
     events,
     waitingFor: row.waitingFor === null ? null : storableJson(row.waitingFor),

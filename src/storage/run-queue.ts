@@ -216,7 +216,10 @@ export class RunQueue {
 
   private async take(claim: (heldHere: readonly RunId[]) => Promise<readonly HeldRun[]>): Promise<number> {
     const sent = performance.now();
+    const { dropped } = this.held;
     const claimed = await claim(this.held.ids());
+    // Claimed on a history that is over; where the present one has these leases too, they expire.
+    if (dropped !== this.held.dropped) return 0;
     for (const run of claimed) this.hand(run, sent);
     return claimed.length;
   }
@@ -261,7 +264,9 @@ export class RunQueue {
         return waiter.reject(
           wasSent
             ? outcomeUnknown(unit.runId)
-            : new EngineError('unavailable', 'draining', 'The service is shutting down; the execution was not started.'),
+            : this.stopped
+              ? new EngineError('unavailable', 'draining', 'The service is shutting down; the execution was not started.')
+              : databaseAway(),
         );
     }
   }

@@ -4,6 +4,7 @@ import { type RowState, type RunSnapshot } from '../../src/engine/ports.js';
 import { type Json } from '../../src/engine/values.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
 import { CommitSignals } from '../../src/storage/commit-signals.js';
+import { DatabaseHistory } from '../../src/storage/database-history.js';
 import { createDataSource } from '../../src/storage/data-source.js';
 import { decodeEvent } from '../../src/storage/event-codec.js';
 import { HeldRuns } from '../../src/storage/held-runs.js';
@@ -40,6 +41,7 @@ export interface StorageNode {
   /** Not started. */
   readonly inboxSweep: InboxSweep;
   readonly lease: LeaseTerm;
+  readonly history: DatabaseHistory;
   close(): Promise<void>;
 }
 
@@ -50,16 +52,17 @@ export async function openStorage(
 ): Promise<StorageNode> {
   const log = options.log ?? SILENT_LOG;
   const lease = new LeaseTerm(options.leaseMs ?? 15_000);
-  const db = createDataSource(url, { poolSize: 4, lease, log });
+  const history = new DatabaseHistory(log);
+  const db = createDataSource(url, { poolSize: 4, lease, history, log });
   await db.initialize();
   const signals = new CommitSignals();
-  const writer = new BatchWriter({ url: options.writerUrl ?? url, connections: options.connections ?? 2, lease, log }, signals);
+  const writer = new BatchWriter({ url: options.writerUrl ?? url, connections: options.connections ?? 2, lease, history, log }, signals);
   const store = new PostgresRunStore(db, writer);
-  const notifications = new Notifications(url, log);
+  const notifications = new Notifications(url, history, log);
   await notifications.start();
   const held = new HeldRuns(signals, lease);
   const queue = new RunQueue(db, store, held, signals, notifications, lease, log);
-  const renewal = new LeaseRenewal(url, lease, held, signals, log);
+  const renewal = new LeaseRenewal(url, lease, held, signals, history, log);
   const inbox = new Inbox(db, signals, notifications, queue.wake);
   const inboxSweep = new InboxSweep(db, lease, queue.wake, log);
   return {
@@ -74,6 +77,7 @@ export async function openStorage(
     renewal,
     inboxSweep,
     lease,
+    history,
     close: async () => {
       await inboxSweep.stop();
       await queue.stop();
