@@ -5,6 +5,7 @@ import { type JsonObject } from '../engine/values.js';
 import { CODEC, decodeEvent } from './event-codec.js';
 import { type LeaseTerm } from './lease-term.js';
 import { readSnapshots } from './snapshots.js';
+import { isTransient, sqlStateOf } from './sql-state.js';
 
 /** From so many expired leases on a run is a suspect: a node runs one such at a time. */
 export const SUSPECT_ATTEMPTS = 2;
@@ -105,20 +106,44 @@ export async function claimExpired(
   return await claimRows(db, sweepStatement(lease), [limit, excluded, suspectToo]);
 }
 
+/** Rows were claimed, and something of them cannot be read; nothing of the claim was kept. */
+export class UnreadableClaim extends Error {
+  constructor(
+    readonly ids: readonly RunId[],
+    options: ErrorOptions,
+  ) {
+    super('what belongs to claimed executions cannot be read', options);
+  }
+}
+
+/** @throws UnreadableClaim where it is the rows and not the database that fails */
 async function claimRows(db: DataSource, statement: string, parameters: unknown[]): Promise<HeldRun[]> {
   return await db.transaction(async (tx) => {
     const [rows] = await tx.query<[ClaimedRow[], number]>(statement, parameters);
     if (rows.length === 0) return [];
-    const ids = rows.map((row) => row.id);
-    const snapshots = await readSnapshots(tx, rows);
-    const events = await readEvents(tx, ids, snapshots);
-    const payloads = await tx.query<{ execution_id: string; parameters: JsonObject; workload: JsonObject | null }[]>(
-      `SELECT execution_id, parameters, workload FROM execution_payload WHERE execution_id = ANY($1::bigint[]) AND part = 0`,
-      [ids],
-    );
-    const payloadOf = new Map(payloads.map((payload) => [payload.execution_id, payload]));
-    return rows.map((row) => heldRun(row, payloadOf.get(row.id), snapshots.get(row.id) ?? null, events.get(row.id) ?? []));
+    try {
+      return await readClaimed(tx, rows);
+    } catch (error) {
+      const state = sqlStateOf(error);
+      if (state !== null && isTransient(state)) throw error;
+      throw new UnreadableClaim(
+        rows.map((row) => row.id),
+        { cause: error },
+      );
+    }
   });
+}
+
+async function readClaimed(tx: EntityManager, rows: readonly ClaimedRow[]): Promise<HeldRun[]> {
+  const ids = rows.map((row) => row.id);
+  const snapshots = await readSnapshots(tx, rows);
+  const events = await readEvents(tx, ids, snapshots);
+  const payloads = await tx.query<{ execution_id: string; parameters: JsonObject; workload: JsonObject | null }[]>(
+    `SELECT execution_id, parameters, workload FROM execution_payload WHERE execution_id = ANY($1::bigint[]) AND part = 0`,
+    [ids],
+  );
+  const payloadOf = new Map(payloads.map((payload) => [payload.execution_id, payload]));
+  return rows.map((row) => heldRun(row, payloadOf.get(row.id), snapshots.get(row.id) ?? null, events.get(row.id) ?? []));
 }
 
 /** Gives claimed runs back, due again `afterMs` from now. */

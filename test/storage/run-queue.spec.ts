@@ -114,6 +114,23 @@ describe(RunQueue.name, () => {
     expect(await readStoredRun(node.db, run.id)).toMatchObject({ row: COMPLETED, result: 2, lastSeq: 2, wakeAt: null });
   });
 
+  it('claims what is due although one row of it cannot be read', async () => {
+    const runs = Array.from({ length: 5 }, nextRun);
+    for (const run of runs) await node.queue.offer(run, STARTED).durable;
+    await node.db.query(`UPDATE execution SET created_at = 'infinity' WHERE id = $1`, [runs[2]?.id]);
+    const collector = new Collector(node);
+    const all = Promise.withResolvers<void>();
+    const take = collector.take.bind(collector);
+    collector.take = (held) => {
+      if (collector.taken.length === 3) all.resolve();
+      return take(held);
+    };
+    node.queue.consume(collector);
+    await all.promise;
+    expect(collector.taken.map(({ run }) => run.id).sort()).toEqual([0, 1, 3, 4].map((at) => runs[at]?.id));
+    expect(await readStoredRun(node.db, runs[2]!.id)).toMatchObject({ token: null, wakeAt: expect.any(Number) as number });
+  });
+
   it('gives each due run to one node only, and none that is held here or not yet due', async () => {
     const runs = Array.from({ length: 300 }, nextRun);
     await Promise.all(runs.map((run) => node.queue.offer(run, STARTED).durable));
