@@ -80,7 +80,9 @@ class Stage {
     const stored = this.store.read('1');
     const createdAt = this.clock.now();
     const history = stored && {
-      events: stored.events,
+      snapshot: stored.snapshot,
+      events: stored.events.slice(stored.snapshot?.seq ?? 0),
+      lastSeq: stored.lastSeq,
       row: stored.row,
       inboxConsumed: stored.inboxConsumed,
       inboxSeq: stored.inboxSeq,

@@ -11,7 +11,6 @@ import {
   type UnitOutcome,
   type UnitSource,
 } from './ports.js';
-import { foldEvents } from './run/apply.js';
 import { decide, resume } from './run/decide.js';
 import { stimulusOf } from './run/messages.js';
 import { type Decision, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';
@@ -21,6 +20,7 @@ import { refusedEnd } from './run/refused-unit.js';
 import { type RunFacts } from './run/run-scope.js';
 import { newRunState, type RunState } from './run/run-state.js';
 import { onlyWaits, ownDueAt, waitOf, waitsForStart, wakeAt } from './run/schedule.js';
+import { encodeState, foldHistory, SNAPSHOT_EVERY } from './run/snapshot.js';
 import { mergeWorkload } from './run/workload.js';
 import { Performer } from './performer.js';
 
@@ -86,6 +86,8 @@ export class Orchestrator implements UnitSource {
   /** There were messages when it was claimed that no holder has read. */
   private readonly hasUnread: boolean;
   private progress: number;
+  /** seq of the last snapshot that was stored or tried. */
+  private snapshotSeq: number;
   private readonly barriers: { readonly seq: number; readonly perform: Perform }[] = [];
   private readonly parked: ParkedSteps;
   /** Start and time-out of the run itself, while it is in memory. */
@@ -101,7 +103,7 @@ export class Orchestrator implements UnitSource {
     // Folded below, and not kept: a long history would be held twice.
     this.held = { ...held, history: null };
     const workload = run.workload ?? mergeWorkload(playbook.playbook.workload, run.parameters, run.merge);
-    this.state = history ? foldEvents(playbook, workload, history.events) : newRunState(playbook, workload);
+    this.state = history ? foldHistory(playbook, workload, history) : newRunState(playbook, workload);
     this.facts = {
       executionId: run.id,
       parameters: run.parameters,
@@ -116,6 +118,7 @@ export class Orchestrator implements UnitSource {
     this.hasUnread = (history?.inboxSeq ?? 0) > this.seenInbox;
     this.progress = history?.row.progress ?? 0;
     this.alarm = new Alarm(options.clock, () => this.feed({ kind: 'continue' }));
+    this.snapshotSeq = history?.snapshot?.seq ?? 0;
     this.parked = new ParkedSteps(options.clock, ({ step, wave }) => this.feed({ kind: 'due', step, wave }));
     this.performer = new Performer(playbook, this.held, options.clock, (stimulus) => this.feed(stimulus));
   }
@@ -195,12 +198,20 @@ export class Orchestrator implements UnitSource {
       release: ends ? null : this.release,
       seenInbox: this.seenInbox,
       recordsProgress: events.some((event) => PROGRESS.has(event.type)),
+      snapshot: ends ? null : this.snapshotAt(this.committedSeq + written.length),
     };
     this.inFlight = { events, characters: this.pendingCharacters, unit };
     this.pendingCharacters = 0;
     // From here on the row keeps the time: a timer that fired now would decide what the release leaves behind.
     if (unit.release) this.parked.pause();
     return unit;
+  }
+
+  /** The state, where it is due and just what the history is with this unit; one that is too long is tried again much later. */
+  private snapshotAt(seq: number): string | null {
+    if (!this.created || seq - this.snapshotSeq < SNAPSHOT_EVERY || seq !== this.state.seq || this.refusals > 0) return null;
+    this.snapshotSeq = seq;
+    return encodeState(this.state);
   }
 
   unitSettled(outcome: UnitOutcome): void {

@@ -97,6 +97,8 @@ export interface Unit {
   readonly seenInbox: number;
   /** True where an effect or step completed or failed or a wait began: resets `attempts` (D16). */
   readonly recordsProgress: boolean;
+  /** JSON text of the state after the last of `events`; stored as the run's one snapshot, in place of an older one (D25). */
+  readonly snapshot: string | null;
 }
 
 /**
@@ -132,12 +134,23 @@ export interface HeldRun {
   /** null for a run born here and not yet stored. */
   readonly history: RunHistory | null;
 }
+/** A folded state: what all events up to `seq` lead to (D25). */
+export interface RunSnapshot {
+  readonly seq: number;
+  /** As `encodeState` wrote it, in the form of this engine. */
+  readonly state: Json;
+}
+
 export interface RunHistory {
-  /** In order, seq 1..n. */
+  /** null where there is none that this engine can read. */
+  readonly snapshot: RunSnapshot | null;
+  /** In order, those after the snapshot, or from the first on. */
   readonly events: readonly RunEvent[];
+  /** seq of the newest event. */
+  readonly lastSeq: number;
   readonly row: RowState;
   readonly inboxConsumed: number;
-  /** Newest message there is; above inboxConsumed some are unread. */
+  /** Highest inbox_seq when it was claimed; above inboxConsumed where there is something to read before anything is decided. */
   readonly inboxSeq: number;
   /** Database time of creation, epoch ms. */
   readonly createdAt: number;

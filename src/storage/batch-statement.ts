@@ -3,6 +3,7 @@ import { jsonList, plainArray, textArray } from './array-parameters.js';
 import { CODEC } from './event-codec.js';
 import { type LeaseTerm } from './lease-term.js';
 import { MODE, nextSeqOf, type PendingUnit } from './pending-unit.js';
+import { snapshotParameters, snapshotParts } from './snapshots.js';
 
 /** How long a key is remembered at least (C2). */
 const KEY_RETENTION = `interval '24 hours'`;
@@ -16,13 +17,15 @@ const KEY_RETENTION = `interval '24 hours'`;
  * - A create with an idempotency key is stored only where its key is new or expired, in one with the key (D31); `denied` names the others.
  *   No key may be in a batch twice.
  * - Every committed unit of a held run renews its lease (D11).
+ * - Messages go with the unit that consumed them; where none was, the look-up has no id and costs nothing (R10). The array makes it one by key
+ *   whatever the planner thinks of the table's size.
  * - One time for the whole batch, but never before the last event of a run (D18): where the clock went back, `late` has the runs whose own
  *   time is ahead of it. As a rule it is empty, which makes asking it cheap.
  */
 export const batchStatement = (lease: LeaseTerm): string => `
 WITH clock AS MATERIALIZED (SELECT clock_timestamp()::timestamptz(3) AS now),
 fenced AS MATERIALIZED (
-  SELECT u.*, greatest((SELECT now FROM clock), e.updated_at) AS at
+  SELECT u.*, e.inbox_consumed AS consumed, greatest((SELECT now FROM clock), e.updated_at) AS at
   FROM unnest($1::bigint[], $2::uuid[], $3::int[], $4::int[], $5::text[], $6::smallint[], $7::text[],
     string_to_array($8::text, chr(31), ''), string_to_array($9::text, chr(31), ''), $10::smallint[], $11::int[], $12::boolean[], $13::float8[], $14::int[])
     AS u(id, token, expected, next_seq, status, progress, step, waiting_for, error, mode, seen, recorded, wake_ms, ord)
@@ -40,6 +43,9 @@ updated AS (
     wake_at = CASE u.mode WHEN ${MODE.held} THEN e.wake_at WHEN ${MODE.released} THEN to_timestamp(u.wake_ms / 1000) END,
     inbox_consumed = u.seen, attempts = CASE WHEN u.recorded OR u.mode <> ${MODE.held} THEN 0 ELSE e.attempts END, codec = ${CODEC}
   FROM fenced u WHERE e.id = u.id),
+consumed AS (
+  DELETE FROM execution_inbox i WHERE i.execution_id = ANY (ARRAY(SELECT id FROM fenced WHERE seen > consumed))
+    AND i.inbox_seq <= (SELECT f.seen FROM fenced f WHERE f.id = i.execution_id)),
 keys AS (
   INSERT INTO idempotency_key AS k (tenant_id, key, fingerprint, execution_id, expires_at)
   SELECT x.tenant, x.key, x.fingerprint, x.id, clock_timestamp() + ${KEY_RETENTION}
@@ -76,7 +82,7 @@ events AS (
   SELECT x.id, x.seq, x.tenant, x.type, x.step, coalesce((SELECT l.at FROM late l WHERE l.ord = x.ord), (SELECT now FROM clock)), x.body::json
   FROM unnest($47::bigint[], $48::int[], $49::text[], $50::text[], $51::text[], string_to_array($52::text, chr(31), ''), $53::int[])
     AS x(id, seq, tenant, type, step, body, ord)
-  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced))
+  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),${snapshotParts(58)}
 SELECT (SELECT array_agg(ord) FROM fenced) AS passed, (SELECT array_agg(id) FROM denied) AS denied,
   (extract(epoch FROM (SELECT now FROM clock)) * 1000)::float8 AS at,
   (SELECT json_object_agg(ord, extract(epoch FROM at) * 1000) FROM late) AS late_at`;
@@ -121,6 +127,7 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
     plainArray(payloads.map((p) => p.ordinal)),
     ...events.parameters(),
     ...keyParameters(creates),
+    ...snapshotParameters(appends, ordinals),
   ];
 }
 

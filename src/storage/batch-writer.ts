@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type RunId, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
 import { batchParameters } from './batch-statement.js';
 import { type CommitSignals } from './commit-signals.js';
+import { type DatabaseHistory } from './database-history.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
 import { resolveFates } from './outcome-unknown.js';
@@ -25,6 +26,7 @@ export interface BatchWriterSettings {
   /** Batches that may be in flight at once, each on its own connection. */
   readonly connections: number;
   readonly lease: LeaseTerm;
+  readonly history: DatabaseHistory;
   readonly log: Log;
 }
 
@@ -55,10 +57,11 @@ export class BatchWriter {
     private readonly signals: CommitSignals,
   ) {
     this.lanes = Array.from({ length: settings.connections }, () => ({
-      connection: new WriterConnection(settings.url, settings.lease, settings.log),
+      connection: new WriterConnection(settings.url, settings.lease, settings.history, settings.log),
       busySince: null,
       failures: 0,
     }));
+    settings.history.onChange(() => this.loseWaiting());
   }
 
   /** See RunStore.announce. */
@@ -161,7 +164,7 @@ export class BatchWriter {
     }
     if (unit === null) return null;
     try {
-      return pendingUnit(source, unit);
+      return pendingUnit(source, unit, this.settings.history.number);
     } catch (error) {
       // Whatever cannot even be turned into text can never be stored; only storability's own words may be shown.
       const reason = error instanceof NotStorable ? error.message : 'not representable as JSON';
@@ -187,7 +190,8 @@ export class BatchWriter {
         parts.push(part);
         continue;
       }
-      parts.push(...(await this.attempt(lane, part)));
+      const units = this.withoutFormer(part);
+      if (units.length > 0) parts.push(...(await this.attempt(lane, units)));
     }
   }
 
@@ -255,6 +259,8 @@ export class BatchWriter {
       if (this.abandoned) return [units];
       try {
         await lane.connection.open();
+        units = this.withoutFormer(units);
+        if (units.length === 0) return [];
         const again: PendingUnit[] = [];
         for (const [pending, fate] of await resolveFates(lane.connection, units)) {
           if (fate.kind === 'not_stored') again.push(pending);
@@ -293,6 +299,7 @@ export class BatchWriter {
     if (this.abandoned) return [units];
     try {
       await lane.connection.open();
+      units = this.withoutFormer(units);
       const locked = await lockedOf(lane.connection, units);
       this.stuck.add(locked);
       return [units.filter((pending) => !locked.has(pending))];
@@ -301,6 +308,27 @@ export class BatchWriter {
       await this.backOff(lane, error, 'whose rows are locked cannot be found out');
       return [units];
     }
+  }
+
+  /** The units without those of a former history, which are lost: nothing of them may reach this one (D19). */
+  private withoutFormer(units: PendingUnit[]): PendingUnit[] {
+    const { number } = this.settings.history;
+    return units.filter((pending) => {
+      if (pending.history !== number) this.settle(pending, { kind: 'lost' });
+      return pending.history === number;
+    });
+  }
+
+  /** Another history began: what was decided on the former one, and not yet taken, is lost as well. */
+  private loseWaiting(): void {
+    for (const source of [...this.waiting]) {
+      // One whose unit is under way has to wait for its outcome.
+      if (this.inFlight.has(source.runId)) continue;
+      this.waiting.delete(source);
+      const pending = this.takeUnit(source);
+      if (pending !== null) this.settle(pending, { kind: 'lost' });
+    }
+    this.schedule();
   }
 
   /** A bug of this file: the runs must hear something all the same. */

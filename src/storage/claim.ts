@@ -1,8 +1,11 @@
 import { type DataSource, type EntityManager } from 'typeorm';
-import { type HeldRun, type NewRun, type RowState, type RunId } from '../engine/ports.js';
+import { type HeldRun, type NewRun, type RowState, type RunId, type RunSnapshot } from '../engine/ports.js';
+import { type RunEvent } from '../engine/run/events.js';
 import { type JsonObject } from '../engine/values.js';
 import { CODEC, decodeEvent } from './event-codec.js';
 import { type LeaseTerm } from './lease-term.js';
+import { readSnapshots } from './snapshots.js';
+import { isTransient, sqlStateOf } from './sql-state.js';
 
 /** From so many expired leases on a run is a suspect: a node runs one such at a time. */
 export const SUSPECT_ATTEMPTS = 2;
@@ -77,6 +80,8 @@ interface ClaimedRow {
   readonly created_at: Date;
   readonly lease_token: string;
   readonly claim_no: number;
+  readonly last_seq: number;
+  readonly inbox_seq: number;
   readonly inbox_consumed: number;
   readonly inbox_seq: number;
   readonly attempts: number;
@@ -102,19 +107,44 @@ export async function claimExpired(
   return await claimRows(db, sweepStatement(lease), [limit, excluded, suspectToo]);
 }
 
+/** Rows were claimed, and something of them cannot be read; nothing of the claim was kept. */
+export class UnreadableClaim extends Error {
+  constructor(
+    readonly ids: readonly RunId[],
+    options: ErrorOptions,
+  ) {
+    super('what belongs to claimed executions cannot be read', options);
+  }
+}
+
+/** @throws UnreadableClaim where it is the rows and not the database that fails */
 async function claimRows(db: DataSource, statement: string, parameters: unknown[]): Promise<HeldRun[]> {
   return await db.transaction(async (tx) => {
     const [rows] = await tx.query<[ClaimedRow[], number]>(statement, parameters);
     if (rows.length === 0) return [];
-    const ids = rows.map((row) => row.id);
-    const events = await readEvents(tx, ids);
-    const payloads = await tx.query<{ execution_id: string; parameters: JsonObject; workload: JsonObject | null }[]>(
-      `SELECT execution_id, parameters, workload FROM execution_payload WHERE execution_id = ANY($1::bigint[]) AND part = 0`,
-      [ids],
-    );
-    const payloadOf = new Map(payloads.map((payload) => [payload.execution_id, payload]));
-    return rows.map((row) => heldRun(row, payloadOf.get(row.id), events.get(row.id) ?? []));
+    try {
+      return await readClaimed(tx, rows);
+    } catch (error) {
+      const state = sqlStateOf(error);
+      if (state !== null && isTransient(state)) throw error;
+      throw new UnreadableClaim(
+        rows.map((row) => row.id),
+        { cause: error },
+      );
+    }
   });
+}
+
+async function readClaimed(tx: EntityManager, rows: readonly ClaimedRow[]): Promise<HeldRun[]> {
+  const ids = rows.map((row) => row.id);
+  const snapshots = await readSnapshots(tx, rows);
+  const events = await readEvents(tx, ids, snapshots);
+  const payloads = await tx.query<{ execution_id: string; parameters: JsonObject; workload: JsonObject | null }[]>(
+    `SELECT execution_id, parameters, workload FROM execution_payload WHERE execution_id = ANY($1::bigint[]) AND part = 0`,
+    [ids],
+  );
+  const payloadOf = new Map(payloads.map((payload) => [payload.execution_id, payload]));
+  return rows.map((row) => heldRun(row, payloadOf.get(row.id), snapshots.get(row.id) ?? null, events.get(row.id) ?? []));
 }
 
 /** Gives claimed runs back, due again `afterMs` from now. */
@@ -122,17 +152,44 @@ export async function giveBack(db: DataSource, runs: readonly HeldRun[], afterMs
   await db.query(GIVE_BACK, [runs.map(({ run }) => run.id), runs.map(({ token }) => token), afterMs]);
 }
 
-async function readEvents(tx: EntityManager, ids: readonly RunId[]): Promise<Map<RunId, ReturnType<typeof decodeEvent>[]>> {
-  const rows = await tx.query<{ execution_id: string; event_type: string; step: string | null; body: object }[]>(
-    `SELECT execution_id, event_type, step, body FROM execution_event WHERE execution_id = ANY($1::bigint[]) ORDER BY execution_id, seq`,
-    [ids],
-  );
-  const events = new Map<RunId, ReturnType<typeof decodeEvent>[]>();
-  for (const row of rows) {
-    const event = decodeEvent(row.event_type, row.step, row.body);
-    const list = events.get(row.execution_id);
-    if (list === undefined) events.set(row.execution_id, [event]);
-    else list.push(event);
+interface StoredEvent {
+  readonly execution_id: string;
+  readonly event_type: string;
+  readonly step: string | null;
+  readonly body: object;
+}
+
+/** Of runs with a snapshot, which are few and long, only the events after it. */
+async function readEvents(
+  tx: EntityManager,
+  ids: readonly RunId[],
+  snapshots: ReadonlyMap<RunId, RunSnapshot>,
+): Promise<Map<RunId, RunEvent[]>> {
+  const events = new Map<RunId, RunEvent[]>();
+  const add = (rows: readonly StoredEvent[]): void => {
+    for (const row of rows) {
+      const event = decodeEvent(row.event_type, row.step, row.body);
+      const list = events.get(row.execution_id);
+      if (list === undefined) events.set(row.execution_id, [event]);
+      else list.push(event);
+    }
+  };
+  const whole = ids.filter((id) => !snapshots.has(id));
+  if (whole.length > 0) {
+    add(
+      await tx.query<StoredEvent[]>(
+        `SELECT execution_id, event_type, step, body FROM execution_event WHERE execution_id = ANY($1::bigint[]) ORDER BY execution_id, seq`,
+        [whole],
+      ),
+    );
+  }
+  for (const [id, { seq }] of snapshots) {
+    add(
+      await tx.query<StoredEvent[]>(
+        `SELECT execution_id, event_type, step, body FROM execution_event WHERE execution_id = $1 AND seq > $2 ORDER BY seq`,
+        [id, seq],
+      ),
+    );
   }
   return events;
 }
@@ -140,7 +197,8 @@ async function readEvents(tx: EntityManager, ids: readonly RunId[]): Promise<Map
 function heldRun(
   row: ClaimedRow,
   payload: { parameters: JsonObject; workload: JsonObject | null } | undefined,
-  events: readonly ReturnType<typeof decodeEvent>[],
+  snapshot: RunSnapshot | null,
+  events: readonly RunEvent[],
 ): HeldRun {
   return {
     run: {
@@ -172,7 +230,9 @@ function heldRun(
     token: row.lease_token,
     claimNo: row.claim_no,
     history: {
+      snapshot,
       events,
+      lastSeq: row.last_seq,
       row: { status: row.status, progress: row.progress, currentStep: row.current_step, waitingFor: row.waiting_for, error: row.error },
       inboxConsumed: row.inbox_consumed,
       inboxSeq: row.inbox_seq,

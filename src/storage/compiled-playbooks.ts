@@ -15,8 +15,8 @@ const CAPACITY = 16 * 1024 * 1024;
 /** Entries never change, so what was compiled once is right for ever; the catalog's door and the worker share it. */
 @Injectable()
 export class CompiledPlaybooks {
-  private readonly ready = new LruMap<string, CompiledPlaybook>(CAPACITY);
-  private readonly loading = new Map<string, Promise<CompiledPlaybook>>();
+  private ready = new LruMap<string, CompiledPlaybook>(CAPACITY);
+  private loading = new Map<string, Promise<CompiledPlaybook>>();
 
   constructor(
     private readonly playbooks: PlaybookRepository,
@@ -36,9 +36,16 @@ export class CompiledPlaybooks {
     const key = keyOf(tenantId, id);
     const known = this.ready.get(key) ?? this.loading.get(key);
     if (known) return known;
-    const loading = this.load(tenantId, id).finally(() => this.loading.delete(key));
-    this.loading.set(key, loading);
+    const { loading: all, ready } = this;
+    const loading = this.load(tenantId, id, ready).finally(() => all.delete(key));
+    all.set(key, loading);
     return loading;
+  }
+
+  /** The database is another one: the same ids may mean other entries there. */
+  forgetAll(): void {
+    this.ready = new LruMap(CAPACITY);
+    this.loading = new Map();
   }
 
   /** Takes over what a registration has compiled already. @param size characters of the document */
@@ -46,11 +53,11 @@ export class CompiledPlaybooks {
     this.ready.set(keyOf(tenantId, id), compiled, size);
   }
 
-  private async load(tenantId: string, id: string): Promise<CompiledPlaybook> {
+  private async load(tenantId: string, id: string, ready: LruMap<string, CompiledPlaybook>): Promise<CompiledPlaybook> {
     const stored = await this.playbooks.normalisedById(tenantId, id);
     if (!stored) throw new EngineError('not_found', 'unknown_playbook', `There is no catalog entry ${id}.`);
     const compiled = await inSlices(compileInParts(stored.playbook, this.kinds));
-    this.keep(tenantId, id, compiled, stored.size);
+    ready.set(keyOf(tenantId, id), compiled, stored.size);
     return compiled;
   }
 }

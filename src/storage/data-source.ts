@@ -1,6 +1,8 @@
+import { type Client } from 'pg';
 import { DataSource } from 'typeorm';
 import { CreateSchema1795000000000 } from '../../migrations/1795000000000-create-schema.js';
 import { ACQUIRE_TIMEOUT_MS, connectionOptions } from './connection-options.js';
+import { type DatabaseHistory } from './database-history.js';
 import { ENTITIES } from './entities/entities.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
@@ -14,6 +16,8 @@ export interface DataSourceSettings {
   readonly lease?: LeaseTerm;
   /** Told of idle connections that died; the pool replaces them. */
   readonly log?: Log;
+  /** Asked of each new connection; on a change the older ones are cut. */
+  readonly history?: DatabaseHistory;
 }
 
 /**
@@ -32,8 +36,29 @@ export function createDataSource(url: string, settings: DataSourceSettings): Dat
     installExtensions: false,
     poolSize: settings.poolSize,
     // The pool's own time-out covers connecting and waiting for a free connection.
-    extra: { ...connectionOptions(url, 'app', settings.lease), connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS },
+    extra: {
+      ...connectionOptions(url, 'app', settings.lease),
+      connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS,
+      ...(settings.history && historyCheck(settings.history)),
+    },
     // Without a listener one terminated idle connection would end the process (R6).
     poolErrorHandler: (error: unknown) => settings.log?.warn({ err: error }, 'an idle database connection was lost'),
   });
+}
+
+/** The pool's own hook for new connections. Whoever asked for one may use it all the same: what it is about to ask, it asks the new history. */
+function historyCheck(history: DatabaseHistory): { readonly onConnect: (client: Client) => Promise<void> } {
+  const open = new Set<Client>();
+  history.onChange(() => {
+    // The former server may still be there and would go on answering from what is over.
+    for (const client of open) client.connection.stream.destroy();
+    open.clear();
+  });
+  return {
+    onConnect: async (client) => {
+      await history.isSame(client);
+      open.add(client);
+      client.once('end', () => open.delete(client));
+    },
+  };
 }

@@ -16,6 +16,8 @@ export interface Hold {
 /** The runs this node holds: from claim or birth until their lease is given back, ended or lost. */
 export class HeldRuns {
   private readonly byId = new Map<RunId, Hold>();
+  private readonly dropListeners = new Set<(runId: RunId) => void>();
+  private drops = 0;
 
   constructor(
     signals: CommitSignals,
@@ -54,8 +56,30 @@ export class HeldRuns {
     if (this.byId.get(runId)?.token === token) this.byId.delete(runId);
   }
 
+  /** Hears of every run that was dropped with all others: whoever drives it must stop at once and write nothing. */
+  onDropped(listener: (runId: RunId) => void): void {
+    this.dropListeners.add(listener);
+  }
+
+  /** Lets go of everything: none of these leases means anything any more (D19). */
+  dropAll(): void {
+    this.drops += 1;
+    const ids = this.ids();
+    this.byId.clear();
+    for (const id of ids) for (const tell of this.dropListeners) tell(id);
+  }
+
+  /** How often everything was dropped: a claim that began before is void. */
+  get dropped(): number {
+    return this.drops;
+  }
+
   has(runId: RunId): boolean {
     return this.byId.has(runId);
+  }
+
+  holds(runId: RunId, token: string): boolean {
+    return this.byId.get(runId)?.token === token;
   }
 
   ids(): RunId[] {

@@ -1,6 +1,7 @@
 import { type QueryResultRow } from 'pg';
 import { plainArray } from './array-parameters.js';
 import { type CommitSignals } from './commit-signals.js';
+import { type DatabaseHistory } from './database-history.js';
 import { type HeldRuns, type Hold } from './held-runs.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
@@ -31,9 +32,10 @@ export class LeaseRenewal {
     private readonly lease: LeaseTerm,
     private readonly held: HeldRuns,
     private readonly signals: CommitSignals,
+    history: DatabaseHistory,
     private readonly log: Log,
   ) {
-    this.connection = new OwnConnection({ url, role: 'leases', lease, log, answerWithinMs: lease.renewEveryMs });
+    this.connection = new OwnConnection({ url, role: 'leases', lease, history, log, answerWithinMs: lease.renewEveryMs });
     this.statement = renewStatement(lease);
   }
 

@@ -25,6 +25,8 @@ export class NodeNumberLease {
   private timer: NodeJS.Timeout | null = null;
   private renewing: Promise<void> | null = null;
   private stopped = false;
+  /** Counts `forget`: what was asked for before belongs to another database. */
+  private forgotten = 0;
 
   constructor(
     private readonly db: DataSource,
@@ -35,8 +37,16 @@ export class NodeNumberLease {
 
   /** Takes a number and keeps it until `stop`. Rejects where the database cannot be asked or all numbers are taken. */
   async start(): Promise<void> {
-    this.leased = await this.acquire();
+    await this.take();
     this.renewAfter(RENEW_EVERY_MS);
+  }
+
+  /** The database is another one: there the number may be anybody's. Another is taken as soon as it answers; until then no id is minted. */
+  forget(): void {
+    this.forgotten += 1;
+    if (this.leased === null && this.renewing === null) return;
+    this.leased = null;
+    this.renewAfter(0);
   }
 
   /** The number, or null once the lease could have gone elsewhere. */
@@ -45,10 +55,7 @@ export class NodeNumberLease {
   /** Extends the lease, or takes another number where this one was lost. */
   async renew(): Promise<void> {
     const mine = this.leased;
-    if (mine === null) {
-      this.leased = await this.acquire();
-      return;
-    }
+    if (mine === null) return await this.take();
     const sent = this.monotonic();
     const limit = this.limitFrom(mine.highWater);
     const [rows] = await this.db.query<[unknown[], number]>(
@@ -56,13 +63,21 @@ export class NodeNumberLease {
        WHERE number = $1 AND lease_token = $2 AND lease_until > clock_timestamp() RETURNING number`,
       [mine.number, mine.token, LEASE_MS, limit],
     );
+    if (this.leased !== mine) return await this.take();
     if (rows.length === 1) {
       this.leased = { ...mine, limit, deadline: sent + LEASE_MS };
     } else {
       this.log.warn({ nodeNumber: mine.number }, 'the node number was lost; taking another');
       this.leased = null;
-      this.leased = await this.acquire();
+      await this.take();
     }
+  }
+
+  private async take(): Promise<void> {
+    const { forgotten } = this;
+    const taken = await this.acquire();
+    if (forgotten !== this.forgotten) throw new Error('the node number was taken in a database that was left meanwhile');
+    this.leased = taken;
   }
 
   /** Gives the number back. */
@@ -81,14 +96,18 @@ export class NodeNumberLease {
 
   private renewAfter(delayMs: number): void {
     if (this.stopped) return;
+    if (this.timer !== null) clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      this.renewing = this.renew().then(
-        () => this.renewAfter(RENEW_EVERY_MS),
-        (error: unknown) => {
-          this.log.warn({ err: error }, 'the node number could not be renewed');
-          this.renewAfter(RETRY_AFTER_MS);
-        },
-      );
+      // One after the other: a forgotten one may still be under way.
+      this.renewing = Promise.resolve(this.renewing)
+        .then(() => this.renew())
+        .then(
+          () => this.renewAfter(this.leased === null ? RETRY_AFTER_MS : RENEW_EVERY_MS),
+          (error: unknown) => {
+            this.log.warn({ err: error }, 'the node number could not be renewed');
+            this.renewAfter(RETRY_AFTER_MS);
+          },
+        );
     }, delayMs);
     this.timer.unref();
   }

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { connectionOptions } from './connection-options.js';
+import { type DatabaseHistory } from './database-history.js';
 import { type Log } from './log.js';
 
 /** Payload: id of an execution whose inbox has a new message. */
@@ -34,8 +35,13 @@ export class Notifications {
   /** @param url a direct connection: behind a transaction pooler LISTEN hears nothing */
   constructor(
     private readonly url: string,
+    private readonly history: DatabaseHistory,
     private readonly log: Log,
-  ) {}
+  ) {
+    history.onChange(() => {
+      if (this.client !== null) this.lose();
+    });
+  }
 
   /** Connects, and keeps connecting in the background; resolves after the first attempt, whether it succeeded or not. */
   async start(): Promise<void> {
@@ -128,6 +134,8 @@ export class Notifications {
     });
     try {
       await client.connect();
+      // Also an idle node hears of a change this way: this connection is made anew wherever it was lost.
+      await this.history.isSame(client);
       for (const channel of this.handlers.keys()) await this.ask(client, `LISTEN ${pg.escapeIdentifier(channel)}`);
       this.client = client;
       for (const listener of this.reconnectListeners) this.guard(listener);

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { connectionOptions } from './connection-options.js';
+import { type DatabaseHistory, OtherHistory } from './database-history.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
 
@@ -12,6 +13,8 @@ export interface OwnConnectionOptions {
   readonly log: Log;
   /** Statements of the session, once it is open. */
   readonly session?: string;
+  /** Asked of each new session; one that reaches another history is not used. */
+  readonly history: DatabaseHistory;
   /** Longest wait for an answer: it fires where the server does not answer at all. */
   readonly answerWithinMs: number;
 }
@@ -33,12 +36,14 @@ export class OwnConnection {
   private client: pg.Client | null = null;
   private warning: CommitWarning | null = null;
 
-  constructor(private readonly options: OwnConnectionOptions) {}
+  constructor(private readonly options: OwnConnectionOptions) {
+    options.history.onChange(() => this.drop());
+  }
 
-  /** Resolves once the connection can be used. Nothing was sent where it rejects. */
+  /** Resolves once the connection can be used. Nothing was sent where it rejects. @throws OtherHistory once after a change, among errors of any kind */
   async open(): Promise<void> {
     if (this.client !== null) return;
-    const { url, role, lease, log, session, answerWithinMs } = this.options;
+    const { url, role, lease, log, session, history, answerWithinMs } = this.options;
     const client = new pg.Client({ ...connectionOptions(url, role, lease), query_timeout: answerWithinMs });
     // An error outside of a query; a query under way rejects by itself.
     client.on('error', (error) => {
@@ -54,6 +59,7 @@ export class OwnConnection {
     try {
       await client.connect();
       if (session !== undefined) await client.query(session);
+      if (!(await history.isSame(client))) throw new OtherHistory();
     } catch (error) {
       destroy(client);
       throw error;

@@ -10,6 +10,8 @@ export type Mode = (typeof MODE)[keyof typeof MODE];
 export interface PendingUnit {
   readonly source: UnitSource;
   readonly unit: Unit;
+  /** DatabaseHistory.number when it was taken: on another history it is lost. */
+  readonly history: number;
   readonly mode: Mode;
   readonly events: readonly EventRow[];
   readonly waitingFor: string | null;
@@ -19,6 +21,7 @@ export interface PendingUnit {
   readonly parameters: string | null;
   readonly workload: string | null;
   readonly metadata: string | null;
+  readonly snapshot: string | null;
   /** Characters of all texts together, for the bound of a batch. */
   readonly size: number;
   /** The connection broke while this unit was under way once: finding it already stored is no conflict (D9). */
@@ -31,7 +34,7 @@ export interface PendingUnit {
 }
 
 /** @throws NotStorable */
-export function pendingUnit(source: UnitSource, unit: Unit): PendingUnit {
+export function pendingUnit(source: UnitSource, unit: Unit, history: number): PendingUnit {
   const { create, row } = unit;
   if (create !== null) {
     if (create.idempotency) checkText(create.idempotency.key);
@@ -44,11 +47,12 @@ export function pendingUnit(source: UnitSource, unit: Unit): PendingUnit {
   const result = unit.end === null ? null : storableJson(unit.end.result);
   const parameters = create === null ? null : storableJson(create.parameters);
   const workload = create === null || create.workload === null ? null : storableJson(create.workload);
-  let size = (result?.length ?? 0) + (parameters?.length ?? 0) + (workload?.length ?? 0);
+  let size = (result?.length ?? 0) + (parameters?.length ?? 0) + (workload?.length ?? 0) + (unit.snapshot?.length ?? 0);
   for (const event of events) size += event.body.length;
   return {
     source,
     unit,
+    history,
     mode: modeOf(unit),
     events,
     waitingFor: row.waitingFor === null ? null : storableJson(row.waitingFor),
@@ -57,6 +61,7 @@ export function pendingUnit(source: UnitSource, unit: Unit): PendingUnit {
     parameters,
     workload,
     metadata: create === null || Object.keys(create.metadata).length === 0 ? null : storableJson(create.metadata),
+    snapshot: unit.snapshot,
     size,
     unsure: false,
     sentAt: null,

@@ -4,7 +4,7 @@ import { type DataSource } from 'typeorm';
 import { EngineError } from '../engine/engine-error.js';
 import { type HeldRun, type NewRun, type RunId, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
-import { claimDue, claimExpired, giveBack } from './claim.js';
+import { claimDue, claimExpired, giveBack, UnreadableClaim } from './claim.js';
 import { type CommitSignals } from './commit-signals.js';
 import { type HeldRuns } from './held-runs.js';
 import { type LeaseTerm } from './lease-term.js';
@@ -63,6 +63,8 @@ export class RunQueue {
   private stops: (() => void)[] = [];
   private stopped = false;
   private readonly givingBack = new Set<Promise<void>>();
+  /** Runs whose rows cannot be read, and until when (monotonic) they are not tried again: they must not hold up the others (R4). */
+  private readonly unreadable = new Map<RunId, number>();
 
   constructor(
     private readonly db: DataSource,
@@ -186,7 +188,7 @@ export class RunQueue {
       for (let claimed = MAX_CLAIM, limit = 0; claimed >= limit;) {
         limit = this.room();
         if (limit <= 0) return;
-        claimed = await this.take((ids) => claimDue(this.db, this.lease, limit, ids));
+        claimed = await this.take(limit, (most, ids) => claimDue(this.db, this.lease, most, ids));
       }
       if (this.databaseWasAway) {
         // Leases that expired meanwhile say nothing about their holders: these get a lease's time to be back (D16).
@@ -206,7 +208,7 @@ export class RunQueue {
     const consumer = this.consumer;
     if (limit <= 0 || consumer === null || performance.now() < this.nextSweepAt) return;
     this.nextSweepAt = performance.now() + POLL_MS;
-    const swept = await this.take((ids) => claimExpired(this.db, this.lease, limit, ids, !consumer.holdsSuspect()));
+    const swept = await this.take(limit, (most, ids) => claimExpired(this.db, this.lease, most, ids, !consumer.holdsSuspect()));
     if (swept > 0) this.log.info({ executions: swept }, 'took over executions whose leases had expired');
   }
 
@@ -214,11 +216,42 @@ export class RunQueue {
     return this.store.condition() === 'fine' ? Math.min(MAX_CLAIM, this.consumer?.capacity() ?? 0) : 0;
   }
 
-  private async take(claim: (heldHere: readonly RunId[]) => Promise<readonly HeldRun[]>): Promise<number> {
+  /** @returns how many rows were dealt with */
+  private async take(limit: number, claim: (limit: number, excluded: readonly RunId[]) => Promise<readonly HeldRun[]>): Promise<number> {
     const sent = performance.now();
-    const claimed = await claim(this.held.ids());
+    const { dropped } = this.held;
+    let claimed: readonly HeldRun[];
+    try {
+      claimed = await claim(limit, [...this.held.ids(), ...this.unreadableNow(sent)]);
+    } catch (error) {
+      if (!(error instanceof UnreadableClaim)) throw error;
+      return await this.takeApart(error, claim);
+    }
+    // Claimed on a history that is over; where the present one has these leases too, they expire.
+    if (dropped !== this.held.dropped) return 0;
     for (const run of claimed) this.hand(run, sent);
     return claimed.length;
+  }
+
+  /** One row that cannot be read fails alone: it is set aside for a lease, and the others are claimed one by one. */
+  private async takeApart(
+    error: UnreadableClaim,
+    claim: (limit: number, excluded: readonly RunId[]) => Promise<readonly HeldRun[]>,
+  ): Promise<number> {
+    const [only] = error.ids;
+    if (error.ids.length === 1 && only !== undefined) {
+      this.log.error({ err: error, runId: only }, 'an execution cannot be claimed');
+      this.unreadable.set(only, performance.now() + this.lease.ms);
+      return 1;
+    }
+    let count = 0;
+    for (let left = error.ids.length; left > 0 && this.room() > 0; left--) count += await this.take(1, claim);
+    return count;
+  }
+
+  private unreadableNow(now: number): RunId[] {
+    for (const [id, until] of this.unreadable) if (until <= now) this.unreadable.delete(id);
+    return [...this.unreadable.keys()];
   }
 
   private hand(run: HeldRun, sentAt: number): void {
@@ -261,7 +294,9 @@ export class RunQueue {
         return waiter.reject(
           wasSent
             ? outcomeUnknown(unit.runId)
-            : new EngineError('unavailable', 'draining', 'The service is shutting down; the execution was not started.'),
+            : this.stopped
+              ? new EngineError('unavailable', 'draining', 'The service is shutting down; the execution was not started.')
+              : databaseAway(),
         );
     }
   }
@@ -303,6 +338,7 @@ class CreateOnly implements UnitSource {
       release: null,
       seenInbox: 0,
       recordsProgress: false,
+      snapshot: null,
     };
   }
 

@@ -15,16 +15,19 @@ import { CATALOG_CHANGES, CATALOG_CHANNEL, type CatalogChanges, parseChange } fr
 import { CommitSignals } from './commit-signals.js';
 import { CompiledPlaybooks } from './compiled-playbooks.js';
 import { createDataSource } from './data-source.js';
+import { DatabaseHistory } from './database-history.js';
 import { DatabaseProbe } from './database-probe.js';
+import { checkDurability } from './durability-check.js';
 import { EphemeralRuns } from './ephemeral-runs.js';
 import { HeldRuns } from './held-runs.js';
 import { IdMint } from './ids.js';
 import { Inbox } from './inbox.js';
+import { InboxSweep } from './inbox-sweep.js';
 import { LeaseRenewal } from './lease-renewal.js';
 import { LeaseTerm } from './lease-term.js';
 import { LOG, type Log } from './log.js';
 import { NodeNumberLease } from './node-number.js';
-import { Notifications } from './notifications.js';
+import { DUE_CHANNEL, Notifications } from './notifications.js';
 import { Partitions } from './partitions.js';
 import { Prepared } from './prepared.js';
 import { ExecutionEventRepository } from './repositories/execution-event.repository.js';
@@ -66,8 +69,12 @@ const REPOSITORIES = [
 
 const PROVIDERS: Provider[] = [
   provide(LeaseTerm, [Settings], (settings: Settings) => new LeaseTerm(settings.leaseSeconds * 1_000)),
-  provide(DataSource, [ADDRESS, Settings, LeaseTerm, LOG], ({ url }: DatabaseAddress, settings: Settings, lease: LeaseTerm, log: Log) =>
-    createDataSource(url, { poolSize: settings.databasePool, lease, log }).initialize(),
+  provide(DatabaseHistory, [LOG], (log: Log) => new DatabaseHistory(log)),
+  provide(
+    DataSource,
+    [ADDRESS, Settings, LeaseTerm, DatabaseHistory, LOG],
+    ({ url }: DatabaseAddress, settings: Settings, lease: LeaseTerm, history: DatabaseHistory, log: Log) =>
+      createDataSource(url, { poolSize: settings.databasePool, lease, history, log }).initialize(),
   ),
   ...REPOSITORIES,
   DatabaseProbe,
@@ -75,13 +82,17 @@ const PROVIDERS: Provider[] = [
   CommitSignals,
   CompiledPlaybooks,
   EphemeralRuns,
-  provide(Notifications, [ADDRESS, LOG], ({ directUrl }: DatabaseAddress, log: Log) => new Notifications(directUrl, log)),
+  provide(
+    Notifications,
+    [ADDRESS, DatabaseHistory, LOG],
+    ({ directUrl }: DatabaseAddress, history: DatabaseHistory, log: Log) => new Notifications(directUrl, history, log),
+  ),
   provide(HeldRuns, [CommitSignals, LeaseTerm], (signals: CommitSignals, lease: LeaseTerm) => new HeldRuns(signals, lease)),
   provide(
     BatchWriter,
-    [ADDRESS, LeaseTerm, CommitSignals, LOG],
-    ({ url }: DatabaseAddress, lease: LeaseTerm, signals: CommitSignals, log: Log) =>
-      new BatchWriter({ url, connections: WRITER_CONNECTIONS, lease, log }, signals),
+    [ADDRESS, LeaseTerm, CommitSignals, DatabaseHistory, LOG],
+    ({ url }: DatabaseAddress, lease: LeaseTerm, signals: CommitSignals, history: DatabaseHistory, log: Log) =>
+      new BatchWriter({ url, connections: WRITER_CONNECTIONS, lease, history, log }, signals),
   ),
   provide(PostgresRunStore, [DataSource, BatchWriter], (db: DataSource, writer: BatchWriter) => new PostgresRunStore(db, writer)),
   provide(
@@ -104,10 +115,24 @@ const PROVIDERS: Provider[] = [
       new Inbox(db, signals, notifications, queue.wake),
   ),
   provide(
+    InboxSweep,
+    [DataSource, LeaseTerm, RunQueue, Notifications, LOG],
+    (db: DataSource, lease: LeaseTerm, queue: RunQueue, notifications: Notifications, log: Log) =>
+      new InboxSweep(
+        db,
+        lease,
+        () => {
+          queue.wake();
+          notifications.notify(DUE_CHANNEL, '');
+        },
+        log,
+      ),
+  ),
+  provide(
     LeaseRenewal,
-    [ADDRESS, LeaseTerm, HeldRuns, CommitSignals, LOG],
-    ({ url }: DatabaseAddress, lease: LeaseTerm, held: HeldRuns, signals: CommitSignals, log: Log) =>
-      new LeaseRenewal(url, lease, held, signals, log),
+    [ADDRESS, LeaseTerm, HeldRuns, CommitSignals, DatabaseHistory, LOG],
+    ({ url }: DatabaseAddress, lease: LeaseTerm, held: HeldRuns, signals: CommitSignals, history: DatabaseHistory, log: Log) =>
+      new LeaseRenewal(url, lease, held, signals, history, log),
   ),
   provide(Partitions, [DataSource, LOG], (db: DataSource, log: Log) => new Partitions(db, log)),
   provide(NodeNumberLease, [DataSource, LOG], async (db: DataSource, log: Log) => {
@@ -118,12 +143,13 @@ const PROVIDERS: Provider[] = [
   provide(IdMint, [NodeNumberLease], (lease: NodeNumberLease) => new IdMint(lease.current)),
   {
     provide: CATALOG_CHANGES,
-    inject: [Notifications],
-    useFactory: (notifications: Notifications): CatalogChanges => ({
+    inject: [Notifications, DatabaseHistory],
+    useFactory: (notifications: Notifications, history: DatabaseHistory): CatalogChanges => ({
       subscribe: (changed) => {
         const stops = [
           notifications.listen(CATALOG_CHANNEL, (payload) => changed(parseChange(payload))),
           notifications.onReconnect(() => changed(null)),
+          history.onChange(() => changed(null)),
         ];
         return () => stops.forEach((stop) => stop());
       },
@@ -156,21 +182,42 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     private readonly notifications: Notifications,
     private readonly writer: BatchWriter,
     private readonly queue: RunQueue,
+    private readonly inboxSweep: InboxSweep,
     private readonly leases: LeaseRenewal,
     private readonly partitions: Partitions,
     private readonly nodeNumber: NodeNumberLease,
+    private readonly held: HeldRuns,
+    private readonly playbooks: CompiledPlaybooks,
+    private readonly history: DatabaseHistory,
     @Inject(LOG) private readonly log: Log,
   ) {}
 
   async onModuleInit(): Promise<void> {
+    this.history.onChange(() => this.beginAnew());
+    await checkDurability(this.db, this.log);
     await this.partitions.start();
     await this.notifications.start();
     this.queue.start();
     this.leases.start();
+    this.inboxSweep.start();
+  }
+
+  /** Another history (D19): nothing that was known holds there. Whoever keeps connections or units of the former one lets go of them itself. */
+  private beginAnew(): void {
+    this.held.dropAll();
+    this.playbooks.forgetAll();
+    this.nodeNumber.forget();
+    // A turn later, when the pool has noticed that its former connections are gone.
+    setTimeout(() => {
+      this.queue.wake();
+      this.partitions.ensure().catch((error: unknown) => this.log.error({ err: error }, 'partitions could not be made'));
+      void checkDurability(this.db, this.log);
+    }, 0);
   }
 
   /** After the last request is answered and the worker has drained: what is decided is written, then every connection is closed. */
   async onApplicationShutdown(): Promise<void> {
+    await this.inboxSweep.stop();
     await this.queue.stop();
     await this.writer.close(WRITER_CLOSE_MS);
     await this.leases.stop();

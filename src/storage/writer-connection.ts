@@ -1,4 +1,5 @@
 import { type BatchAnswer, batchStatement } from './batch-statement.js';
+import { type DatabaseHistory } from './database-history.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
 import { OwnConnection } from './own-connection.js';
@@ -18,8 +19,8 @@ const SESSION_SETTINGS = `
 export class WriterConnection extends OwnConnection {
   private readonly statement: string;
 
-  constructor(url: string, lease: LeaseTerm, log: Log) {
-    super({ url, role: 'writer', lease, log, session: SESSION_SETTINGS, answerWithinMs: ANSWER_TIMEOUT_MS });
+  constructor(url: string, lease: LeaseTerm, history: DatabaseHistory, log: Log) {
+    super({ url, role: 'writer', lease, history, log, session: SESSION_SETTINGS, answerWithinMs: ANSWER_TIMEOUT_MS });
     this.statement = batchStatement(lease);
   }
 

@@ -1,5 +1,6 @@
 import { type HeldRun, type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
 import { type RunErrorDetails, type RunEvent } from '../engine/run/events.js';
+import { cancelIn } from '../engine/run/snapshot.js';
 
 /**
  * Ends a claimed run that this node cannot even begin (its entry cannot be read or compiled): it fails alone, with a code
@@ -20,7 +21,8 @@ export class FailingRun implements UnitSource {
   ) {
     this.runId = held.run.id;
     this.events = held.history ? [] : [{ type: 'execution_started' }];
-    this.cancel = held.history?.events.find((event) => event.type === 'cancel_requested') ?? null;
+    const { events = [], snapshot = null } = held.history ?? {};
+    this.cancel = events.find((event) => event.type === 'cancel_requested') ?? (snapshot && cancelIn(snapshot));
     this.seenInbox = held.history?.inboxConsumed ?? 0;
   }
 
@@ -34,13 +36,14 @@ export class FailingRun implements UnitSource {
       tenantId: run.tenantId,
       token,
       create: history ? null : run,
-      expectedSeq: history?.events.length ?? 0,
+      expectedSeq: history?.lastSeq ?? 0,
       events: [...events, end],
       row: cancel ? { ...row, status: 'cancelled', error: null } : { ...row, status: 'failed', error },
       end: { result: null },
       release: null,
       seenInbox,
       recordsProgress: false,
+      snapshot: null,
     };
   }
 

@@ -63,6 +63,7 @@ export class Worker implements RunConsumer {
       nextId: () => ids.next(),
       assertMode: settings.assertMode,
     };
+    held.onDropped((runId) => this.running.get(runId)?.drop());
     signals.onInbox((runId) => this.running.get(runId)?.readInbox());
     ephemeral.onAbandoned((runId) => this.running.get(runId)?.drop());
     ephemeral.onInbox((runId) => this.running.get(runId)?.readInbox());
@@ -122,6 +123,11 @@ export class Worker implements RunConsumer {
 
   private drive(held: HeldRun, playbook: CompiledPlaybook, store: RunStore): void {
     const { id } = held.run;
+    // Dropped with all others while its entry was still being read.
+    if (store === this.store && !this.held.holds(id, held.token)) {
+      this.suspects.delete(id);
+      return;
+    }
     try {
       const orchestrator = this.orchestrator(held, playbook, store);
       this.running.set(id, orchestrator);

@@ -69,7 +69,16 @@ describe(BatchWriter.name, () => {
         takeUnit: () => {
           if (taken.length !== settled) overlaps += 1;
           const unit = { runId: run.id, tenantId: run.tenantId, token, create: taken.length === 0 ? run : null, expectedSeq: taken.length };
-          taken.push({ ...unit, events: [stepEvent('a')], row: RUNNING, end: null, release: null, seenInbox: 0, recordsProgress: true });
+          taken.push({
+            ...unit,
+            events: [stepEvent('a')],
+            row: RUNNING,
+            end: null,
+            release: null,
+            seenInbox: 0,
+            recordsProgress: true,
+            snapshot: null,
+          });
           return taken.at(-1) ?? null;
         },
         unitSettled: (outcome) => {
@@ -282,7 +291,7 @@ describe(BatchWriter.name, () => {
     );
     node.store.announce({
       runId: run.id,
-      takeUnit: () => ({ ...unit, end: null, release: null, seenInbox: 0, recordsProgress: false }),
+      takeUnit: () => ({ ...unit, end: null, release: null, seenInbox: 0, recordsProgress: false, snapshot: null }),
       unitSettled: () => {
         throw new Error('a fault of the run');
       },

@@ -37,7 +37,7 @@ class Collector {
 
   scripted(held: HeldRun): ScriptedRun {
     const run = new ScriptedRun(this.node.store, held.run, held.token);
-    run.lastSeq = held.history?.events.length ?? 0;
+    run.lastSeq = held.history?.lastSeq ?? 0;
     return run;
   }
 
@@ -98,7 +98,9 @@ describe(RunQueue.name, () => {
       token: expect.any(String) as string,
       claimNo: 1,
       history: {
+        snapshot: null,
         events: STARTED,
+        lastSeq: 1,
         row: { status: 'pending', progress: 0, currentStep: null, waitingFor: null, error: null },
         inboxConsumed: 0,
         inboxSeq: 0,
@@ -110,6 +112,23 @@ describe(RunQueue.name, () => {
     const outcome = await collector.scripted(held).write({ events: [{ type: 'execution_completed' }], row: COMPLETED, end: { result: 2 } });
     expect(outcome.kind).toBe('committed');
     expect(await readStoredRun(node.db, run.id)).toMatchObject({ row: COMPLETED, result: 2, lastSeq: 2, wakeAt: null });
+  });
+
+  it('claims what is due although one row of it cannot be read', async () => {
+    const runs = Array.from({ length: 5 }, nextRun);
+    for (const run of runs) await node.queue.offer(run, STARTED).durable;
+    await node.db.query(`UPDATE execution SET created_at = 'infinity' WHERE id = $1`, [runs[2]?.id]);
+    const collector = new Collector(node);
+    const all = Promise.withResolvers<void>();
+    const take = collector.take.bind(collector);
+    collector.take = (held) => {
+      if (collector.taken.length === 3) all.resolve();
+      return take(held);
+    };
+    node.queue.consume(collector);
+    await all.promise;
+    expect(collector.taken.map(({ run }) => run.id).sort()).toEqual([0, 1, 3, 4].map((at) => runs[at]?.id));
+    expect(await readStoredRun(node.db, runs[2]!.id)).toMatchObject({ token: null, wakeAt: expect.any(Number) as number });
   });
 
   it('gives each due run to one node only, and none that is held here or not yet due', async () => {
@@ -142,7 +161,10 @@ describe(RunQueue.name, () => {
     expect((await run.write({ events: [stepEvent('a')], release: { wakeAt: null }, seenInbox: 1 })).kind).toBe('committed');
     const again = collector.next();
     await other.inbox.deliver(first.run.tenantId, first.run.id, 'signal', { n: 2 });
-    expect(await again).toMatchObject({ claimNo: 2, history: { events: [...STARTED, stepEvent('a')], inboxConsumed: 1, row: RUNNING } });
+    expect(await again).toMatchObject({
+      claimNo: 2,
+      history: { events: [...STARTED, stepEvent('a')], inboxConsumed: 1, inboxSeq: 2, row: RUNNING },
+    });
   });
 
   it('gives a claimed run back although others have told it something meanwhile, and nothing of that is lost', async () => {

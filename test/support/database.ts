@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +18,11 @@ export interface DurableServer {
   readonly url: string;
   readonly dataDir: string;
   readonly stop: () => Promise<void>;
+  /**
+   * Restarts it, as a rule on the same port, and starts a second server on a copy of its data that was promoted since: the same passwords, all that was committed until now,
+   * and a timeline of its own.
+   */
+  readonly fork: () => Promise<DurableServer>;
 }
 
 /** Makes an empty database on the server all tests of the run share; that one forgets everything in a crash. */
@@ -29,15 +35,32 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 }
 
 /** Starts a separate server with all guarantees on, for tests that kill it. `stop` removes its data too. */
-export async function startDurableServer(): Promise<DurableServer> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'showrunner-durable-'));
-  const server = await startEmbeddedPostgres({ dataDir, log: () => undefined });
+export async function startDurableServer(dataDir = mkdtempSync(join(tmpdir(), 'showrunner-durable-'))): Promise<DurableServer> {
+  const start = (): ReturnType<typeof startEmbeddedPostgres> => startEmbeddedPostgres({ dataDir, log: () => undefined });
+  let server = await start();
   return {
-    url: server.url,
+    get url() {
+      return server.url;
+    },
     dataDir,
     stop: async () => {
       await server.stop();
       rmSync(dataDir, { recursive: true, force: true });
+    },
+    fork: async () => {
+      await server.stop();
+      const copy = mkdtempSync(join(tmpdir(), 'showrunner-fork-'));
+      // With its owners and modes: the server insists on them.
+      execFileSync('cp', ['-a', `${dataDir}/.`, copy]);
+      server = await start();
+      // Any file that belongs to the server's user will do: only its name counts.
+      execFileSync('cp', ['-a', join(copy, 'postgres', 'data', 'PG_VERSION'), join(copy, 'postgres', 'data', 'standby.signal')]);
+      const fork = await startDurableServer(copy);
+      const client = new pg.Client({ connectionString: fork.url });
+      await client.connect();
+      await client.query('SELECT pg_promote()');
+      await client.end();
+      return fork;
     },
   };
 }

@@ -1,13 +1,15 @@
 import { type DataSource } from 'typeorm';
 import { type StoredRun } from '../../src/engine/testing/memory-run-store.js';
-import { type RowState } from '../../src/engine/ports.js';
+import { type RowState, type RunSnapshot } from '../../src/engine/ports.js';
 import { type Json } from '../../src/engine/values.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
 import { CommitSignals } from '../../src/storage/commit-signals.js';
+import { DatabaseHistory } from '../../src/storage/database-history.js';
 import { createDataSource } from '../../src/storage/data-source.js';
 import { decodeEvent } from '../../src/storage/event-codec.js';
 import { HeldRuns } from '../../src/storage/held-runs.js';
 import { Inbox } from '../../src/storage/inbox.js';
+import { InboxSweep } from '../../src/storage/inbox-sweep.js';
 import { LeaseRenewal } from '../../src/storage/lease-renewal.js';
 import { LeaseTerm } from '../../src/storage/lease-term.js';
 import { type Log, SILENT_LOG } from '../../src/storage/log.js';
@@ -36,7 +38,10 @@ export interface StorageNode {
   readonly queue: RunQueue;
   /** Not started. */
   readonly renewal: LeaseRenewal;
+  /** Not started. */
+  readonly inboxSweep: InboxSweep;
   readonly lease: LeaseTerm;
+  readonly history: DatabaseHistory;
   close(): Promise<void>;
 }
 
@@ -47,17 +52,19 @@ export async function openStorage(
 ): Promise<StorageNode> {
   const log = options.log ?? SILENT_LOG;
   const lease = new LeaseTerm(options.leaseMs ?? 15_000);
-  const db = createDataSource(url, { poolSize: 4, lease, log });
+  const history = new DatabaseHistory(log);
+  const db = createDataSource(url, { poolSize: 4, lease, history, log });
   await db.initialize();
   const signals = new CommitSignals();
-  const writer = new BatchWriter({ url: options.writerUrl ?? url, connections: options.connections ?? 2, lease, log }, signals);
+  const writer = new BatchWriter({ url: options.writerUrl ?? url, connections: options.connections ?? 2, lease, history, log }, signals);
   const store = new PostgresRunStore(db, writer);
-  const notifications = new Notifications(url, log);
+  const notifications = new Notifications(url, history, log);
   await notifications.start();
   const held = new HeldRuns(signals, lease);
   const queue = new RunQueue(db, store, held, signals, notifications, lease, log);
-  const renewal = new LeaseRenewal(url, lease, held, signals, log);
+  const renewal = new LeaseRenewal(url, lease, held, signals, history, log);
   const inbox = new Inbox(db, signals, notifications, queue.wake);
+  const inboxSweep = new InboxSweep(db, lease, queue.wake, log);
   return {
     db,
     signals,
@@ -68,8 +75,11 @@ export async function openStorage(
     inbox,
     queue,
     renewal,
+    inboxSweep,
     lease,
+    history,
     close: async () => {
+      await inboxSweep.stop();
       await queue.stop();
       await renewal.stop();
       await writer.close(1_000);
@@ -106,7 +116,10 @@ export async function readStoredRun(db: DataSource, runId: string): Promise<Stor
     `SELECT result FROM execution_payload WHERE execution_id = $1 AND result IS NOT NULL`,
     [runId],
   );
+  const snapshots = await db.query<RunSnapshot[]>(`SELECT seq, state FROM execution_snapshot WHERE execution_id = $1`, [runId]);
+  if (snapshots.length > 1) throw new Error(`${runId} has ${snapshots.length} snapshots`);
   return {
+    snapshot: snapshots[0] ?? null,
     row: { status: row.status, progress: row.progress, currentStep: row.current_step, waitingFor: row.waiting_for, error: row.error },
     events: events.map((event) => decodeEvent(event.event_type, event.step, event.body)),
     lastSeq: row.last_seq,

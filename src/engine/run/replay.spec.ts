@@ -5,7 +5,10 @@ import { StepFailure } from '../step-executor.js';
 import { aStep, anAction, compiled, to, when } from '../testing/playbook-builder.js';
 import { simulateRun } from '../testing/simulated-run.js';
 import { foldEvents } from './apply.js';
-import { type RunState } from './run-state.js';
+import { type Json } from '../values.js';
+import { type RunEvent } from './events.js';
+import { newRunState, type RunState } from './run-state.js';
+import { decodeState, encodeState, foldHistory, SNAPSHOT_FORM } from './snapshot.js';
 
 /** Every template, condition and step type throws: whatever a fold reads must be in the events. */
 function withoutRenderer(playbook: CompiledPlaybook): CompiledPlaybook {
@@ -99,5 +102,85 @@ describe(foldEvents.name, () => {
       ),
       { numRuns: 300 },
     );
+  });
+});
+
+/** What a store gives back of a history. */
+const stored = (events: readonly RunEvent[]): RunEvent[] => JSON.parse(JSON.stringify(events)) as RunEvent[];
+
+/** Any graph of routers and acting steps, cycles included. */
+const graphs = fc.integer({ min: 1, max: 6 }).chain((size) =>
+  fc
+    .array(fc.record({ acts: fc.boolean(), next: fc.uniqueArray(fc.nat(size - 1), { maxLength: 3 }) }), {
+      minLength: size,
+      maxLength: size,
+    })
+    .map((nodes) => [
+      ...nodes.map(({ acts, next }, at) =>
+        aStep(at === 0 ? 'start' : `s${at}`, {
+          ...(acts && { action: anAction() }),
+          next: to(...next.map((target) => (target === 0 ? 'end' : `s${target}`))),
+        }),
+      ),
+      aStep('end'),
+    ]),
+);
+
+describe(foldHistory.name, () => {
+  it.each([
+    ['retries, saves, handlers and failures', fc.constant(steps)],
+    ['any graph', graphs],
+  ])('leads to the same state from a snapshot taken anywhere: %s', (_name, playbooks) => {
+    fc.assert(
+      fc.property(
+        playbooks,
+        fc.infiniteStream(fc.nat()),
+        fc.infiniteStream(fc.boolean()),
+        fc.integer({ min: 0, max: 60 }),
+        fc.nat(),
+        (document, picks, failures, cancelAt, cutAt) => {
+          const playbook = compiled(document);
+          const lived: { at: number; text: string }[] = [];
+          const run = simulateRun(playbook, {
+            pick: (n) => (picks.next().value as number) % n,
+            outcome: () =>
+              failures.next().value
+                ? { ok: true, result: { value: { ok: [1, null, 'ünï'] } } }
+                : { ok: false, failure: new StepFailure('http_error', 'no') },
+            interrupt: (state, events) => {
+              if (events.length < 60) lived.push({ at: events.length, text: encodeState(state)! });
+              return events.length > cancelAt && !state.cancel ? { kind: 'cancel', reason: null, force: false } : null;
+            },
+          });
+          const events = stored(run.events);
+          const whole = foldEvents(playbook, {}, events);
+          const cut = cutAt % (events.length + 1);
+          const before = foldEvents(playbook, {}, events.slice(0, cut));
+          const text = encodeState(before)!;
+          const snapshot = { seq: cut, state: JSON.parse(text) as Json };
+          const read = decodeState(playbook, {}, snapshot.state);
+          expect(read).toStrictEqual(before);
+          expect(encodeState(read)).toBe(text);
+          expect(foldHistory(playbook, {}, { snapshot, events: events.slice(cut) })).toStrictEqual(whole);
+          for (const { at, text: alive } of lived) {
+            const state = JSON.parse(alive) as Json;
+            const onwards = foldHistory(playbook, {}, { snapshot: { seq: at, state }, events: events.slice(at) });
+            expect(comparable(onwards)).toEqual(comparable(whole));
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('keeps no state that is too long, and names every field of those it keeps', () => {
+    const playbook = compiled(steps);
+    const state = newRunState(playbook, { workload: 'is stored elsewhere' });
+    const text = encodeState(state)!;
+    expect(text).not.toContain('elsewhere');
+    expect(encodeState(state, text.length)).toBe(text);
+    expect(encodeState(state, text.length - 1)).toBeNull();
+    for (const field of Object.keys(state)) if (field !== 'workload' && field !== 'override') expect(SNAPSHOT_FORM).toContain(`${field}:`);
+    expect(() => decodeState(playbook, {}, { seq: 1 })).toThrow();
   });
 });

@@ -1,4 +1,13 @@
-import { type InboxMessage, type RowState, type RunId, type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../ports.js';
+import {
+  type InboxMessage,
+  type RowState,
+  type RunId,
+  type RunSnapshot,
+  type RunStore,
+  type Unit,
+  type UnitOutcome,
+  type UnitSource,
+} from '../ports.js';
 import { isTerminal, type RunEvent } from '../run/events.js';
 import { type Json, type JsonObject } from '../values.js';
 
@@ -6,6 +15,8 @@ import { type Json, type JsonObject } from '../values.js';
 export interface StoredRun {
   readonly row: RowState;
   readonly events: readonly RunEvent[];
+  /** The newest one; none once the run ended. */
+  readonly snapshot: RunSnapshot | null;
   readonly lastSeq: number;
   readonly token: string | null;
   readonly inboxSeq: number;
@@ -102,7 +113,16 @@ export class MemoryRunStore implements RunStore {
     const at = Math.max(this.now(), row?.at ?? 0);
     if (unit.create !== null) {
       if (row !== undefined) return { kind: 'refused', reason: 'an execution with this id exists' };
-      const fresh = { inboxSeq: 0, inbox: [], events: [], lastSeq: 0, cancelRequested: false, tenantId: unit.tenantId, wakeAt: null };
+      const fresh = {
+        inboxSeq: 0,
+        inbox: [],
+        events: [],
+        snapshot: null,
+        lastSeq: 0,
+        cancelRequested: false,
+        tenantId: unit.tenantId,
+        wakeAt: null,
+      };
       this.store(unit, { ...fresh, row: unit.row, token: unit.token, inboxConsumed: 0, result: undefined, at }, at);
       return { kind: 'committed', at };
     }
@@ -119,15 +139,18 @@ export class MemoryRunStore implements RunStore {
 
   private store(unit: Unit, before: Row, at: number): void {
     const holds = unit.end === null && unit.release === null;
+    const lastSeq = unit.expectedSeq + unit.events.length;
     const unleased = unit.create !== null && unit.token === null && holds;
     this.rows.set(unit.runId, {
       ...before,
       row: structuredClone(unit.row),
       // What a database would give back: undefined fields are gone, nothing is shared with the run.
       events: [...before.events, ...unit.events.map((event) => JSON.parse(JSON.stringify(event)) as RunEvent)],
-      lastSeq: unit.expectedSeq + unit.events.length,
+      lastSeq,
+      snapshot: unit.end ? null : unit.snapshot === null ? before.snapshot : { seq: lastSeq, state: JSON.parse(unit.snapshot) as Json },
       token: holds ? unit.token : null,
       inboxConsumed: unit.seenInbox,
+      inbox: before.inbox.filter((message) => message.inboxSeq > unit.seenInbox),
       wakeAt: unleased ? at : holds ? before.wakeAt : (unit.release?.wakeAt ?? null),
       result: unit.end === null ? before.result : structuredClone(unit.end.result),
       at,

@@ -1,4 +1,5 @@
 import { type InboxMessage, type RunStore, type UnitOutcome } from '../ports.js';
+import { SNAPSHOT_EVERY } from '../run/snapshot.js';
 import { type JsonObject } from '../values.js';
 import { type StoredRun } from './memory-run-store.js';
 import { CANCELLED, COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent, TEST_TENANT } from './scripted-run.js';
@@ -137,6 +138,46 @@ export function describeRunStore(name: string, factory: () => Promise<RunStoreHa
       expect(await harness.store.readInbox('other', run.runId, 0)).toEqual([]);
       expect(await run.write({ events: [stepEvent('b')], seenInbox: 1, ...leaving })).toEqual(COMMITTED);
       expect(await harness.read(run.runId)).toMatchObject({ token: null, inboxConsumed: 1, wakeAt: null });
+    });
+
+    it('keeps a message until a unit that has seen it is stored', async () => {
+      const run = born();
+      await run.create();
+      for (const n of [1, 2, 3]) await harness.deliver(TEST_TENANT, run.runId, 'signal', { n });
+      const unread = async (): Promise<unknown[]> =>
+        (await harness.store.readInbox(TEST_TENANT, run.runId, 0)).map(({ payload }) => payload['n']);
+      await run.write({ events: [stepEvent('a')] });
+      expect(await unread()).toEqual([1, 2, 3]);
+      const thief = new ScriptedRun(harness.store, run.run, crypto.randomUUID());
+      await thief.write({ events: [stepEvent('zombie')], seenInbox: 3 });
+      expect(await unread()).toEqual([1, 2, 3]);
+      await run.write({ events: [stepEvent('b')], seenInbox: 2 });
+      expect(await unread()).toEqual([3]);
+      await run.write({ row: COMPLETED, end: { result: 1 }, seenInbox: 3 });
+      expect(await unread()).toEqual([]);
+    });
+
+    it('keeps the newest snapshot of a run until it ends', async () => {
+      const run = born();
+      await run.create();
+      // Past the number of events from which on there can be any.
+      const many = Array.from({ length: SNAPSHOT_EVERY }, (_, n) => stepEvent(`a${n}`));
+      await run.write({ events: many, snapshot: '{"n":1,"text":"ünï\\u001f"}' });
+      const first = { seq: SNAPSHOT_EVERY + 1, state: { n: 1, text: 'ünï\u001f' } };
+      expect((await harness.read(run.runId))?.snapshot).toEqual(first);
+      await run.write({ events: [stepEvent('b')] });
+      const thief = new ScriptedRun(harness.store, run.run, crypto.randomUUID());
+      thief.lastSeq = run.lastSeq;
+      await thief.write({ events: [stepEvent('zombie')], snapshot: '{"n":0}' });
+      expect((await harness.read(run.runId))?.snapshot).toEqual(first);
+      await run.write({ events: [stepEvent('c')], snapshot: '{"n":2}', release: { wakeAt: null } });
+      expect((await harness.read(run.runId))?.snapshot).toEqual({ seq: SNAPSHOT_EVERY + 3, state: { n: 2 } });
+      await harness.claim(run.runId, run.token ?? '');
+      // Nothing was added since: the same place in the history, written again.
+      await run.write({ snapshot: '{"n":3}' });
+      expect((await harness.read(run.runId))?.snapshot).toEqual({ seq: SNAPSHOT_EVERY + 3, state: { n: 3 } });
+      await run.write({ row: COMPLETED, end: { result: 1 } });
+      expect((await harness.read(run.runId))?.snapshot).toBeNull();
     });
 
     it('lets nothing but CANCELLED end a run once its cancel is acknowledged', async () => {

@@ -75,6 +75,7 @@ export class ScriptedRun implements UnitSource {
         release: null,
         seenInbox: 0,
         recordsProgress: false,
+        snapshot: null,
         ...changes,
       });
       this.queue.push({ unit, settled });
