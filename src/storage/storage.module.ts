@@ -11,6 +11,7 @@ import {
 import { DataSource } from 'typeorm';
 import { Settings } from '../config/settings.js';
 import { BatchWriter } from './batch-writer.js';
+import { BulkLeases } from './bulk-leases.js';
 import { CATALOG_CHANGES, CATALOG_CHANNEL, type CatalogChanges, parseChange } from './catalog-changes.js';
 import { CommitSignals } from './commit-signals.js';
 import { CompiledPlaybooks } from './compiled-playbooks.js';
@@ -27,6 +28,7 @@ import { NodeNumberLease } from './node-number.js';
 import { Notifications } from './notifications.js';
 import { Partitions } from './partitions.js';
 import { Prepared } from './prepared.js';
+import { BulkOperationRepository } from './repositories/bulk-operation.repository.js';
 import { ExecutionEventRepository } from './repositories/execution-event.repository.js';
 import { ExecutionRepository } from './repositories/execution.repository.js';
 import { IdempotencyKeyRepository } from './repositories/idempotency-key.repository.js';
@@ -62,6 +64,7 @@ const REPOSITORIES = [
   ExecutionRepository,
   ExecutionEventRepository,
   IdempotencyKeyRepository,
+  BulkOperationRepository,
 ];
 
 const PROVIDERS: Provider[] = [
@@ -109,6 +112,7 @@ const PROVIDERS: Provider[] = [
     ({ url }: DatabaseAddress, lease: LeaseTerm, held: HeldRuns, signals: CommitSignals, log: Log) =>
       new LeaseRenewal(url, lease, held, signals, log),
   ),
+  provide(BulkLeases, [DataSource, LeaseTerm], (db: DataSource, lease: LeaseTerm) => new BulkLeases(db, lease)),
   provide(Partitions, [DataSource, LOG], (db: DataSource, log: Log) => new Partitions(db, log)),
   provide(NodeNumberLease, [DataSource, LOG], async (db: DataSource, log: Log) => {
     const lease = new NodeNumberLease(db, log);
