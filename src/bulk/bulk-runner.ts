@@ -42,7 +42,7 @@ export class BulkRunner {
     this.timer = setInterval(() => void this.look(), POLL_MS);
     this.unlisten = [
       this.notifications.listen(BULK_CHANNEL, (id) => {
-        this.running.get(id)?.work.hint();
+        void this.running.get(id)?.work.beat();
         void this.look();
       }),
       this.notifications.onReconnect(() => void this.look()),

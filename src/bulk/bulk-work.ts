@@ -17,7 +17,7 @@ import { type BulkFilter } from './dto/bulk-filter.js';
 const PAGE = 200;
 /** Executions asked at the same time: requests must keep most of the pool. */
 const WIDTH = 4;
-/** Progress is recorded, and an abort noticed, at least this often. */
+/** Progress is recorded, the lease renewed and an abort noticed this often, also where one execution cannot be asked for long. */
 const RECORD_EVERY_MS = 500;
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 5_000;
@@ -41,7 +41,7 @@ export class BulkWork {
   private readonly principal: Principal;
   private progress: BulkProgress;
   private hold: BulkHold = 'held';
-  private recordedAt = performance.now();
+  private recorded: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly operation: HeldBulkOperation,
@@ -60,19 +60,23 @@ export class BulkWork {
     this.halted.abort();
   }
 
-  /** Somebody may have ended it: ask at the next chance. */
-  hint(): void {
-    this.recordedAt = Number.NEGATIVE_INFINITY;
+  /** Records how far it is, and hears whether somebody ended it. */
+  async beat(): Promise<void> {
+    try {
+      await this.record('held', () => this.progress);
+    } catch (error) {
+      this.services.log.warn({ err: error, operationId: this.operation.id }, 'the progress of a bulk operation could not be recorded');
+    }
   }
 
   /** Resolves when this node has no more to do with it. Never rejects: a lease that cannot be given back expires. */
   async run(): Promise<void> {
     const { id } = this.operation;
-    const renewing = setInterval(() => void this.renew(), this.services.lease.renewEveryMs);
+    const beating = setInterval(() => void this.beat(), Math.min(RECORD_EVERY_MS, this.services.lease.renewEveryMs));
     try {
       if (this.operation.attempts >= MOST_ATTEMPTS) {
         const message = `The operation was lost ${this.operation.attempts} times by the nodes that worked on it.`;
-        await this.record('failed', broken(this.progress, { code: 'poison', message }));
+        await this.record('failed', () => broken(this.progress, { code: 'poison', message }));
       } else {
         await this.walk(bulkFilterOf(this.operation.filter as BulkFilter));
       }
@@ -80,9 +84,9 @@ export class BulkWork {
       const { status, code, detail } = problemOf(error);
       this.services.log.warn({ err: error, operationId: id }, 'a bulk operation was interrupted');
       // The database is away: the lease expires, and whoever finds the operation then goes on.
-      if (status < 500) await this.record('failed', broken(this.progress, { code, message: detail })).catch(() => undefined);
+      if (status < 500) await this.record('failed', () => broken(this.progress, { code, message: detail })).catch(() => undefined);
     } finally {
-      clearInterval(renewing);
+      clearInterval(beating);
     }
   }
 
@@ -91,12 +95,11 @@ export class BulkWork {
     for (;;) {
       const range = { after: this.progress.lastId, upTo: upToId, createdUntil: createdAt, limit: PAGE };
       const ids = await this.services.executions.idsOf(tenantId, filter, range);
-      if (ids.length === 0) return this.record('completed', settled(this.progress));
+      if (ids.length === 0) return this.record('completed', () => settled(this.progress));
       for (let at = 0; at < ids.length; at += WIDTH) {
         await this.treat(ids.slice(at, at + WIDTH));
-        if (this.halted.signal.aborted) return this.record('released', this.progress);
-        if (performance.now() - this.recordedAt >= RECORD_EVERY_MS) await this.record('held', this.progress);
-        if (this.hold !== 'held') return this.leave();
+        // Where it was aborted, what was treated since the last record still counts; where the lease was lost, nothing is written.
+        if (this.halted.signal.aborted || this.hold !== 'held') return this.record('released', () => this.progress);
       }
     }
   }
@@ -133,25 +136,14 @@ export class BulkWork {
     }
   }
 
-  private async record(next: 'held' | 'released' | 'completed' | 'failed', progress: BulkProgress): Promise<void> {
-    this.recordedAt = performance.now();
-    this.hold = await this.services.leases.record(this.operation.id, this.operation.token, progress, next);
-  }
-
-  /** It was aborted: what was treated since the last record is counted. A lost lease is somebody else's. */
-  private async leave(): Promise<void> {
-    if (this.hold === 'aborted') await this.record('released', this.progress);
-  }
-
-  /** Also where nothing can be recorded for long, because an execution cannot be asked just now. */
-  private async renew(): Promise<void> {
-    try {
-      const { id, token } = this.operation;
-      const hold = await this.services.leases.renew(id, token);
-      if (this.hold === 'held') this.hold = hold;
-    } catch (error) {
-      this.services.log.warn({ err: error, operationId: this.operation.id }, 'the lease of a bulk operation could not be renewed');
-    }
+  /** One after the other, so that no older progress is written over a newer one. Nothing follows the end. */
+  private record(next: 'held' | 'released' | 'completed' | 'failed', progress: () => BulkProgress): Promise<void> {
+    const { id, token } = this.operation;
+    const written = this.recorded.then(async () => {
+      this.hold = await this.services.leases.record(id, token, progress(), next);
+    });
+    this.recorded = written.catch(() => undefined);
+    return written;
   }
 }
 

@@ -9,7 +9,6 @@ export type BulkHold = 'held' | 'aborted' | 'lost';
 /** The right to work on a bulk operation: one node at a time, fenced by a token, taken over where it expires. */
 export class BulkLeases {
   private readonly claimStatement: string;
-  private readonly renewStatement: string;
   private readonly recordStatement: string;
 
   constructor(
@@ -17,7 +16,6 @@ export class BulkLeases {
     lease: LeaseTerm,
   ) {
     this.claimStatement = claimStatement(lease);
-    this.renewStatement = renewStatement(lease);
     this.recordStatement = recordStatement(lease);
   }
 
@@ -28,13 +26,8 @@ export class BulkLeases {
     return row ? { ...bulkRecordOf(row), upToId: row.upToId, token: row.token, attempts: row.attempts } : null;
   }
 
-  /** Keeps the lease of an operation that has nothing to record just now. */
-  async renew(id: string, token: string): Promise<BulkHold> {
-    return holdOf(await this.db.query<[StatusRow[], number]>(this.renewStatement, [id, token]));
-  }
-
   /**
-   * Records how far it has come.
+   * Records how far it has come, and renews the lease.
    * @param next held: go on; released: give the lease back, any node goes on from there; or how it ended
    */
   async record(id: string, token: string, progress: BulkProgress, next: 'held' | 'released' | 'completed' | 'failed'): Promise<BulkHold> {
@@ -61,15 +54,15 @@ const claimStatement = (lease: LeaseTerm): string => `
         ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) free
   WHERE b.id = free.id RETURNING ${BULK_COLUMNS}, b.up_to_id AS "upToId", b.lease_token AS token, b.attempts`;
 
-const renewStatement = (lease: LeaseTerm): string =>
-  `UPDATE bulk_operation SET lease_until = ${lease.untilSql} WHERE id = $1 AND lease_token = $2 RETURNING status`;
-
-/** Who was aborted still says what was done: the end stays, the counts become true, and the lease goes. */
+/**
+ * An aborted one still says what was done: the end stays, the counts become true. Its lease is kept until its holder leaves, so that what is
+ * being done just now can be counted too. Getting on clears the count of lost holders; being alive does not.
+ */
 const recordStatement = (lease: LeaseTerm): string => `
   UPDATE bulk_operation SET total = $4, done = $5, succeeded = $6, skipped = $7, failed = $8, errors = $9::json, last_id = $10,
-    updated_at = clock_timestamp(), attempts = 0,
+    updated_at = clock_timestamp(), attempts = CASE WHEN last_id = $10 THEN attempts ELSE 0 END,
     status = CASE WHEN status <> 'aborted' AND $3::text IN ('completed', 'failed') THEN $3::text ELSE status END,
     ended_at = CASE WHEN status <> 'aborted' AND $3::text IN ('completed', 'failed') THEN clock_timestamp() ELSE ended_at END,
-    lease_token = CASE WHEN status <> 'aborted' AND $3::text = 'held' THEN lease_token END,
-    lease_until = CASE WHEN status <> 'aborted' AND $3::text = 'held' THEN ${lease.untilSql} END
+    lease_token = CASE WHEN $3::text = 'held' THEN lease_token END,
+    lease_until = CASE WHEN $3::text = 'held' THEN ${lease.untilSql} END
   WHERE id = $1 AND lease_token = $2 RETURNING status`;
