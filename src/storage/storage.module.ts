@@ -35,6 +35,7 @@ import { IdempotencyKeyRepository } from './repositories/idempotency-key.reposit
 import { PlaybookListingRepository } from './repositories/playbook-listing.repository.js';
 import { PlaybookTagRepository } from './repositories/playbook-tag.repository.js';
 import { PlaybookRepository } from './repositories/playbook.repository.js';
+import { Retention } from './retention.js';
 import { RunQueue } from './run-queue.js';
 import { PostgresRunStore } from './run-store.js';
 import { RunWaits } from './run-waits.js';
@@ -114,6 +115,11 @@ const PROVIDERS: Provider[] = [
   ),
   provide(BulkLeases, [DataSource, LeaseTerm], (db: DataSource, lease: LeaseTerm) => new BulkLeases(db, lease)),
   provide(Partitions, [DataSource, LOG], (db: DataSource, log: Log) => new Partitions(db, log)),
+  provide(
+    Retention,
+    [DataSource, Settings, LOG],
+    (db: DataSource, settings: Settings, log: Log) => new Retention(db, settings.retention, log),
+  ),
   provide(NodeNumberLease, [DataSource, LOG], async (db: DataSource, log: Log) => {
     const lease = new NodeNumberLease(db, log);
     await lease.start();
@@ -163,6 +169,8 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     private readonly leases: LeaseRenewal,
     private readonly partitions: Partitions,
     private readonly nodeNumber: NodeNumberLease,
+    private readonly retention: Retention,
+    private readonly settings: Settings,
     @Inject(LOG) private readonly log: Log,
   ) {}
 
@@ -171,6 +179,7 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     await this.notifications.start();
     this.queue.start();
     this.leases.start();
+    if (this.settings.role !== 'api') this.retention.start();
   }
 
   /** After the last request is answered and the worker has drained: what is decided is written, then every connection is closed. */
@@ -179,6 +188,7 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     await this.writer.close(WRITER_CLOSE_MS);
     await this.leases.stop();
     this.partitions.stop();
+    await this.retention.stop();
     await this.notifications.close();
     await this.nodeNumber.stop().catch((error: unknown) => this.log.warn({ err: error }, 'the node number was not given back'));
     await this.db.destroy();
