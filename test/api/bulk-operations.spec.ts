@@ -1,5 +1,7 @@
-import { type JsonObject } from '../../src/engine/values.js';
 import pg from 'pg';
+import { BulkService } from '../../src/bulk/bulk.service.js';
+import { type Principal } from '../../src/common/principal.js';
+import { type JsonObject } from '../../src/engine/values.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { routingPlaybook } from '../support/documents.js';
 import { type HttpClient, type TestAnswer } from '../support/http-client.js';
@@ -289,6 +291,29 @@ describe('on one node', () => {
     expect([answer.status, answer.json.code]).toEqual([status, code]);
   });
 
+  it('is done in the name of who asked for it, within their tenant and scopes', async () => {
+    const ids = await waiting(3, 'named');
+    await query(service.databaseUrl, `UPDATE execution SET tenant_id = 'other' WHERE id = $1`, [ids[1]]);
+    const bulk = service.app.get(BulkService, { strict: false });
+    const ann: Principal = { tenant: 'default', subject: 'ann', scopes: new Set(['executions:control']) };
+    const filter = { ids };
+    await expect(bulk.create(ann, { action: 'rerun', filter, reason: null }, null)).rejects.toMatchObject({ code: 'forbidden' });
+    const { operation } = await bulk.create(ann, { action: 'cancel', filter, reason: null }, null);
+    expect(await ended(service, operation.id)).toMatchObject({ created_by: 'ann', total: 2, done: 2, succeeded: 2 });
+    const asked = await query<{ id: string; by: string }>(
+      service.databaseUrl,
+      `SELECT execution_id AS id, payload->>'by' AS by FROM execution_inbox WHERE execution_id = ANY($1::bigint[]) ORDER BY 1`,
+      [ids],
+    );
+    expect(asked).toEqual([ids[0], ids[2]].map((id) => ({ id, by: 'ann' })));
+    const [foreign] = await query<{ asked: boolean }>(
+      service.databaseUrl,
+      `SELECT cancel_requested_at IS NOT NULL AS asked FROM execution WHERE id = $1`,
+      [ids[1]],
+    );
+    expect(foreign).toEqual({ asked: false });
+  });
+
   it('another tenant neither sees nor aborts it', async () => {
     const { json } = await ask(service, 'cancel', { metadata: { group: 'nobody' } });
     await ended(service, json.id as string);
@@ -315,6 +340,17 @@ describe('on one node', () => {
       await allCancelled('cleanup');
       expect((await service.get(`/executions/${young[0]!}`)).json.status).toBe('running');
       expect((await service.post('/executions/cleanup', { older_than_minutes: 60 })).json).toMatchObject({ cancelled_count: 0 });
+    });
+
+    it('is about 1,000 executions at most, the oldest', async () => {
+      await query(
+        service.databaseUrl,
+        `INSERT INTO execution (id, tenant_id, catalog_id, path, playbook_name, version, shown_version, requested_version, execution_type, digest, status, created_at, updated_at)
+         SELECT n, 'default', 1, 'p', 'p', '1.0.0', '1.0.0', 'latest', 'playbook', '', 'pending', 'epoch', 'epoch' FROM generate_series(1, 1005) n`,
+      );
+      const { json } = await service.post('/executions/cleanup', { older_than_minutes: 600, dry_run: true });
+      await query(service.databaseUrl, `DELETE FROM execution WHERE id <= 1005`);
+      expect(json).toMatchObject({ cancelled_count: 1000, execution_ids: Array.from({ length: 1000 }, (_, n) => String(n + 1)) });
     });
 
     it.each([{}, { older_than_minutes: 0 }, { older_than_minutes: '60' }, { older_than_minutes: 60, all: true }])(

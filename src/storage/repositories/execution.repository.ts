@@ -94,7 +94,9 @@ export class ExecutionRepository {
   async count(tenantId: string, filter: ExecutionFilter): Promise<number> {
     const query = this.db.createQueryBuilder(ExecutionEntity, 'e').where('e.tenant_id = :tenantId', { tenantId });
     narrow(query, filter);
-    return query.getCount();
+    const [sql, parameters] = query.select('count(*)', 'count').getQueryAndParameters();
+    const [row] = await this.db.query<{ count: string }[]>(sql, parameters);
+    return Number(row?.count ?? 0);
   }
 
   /**
