@@ -15,7 +15,21 @@ module.exports = {
     forbid('storage-is-low', { path: '^src/storage/' }, { path: '^src/', pathNot: '^src/(storage|engine|config)/' }),
     forbid('common-is-low', { path: '^src/common/' }, { path: '^src/', pathNot: '^src/(common|engine|config)/' }),
     forbid('read-side-is-low', { path: '^src/(catalog|status)/' }, { path: '^src/execution/' }),
-    forbid('one-door', { path: '^src/(catalog|execution|status)/' }, { path: '^src/(batch|schedule|experiment|mcp|dashboard|worker)/' }),
+    forbid(
+      'one-door',
+      { path: '^src/(catalog|execution|status)/' },
+      { path: '^src/(batch|bulk|schedule|experiment|mcp|dashboard|worker)/' },
+    ),
+    forbid(
+      'bulk-is-alone',
+      { path: '^src/', pathNot: '^src/(bulk/|app\\.module\\.ts|openapi/api-controllers\\.ts)' },
+      { path: '^src/bulk/' },
+    ),
+    forbid(
+      'bulk-looks-down',
+      { path: '^src/bulk/' },
+      { path: '^src/', pathNot: '^src/(bulk|execution|status|storage|engine|common|config)/' },
+    ),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

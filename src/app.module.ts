@@ -1,4 +1,5 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { BulkModule } from './bulk/bulk.module.js';
 import { CatalogModule } from './catalog/catalog.module.js';
 import { Settings } from './config/settings.js';
 import { ExecutionModule } from './execution/execution.module.js';
@@ -41,6 +42,7 @@ export class AppModule {
         CatalogModule,
         StatusModule,
         ExecutionModule,
+        BulkModule,
         WorkerModule,
       ],
     };

@@ -1,15 +1,19 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { parseRetention } from './config/retention-rules.js';
 import { loadSettings, type Settings, SettingsError } from './config/settings.js';
 import { durationMs } from './engine/run/durations.js';
 import { createDataSource } from './storage/data-source.js';
 import { startEmbeddedPostgres } from './storage/embedded/embedded-postgres.js';
 import { Purge, type PurgeSelection } from './storage/purge.js';
+import { selectionsOf } from './storage/retention.js';
 
 const USAGE = `npm run purge -- --older-than <duration> [--status completed,failed,cancelled] [--path <path or path/*>] [--tenant <tenant>] [--dry-run]
+       npm run purge -- --rules <rules> [--dry-run]
   --older-than   age of the end: 30d, 12h, 90m, PT24H
   --status       which ends; all three by default
+  --rules        as in the setting RETENTION: 'completed=30d, failed=90d, billing/*:completed=7d'
   --dry-run      only counts`;
 const ENDS = ['completed', 'failed', 'cancelled'] as const;
 
@@ -17,12 +21,12 @@ const ENDS = ['completed', 'failed', 'cancelled'] as const;
 class UsageError extends Error {}
 
 interface Call {
-  readonly selection: PurgeSelection;
+  readonly selections: readonly PurgeSelection[];
   readonly dryRun: boolean;
 }
 
 function readCall(argv: readonly string[]): Call {
-  let values: { 'older-than'?: string; status?: string; path?: string; tenant?: string; 'dry-run'?: boolean };
+  let values: { 'older-than'?: string; status?: string; path?: string; tenant?: string; rules?: string; 'dry-run'?: boolean };
   try {
     ({ values } = parseArgs({
       args: [...argv],
@@ -31,23 +35,31 @@ function readCall(argv: readonly string[]): Call {
         status: { type: 'string' },
         path: { type: 'string' },
         tenant: { type: 'string' },
+        rules: { type: 'string' },
         'dry-run': { type: 'boolean' },
       },
     }));
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
-  const olderThanMs = durationMs(values['older-than']);
+  const { rules, 'dry-run': dryRun = false, ...choice } = values;
+  if (rules === undefined) return { selections: [selectionOf(choice)], dryRun };
+  if (Object.keys(choice).length > 0) throw new UsageError('--rules say which executions go; only --dry-run goes with them');
+  const problems: string[] = [];
+  const selections = selectionsOf(parseRetention(rules, (message) => problems.push(message)));
+  if (problems.length > 0) throw new UsageError(`--rules: ${problems.join('; ')}`);
+  return { selections, dryRun };
+}
+
+function selectionOf(choice: { 'older-than'?: string; status?: string; path?: string; tenant?: string }): PurgeSelection {
+  const olderThanMs = durationMs(choice['older-than']);
   if (olderThanMs === undefined) throw new UsageError('--older-than needs a duration, such as 30d');
-  const statuses = (values.status ?? ENDS.join(',')).split(',').map((word) => {
+  const statuses = (choice.status ?? ENDS.join(',')).split(',').map((word) => {
     const status = ENDS.find((each) => each === word.trim());
     if (!status) throw new UsageError(`--status knows ${ENDS.join(', ')}, not ${word}`);
     return status;
   });
-  return {
-    selection: { olderThanMs, statuses, path: values.path ?? null, tenantId: values.tenant ?? null },
-    dryRun: values['dry-run'] ?? false,
-  };
+  return { olderThanMs, statuses, path: choice.path ?? null, tenantId: choice.tenant ?? null };
 }
 
 /** The database of the settings; the embedded one is used where it runs, and started for the purge where it does not. */
@@ -66,23 +78,35 @@ async function openDatabase(settings: Settings): Promise<{ url: string; stop(): 
 }
 
 async function main(): Promise<void> {
-  const { selection, dryRun } = readCall(process.argv.slice(2));
+  const { selections, dryRun } = readCall(process.argv.slice(2));
   const database = await openDatabase(loadSettings(process.env));
   const db = await createDataSource(database.url, { poolSize: 1 }).initialize();
   try {
     const purge = new Purge(db);
-    if (dryRun) return say(`${await purge.count(selection)} executions would be removed`);
+    if (dryRun) return say(`${await countAll(purge, selections)} executions would be removed`);
     let removed = 0;
-    for await (const { executions, partitions } of purge.run(selection)) {
-      if (executions > removed) say(`${executions} executions removed ...`);
-      removed = executions;
-      for (const partition of partitions) say(`partition ${partition} dropped`);
-    }
+    for (const selection of selections) removed += await removeAll(purge, selection);
     say(`${removed} executions removed`);
   } finally {
     await db.destroy();
     await database.stop();
   }
+}
+
+async function countAll(purge: Purge, selections: readonly PurgeSelection[]): Promise<number> {
+  let count = 0;
+  for (const selection of selections) count += await purge.count(selection);
+  return count;
+}
+
+async function removeAll(purge: Purge, selection: PurgeSelection): Promise<number> {
+  let removed = 0;
+  for await (const { executions, partitions } of purge.run(selection)) {
+    if (executions > removed) say(`${executions} executions removed ...`);
+    removed = executions;
+    for (const partition of partitions) say(`partition ${partition} dropped`);
+  }
+  return removed;
 }
 
 function say(text: string): void {

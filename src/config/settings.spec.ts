@@ -13,6 +13,7 @@ describe(loadSettings.name, () => {
       role: 'all',
       leaseSeconds: 15,
       maxInFlightRuns: 2_000,
+      retention: [],
       templateEnv: {},
       python: null,
       isolation: 'auto',
@@ -42,6 +43,7 @@ describe(loadSettings.name, () => {
     ['ALLOW_INSECURE', 'true', 'yes'],
     ['ISOLATION', 'process', 'docker'],
     ['LOG_LEVEL', 'debug', 'DEBUG'],
+    ['RETENTION', 'completed=30d, billing/*:failed=forever', 'completed=30'],
     ['OUTBOUND_ALLOW', 'api.local:8080, 10.0.0.0/8, 192.168.1.5:443, 10.1.0.0/16:80', '10.0.0.0/64'],
     ['ENV_ALLOW', 'STAGE, REGION', 'STAGE, NOT A NAME'],
     ['DATABASE_URL', 'postgresql://db.internal/app', 'mysql://db.internal/app'],
@@ -76,6 +78,13 @@ describe(loadSettings.name, () => {
   it('shows templates only what ENV_ALLOW names and the environment has', () => {
     const { templateEnv } = loadSettings({ ENV_ALLOW: 'STAGE,ABSENT', STAGE: ' prod ', SECRET: 'x' });
     expect(templateEnv).toEqual({ STAGE: ' prod ' });
+  });
+
+  it('names every rule of RETENTION that is none', () => {
+    expect(problemsOf({ RETENTION: 'completed, failed=1d, running=1d' })).toEqual([
+      expect.stringMatching(/^RETENTION: "completed" /),
+      expect.stringMatching(/^RETENTION: "running=1d" /),
+    ]);
   });
 
   it('cannot be changed', () => {

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { parseOutboundAllow } from '../outbound/allow-list.js';
 import { dataFolder } from './data-folder.js';
 import { Environment } from './environment.js';
+import { parseRetention, type RetentionRule } from './retention-rules.js';
 import { readRequestLimits, type RequestLimits } from './request-limits.js';
 
 const ROLES = ['all', 'api', 'worker'] as const;
@@ -31,6 +32,8 @@ export class Settings {
   readonly role: Role;
   readonly leaseSeconds: number;
   readonly maxInFlightRuns: number;
+  /** Which finished executions are removed when; empty: none ever. */
+  readonly retention: readonly RetentionRule[];
   readonly outboundAllow: ReturnType<typeof parseOutboundAllow>;
   /** What templates see as `env`: the variables named in ENV_ALLOW that are set. */
   readonly templateEnv: Readonly<Record<string, string>>;
@@ -60,6 +63,7 @@ export class Settings {
     this.role = environment.oneOf('ROLE', ROLES, 'all');
     this.leaseSeconds = environment.number('LEASE_SECONDS', 15, { min: 1, max: 3_600 });
     this.maxInFlightRuns = environment.integer('MAX_IN_FLIGHT_RUNS', 2_000, { min: 1, max: 1_000_000 });
+    this.retention = parseRetention(environment.text('RETENTION') ?? '', (message) => environment.refuse('RETENTION', message, null));
     this.outboundAllow = Object.freeze(environment.parse('OUTBOUND_ALLOW', parseOutboundAllow));
     this.templateEnv = Object.freeze(templateEnv(environment));
     this.python = python(environment);

@@ -41,6 +41,7 @@ export const ERROR_CODES = {
   invalid_path: 'The catalog path does not follow the grammar.',
   idempotency_key_reused: 'The Idempotency-Key was used with another body; use a new key for a new request.',
   execution_removed: 'The Idempotency-Key belongs to an execution that was removed since; detail says how it ended.',
+  empty_filter: 'The filter of a bulk operation names nothing; it must choose.',
   not_durable_unsupported: 'sync_to_postgres: false cannot be combined with this.',
   // catalog
   unknown_playbook: 'No catalog entry has this path or id.',
@@ -83,8 +84,9 @@ export const ERROR_CODES = {
   not_ended: 'The execution is still going on.',
   step_never_ran: 'The step has not run in this execution.',
   incompatible_version: 'The history that is to be kept does not fit this version of the playbook.',
-  already_completed: 'The execution has completed.',
-  already_failed: 'The execution has failed.',
+  unknown_bulk_operation: 'There is no such bulk operation.',
+  already_completed: 'The execution, or the bulk operation, has completed.',
+  already_failed: 'The execution, or the bulk operation, has failed.',
   already_cancelled: 'The execution was cancelled.',
   // failures of executions and steps
   template_error: 'A template failed while rendering.',

@@ -1,4 +1,6 @@
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
+import { BulkOperationsController } from '../bulk/bulk-operations.controller.js';
+import { CleanupController } from '../bulk/cleanup.controller.js';
 import { CatalogEntryController } from '../catalog/catalog-entry.controller.js';
 import { CatalogTagController } from '../catalog/catalog-tag.controller.js';
 import { CatalogController } from '../catalog/catalog.controller.js';
@@ -22,6 +24,8 @@ export const API_CONTROLLERS: readonly Type[] = [
   CatalogEntryController,
   CatalogTagController,
   PlaybookController,
+  BulkOperationsController,
+  CleanupController,
 ];
 
 @Module({})

@@ -1,9 +1,10 @@
+import { isId } from '../common/id-pipe.js';
 import { EngineError, type Issue } from '../engine/engine-error.js';
 import { RUN_STATUSES, type RunStatus } from '../engine/run/events.js';
 import { isObject, type JsonObject } from '../engine/values.js';
 import { type ExecutionFilter } from '../storage/repositories/execution.repository.js';
 import { EXECUTION_TYPES } from './dto/execution-type.js';
-import { type ListExecutionsQuery } from './dto/execution-queries.js';
+import { type ExecutionFilterFields } from './dto/execution-queries.js';
 
 /** NoETL's words for the states, accepted in filters (playbook language §11.1). */
 const STATUS_WORDS: Readonly<Record<string, RunStatus>> = {
@@ -24,11 +25,21 @@ const STATUS_WORDS: Readonly<Record<string, RunStatus>> = {
   suspended: 'paused',
 };
 
-/** The filter a query string asks for. @throws EngineError invalid_request with a pointer to each bad value */
-export function filterOf(query: ListExecutionsQuery): ExecutionFilter {
+/** A filter as requests write it: metadata as text in query strings, as an object in bodies. */
+export interface WrittenFilter extends ExecutionFilterFields {
+  readonly metadata?: string | JsonObject;
+  readonly ids?: readonly string[];
+}
+
+/**
+ * The filter a request asks for.
+ * @param at JSON Pointer to the filter in the request
+ * @throws EngineError invalid_request with a pointer to each bad value
+ */
+export function filterOf(query: WrittenFilter, at = ''): ExecutionFilter {
   const issues: Issue[] = [];
   const refuse = (field: string, message: string): null => {
-    issues.push({ pointer: `/${field}`, code: 'invalid_value', message });
+    issues.push({ pointer: `${at}/${field}`, code: 'invalid_value', message });
     return null;
   };
   const time = (field: 'started_after' | 'started_before' | 'ended_after' | 'ended_before'): number | null => {
@@ -40,7 +51,9 @@ export function filterOf(query: ListExecutionsQuery): ExecutionFilter {
   const statuses = wordsOf(query.status).map((word) => STATUS_WORDS[word] ?? refuse('status', `${word} is not an execution state`));
   const type = query.type?.toLowerCase() ?? null;
   if (type !== null && !(EXECUTION_TYPES as readonly string[]).includes(type)) refuse('type', `is none of ${EXECUTION_TYPES.join(', ')}`);
+  query.ids?.forEach((id, index) => void (isId(id) || refuse(`ids/${index}`, 'is not the id of an execution')));
   const filter: ExecutionFilter = {
+    ids: query.ids ?? [],
     path: query.path?.replace(/^\/+/, '').replace(/\.ya?ml$/i, '') ?? null,
     version: query.version?.replace(/^v(?=\d)/i, '') ?? null,
     statuses: statuses.filter((status) => status !== null),
@@ -64,7 +77,8 @@ function wordsOf(text: string | undefined): string[] {
     .filter((word) => word !== '');
 }
 
-function objectOf(text: string): JsonObject | null {
+function objectOf(text: string | JsonObject): JsonObject | null {
+  if (typeof text !== 'string') return text;
   try {
     const value: unknown = JSON.parse(text);
     return isObject(value) && !text.includes('\\u0000') ? value : null;

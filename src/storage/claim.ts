@@ -81,7 +81,6 @@ interface ClaimedRow {
   readonly lease_token: string;
   readonly claim_no: number;
   readonly last_seq: number;
-  readonly inbox_seq: number;
   readonly inbox_consumed: number;
   readonly inbox_seq: number;
   readonly attempts: number;

@@ -1,6 +1,7 @@
 import { type Client } from 'pg';
 import { DataSource } from 'typeorm';
 import { CreateSchema1795000000000 } from '../../migrations/1795000000000-create-schema.js';
+import { CreateBulkOperation1795605700000 } from '../../migrations/1795605700000-create-bulk-operation.js';
 import { ACQUIRE_TIMEOUT_MS, connectionOptions } from './connection-options.js';
 import { type DatabaseHistory } from './database-history.js';
 import { ENTITIES } from './entities/entities.js';
@@ -8,7 +9,7 @@ import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
 
 /** In order of their timestamps; a released migration is never edited (house rule), only followed by another. */
-export const MIGRATIONS = [CreateSchema1795000000000];
+export const MIGRATIONS = [CreateSchema1795000000000, CreateBulkOperation1795605700000];
 
 export interface DataSourceSettings {
   /** Connections of the pool. */

@@ -7,6 +7,8 @@ import { type Log } from './log.js';
 export const INBOX_CHANNEL = 'showrunner_inbox';
 /** No payload: a row without a holder is due. */
 export const DUE_CHANNEL = 'showrunner_due';
+/** Payload: id of a bulk operation that is new or was aborted. */
+export const BULK_CHANNEL = 'showrunner_bulk';
 /** Payload is the catalog's own. */
 export const CATALOG_CHANNEL = 'showrunner_catalog';
 

@@ -1,9 +1,13 @@
-import { type DataSource } from 'typeorm';
+import { type DataSource, type EntityManager } from 'typeorm';
 import { type RunStatus } from '../engine/run/events.js';
 import { firstIdAt } from './ids.js';
+import { isTransient, sqlStateOf } from './sql-state.js';
 
 /** Rows per transaction, so that a purge holds no lock for long (R10). */
 const BATCH = 1_000;
+/** How long writers of history may be held up by the drop of a partition that somebody reads. */
+const LONGEST_DROP_WAIT_MS = 200;
+const STATEMENT_TIMED_OUT = '57014';
 const PARTITIONED = ['execution_event', 'execution_payload'] as const;
 
 /** Which finished executions go. */
@@ -13,6 +17,8 @@ export interface PurgeSelection {
   readonly statuses: readonly Extract<RunStatus, 'completed' | 'failed' | 'cancelled'>[];
   /** Exact path, or everything below it with a trailing `/*`; null = all. */
   readonly path: string | null;
+  /** Paths, exact or with a trailing `/*`, that are left out. */
+  readonly exceptPaths?: readonly string[];
   /** null = every tenant. */
   readonly tenantId: string | null;
 }
@@ -41,18 +47,42 @@ export class Purge {
   /** Removes them; tells of every batch. May be stopped and started again at any time. */
   async *run(selection: PurgeSelection): AsyncGenerator<PurgeProgress> {
     let executions = 0;
-    let after = '0';
-    for (;;) {
-      const removed = await this.db.query<{ id: string }[]>(REMOVE, [...parametersOf(selection), after]);
-      if (removed.length === 0) break;
-      executions += removed.length;
-      after = removed.reduce((last, { id }) => (BigInt(id) > BigInt(last) ? id : last), after);
+    for await (const removed of this.batches(selection, (remove) => remove(this.db))) {
+      executions += removed;
       yield { executions, partitions: [] };
     }
     yield { executions, partitions: await this.dropEmptyPartitions(Date.now() - selection.olderThanMs) };
   }
 
-  private async dropEmptyPartitions(before: number): Promise<string[]> {
+  /**
+   * Removes executions batch by batch, each told of by its number of them.
+   * @param within runs a batch in a transaction of the caller's; null ends it
+   */
+  async *batches(
+    selection: PurgeSelection,
+    within: (remove: (db: Querying) => Promise<string[]>) => Promise<string[] | null>,
+  ): AsyncGenerator<number> {
+    let after = '0';
+    let size = BATCH;
+    for (;;) {
+      const parameters = [...parametersOf(selection), after, size];
+      let removed: string[] | null;
+      try {
+        removed = await within(async (db) => (await db.query<{ id: string }[]>(REMOVE, parameters)).map(({ id }) => id));
+      } catch (error) {
+        // Very long histories: fewer at once.
+        if (sqlStateOf(error) !== STATEMENT_TIMED_OUT || size === 1) throw error;
+        size = Math.ceil(size / 4);
+        continue;
+      }
+      if (removed === null || removed.length === 0) return;
+      after = removed.reduce((last, id) => (BigInt(id) > BigInt(last) ? id : last), after);
+      yield removed.length;
+    }
+  }
+
+  /** Drops partitions of which nothing is left and that end before a moment (epoch milliseconds). @returns their names */
+  async dropEmptyPartitions(before: number): Promise<string[]> {
     const dropped: string[] = [];
     for (const table of PARTITIONED) {
       for (const { name, from, to } of await this.partitionsOf(table)) {
@@ -75,31 +105,58 @@ export class Purge {
     });
   }
 
-  /** Nothing of the range may be open or retained, seen in the very transaction that drops. */
+  /** Nothing of the range may be open or retained, seen in the very transaction that drops. A table that is in use stays until the next time. */
   private async dropIfEmpty(name: string, from: bigint, to: bigint): Promise<boolean> {
-    return this.db.transaction(async (tx) => {
-      const [found] = await tx.query<{ some: boolean }[]>(`SELECT EXISTS (SELECT FROM execution WHERE id >= $1 AND id < $2) AS some`, [
-        String(from),
-        String(to),
-      ]);
-      if (found?.some !== false) return false;
-      await tx.query(`DROP TABLE "${name.replaceAll('"', '""')}"`);
-      return true;
-    });
+    try {
+      return await this.db.transaction(async (tx) => {
+        const [found] = await tx.query<{ some: boolean }[]>(`SELECT EXISTS (SELECT FROM execution WHERE id >= $1 AND id < $2) AS some`, [
+          String(from),
+          String(to),
+        ]);
+        if (found?.some !== false) return false;
+        // Everybody who writes history waits behind this lock.
+        await tx.query(`SET LOCAL lock_timeout = ${LONGEST_DROP_WAIT_MS}`);
+        await tx.query(`DROP TABLE "${name.replaceAll('"', '""')}"`);
+        return true;
+      });
+    } catch (error) {
+      if (isTransient(sqlStateOf(error) ?? '')) return false;
+      throw error;
+    }
   }
 }
 
-function parametersOf({ olderThanMs, statuses, path, tenantId }: PurgeSelection): unknown[] {
-  const below = path?.endsWith('/*') ? path.slice(0, -1) : null;
-  return [olderThanMs, statuses, below === null ? path : null, below, tenantId];
+/** What runs a statement: the data source, or a transaction. */
+type Querying = Pick<DataSource | EntityManager, 'query'>;
+
+function parametersOf({ olderThanMs, statuses, path, exceptPaths = [], tenantId }: PurgeSelection): unknown[] {
+  const below = path === null ? null : prefixOf(path);
+  return [
+    olderThanMs,
+    statuses,
+    below === null ? path : null,
+    below,
+    tenantId,
+    exceptPaths.filter((except) => prefixOf(except) === null),
+    exceptPaths.flatMap((except) => prefixOf(except) ?? []),
+    String(firstIdAt(Date.now() - olderThanMs)),
+  ];
 }
 
-/** Ids are time-ordered, so the walk goes along the primary key and needs no index on ended_at. */
+/** `a/` of `a/*`; null for an exact path. */
+const prefixOf = (path: string): string | null => (path.endsWith('/*') ? path.slice(0, -1) : null);
+
+/**
+ * Ids are time-ordered, so the walk goes along the primary key and needs no index on ended_at; none that is old enough has an id of a later
+ * time, so the walk ends before the young ones.
+ */
 const CHOSEN = `e.ended_at < clock_timestamp() - $1 * interval '1 millisecond' AND e.status = ANY($2::text[])
-  AND ($3::text IS NULL OR e.path = $3) AND ($4::text IS NULL OR starts_with(e.path, $4)) AND ($5::text IS NULL OR e.tenant_id = $5) AND e.id > $6::bigint`;
+  AND ($3::text IS NULL OR e.path = $3) AND ($4::text IS NULL OR starts_with(e.path, $4)) AND ($5::text IS NULL OR e.tenant_id = $5)
+  AND e.path <> ALL($6::text[]) AND NOT EXISTS (SELECT FROM unnest($7::text[]) x(prefix) WHERE starts_with(e.path, x.prefix))
+  AND e.id < $8::bigint AND e.id > $9::bigint`;
 
 const REMOVE = `
-  WITH doomed AS MATERIALIZED (SELECT e.id, e.status FROM execution e WHERE ${CHOSEN} ORDER BY e.id LIMIT ${BATCH} FOR UPDATE SKIP LOCKED),
+  WITH doomed AS MATERIALIZED (SELECT e.id, e.status FROM execution e WHERE ${CHOSEN} ORDER BY e.id LIMIT $10 FOR UPDATE SKIP LOCKED),
   keys AS (UPDATE idempotency_key k SET final_status = d.status FROM doomed d WHERE k.execution_id = d.id),
   events AS (DELETE FROM execution_event x USING doomed d WHERE x.execution_id = d.id),
   payloads AS (DELETE FROM execution_payload x USING doomed d WHERE x.execution_id = d.id),

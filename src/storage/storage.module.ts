@@ -11,6 +11,7 @@ import {
 import { DataSource } from 'typeorm';
 import { Settings } from '../config/settings.js';
 import { BatchWriter } from './batch-writer.js';
+import { BulkLeases } from './bulk-leases.js';
 import { CATALOG_CHANGES, CATALOG_CHANNEL, type CatalogChanges, parseChange } from './catalog-changes.js';
 import { CommitSignals } from './commit-signals.js';
 import { CompiledPlaybooks } from './compiled-playbooks.js';
@@ -30,12 +31,14 @@ import { NodeNumberLease } from './node-number.js';
 import { DUE_CHANNEL, Notifications } from './notifications.js';
 import { Partitions } from './partitions.js';
 import { Prepared } from './prepared.js';
+import { BulkOperationRepository } from './repositories/bulk-operation.repository.js';
 import { ExecutionEventRepository } from './repositories/execution-event.repository.js';
 import { ExecutionRepository } from './repositories/execution.repository.js';
 import { IdempotencyKeyRepository } from './repositories/idempotency-key.repository.js';
 import { PlaybookListingRepository } from './repositories/playbook-listing.repository.js';
 import { PlaybookTagRepository } from './repositories/playbook-tag.repository.js';
 import { PlaybookRepository } from './repositories/playbook.repository.js';
+import { Retention } from './retention.js';
 import { RunQueue } from './run-queue.js';
 import { PostgresRunStore } from './run-store.js';
 import { RunWaits } from './run-waits.js';
@@ -65,6 +68,7 @@ const REPOSITORIES = [
   ExecutionRepository,
   ExecutionEventRepository,
   IdempotencyKeyRepository,
+  BulkOperationRepository,
 ];
 
 const PROVIDERS: Provider[] = [
@@ -134,7 +138,13 @@ const PROVIDERS: Provider[] = [
     ({ url }: DatabaseAddress, lease: LeaseTerm, held: HeldRuns, signals: CommitSignals, history: DatabaseHistory, log: Log) =>
       new LeaseRenewal(url, lease, held, signals, history, log),
   ),
+  provide(BulkLeases, [DataSource, LeaseTerm], (db: DataSource, lease: LeaseTerm) => new BulkLeases(db, lease)),
   provide(Partitions, [DataSource, LOG], (db: DataSource, log: Log) => new Partitions(db, log)),
+  provide(
+    Retention,
+    [DataSource, Settings, LOG],
+    (db: DataSource, settings: Settings, log: Log) => new Retention(db, settings.retention, log),
+  ),
   provide(NodeNumberLease, [DataSource, LOG], async (db: DataSource, log: Log) => {
     const lease = new NodeNumberLease(db, log);
     await lease.start();
@@ -189,6 +199,8 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     private readonly held: HeldRuns,
     private readonly playbooks: CompiledPlaybooks,
     private readonly history: DatabaseHistory,
+    private readonly retention: Retention,
+    private readonly settings: Settings,
     @Inject(LOG) private readonly log: Log,
   ) {}
 
@@ -200,6 +212,7 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     this.queue.start();
     this.leases.start();
     this.inboxSweep.start();
+    if (this.settings.role !== 'api') this.retention.start();
   }
 
   /** Another history (D19): nothing that was known holds there. Whoever keeps connections or units of the former one lets go of them itself. */
@@ -222,6 +235,7 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     await this.writer.close(WRITER_CLOSE_MS);
     await this.leases.stop();
     this.partitions.stop();
+    await this.retention.stop();
     await this.notifications.close();
     await this.nodeNumber.stop().catch((error: unknown) => this.log.warn({ err: error }, 'the node number was not given back'));
     await this.db.destroy();

@@ -84,6 +84,31 @@ describe(Purge.name, () => {
     expect(await idsIn('execution')).toEqual([ids[1], ids[3], ids[4]]);
   });
 
+  it('goes on with fewer at once where a batch takes too long', async () => {
+    const ids: string[] = [];
+    for (let n = 1; n <= 20; n++) ids.push(await execution(n, 40));
+    let refused = 0;
+    const sizes: number[] = [];
+    const within = async (remove: (db: Pick<DataSource, 'query'>) => Promise<string[]>): Promise<string[]> => {
+      // As long as the batch is large the server cancels the statement, as it would a slow one.
+      const limited = {
+        query: async <T>(sql: string, parameters?: unknown[]): Promise<T> => {
+          if (Number(parameters?.at(-1)) <= 5) return await db.query<T>(sql, parameters);
+          refused += 1;
+          return await db.transaction(async (tx) => {
+            await tx.query(`SET LOCAL statement_timeout = 20`);
+            return await tx.query<T>('SELECT pg_sleep(10)');
+          });
+        },
+      };
+      return await remove(limited);
+    };
+    for await (const removedNow of purge.batches(MONTH_OLD, within)) sizes.push(removedNow);
+    expect([refused, sizes.reduce((sum, size) => sum + size, 0)]).toEqual([4, ids.length]);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(5);
+    expect(await idsIn('execution')).toEqual([]);
+  });
+
   it('works in batches, each committed and told of', async () => {
     await db.query(
       `INSERT INTO execution (id, tenant_id, catalog_id, path, playbook_name, version, shown_version, requested_version, execution_type, digest, status, created_at, updated_at, ended_at)

@@ -36,7 +36,7 @@ export function compileJsonSchema(schema: Json): JsonSchema {
 
 function ajv(): Ajv2020 {
   // RE2 in the place of RegExp (S11); `code` is only asked for where schemas become source text.
-  const compile = (pattern: string): { test(text: string): boolean } => {
+  const compile = (pattern: string): { test(text: string): boolean; toString(): string } => {
     const compiled = RE2JS.compile(pattern);
     // Patterns are told apart by their texts: without toString all of them would be the first one.
     return { test: (text) => compiled.matcher(text).find(), toString: () => pattern };

@@ -10,8 +10,8 @@ function OptionalTime(): PropertyDecorator {
   return applyDecorators(documented, IsOptional(), Matches(new RegExp(TIME)));
 }
 
-/** Filters and paging of the list of executions. */
-export class ListExecutionsQuery {
+/** By what executions are chosen, in lists and for bulk operations. */
+export abstract class ExecutionFilterFields {
   @OptionalText({ maxLength: 512, example: 'tests/fixtures/playbooks/hello_world' })
   readonly path?: string;
 
@@ -31,13 +31,6 @@ export class ListExecutionsQuery {
   @OptionalText({ maxLength: 256, description: 'Executions that name this one as parent.' })
   readonly parent_execution_id?: string;
 
-  @OptionalText({
-    maxLength: 4096,
-    example: '{"triggered_by":"scheduler"}',
-    description: 'A JSON object that the metadata must contain.',
-  })
-  readonly metadata?: string;
-
   @OptionalTime()
   readonly started_after?: string;
 
@@ -49,6 +42,16 @@ export class ListExecutionsQuery {
 
   @OptionalTime()
   readonly ended_before?: string;
+}
+
+/** Filters and paging of the list of executions. */
+export class ListExecutionsQuery extends ExecutionFilterFields {
+  @OptionalText({
+    maxLength: 4096,
+    example: '{"triggered_by":"scheduler"}',
+    description: 'A JSON object that the metadata must contain.',
+  })
+  readonly metadata?: string;
 
   @OptionalInteger({ minimum: 1, maximum: 500, default: 50 })
   readonly limit: number = 50;

@@ -7,6 +7,7 @@ import { ExecutionEventEntity } from './execution-event.entity.js';
 import { ExecutionInboxEntity } from './execution-inbox.entity.js';
 import { ExecutionSnapshotEntity } from './execution-snapshot.entity.js';
 import { IdempotencyKeyEntity } from './idempotency-key.entity.js';
+import { BulkOperationEntity } from './bulk-operation.entity.js';
 import { NodeEntity } from './node.entity.js';
 
 /** One entity per table of the migrations. */
@@ -21,4 +22,5 @@ export const ENTITIES = [
   ExecutionSnapshotEntity,
   IdempotencyKeyEntity,
   NodeEntity,
+  BulkOperationEntity,
 ] as const;

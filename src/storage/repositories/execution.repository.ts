@@ -9,8 +9,9 @@ import { Prepared } from '../prepared.js';
 /** A result above this many bytes is not part of the execution's answer; it has a route of its own. */
 export const INLINE_RESULT_BYTES = 256 * 1024;
 
-/** Everything null means: not filtered by this. */
+/** Everything null, or an empty list, means: not filtered by this. */
 export interface ExecutionFilter {
+  readonly ids: readonly string[];
   readonly path: string | null;
   /** Canonical or as a request wrote it. */
   readonly version: string | null;
@@ -89,6 +90,33 @@ export class ExecutionRepository {
     return (await this.db.query<ExecutionRow[]>(sql, parameters)).map(recordOf);
   }
 
+  /** How many executions a list would have in all. */
+  async count(tenantId: string, filter: ExecutionFilter): Promise<number> {
+    const query = this.db.createQueryBuilder(ExecutionEntity, 'e').where('e.tenant_id = :tenantId', { tenantId });
+    narrow(query, filter);
+    const [sql, parameters] = query.select('count(*)', 'count').getQueryAndParameters();
+    const [row] = await this.db.query<{ count: string }[]>(sql, parameters);
+    return Number(row?.count ?? 0);
+  }
+
+  /**
+   * Ids of matching executions, oldest first, for a walk in pieces.
+   * @param range above `after`, up to `upTo`, and created until `createdUntil` (epoch milliseconds)
+   */
+  async idsOf(
+    tenantId: string,
+    filter: ExecutionFilter,
+    range: { after: string; upTo: string; createdUntil: number; limit: number },
+  ): Promise<string[]> {
+    const query = this.db
+      .createQueryBuilder(ExecutionEntity, 'e')
+      .where('e.tenant_id = :tenantId AND e.id > :after AND e.id <= :upTo', { tenantId, after: range.after, upTo: range.upTo })
+      .andWhere('e.created_at <= :createdUntil', { createdUntil: new Date(range.createdUntil) });
+    narrow(query, filter);
+    const [sql, parameters] = query.orderBy('e.id', 'ASC').limit(range.limit).select('e.id', 'id').getQueryAndParameters();
+    return (await this.db.query<{ id: string }[]>(sql, parameters)).map(({ id }) => id);
+  }
+
   /** Executions that name one of these as parent, oldest first. */
   async childrenOf(tenantId: string, parentIds: readonly string[], limit: number): Promise<ExecutionRecord[]> {
     if (parentIds.length === 0) return [];
@@ -104,6 +132,7 @@ function narrow(query: SelectQueryBuilder<ExecutionEntity>, filter: ExecutionFil
   const when = (value: unknown, condition: string, parameters: Record<string, unknown>): void => {
     if (value !== null) query.andWhere(condition, parameters);
   };
+  if (filter.ids.length > 0) query.andWhere('e.id = ANY(:ids::bigint[])', { ids: filter.ids });
   when(filter.path, 'e.path = :path', { path: filter.path });
   when(filter.version, '(e.version = :version OR e.shown_version = :version)', { version: filter.version });
   if (filter.statuses.length > 0) query.andWhere('e.status IN (:...statuses)', { statuses: filter.statuses });
