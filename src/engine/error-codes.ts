@@ -106,6 +106,7 @@ export const ERROR_CODES = {
   result_not_storable: 'A step result cannot be stored.',
   loop_limit: 'A step ran too often: more than 1,000 times, or 10,000 step runs in all.',
   history_limit: 'The execution has more than 50,000 events.',
+  expired: 'Nothing had begun the execution by its expires_at.',
   ephemeral_timeout: 'The execution without rows did not end within the wait limit.',
   poison: 'The execution could not be recorded or brought its worker down repeatedly.',
 } as const;

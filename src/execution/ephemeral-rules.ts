@@ -14,6 +14,13 @@ export function refuseUnlessMemoryIsEnough(run: NewRun, playbook: CompiledPlaybo
       'sync_to_postgres: false cannot go with an Idempotency-Key: nothing would remember it.',
     );
   }
+  if (run.startAt !== null) {
+    throw new EngineError(
+      'invalid',
+      'not_durable_unsupported',
+      'sync_to_postgres: false cannot go with start_at or delay: nothing would keep it until then.',
+    );
+  }
   const waiting = playbook.steps.find((step) => WAITING_TYPES.has(step.type));
   if (!waiting) return;
   throw new EngineError(

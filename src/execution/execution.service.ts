@@ -23,6 +23,7 @@ import { StatusService } from '../status/status.service.js';
 import { refuseUnlessMemoryIsEnough } from './ephemeral-rules.js';
 import { RepeatedStarts } from './repeated-starts.js';
 import { type Asked } from './start-command.js';
+import { startTimesOf } from './start-options.js';
 import { type CancelledRun, type CancelRun, type RerunChange, type StartedRun, type StartRun } from './start-run.js';
 
 /** The first event of a run that nobody here takes; whoever claims it goes on from there. */
@@ -98,6 +99,7 @@ export class ExecutionService {
       parent: { executionId: null, eventId: null, step: null },
       metadata: record.metadata ?? {},
       forkedFrom: record.id,
+      options: { ...change.options, priority: change.options.priority ?? record.priority },
       ...asked,
     });
   }
@@ -146,10 +148,8 @@ export class ExecutionService {
       parentStep: command.parent.step,
       forkedFrom: command.forkedFrom,
       kept: [],
-      priority: 0,
-      startAt: null,
-      expiresAt: null,
-      timeoutAt: null,
+      priority: command.options.priority ?? 0,
+      ...startTimesOf(command.options, Date.now()),
       idempotency: command.idempotency,
     };
   }

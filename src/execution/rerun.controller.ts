@@ -12,6 +12,7 @@ import { RerunRequest } from './dto/rerun-request.js';
 import { ExecutionService } from './execution.service.js';
 import { answerStart } from './start-answer.js';
 import { askedBy } from './start-command.js';
+import { startOptionsOf } from './start-options.js';
 
 /** Checks the body of a rerun; none means: everything as it was. */
 export const RERUN_REQUEST = new RequestPipe(RerunRequest, { optional: true });
@@ -42,7 +43,8 @@ export class RerunController {
     @Req() http: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ExecutionStatus> {
-    const change = { version: request.version ?? null, parameters: request.parameters ?? null };
+    const options = startOptionsOf(request, Date.now());
+    const change = { version: request.version ?? null, parameters: request.parameters ?? null, options };
     return answerStart(reply, await this.executions.rerun(principal, id, change, askedBy(http)));
   }
 }

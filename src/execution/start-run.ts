@@ -3,6 +3,7 @@ import { type IdempotencyClaim } from '../engine/ports.js';
 import { type Json, type JsonObject } from '../engine/values.js';
 import { type ExecutionType } from '../status/dto/execution-type.js';
 import { type ExecutionRecord } from '../storage/execution-record.js';
+import { type StartOptions } from './start-options.js';
 
 /** The command both REST styles, batch, schedules and MCP become. */
 export interface StartRun {
@@ -20,6 +21,7 @@ export interface StartRun {
   readonly metadata: JsonObject;
   /** The execution this one starts again; null for a fresh one. */
   readonly forkedFrom: string | null;
+  readonly options: StartOptions;
   /** The same key and body again are the same start; null: every request is a new one. */
   readonly idempotency: IdempotencyClaim | null;
   /** How long the caller wants to wait for the end, already clamped; null = not at all. */
@@ -44,6 +46,7 @@ export interface StartedRun {
 export interface RerunChange {
   readonly version: string | null;
   readonly parameters: JsonObject | null;
+  readonly options: StartOptions;
 }
 
 export interface CancelRun {

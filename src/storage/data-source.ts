@@ -1,12 +1,13 @@
 import { DataSource } from 'typeorm';
 import { CreateSchema1795000000000 } from '../../migrations/1795000000000-create-schema.js';
+import { AddQueueIndexes1795100000000 } from '../../migrations/1795100000000-add-queue-indexes.js';
 import { ACQUIRE_TIMEOUT_MS, connectionOptions } from './connection-options.js';
 import { ENTITIES } from './entities/entities.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
 
 /** In order of their timestamps; a released migration is never edited (house rule), only followed by another. */
-export const MIGRATIONS = [CreateSchema1795000000000];
+export const MIGRATIONS = [CreateSchema1795000000000, AddQueueIndexes1795100000000];
 
 export interface DataSourceSettings {
   /** Connections of the pool. */

@@ -4,7 +4,7 @@ import { type DataSource } from 'typeorm';
 import { EngineError } from '../engine/engine-error.js';
 import { type HeldRun, type NewRun, type RunId, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
-import { claimDue, claimExpired, giveBack } from './claim.js';
+import { claimDue, claimExpired, claimTooLate, giveBack } from './claim.js';
 import { type CommitSignals } from './commit-signals.js';
 import { type HeldRuns } from './held-runs.js';
 import { type LeaseTerm } from './lease-term.js';
@@ -111,7 +111,7 @@ export class RunQueue {
   }
 
   /**
-   * Starts a run here, or stores it for whoever has room. It runs ahead of its commit; nothing of it is visible before (D17).
+   * Starts a run here, or stores it for whoever has room, or for its time. It runs ahead of its commit; nothing of it is visible before (D17).
    * @param firstEvents what to store where no consumer here takes the run
    */
   offer(run: NewRun, firstEvents: readonly RunEvent[]): Offer {
@@ -125,7 +125,7 @@ export class RunQueue {
       this.waiters.set(run.id, { resolve, reject, timer });
     });
     const consumer = this.consumer;
-    const taken = consumer !== null && consumer.capacity() > 0;
+    const taken = consumer !== null && consumer.capacity() > 0 && (run.startAt ?? 0) <= Date.now();
     if (taken) {
       const token = randomUUID();
       this.held.add(run.id, token, 0, false);
@@ -208,6 +208,15 @@ export class RunQueue {
     this.nextSweepAt = performance.now() + POLL_MS;
     const swept = await this.take((ids) => claimExpired(this.db, this.lease, limit, ids, !consumer.holdsSuspect()));
     if (swept > 0) this.log.info({ executions: swept }, 'took over executions whose leases had expired');
+  }
+
+  /** Claims runs that it is too late to begin, `limit` at most, for whoever asks to end. @throws where the database does not answer */
+  async takeTooLate(limit: number): Promise<readonly HeldRun[]> {
+    if (this.store.condition() !== 'fine') return [];
+    const sent = performance.now();
+    const claimed = await claimTooLate(this.db, this.lease, limit, this.held.ids());
+    for (const { run, token, history } of claimed) this.held.add(run.id, token, history?.inboxConsumed ?? 0, true, sent);
+    return claimed;
   }
 
   private room(): number {
