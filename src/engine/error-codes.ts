@@ -26,6 +26,7 @@ export const ERROR_CODES = {
   unsupported_media_type: 'Only application/json is accepted.',
   overloaded: 'The service is at its limit; try again after Retry-After seconds.',
   too_many_requests: 'A limit of the tenant is reached; try again after Retry-After seconds.',
+  queue_full: 'As many executions wait to be begun as may; try again after Retry-After seconds.',
   database_unavailable: 'The database cannot be reached; try again after Retry-After seconds.',
   draining: 'This node is shutting down; try again after Retry-After seconds.',
   outcome_unknown: 'The database connection broke while committing; ask for the execution by its id.',

@@ -1,6 +1,8 @@
+import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { CreateSchema1795000000000 } from '../../migrations/1795000000000-create-schema.js';
 import { AddQueueIndexes1795100000000 } from '../../migrations/1795100000000-add-queue-indexes.js';
+import { BoundedPool } from './bounded-pool.js';
 import { ACQUIRE_TIMEOUT_MS, connectionOptions } from './connection-options.js';
 import { ENTITIES } from './entities/entities.js';
 import { type LeaseTerm } from './lease-term.js';
@@ -12,6 +14,8 @@ export const MIGRATIONS = [CreateSchema1795000000000, AddQueueIndexes17951000000
 export interface DataSourceSettings {
   /** Connections of the pool. */
   readonly poolSize: number;
+  /** How many may wait for one of them; without it as many as want. */
+  readonly poolWaiters?: number;
   readonly lease?: LeaseTerm;
   /** Told of idle connections that died; the pool replaces them. */
   readonly log?: Log;
@@ -25,6 +29,7 @@ export interface DataSourceSettings {
 export function createDataSource(url: string, settings: DataSourceSettings): DataSource {
   return new DataSource({
     type: 'postgres',
+    driver: { ...pg, Pool: BoundedPool },
     url,
     entities: [...ENTITIES],
     migrations: MIGRATIONS,
@@ -33,7 +38,11 @@ export function createDataSource(url: string, settings: DataSourceSettings): Dat
     installExtensions: false,
     poolSize: settings.poolSize,
     // The pool's own time-out covers connecting and waiting for a free connection.
-    extra: { ...connectionOptions(url, 'app', settings.lease), connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS },
+    extra: {
+      ...connectionOptions(url, 'app', settings.lease),
+      connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS,
+      maxWaiters: settings.poolWaiters ?? Infinity,
+    },
     // Without a listener one terminated idle connection would end the process (R6).
     poolErrorHandler: (error: unknown) => settings.log?.warn({ err: error }, 'an idle database connection was lost'),
   });

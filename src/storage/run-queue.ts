@@ -10,6 +10,7 @@ import { type HeldRuns } from './held-runs.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
 import { DUE_CHANNEL, INBOX_CHANNEL, type Notifications } from './notifications.js';
+import { type QueueDepth } from './queue-depth.js';
 import { type PostgresRunStore } from './run-store.js';
 
 const POLL_MS = 1_000;
@@ -71,6 +72,7 @@ export class RunQueue {
     private readonly signals: CommitSignals,
     private readonly notifications: Notifications,
     private readonly lease: LeaseTerm,
+    private readonly depth: QueueDepth,
     private readonly log: Log,
   ) {
     signals.onSettled((unit, outcome, sentAt) => this.unitSettled(unit, outcome, sentAt !== null));
@@ -117,23 +119,32 @@ export class RunQueue {
   offer(run: NewRun, firstEvents: readonly RunEvent[]): Offer {
     const condition = this.store.condition();
     if (condition !== 'fine') return { taken: false, durable: Promise.reject(condition === 'away' ? databaseAway() : overloaded()) };
-    const durable = new Promise<number>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.waiters.delete(run.id);
-        reject(outcomeUnknown(run.id));
-      }, ANSWER_WITHIN_MS);
-      this.waiters.set(run.id, { resolve, reject, timer });
-    });
     const consumer = this.consumer;
     const taken = consumer !== null && consumer.capacity() > 0 && (run.startAt ?? 0) <= Date.now();
-    if (taken) {
-      const token = randomUUID();
-      this.held.add(run.id, token, 0, false);
-      this.handTo(consumer, { run, token, claimNo: 1, history: null });
-    } else {
-      this.store.announce(new CreateOnly(run, firstEvents));
-    }
+    if (!taken) return { taken, durable: this.queueUp(run, firstEvents) };
+    const durable = this.durable(run.id);
+    const token = randomUUID();
+    this.held.add(run.id, token, 0, false);
+    this.handTo(consumer, { run, token, claimNo: 1, history: null });
     return { taken, durable };
+  }
+
+  private async queueUp(run: NewRun, firstEvents: readonly RunEvent[]): Promise<number> {
+    await this.depth.enter(run.tenantId);
+    const durable = this.durable(run.id);
+    this.store.announce(new CreateOnly(run, firstEvents));
+    return durable;
+  }
+
+  /** The commit of a run's create that is announced next. */
+  private durable(runId: RunId): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.waiters.delete(runId);
+        reject(outcomeUnknown(runId));
+      }, ANSWER_WITHIN_MS);
+      this.waiters.set(runId, { resolve, reject, timer });
+    });
   }
 
   /** Starts a run without rows (D32); false where nobody here can run it now. */

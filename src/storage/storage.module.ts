@@ -33,6 +33,7 @@ import { IdempotencyKeyRepository } from './repositories/idempotency-key.reposit
 import { PlaybookListingRepository } from './repositories/playbook-listing.repository.js';
 import { PlaybookTagRepository } from './repositories/playbook-tag.repository.js';
 import { PlaybookRepository } from './repositories/playbook.repository.js';
+import { QueueDepth } from './queue-depth.js';
 import { RunQueue } from './run-queue.js';
 import { PostgresRunStore } from './run-store.js';
 import { RunWaits } from './run-waits.js';
@@ -67,7 +68,7 @@ const REPOSITORIES = [
 const PROVIDERS: Provider[] = [
   provide(LeaseTerm, [Settings], (settings: Settings) => new LeaseTerm(settings.leaseSeconds * 1_000)),
   provide(DataSource, [ADDRESS, Settings, LeaseTerm, LOG], ({ url }: DatabaseAddress, settings: Settings, lease: LeaseTerm, log: Log) =>
-    createDataSource(url, { poolSize: settings.databasePool, lease, log }).initialize(),
+    createDataSource(url, { poolSize: settings.databasePool, poolWaiters: settings.databasePoolWaiters, lease, log }).initialize(),
   ),
   ...REPOSITORIES,
   DatabaseProbe,
@@ -85,8 +86,13 @@ const PROVIDERS: Provider[] = [
   ),
   provide(PostgresRunStore, [DataSource, BatchWriter], (db: DataSource, writer: BatchWriter) => new PostgresRunStore(db, writer)),
   provide(
+    QueueDepth,
+    [DataSource, Settings, LOG],
+    (db: DataSource, settings: Settings, log: Log) => new QueueDepth(db, settings.queue, log),
+  ),
+  provide(
     RunQueue,
-    [DataSource, PostgresRunStore, HeldRuns, CommitSignals, Notifications, LeaseTerm, LOG],
+    [DataSource, PostgresRunStore, HeldRuns, CommitSignals, Notifications, LeaseTerm, QueueDepth, LOG],
     (
       db: DataSource,
       store: PostgresRunStore,
@@ -94,8 +100,9 @@ const PROVIDERS: Provider[] = [
       signals: CommitSignals,
       notifications: Notifications,
       lease: LeaseTerm,
+      depth: QueueDepth,
       log: Log,
-    ) => new RunQueue(db, store, held, signals, notifications, lease, log),
+    ) => new RunQueue(db, store, held, signals, notifications, lease, depth, log),
   ),
   provide(
     Inbox,
