@@ -58,6 +58,10 @@ export class HeldRuns {
     return this.byId.has(runId);
   }
 
+  get size(): number {
+    return this.byId.size;
+  }
+
   ids(): RunId[] {
     return [...this.byId.keys()];
   }

@@ -53,6 +53,8 @@ interface Waiter {
  * before its commit, or is stored without a holder and claimed by any node, by hint at once and by polling within a second.
  */
 export class RunQueue {
+  /** What was claimed here so far: without a holder, after a lease had expired, to be ended as expired. */
+  readonly counts = { claimed: 0, takenOver: 0, tooLate: 0 };
   private consumer: RunConsumer | null = null;
   private readonly waiters = new Map<RunId, Waiter>();
   private timer: NodeJS.Timeout | null = null;
@@ -198,6 +200,7 @@ export class RunQueue {
         limit = this.room();
         if (limit <= 0) return;
         claimed = await this.take((ids) => claimDue(this.db, this.lease, limit, ids));
+        this.counts.claimed += claimed;
       }
       if (this.databaseWasAway) {
         // Leases that expired meanwhile say nothing about their holders: these get a lease's time to be back (D16).
@@ -218,6 +221,7 @@ export class RunQueue {
     if (limit <= 0 || consumer === null || performance.now() < this.nextSweepAt) return;
     this.nextSweepAt = performance.now() + POLL_MS;
     const swept = await this.take((ids) => claimExpired(this.db, this.lease, limit, ids, !consumer.holdsSuspect()));
+    this.counts.takenOver += swept;
     if (swept > 0) this.log.info({ executions: swept }, 'took over executions whose leases had expired');
   }
 
@@ -226,6 +230,7 @@ export class RunQueue {
     if (this.store.condition() !== 'fine') return [];
     const sent = performance.now();
     const claimed = await claimTooLate(this.db, this.lease, limit, this.held.ids());
+    this.counts.tooLate += claimed.length;
     for (const { run, token, history } of claimed) this.held.add(run.id, token, history?.inboxConsumed ?? 0, true, sent);
     return claimed;
   }

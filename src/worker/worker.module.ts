@@ -4,7 +4,7 @@ import { QueueTimeouts } from './queue-timeouts.js';
 import { Worker } from './worker.service.js';
 
 /** Drives runs on this node while the application is up, and ends what nobody began in time. */
-@Module({ providers: [Worker, QueueTimeouts] })
+@Module({ providers: [Worker, QueueTimeouts], exports: [Worker] })
 export class WorkerModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(
     private readonly worker: Worker,
