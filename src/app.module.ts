@@ -4,6 +4,7 @@ import { CatalogModule } from './catalog/catalog.module.js';
 import { Settings } from './config/settings.js';
 import { ExecutionModule } from './execution/execution.module.js';
 import { Readiness } from './observability/readiness.js';
+import { RunMetrics } from './observability/run-metrics.js';
 import { StatusModule } from './status/status.module.js';
 import { StepsModule } from './steps/steps.module.js';
 import { DatabaseProbe } from './storage/database-probe.js';
@@ -25,7 +26,7 @@ class BootModule {
 }
 
 /** The whole service: the one place that lists modules. */
-@Module({})
+@Module({ providers: [RunMetrics] })
 export class AppModule {
   /** Without its database a node wants no traffic (R13). */
   constructor(readiness: Readiness, database: DatabaseProbe) {

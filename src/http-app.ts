@@ -2,11 +2,13 @@ import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type FastifyInstance } from 'fastify';
+import { Registry } from 'prom-client';
 import { CommonModule } from './common/common.module.js';
 import { doorOptions, installDoor } from './common/door.js';
 import { ProblemFilter } from './common/problem.filter.js';
 import { RouteTable } from './common/route-table.js';
 import { type RequestLimits } from './config/request-limits.js';
+import { countRequests } from './observability/http-metrics.js';
 import { type Logger } from './observability/logger.js';
 import { NestLog } from './observability/nest-log.js';
 import { ObservabilityModule } from './observability/observability.module.js';
@@ -37,9 +39,11 @@ export async function createHttpApp(
   const readiness = new Readiness();
   const routes = installDoor(fastify, settings.limits, filter, () => readiness.draining);
   logRequests(fastify, logger);
+  const registry = new Registry();
+  countRequests(fastify, registry);
   const root: DynamicModule = {
     module: HttpAppModule,
-    imports: [CommonModule, ObservabilityModule.with(readiness), OpenApiModule, module],
+    imports: [CommonModule, ObservabilityModule.with(readiness, registry), OpenApiModule, module],
     providers: [{ provide: RouteTable, useValue: routes }],
   };
   const app = await NestFactory.create<NestFastifyApplication>(root, adapter, {

@@ -2,7 +2,7 @@ import { type Principal } from '../common/principal.js';
 import { type ErrorCode } from '../engine/error-codes.js';
 import { type IdempotencyClaim } from '../engine/ports.js';
 import { type ControlService } from '../execution/control.service.js';
-import { type RestartService } from '../execution/restart.service.js';
+import { AS_IT_WAS, type RestartService } from '../execution/restart.service.js';
 
 export const BULK_ACTIONS = ['cancel', 'pause', 'resume', 'retry', 'rerun'] as const;
 export type BulkAction = (typeof BULK_ACTIONS)[number];
@@ -48,7 +48,7 @@ export const ASK: Readonly<Record<BulkAction, Ask>> = {
   },
 
   async rerun({ restarts }, { principal, executionId, idempotency }) {
-    await restarts.rerun(principal, executionId, { version: null, parameters: null }, { waitMs: null, idempotency });
+    await restarts.rerun(principal, executionId, AS_IT_WAS, { waitMs: null, idempotency });
     return true;
   },
 };

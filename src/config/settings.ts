@@ -29,11 +29,15 @@ export class Settings {
   readonly databaseDirectUrl: string | null;
   /** Connections of this node. */
   readonly databasePool: number;
+  /** Statements that may wait for one of them; more are refused. */
+  readonly databasePoolWaiters: number;
   readonly role: Role;
   readonly leaseSeconds: number;
   readonly maxInFlightRuns: number;
   /** Which finished executions are removed when; empty: none ever. */
   readonly retention: readonly RetentionRule[];
+  /** Executions that may wait to be begun, of all nodes together. */
+  readonly queue: { readonly perTenant: number; readonly total: number };
   readonly outboundAllow: ReturnType<typeof parseOutboundAllow>;
   /** What templates see as `env`: the variables named in ENV_ALLOW that are set. */
   readonly templateEnv: Readonly<Record<string, string>>;
@@ -60,10 +64,15 @@ export class Settings {
       environment.refuse('DATABASE_DIRECT_URL', 'needs DATABASE_URL beside it', null);
     }
     this.databasePool = environment.integer('DATABASE_POOL', 10, { min: 2, max: 1_000 });
+    this.databasePoolWaiters = environment.integer('DATABASE_POOL_WAITERS', 200, { min: 1, max: 100_000 });
     this.role = environment.oneOf('ROLE', ROLES, 'all');
     this.leaseSeconds = environment.number('LEASE_SECONDS', 15, { min: 1, max: 3_600 });
     this.maxInFlightRuns = environment.integer('MAX_IN_FLIGHT_RUNS', 2_000, { min: 1, max: 1_000_000 });
     this.retention = parseRetention(environment.text('RETENTION') ?? '', (message) => environment.refuse('RETENTION', message, null));
+    this.queue = Object.freeze({
+      perTenant: environment.integer('MAX_QUEUED_PER_TENANT', 100_000, { min: 1, max: 10_000_000 }),
+      total: environment.integer('MAX_QUEUED_TOTAL', 1_000_000, { min: 1, max: 10_000_000 }),
+    });
     this.outboundAllow = Object.freeze(environment.parse('OUTBOUND_ALLOW', parseOutboundAllow));
     this.templateEnv = Object.freeze(templateEnv(environment));
     this.python = python(environment);

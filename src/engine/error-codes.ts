@@ -26,6 +26,7 @@ export const ERROR_CODES = {
   unsupported_media_type: 'Only application/json is accepted.',
   overloaded: 'The service is at its limit; try again after Retry-After seconds.',
   too_many_requests: 'A limit of the tenant is reached; try again after Retry-After seconds.',
+  queue_full: 'As many executions wait to be begun as may; try again after Retry-After seconds.',
   database_unavailable: 'The database cannot be reached; try again after Retry-After seconds.',
   draining: 'This node is shutting down; try again after Retry-After seconds.',
   outcome_unknown: 'The database connection broke while committing; ask for the execution by its id.',
@@ -116,6 +117,7 @@ export const ERROR_CODES = {
   result_not_storable: 'A step result cannot be stored.',
   loop_limit: 'A step ran too often: more than 1,000 times, or 10,000 step runs in all.',
   history_limit: 'The execution has more than 50,000 events.',
+  expired: 'Nothing had begun the execution by its expires_at.',
   ephemeral_timeout: 'The execution without rows did not end within the wait limit.',
   poison: 'The execution could not be recorded or brought its worker down repeatedly.',
 } as const;

@@ -17,6 +17,13 @@ export function refuseUnlessMemoryIsEnough(run: NewRun, playbook: CompiledPlaybo
       'sync_to_postgres: false cannot go with an Idempotency-Key: nothing would remember it.',
     );
   }
+  if (run.startAt !== null) {
+    throw new EngineError(
+      'invalid',
+      'not_durable_unsupported',
+      'sync_to_postgres: false cannot go with start_at or delay: nothing would keep it until then.',
+    );
+  }
   const waiting = playbook.steps.find((step) => waitsTooLong(step));
   if (!waiting) return;
   throw new EngineError(

@@ -20,6 +20,7 @@ import { DuplicateStart, RunQueue } from '../storage/run-queue.js';
 import { type RunWait, RunWaits } from '../storage/run-waits.js';
 import { refuseUnlessMemoryIsEnough } from './ephemeral-rules.js';
 import { RepeatedStarts } from './repeated-starts.js';
+import { startTimesOf } from './start-options.js';
 import { type StartedRun, type StartRun } from './start-run.js';
 
 /** The first event of a run that nobody here takes; whoever claims it goes on from there. */
@@ -103,10 +104,8 @@ export class ExecutionService {
       parentStep: command.parent.step,
       forkedFrom: command.forkedFrom,
       kept: command.kept,
-      priority: 0,
-      startAt: null,
-      expiresAt: null,
-      timeoutAt: null,
+      priority: command.options.priority ?? 0,
+      ...startTimesOf(command.options, Date.now()),
       idempotency: command.idempotency,
     };
   }

@@ -13,6 +13,7 @@ import { RerunRequest } from './dto/rerun-request.js';
 import { RestartService } from './restart.service.js';
 import { answerStart } from './start-answer.js';
 import { askedBy } from './start-command.js';
+import { startOptionsOf } from './start-options.js';
 import { type RestartChange } from './start-run.js';
 
 /** Checks the body of a rerun; none means: everything as it was. */
@@ -86,6 +87,7 @@ export class RestartController {
   }
 }
 
-function changeOf({ version, parameters }: RerunRequest): RestartChange {
-  return { version: version ?? null, parameters: parameters ?? null };
+function changeOf(request: RerunRequest): RestartChange {
+  const { version, parameters } = request;
+  return { version: version ?? null, parameters: parameters ?? null, options: startOptionsOf(request, Date.now()) };
 }

@@ -12,7 +12,12 @@ import { ExecutionService } from './execution.service.js';
 import { type Asked } from './start-command.js';
 import { type RestartChange, type StartedRun } from './start-run.js';
 
-const AS_IT_WAS: RestartChange = { version: null, parameters: null };
+/** Nothing is different this time. */
+export const AS_IT_WAS: RestartChange = {
+  version: null,
+  parameters: null,
+  options: { priority: null, startAt: null, expiresInMs: null, timeoutMs: null },
+};
 
 /** Starts again, wholly or in part, what ran before: always as a new execution, because history never changes (D30, C3). */
 @Injectable()
@@ -74,6 +79,7 @@ export class RestartService {
       metadata: record.metadata ?? {},
       forkedFrom: record.id,
       kept,
+      options: { ...change.options, priority: change.options.priority ?? record.priority },
       ...asked,
     });
   }

@@ -5,6 +5,7 @@ import { type IdempotencyClaim } from '../engine/ports.js';
 import { type ExecutionByIdRequest } from './dto/execution-by-id.request.js';
 import { type ExecutionRequestBase } from './dto/execution-request-base.js';
 import { type ExecuteRequest } from './request-pipes.js';
+import { startOptionsOf } from './start-options.js';
 import { type StartRun } from './start-run.js';
 
 /** What the request asks for outside its body. */
@@ -56,6 +57,7 @@ function commonPart(
     metadata: request.metadata ?? {},
     forkedFrom: null,
     kept: [],
+    options: startOptionsOf(request, Date.now()),
     idempotency,
     waitMs,
   };

@@ -4,6 +4,7 @@ import { type RunEvent } from '../engine/run/events.js';
 import { type Json, type JsonObject } from '../engine/values.js';
 import { type ExecutionType } from '../status/dto/execution-type.js';
 import { type ExecutionRecord } from '../storage/execution-record.js';
+import { type StartOptions } from './start-options.js';
 
 /** The command both REST styles, batch, schedules and MCP become. */
 export interface StartRun {
@@ -23,6 +24,7 @@ export interface StartRun {
   readonly forkedFrom: string | null;
   /** What of that one's history counts as having happened; empty for a start from the beginning. */
   readonly kept: readonly RunEvent[];
+  readonly options: StartOptions;
   /** The same key and body again are the same start; null: every request is a new one. */
   readonly idempotency: IdempotencyClaim | null;
   /** How long the caller wants to wait for the end, already clamped; null = not at all. */
@@ -47,6 +49,7 @@ export interface StartedRun {
 export interface RestartChange {
   readonly version: string | null;
   readonly parameters: JsonObject | null;
+  readonly options: StartOptions;
 }
 
 export interface CancelRun {

@@ -8,12 +8,16 @@ export interface EventLoopDelay {
   readonly maxMs: number;
 }
 
+const RESOLUTION_MS = 10;
 const NANOSECONDS = 1e6;
+
+/** What is measured is the time between two samples, which is never shorter than the resolution by much. */
+const latenessMs = (nanoseconds: number): number => Math.max(0, nanoseconds / NANOSECONDS - RESOLUTION_MS);
 
 /** Measures unbounded synchronous work anywhere in the process: nothing may hold the loop above 50 ms. */
 @Injectable()
 export class EventLoopMonitor implements OnApplicationShutdown {
-  private readonly histogram = monitorEventLoopDelay({ resolution: 10 });
+  private readonly histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 
   constructor() {
     this.histogram.enable();
@@ -21,11 +25,15 @@ export class EventLoopMonitor implements OnApplicationShutdown {
 
   read(): EventLoopDelay {
     const { histogram } = this;
-    const delay = {
-      p50Ms: histogram.percentile(50) / NANOSECONDS,
-      p99Ms: histogram.percentile(99) / NANOSECONDS,
-      maxMs: histogram.max / NANOSECONDS,
-    };
+    // Without a sample it would answer its bounds.
+    const isEmpty = histogram.count === 0;
+    const delay = isEmpty
+      ? { p50Ms: 0, p99Ms: 0, maxMs: 0 }
+      : {
+          p50Ms: latenessMs(histogram.percentile(50)),
+          p99Ms: latenessMs(histogram.percentile(99)),
+          maxMs: latenessMs(histogram.max),
+        };
     histogram.reset();
     return delay;
   }

@@ -16,6 +16,7 @@ const KEY_RETENTION = `interval '24 hours'`;
  *   other's fence. An ordinal that is missing in the answer met a fence that held it off. Rows of creates have no ordinal.
  * - A create with an idempotency key is stored only where its key is new or expired, in one with the key (D31); `denied` names the others.
  *   No key may be in a batch twice.
+ * - A create without a holder is due at its start, or now: priority is an offset in time, so that nothing waits for ever.
  * - Every committed unit of a held run renews its lease (D11).
  * - Messages go with the unit that consumed them; where none was, the look-up has no id and costs nothing (R10). The array makes it one by key
  *   whatever the planner thinks of the table's size.
@@ -58,18 +59,22 @@ denied AS MATERIALIZED (SELECT id FROM unnest($54::bigint[]) id WHERE id NOT IN 
 created AS (
   INSERT INTO execution (id, tenant_id, catalog_id, path, playbook_name, version, shown_version, requested_version, execution_type, digest,
     merge, metadata, parent_execution_id, parent_event_id, parent_step, forked_from, status, progress, current_step, waiting_for, error,
-    created_at, updated_at, ended_at, lease_token, lease_until, claim_no, last_seq, inbox_consumed, wake_at, codec)
+    created_at, updated_at, ended_at, lease_token, lease_until, claim_no, last_seq, inbox_consumed, wake_at, codec,
+    priority, start_at, expires_at, timeout_at)
   SELECT x.id, x.tenant, x.catalog, x.path, x.name, x.version, x.shown, x.requested, x.type, x.digest,
     x.merge, x.metadata::jsonb, x.parent, x.parent_event, x.parent_step, x.forked, x.status, x.progress, x.step, x.waiting_for::json, x.error::json,
     c.now, c.now, CASE WHEN x.mode = ${MODE.ended} THEN c.now END, CASE WHEN x.mode = ${MODE.held} THEN x.token END,
     CASE WHEN x.mode = ${MODE.held} THEN ${lease.untilSql} END,
     CASE WHEN x.mode = ${MODE.unleased} THEN 0 ELSE 1 END, x.next_seq, x.seen,
-    CASE x.mode WHEN ${MODE.released} THEN to_timestamp(x.wake_ms / 1000) WHEN ${MODE.unleased} THEN c.now END, ${CODEC}
+    CASE x.mode WHEN ${MODE.released} THEN to_timestamp(x.wake_ms / 1000) WHEN ${MODE.unleased} THEN
+      CASE WHEN x.start_ms > extract(epoch FROM c.now) * 1000 THEN to_timestamp(x.start_ms / 1000) ELSE c.now - x.priority * interval '1 second' END END,
+    ${CODEC}, x.priority, to_timestamp(x.start_ms / 1000), to_timestamp(x.expires_ms / 1000), to_timestamp(x.timeout_ms / 1000)
   FROM clock c, unnest($15::bigint[], $16::text[], $17::bigint[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
     $25::boolean[], string_to_array($26::text, chr(31), ''), $27::text[], $28::text[], $29::text[], $30::bigint[], $31::text[], $32::smallint[], $33::text[],
-    string_to_array($34::text, chr(31), ''), string_to_array($35::text, chr(31), ''), $36::uuid[], $37::smallint[], $38::int[], $39::int[], $40::float8[])
+    string_to_array($34::text, chr(31), ''), string_to_array($35::text, chr(31), ''), $36::uuid[], $37::smallint[], $38::int[], $39::int[], $40::float8[],
+    $58::smallint[], $59::float8[], $60::float8[], $61::float8[])
     AS x(id, tenant, catalog, path, name, version, shown, requested, type, digest, merge, metadata, parent, parent_event, parent_step, forked,
-      status, progress, step, waiting_for, error, token, mode, next_seq, seen, wake_ms)
+      status, progress, step, waiting_for, error, token, mode, next_seq, seen, wake_ms, priority, start_ms, expires_ms, timeout_ms)
   WHERE x.id NOT IN (SELECT id FROM denied)),
 payloads AS (
   INSERT INTO execution_payload (execution_id, part, tenant_id, parameters, workload, result)
@@ -82,7 +87,7 @@ events AS (
   SELECT x.id, x.seq, x.tenant, x.type, x.step, coalesce((SELECT l.at FROM late l WHERE l.ord = x.ord), (SELECT now FROM clock)), x.body::json
   FROM unnest($47::bigint[], $48::int[], $49::text[], $50::text[], $51::text[], string_to_array($52::text, chr(31), ''), $53::int[])
     AS x(id, seq, tenant, type, step, body, ord)
-  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),${snapshotParts(58)}
+  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),${snapshotParts(62)}
 SELECT (SELECT array_agg(ord) FROM fenced) AS passed, (SELECT array_agg(id) FROM denied) AS denied,
   (extract(epoch FROM (SELECT now FROM clock)) * 1000)::float8 AS at,
   (SELECT json_object_agg(ord, extract(epoch FROM at) * 1000) FROM late) AS late_at`;
@@ -127,6 +132,7 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
     plainArray(payloads.map((p) => p.ordinal)),
     ...events.parameters(),
     ...keyParameters(creates),
+    ...startParameters(creates),
     ...snapshotParameters(appends, ordinals),
   ];
 }
@@ -138,6 +144,15 @@ function keyParameters(creates: readonly (PendingUnit & { readonly run: NewRun }
     textArray(keyed.map(({ run }) => run.tenantId)),
     textArray(keyed.map(({ claim }) => claim.key)),
     textArray(keyed.map(({ claim }) => claim.fingerprint)),
+  ];
+}
+
+function startParameters(creates: readonly { readonly run: NewRun }[]): string[] {
+  return [
+    plainArray(creates.map(({ run }) => run.priority)),
+    plainArray(creates.map(({ run }) => run.startAt)),
+    plainArray(creates.map(({ run }) => run.expiresAt)),
+    plainArray(creates.map(({ run }) => run.timeoutAt)),
   ];
 }
 

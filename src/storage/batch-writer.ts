@@ -43,6 +43,9 @@ interface Lane {
  * it. There is no delay when idle, and a run has at most one unit in flight (D3, D4). Every unit that was taken is settled exactly once.
  */
 export class BatchWriter {
+  /** Batches sent, those that committed, and the units that did. */
+  readonly counts = { batches: 0, commits: 0, units: 0 };
+  private readonly batchListeners: ((units: number, ms: number) => void)[] = [];
   private readonly waiting = new Set<UnitSource>();
   private readonly inFlight = new Set<RunId>();
   private readonly stuck = new StuckUnits(() => this.schedule());
@@ -68,6 +71,11 @@ export class BatchWriter {
   announce(source: UnitSource): void {
     this.waiting.add(source);
     this.schedule();
+  }
+
+  /** Hears of every batch that committed: its units, and the milliseconds from sending it. Must not throw, and be quick. */
+  onBatch(listener: (units: number, ms: number) => void): void {
+    this.batchListeners.push(listener);
   }
 
   /** How long a commit takes now, in milliseconds: the age of the oldest batch in flight, or what the last one took; 0 when idle (D12). */
@@ -201,6 +209,7 @@ export class BatchWriter {
     const parameters = batchParameters(units);
     const sentAt = performance.now();
     for (const pending of units) pending.sentAt = sentAt;
+    this.counts.batches += 1;
     try {
       const answer = await lane.connection.write(parameters);
       const warning = lane.connection.lastWarning();
@@ -211,6 +220,8 @@ export class BatchWriter {
         return await this.resolve(lane, units);
       }
       lane.failures = 0;
+      this.counts.commits += 1;
+      for (const listener of this.batchListeners) listener(units.length, performance.now() - sentAt);
       const passed = new Set(answer.passed);
       const denied = new Set(answer.denied);
       const missing: PendingUnit[] = [];
@@ -339,6 +350,7 @@ export class BatchWriter {
 
   private settle(pending: PendingUnit, outcome: UnitOutcome): void {
     pending.settled = true;
+    if (outcome.kind === 'committed') this.counts.units += 1;
     this.inFlight.delete(pending.unit.runId);
     this.tell(pending.source, pending.unit, outcome, pending.sentAt);
   }

@@ -12,13 +12,25 @@ export const SUSPECT_ATTEMPTS = 2;
 /** So many expired leases end a run as poison: three of them as its node's only suspect (D16). */
 export const POISON_ATTEMPTS = 5;
 
-/** Due rows without a holder, longest due first. Rows of a newer codec are left to nodes that know it (D25). */
-const claimStatement = (lease: LeaseTerm): string => `
+/** A negative priority puts a run behind others for so long at most; see NewRun.priority. */
+const LONGEST_STANDING_BACK = `interval '100 seconds'`;
+/** No holder has recorded anything of it, and from now on it is only ended, as expired. */
+const TOO_LATE = `status = 'pending' AND expires_at <= clock_timestamp()`;
+const DUE = `lease_token IS NULL AND wake_at <= clock_timestamp() AND (${TOO_LATE}) IS NOT TRUE`;
+/** Not due yet for no other reason than their priority, and never claimed before. */
+const STANDING_BACK = `lease_token IS NULL AND status = 'pending' AND priority < 0 AND claim_no = 0 AND wake_at <= clock_timestamp() + ${LONGEST_STANDING_BACK}
+  AND (start_at IS NULL OR start_at <= clock_timestamp()) AND (${TOO_LATE}) IS NOT TRUE`;
+
+/** Rows of a newer codec are left to nodes that know it (D25), those held here to their runs (D14). */
+const claimStatement = (lease: LeaseTerm, chosen: string, orderedBy: 'wake_at' | 'expires_at'): string => `
   UPDATE execution e SET lease_token = gen_random_uuid(), lease_until = ${lease.untilSql},
     claim_no = e.claim_no + 1, wake_at = NULL
-  FROM (SELECT id FROM execution WHERE wake_at <= clock_timestamp() AND lease_token IS NULL AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
-        ORDER BY wake_at LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) due
-  WHERE e.id = due.id RETURNING e.*`;
+  FROM (SELECT id FROM execution WHERE ${chosen} AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
+        ORDER BY ${orderedBy} LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED) chosen
+  WHERE e.id = chosen.id RETURNING e.*`;
+
+const expiredSql = (lease: LeaseTerm): string =>
+  `lease_until < clock_timestamp() AND clock_timestamp() > pg_postmaster_start_time() + interval '${lease.ms} milliseconds'`;
 
 /**
  * Rows whose holder let its lease expire: it crashed, or cannot reach the database. Each such claim counts (D16); a suspect is taken only where
@@ -27,18 +39,15 @@ const claimStatement = (lease: LeaseTerm): string => `
 const sweepStatement = (lease: LeaseTerm): string => `
   WITH expired AS MATERIALIZED (
     SELECT id FROM execution WHERE lease_token IS NOT NULL AND ${expiredSql(lease)} AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
-      AND attempts + 1 NOT BETWEEN ${SUSPECT_ATTEMPTS} AND ${POISON_ATTEMPTS - 1}
+      AND (${TOO_LATE}) IS NOT TRUE AND attempts + 1 NOT BETWEEN ${SUSPECT_ATTEMPTS} AND ${POISON_ATTEMPTS - 1}
     ORDER BY id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED),
   suspect AS MATERIALIZED (
     SELECT id FROM execution WHERE lease_token IS NOT NULL AND ${expiredSql(lease)} AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
-      AND attempts + 1 BETWEEN ${SUSPECT_ATTEMPTS} AND ${POISON_ATTEMPTS - 1} AND $3::boolean
+      AND (${TOO_LATE}) IS NOT TRUE AND attempts + 1 BETWEEN ${SUSPECT_ATTEMPTS} AND ${POISON_ATTEMPTS - 1} AND $3::boolean
     ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
   UPDATE execution e SET lease_token = gen_random_uuid(), lease_until = ${lease.untilSql},
     claim_no = e.claim_no + 1, attempts = e.attempts + 1, wake_at = NULL
   WHERE e.id IN (SELECT id FROM expired UNION ALL SELECT id FROM suspect) RETURNING e.*`;
-
-const expiredSql = (lease: LeaseTerm): string =>
-  `lease_until < clock_timestamp() AND clock_timestamp() > pg_postmaster_start_time() + interval '${lease.ms} milliseconds'`;
 
 /**
  * Releases claimed runs of which nothing was written. They are due at a time, so nobody's message can be slept through: it needs no fence by
@@ -87,12 +96,19 @@ interface ClaimedRow {
 }
 
 /**
- * Claims due rows and reads what a holder needs, in one transaction: where reading fails, nothing is claimed.
+ * Claims due rows, longest due first, and where there are too few, those that stand back for others. Reads what a holder needs in the same
+ * transaction: where reading fails, nothing is claimed.
  * @param limit at most so many
  * @param excluded ids whose former run is still held here (D14)
  */
 export async function claimDue(db: DataSource, lease: LeaseTerm, limit: number, excluded: readonly RunId[]): Promise<HeldRun[]> {
-  return await claimRows(db, claimStatement(lease), [limit, excluded]);
+  return await claimRows(db, limit, excluded, [claimStatement(lease, DUE, 'wake_at'), claimStatement(lease, STANDING_BACK, 'wake_at')]);
+}
+
+/** Claims rows that it is too late to begin: their holder must end them. Otherwise as claimDue. */
+export async function claimTooLate(db: DataSource, lease: LeaseTerm, limit: number, excluded: readonly RunId[]): Promise<HeldRun[]> {
+  const free = `(lease_token IS NULL OR ${expiredSql(lease)})`;
+  return await claimRows(db, limit, excluded, [claimStatement(lease, `${TOO_LATE} AND ${free}`, 'expires_at')]);
 }
 
 /** As claimDue, for rows whose leases have expired. @param suspectToo whether a run that was with several crashed holders may be among them */
@@ -103,7 +119,7 @@ export async function claimExpired(
   excluded: readonly RunId[],
   suspectToo: boolean,
 ): Promise<HeldRun[]> {
-  return await claimRows(db, sweepStatement(lease), [limit, excluded, suspectToo]);
+  return await claimRows(db, limit, excluded, [sweepStatement(lease)], [suspectToo]);
 }
 
 /** Rows were claimed, and something of them cannot be read; nothing of the claim was kept. */
@@ -116,10 +132,24 @@ export class UnreadableClaim extends Error {
   }
 }
 
-/** @throws UnreadableClaim where it is the rows and not the database that fails */
-async function claimRows(db: DataSource, statement: string, parameters: unknown[]): Promise<HeldRun[]> {
+/**
+ * @param statements each is asked for what those before it left of `limit`
+ * @throws UnreadableClaim where it is the rows and not the database that fails
+ */
+async function claimRows(
+  db: DataSource,
+  limit: number,
+  excluded: readonly RunId[],
+  statements: readonly string[],
+  parameters: readonly unknown[] = [],
+): Promise<HeldRun[]> {
   return await db.transaction(async (tx) => {
-    const [rows] = await tx.query<[ClaimedRow[], number]>(statement, parameters);
+    const rows: ClaimedRow[] = [];
+    for (const statement of statements) {
+      if (rows.length >= limit) break;
+      const [more] = await tx.query<[ClaimedRow[], number]>(statement, [limit - rows.length, excluded, ...parameters]);
+      rows.push(...more);
+    }
     if (rows.length === 0) return [];
     try {
       return await readClaimed(tx, rows);

@@ -1,7 +1,9 @@
-import { type Client } from 'pg';
+import pg, { type Client } from 'pg';
 import { DataSource } from 'typeorm';
 import { CreateSchema1795000000000 } from '../../migrations/1795000000000-create-schema.js';
+import { AddQueueIndexes1795100000000 } from '../../migrations/1795100000000-add-queue-indexes.js';
 import { CreateBulkOperation1795605700000 } from '../../migrations/1795605700000-create-bulk-operation.js';
+import { BoundedPool } from './bounded-pool.js';
 import { ACQUIRE_TIMEOUT_MS, connectionOptions } from './connection-options.js';
 import { type DatabaseHistory } from './database-history.js';
 import { ENTITIES } from './entities/entities.js';
@@ -9,11 +11,13 @@ import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
 
 /** In order of their timestamps; a released migration is never edited (house rule), only followed by another. */
-export const MIGRATIONS = [CreateSchema1795000000000, CreateBulkOperation1795605700000];
+export const MIGRATIONS = [CreateSchema1795000000000, AddQueueIndexes1795100000000, CreateBulkOperation1795605700000];
 
 export interface DataSourceSettings {
   /** Connections of the pool. */
   readonly poolSize: number;
+  /** How many may wait for one of them; without it as many as want. */
+  readonly poolWaiters?: number;
   readonly lease?: LeaseTerm;
   /** Told of idle connections that died; the pool replaces them. */
   readonly log?: Log;
@@ -29,6 +33,7 @@ export interface DataSourceSettings {
 export function createDataSource(url: string, settings: DataSourceSettings): DataSource {
   return new DataSource({
     type: 'postgres',
+    driver: { ...pg, Pool: BoundedPool },
     url,
     entities: [...ENTITIES],
     migrations: MIGRATIONS,
@@ -41,6 +46,7 @@ export function createDataSource(url: string, settings: DataSourceSettings): Dat
       ...connectionOptions(url, 'app', settings.lease),
       connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS,
       ...(settings.history && historyCheck(settings.history)),
+      maxWaiters: settings.poolWaiters ?? Infinity,
     },
     // Without a listener one terminated idle connection would end the process (R6).
     poolErrorHandler: (error: unknown) => settings.log?.warn({ err: error }, 'an idle database connection was lost'),

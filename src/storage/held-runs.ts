@@ -82,6 +82,10 @@ export class HeldRuns {
     return this.byId.get(runId)?.token === token;
   }
 
+  get size(): number {
+    return this.byId.size;
+  }
+
   ids(): RunId[] {
     return [...this.byId.keys()];
   }

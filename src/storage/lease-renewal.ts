@@ -20,6 +20,8 @@ const renewStatement = (lease: LeaseTerm): string => `
  * own: neither a busy pool nor a slow writer may cost a lease.
  */
 export class LeaseRenewal {
+  /** Leases renewed here so far. */
+  renewals = 0;
   private timers: NodeJS.Timeout[] = [];
   private renewing = false;
   private polling = false;
@@ -64,6 +66,7 @@ export class LeaseRenewal {
       const rows = await this.ask<{ id: string }>(this.statement, [idsOf(holds), plainArray(holds.map((hold) => hold.token))], () => {
         sent = performance.now();
       });
+      this.renewals += rows.length;
       const renewed = new Set(rows.map((row) => row.id));
       for (const hold of holds) if (renewed.has(hold.runId)) this.held.renewed(hold, sent);
     } catch (error) {

@@ -4,12 +4,13 @@ import { type DataSource } from 'typeorm';
 import { EngineError } from '../engine/engine-error.js';
 import { type HeldRun, type NewRun, type RunId, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
-import { claimDue, claimExpired, giveBack, UnreadableClaim } from './claim.js';
+import { claimDue, claimExpired, claimTooLate, giveBack, UnreadableClaim } from './claim.js';
 import { type CommitSignals } from './commit-signals.js';
 import { type HeldRuns } from './held-runs.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
 import { DUE_CHANNEL, INBOX_CHANNEL, type Notifications } from './notifications.js';
+import { type QueueDepth } from './queue-depth.js';
 import { type PostgresRunStore } from './run-store.js';
 
 const POLL_MS = 1_000;
@@ -52,6 +53,8 @@ interface Waiter {
  * before its commit, or is stored without a holder and claimed by any node, by hint at once and by polling within a second.
  */
 export class RunQueue {
+  /** What was claimed here so far: without a holder, after a lease had expired, to be ended as expired. */
+  readonly counts = { claimed: 0, takenOver: 0, tooLate: 0 };
   private consumer: RunConsumer | null = null;
   private readonly waiters = new Map<RunId, Waiter>();
   private timer: NodeJS.Timeout | null = null;
@@ -73,6 +76,7 @@ export class RunQueue {
     private readonly signals: CommitSignals,
     private readonly notifications: Notifications,
     private readonly lease: LeaseTerm,
+    private readonly depth: QueueDepth,
     private readonly log: Log,
   ) {
     signals.onSettled((unit, outcome, sentAt) => this.unitSettled(unit, outcome, sentAt !== null));
@@ -113,29 +117,38 @@ export class RunQueue {
   }
 
   /**
-   * Starts a run here, or stores it for whoever has room. It runs ahead of its commit; nothing of it is visible before (D17).
+   * Starts a run here, or stores it for whoever has room, or for its time. It runs ahead of its commit; nothing of it is visible before (D17).
    * @param firstEvents what to store where no consumer here takes the run
    */
   offer(run: NewRun, firstEvents: readonly RunEvent[]): Offer {
     const condition = this.store.condition();
     if (condition !== 'fine') return { taken: false, durable: Promise.reject(condition === 'away' ? databaseAway() : overloaded()) };
-    const durable = new Promise<number>((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.waiters.delete(run.id);
-        reject(outcomeUnknown(run.id));
-      }, ANSWER_WITHIN_MS);
-      this.waiters.set(run.id, { resolve, reject, timer });
-    });
     const consumer = this.consumer;
-    const taken = consumer !== null && consumer.capacity() > 0;
-    if (taken) {
-      const token = randomUUID();
-      this.held.add(run.id, token, 0, false);
-      this.handTo(consumer, { run, token, claimNo: 1, history: null });
-    } else {
-      this.store.announce(new CreateOnly(run, firstEvents));
-    }
+    const taken = consumer !== null && consumer.capacity() > 0 && (run.startAt ?? 0) <= Date.now();
+    if (!taken) return { taken, durable: this.queueUp(run, firstEvents) };
+    const durable = this.durable(run.id);
+    const token = randomUUID();
+    this.held.add(run.id, token, 0, false);
+    this.handTo(consumer, { run, token, claimNo: 1, history: null });
     return { taken, durable };
+  }
+
+  private async queueUp(run: NewRun, firstEvents: readonly RunEvent[]): Promise<number> {
+    await this.depth.enter(run.tenantId);
+    const durable = this.durable(run.id);
+    this.store.announce(new CreateOnly(run, firstEvents));
+    return durable;
+  }
+
+  /** The commit of a run's create that is announced next. */
+  private durable(runId: RunId): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.waiters.delete(runId);
+        reject(outcomeUnknown(runId));
+      }, ANSWER_WITHIN_MS);
+      this.waiters.set(runId, { resolve, reject, timer });
+    });
   }
 
   /** Starts a run without rows (D32); false where nobody here can run it now. */
@@ -189,6 +202,7 @@ export class RunQueue {
         limit = this.room();
         if (limit <= 0) return;
         claimed = await this.take(limit, (most, ids) => claimDue(this.db, this.lease, most, ids));
+        this.counts.claimed += claimed;
       }
       if (this.databaseWasAway) {
         // Leases that expired meanwhile say nothing about their holders: these get a lease's time to be back (D16).
@@ -209,7 +223,18 @@ export class RunQueue {
     if (limit <= 0 || consumer === null || performance.now() < this.nextSweepAt) return;
     this.nextSweepAt = performance.now() + POLL_MS;
     const swept = await this.take(limit, (most, ids) => claimExpired(this.db, this.lease, most, ids, !consumer.holdsSuspect()));
+    this.counts.takenOver += swept;
     if (swept > 0) this.log.info({ executions: swept }, 'took over executions whose leases had expired');
+  }
+
+  /** Claims runs that it is too late to begin, `limit` at most, for whoever asks to end. @throws where the database does not answer */
+  async takeTooLate(limit: number): Promise<readonly HeldRun[]> {
+    if (this.store.condition() !== 'fine') return [];
+    const sent = performance.now();
+    const claimed = await claimTooLate(this.db, this.lease, limit, this.held.ids());
+    this.counts.tooLate += claimed.length;
+    for (const { run, token, history } of claimed) this.held.add(run.id, token, history?.inboxConsumed ?? 0, true, sent);
+    return claimed;
   }
 
   private room(): number {

@@ -65,6 +65,11 @@ export class RunWaits {
     return { ended, cancel };
   }
 
+  /** How many wait now. */
+  get size(): number {
+    return this.open.size;
+  }
+
   /** True once the node shuts down: whoever follows a run goes elsewhere. */
   get draining(): boolean {
     return this.isDraining;

@@ -39,6 +39,7 @@ import { PlaybookListingRepository } from './repositories/playbook-listing.repos
 import { PlaybookTagRepository } from './repositories/playbook-tag.repository.js';
 import { PlaybookRepository } from './repositories/playbook.repository.js';
 import { Retention } from './retention.js';
+import { QueueDepth } from './queue-depth.js';
 import { RunQueue } from './run-queue.js';
 import { PostgresRunStore } from './run-store.js';
 import { RunWaits } from './run-waits.js';
@@ -78,7 +79,13 @@ const PROVIDERS: Provider[] = [
     DataSource,
     [ADDRESS, Settings, LeaseTerm, DatabaseHistory, LOG],
     ({ url }: DatabaseAddress, settings: Settings, lease: LeaseTerm, history: DatabaseHistory, log: Log) =>
-      createDataSource(url, { poolSize: settings.databasePool, lease, history, log }).initialize(),
+      createDataSource(url, {
+        poolSize: settings.databasePool,
+        poolWaiters: settings.databasePoolWaiters,
+        lease,
+        history,
+        log,
+      }).initialize(),
   ),
   ...REPOSITORIES,
   DatabaseProbe,
@@ -100,8 +107,13 @@ const PROVIDERS: Provider[] = [
   ),
   provide(PostgresRunStore, [DataSource, BatchWriter], (db: DataSource, writer: BatchWriter) => new PostgresRunStore(db, writer)),
   provide(
+    QueueDepth,
+    [DataSource, Settings, LOG],
+    (db: DataSource, settings: Settings, log: Log) => new QueueDepth(db, settings.queue, log),
+  ),
+  provide(
     RunQueue,
-    [DataSource, PostgresRunStore, HeldRuns, CommitSignals, Notifications, LeaseTerm, LOG],
+    [DataSource, PostgresRunStore, HeldRuns, CommitSignals, Notifications, LeaseTerm, QueueDepth, LOG],
     (
       db: DataSource,
       store: PostgresRunStore,
@@ -109,8 +121,9 @@ const PROVIDERS: Provider[] = [
       signals: CommitSignals,
       notifications: Notifications,
       lease: LeaseTerm,
+      depth: QueueDepth,
       log: Log,
-    ) => new RunQueue(db, store, held, signals, notifications, lease, log),
+    ) => new RunQueue(db, store, held, signals, notifications, lease, depth, log),
   ),
   provide(
     Inbox,

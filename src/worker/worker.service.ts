@@ -110,6 +110,11 @@ export class Worker implements RunConsumer {
       );
   }
 
+  /** How many it drives now. */
+  get runs(): number {
+    return this.running.size;
+  }
+
   holdsSuspect(): boolean {
     return this.suspects.size > 0;
   }

@@ -15,6 +15,7 @@ import { LeaseTerm } from '../../src/storage/lease-term.js';
 import { type Log, SILENT_LOG } from '../../src/storage/log.js';
 import { Notifications } from '../../src/storage/notifications.js';
 import { runMigrations } from '../../src/storage/run-migrations.js';
+import { QueueDepth, type QueueLimits } from '../../src/storage/queue-depth.js';
 import { RunQueue } from '../../src/storage/run-queue.js';
 import { PostgresRunStore } from '../../src/storage/run-store.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
@@ -48,7 +49,7 @@ export interface StorageNode {
 /** @param options writerUrl: how the writer reaches the database, where that is not the way everybody goes; leaseMs: length of its leases */
 export async function openStorage(
   url: string,
-  options: { writerUrl?: string; log?: Log; connections?: number; leaseMs?: number } = {},
+  options: { writerUrl?: string; log?: Log; connections?: number; leaseMs?: number; queue?: QueueLimits } = {},
 ): Promise<StorageNode> {
   const log = options.log ?? SILENT_LOG;
   const lease = new LeaseTerm(options.leaseMs ?? 15_000);
@@ -61,7 +62,8 @@ export async function openStorage(
   const notifications = new Notifications(url, history, log);
   await notifications.start();
   const held = new HeldRuns(signals, lease);
-  const queue = new RunQueue(db, store, held, signals, notifications, lease, log);
+  const depth = new QueueDepth(db, options.queue ?? { perTenant: 100_000, total: 1_000_000 }, log);
+  const queue = new RunQueue(db, store, held, signals, notifications, lease, depth, log);
   const renewal = new LeaseRenewal(url, lease, held, signals, history, log);
   const inbox = new Inbox(db, signals, notifications, queue.wake);
   const inboxSweep = new InboxSweep(db, lease, queue.wake, log);

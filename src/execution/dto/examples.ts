@@ -75,6 +75,9 @@ export const EXECUTION_STATUS_EXAMPLE = {
   parent_step: 'fetch_data',
   metadata: {},
   priority: 0,
+  start_at: null,
+  expires_at: null,
+  timeout_at: null,
   digest: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
 } as const;
 

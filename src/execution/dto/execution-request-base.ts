@@ -6,9 +6,10 @@ import { OptionalText } from '../../common/dto/optional-field.js';
 import { Aliases, Nested, NumberAsText } from '../../common/wire-field.js';
 import { type JsonObject } from '../../engine/values.js';
 import { ExecutionContext, LABEL } from './execution-context.js';
+import { StartOptionsRequest } from './start-options-request.js';
 
 /** Fields every way of starting an execution accepts. Wire names are the public contract. */
-export abstract class ExecutionRequestBase {
+export abstract class ExecutionRequestBase extends StartOptionsRequest {
   @ApiPropertyOptional({ ...FREE_OBJECT, default: {}, description: 'Input data for execution.' })
   @IsObject()
   @Aliases(['input_payload', 'workload', 'payload', 'args'], FREE_OBJECT)

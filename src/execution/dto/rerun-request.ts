@@ -4,9 +4,10 @@ import { FREE_OBJECT } from '../../common/dto/json-value.js';
 import { OptionalText } from '../../common/dto/optional-field.js';
 import { Aliases, NumberAsText } from '../../common/wire-field.js';
 import { type JsonObject } from '../../engine/values.js';
+import { StartOptionsRequest } from './start-options-request.js';
 
 /** What of an earlier execution is to be different this time. */
-export class RerunRequest {
+export class RerunRequest extends StartOptionsRequest {
   @OptionalText({
     type: String,
     nullable: true,

@@ -152,8 +152,22 @@ export class ExecutionStatus {
   @ApiProperty({ ...FREE_OBJECT, description: 'Additional tracking metadata.' })
   readonly metadata!: JsonObject;
 
-  @ApiProperty({ type: 'integer', minimum: -100, maximum: 100 })
+  @ApiProperty({
+    type: 'integer',
+    minimum: -100,
+    maximum: 100,
+    description: 'Where executions queue, one point is claimed one second earlier.',
+  })
   readonly priority!: number;
+
+  @ApiProperty({ type: String, nullable: true, ...TIME, description: 'It does not start before this time.' })
+  readonly start_at!: string | null;
+
+  @ApiProperty({ type: String, nullable: true, ...TIME, description: 'It fails as `expired` where nothing has begun it by then.' })
+  readonly expires_at!: string | null;
+
+  @ApiProperty({ type: String, nullable: true, ...TIME, description: 'It fails as `timeout` where it has not ended by then.' })
+  readonly timeout_at!: string | null;
 
   @ApiProperty({ description: 'SHA-256 of the pinned document, hexadecimal.', pattern: '^[0-9a-f]{64}$' })
   readonly digest!: string;

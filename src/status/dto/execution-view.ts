@@ -54,6 +54,9 @@ export function executionStatusOf(
     forked_from: record.forkedFrom,
     metadata: record.metadata ?? {},
     priority: record.priority,
+    start_at: optionalTimeOf(record.startAt),
+    expires_at: optionalTimeOf(record.expiresAt),
+    timeout_at: optionalTimeOf(record.timeoutAt),
     digest: record.digest,
     durable,
   };

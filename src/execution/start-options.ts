@@ -1,0 +1,74 @@
+import { EngineError, type Issue } from '../engine/engine-error.js';
+import { durationMs } from '../engine/run/durations.js';
+import { type StartOptionsRequest, type WireDuration } from './dto/start-options-request.js';
+
+/** When a run is to start, and how long it may take to. */
+export interface StartOptions {
+  /** null: as it was in a rerun, else 0. */
+  readonly priority: number | null;
+  /** Epoch milliseconds before which it must not start; null = at once. */
+  readonly startAt: number | null;
+  /** From then on, else from its creation. */
+  readonly expiresInMs: number | null;
+  readonly timeoutMs: number | null;
+}
+
+const LONGEST_MS = 3_653 * 86_400_000;
+/** RFC 3339; Date.parse alone would take more, and a 31st of June. */
+const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+
+/** Reads the options of a start. @param now epoch milliseconds. @throws EngineError invalid_request with a pointer to each bad one */
+export function startOptionsOf(request: StartOptionsRequest, now: number): StartOptions {
+  const issues: Issue[] = [];
+  const refuse = (field: keyof StartOptionsRequest, message: string): null => {
+    issues.push({ pointer: `/${field}`, code: 'invalid_value', message });
+    return null;
+  };
+  const duration = (field: 'delay' | 'expires_in' | 'timeout', value: WireDuration | null | undefined): number | null => {
+    if (value === undefined || value === null) return null;
+    const ms = durationMs(value);
+    if (ms === undefined) return refuse(field, 'is not a duration: seconds, a text like 30s or 5m, or ISO 8601');
+    if (ms > LONGEST_MS) return refuse(field, 'is longer than ten years');
+    return field !== 'delay' && ms <= 0 ? refuse(field, 'must be longer than nothing') : Math.ceil(ms);
+  };
+  const time = (text: string | null | undefined): number | null => {
+    if (text === undefined || text === null) return null;
+    const at = epochMsOf(text);
+    if (at === null) return refuse('start_at', 'is not a time of RFC 3339, such as 2025-10-11T22:00:00Z');
+    return at > now + LONGEST_MS ? refuse('start_at', 'is more than ten years ahead') : at;
+  };
+  const at = time(request.start_at);
+  const delayMs = duration('delay', request.delay);
+  if (at !== null && delayMs !== null) refuse('delay', 'cannot go with start_at');
+  const options: StartOptions = {
+    priority: request.priority ?? null,
+    startAt: at ?? (delayMs === null ? null : now + delayMs),
+    expiresInMs: duration('expires_in', request.expires_in),
+    timeoutMs: duration('timeout', request.timeout),
+  };
+  if (issues.length > 0) throw new EngineError('invalid', 'invalid_request', 'The request is not valid; errors[] says where.', issues);
+  return options;
+}
+
+/** The times of a start: time-outs count from when it may start, never from a moment that was over when it was asked for. */
+export function startTimesOf(
+  { startAt, expiresInMs, timeoutMs }: StartOptions,
+  now: number,
+): { readonly startAt: number | null; readonly expiresAt: number | null; readonly timeoutAt: number | null } {
+  const from = Math.max(now, startAt ?? now);
+  return {
+    startAt,
+    expiresAt: expiresInMs === null ? null : from + expiresInMs,
+    timeoutAt: timeoutMs === null ? null : from + timeoutMs,
+  };
+}
+
+function epochMsOf(text: string): number | null {
+  const [, year, month, day] = RFC_3339.exec(text) ?? [];
+  if (year === undefined) return null;
+  const date = new Date(0);
+  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
+  const exists = date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day);
+  const at = Date.parse(text.toUpperCase());
+  return exists && !Number.isNaN(at) ? at : null;
+}
