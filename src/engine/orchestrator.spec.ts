@@ -1,6 +1,6 @@
 import { Orchestrator } from './orchestrator.js';
 import { type CompiledPlaybook } from './playbook/compile.js';
-import { type Unit, type UnitOutcome, type UnitSource } from './ports.js';
+import { type NewRun, type Unit, type UnitOutcome, type UnitSource } from './ports.js';
 import { type RunEvent } from './run/events.js';
 import { defineStep, type StepContext, type StepResult } from './step-executor.js';
 import { ManualClock } from './testing/manual-clock.js';
@@ -39,6 +39,8 @@ class Stage {
   readonly faults: unknown[] = [];
   readonly units: Unit[] = [];
   live = true;
+  /** What is special about the run. */
+  run: Partial<NewRun> = {};
   parkAfterMs: number | null = null;
   /** Outcomes instead of the store's own. */
   readonly script: UnitOutcome[] = [];
@@ -91,7 +93,7 @@ class Stage {
     };
     if (stored) this.store.claim('1', token);
     const announce = (source: UnitSource): void => this.store.announce(this.watched(source));
-    return new Orchestrator({ run: newRun('1', { parameters: {} }), token, claimNo, history }, this.playbook, {
+    return new Orchestrator({ run: newRun('1', { parameters: {}, ...this.run }), token, claimNo, history }, this.playbook, {
       store: { announce, readInbox: (tenant, id, after) => this.store.readInbox(tenant, id, after) },
       clock: this.clock,
       world: { ...simulatedWorld(), now: this.clock.now },
@@ -252,6 +254,100 @@ describe(Orchestrator.name, () => {
       expect(stage.ends).toEqual(['ended']);
       expect(stage.store.read('1')?.row.status).toBe('cancelled');
     });
+  });
+
+  describe('a run that is told things while nobody holds it', () => {
+    const told = async (kind: 'pause' | 'cancel'): Promise<Stage> => {
+      const stage = Stage.of(one());
+      stage.parkAfterMs = 5_000;
+      stage.orchestrator().start();
+      await stage.commit();
+      stage.store.deliver('default', '1', kind, {});
+      return stage;
+    };
+
+    it('hears it before it begins anything: a cancelled step is not begun again', async () => {
+      const stage = await told('cancel');
+      const before = stage.calls.length;
+      stage.orchestrator('two', 2).start();
+      await turn();
+      await stage.commit();
+      expect(stage.calls).toHaveLength(before);
+      expect(stage.store.read('1')?.row.status).toBe('cancelled');
+    });
+
+    it('a pause lets the step that was under way come to its end, and a hint in between is not lost', async () => {
+      const stage = await told('pause');
+      const orchestrator = stage.orchestrator('two', 2);
+      orchestrator.start();
+      stage.store.deliver('default', '1', 'signal', { name: 'late', payload: 1 });
+      orchestrator.readInbox();
+      await stage.commit();
+      stage.calls.at(-1)!.settle(7);
+      await stage.commit();
+      await stage.commit();
+      expect(stage.ends).toEqual(['released']);
+      expect(stage.store.read('1')).toMatchObject({ row: { status: 'paused' }, token: null, wakeAt: null, inboxConsumed: 2 });
+      expect(stage.stored).toEqual([
+        'execution_started',
+        'step_started start',
+        'pause_requested',
+        'signal_received',
+        'step_completed start',
+        'execution_paused',
+      ]);
+      // Told something else it wakes, records that, and leaves again, still paused.
+      stage.store.deliver('default', '1', 'signal', { name: 'later', payload: 2 });
+      stage.orchestrator('three', 3).start();
+      await turn();
+      await stage.commit();
+      expect(stage.stored.at(-1)).toBe('signal_received');
+      expect(stage.store.read('1')).toMatchObject({ row: { status: 'paused' }, token: null, wakeAt: null, inboxConsumed: 3 });
+      stage.store.deliver('default', '1', 'resume', {});
+      stage.orchestrator('four', 4).start();
+      await turn();
+      await stage.commit();
+      expect(stage.store.read('1')).toMatchObject({ row: { status: 'completed' }, result: 7 });
+    });
+  });
+
+  it('its own time-out ends a run: what runs is aborted, the error says so', async () => {
+    const stage = Stage.of(one());
+    stage.run = { timeoutAt: stage.clock.now() + 60_000 };
+    stage.orchestrator().start();
+    await stage.commit();
+    stage.clock.advance(59_999);
+    expect(stage.ends).toEqual([]);
+    stage.clock.advance(1);
+    await turn();
+    await stage.commit();
+    expect(stage.store.read('1')?.row).toMatchObject({ status: 'failed', error: { code: 'execution_timeout' } });
+    expect(stage.clock.size).toBe(0);
+  });
+
+  it('a time-out that is far away does not keep a waiting run in memory, and is when it is due', async () => {
+    const stage = Stage.of(one({ retry: { ...RETRY, initialDelay: 3_600, maxDelay: 3_600 } }));
+    stage.parkAfterMs = 5_000;
+    stage.run = { timeoutAt: stage.clock.now() + 60_000 };
+    stage.orchestrator().start();
+    await stage.commit();
+    stage.calls[0]!.settle(new Error('again'));
+    await stage.commit();
+    expect(stage.store.read('1')).toMatchObject({ token: null, wakeAt: stage.run.timeoutAt });
+  });
+
+  it('claimed before its start it begins nothing, stays pending, and is due at its start', async () => {
+    const stage = Stage.of(one());
+    stage.parkAfterMs = 5_000;
+    stage.run = { startAt: stage.clock.now() + 60_000 };
+    stage.orchestrator().start();
+    await stage.commit();
+    expect(stage.calls).toEqual([]);
+    expect(stage.store.read('1')).toMatchObject({ row: { status: 'pending' }, token: null, wakeAt: stage.run.startAt });
+    stage.clock.advance(60_000);
+    stage.orchestrator('two', 2).start();
+    await stage.commit();
+    expect(stage.calls).toHaveLength(1);
   });
 
   it('parks a retry, says so although a join waits for it, and performs the next attempt when it is due', async () => {

@@ -83,8 +83,9 @@ export class Orchestrator implements UnitSource {
   private refusals = 0;
   private continuing = false;
   private seenInbox: number;
-  /** There were messages when it was claimed that no holder has read. */
-  private readonly hasUnread: boolean;
+  /** There were messages when it was claimed that no holder has read: until they are read it decides nothing. */
+  private picksUpLater: boolean;
+  private toldMeanwhile = false;
   private progress: number;
   /** seq of the last snapshot that was stored or tried. */
   private snapshotSeq: number;
@@ -115,7 +116,7 @@ export class Orchestrator implements UnitSource {
     this.committedSeq = this.state.seq;
     this.created = history !== null;
     this.seenInbox = history?.inboxConsumed ?? 0;
-    this.hasUnread = (history?.inboxSeq ?? 0) > this.seenInbox;
+    this.picksUpLater = (history?.inboxSeq ?? 0) > this.seenInbox;
     this.progress = history?.row.progress ?? 0;
     this.alarm = new Alarm(options.clock, () => this.feed({ kind: 'continue' }));
     this.snapshotSeq = history?.snapshot?.seq ?? 0;
@@ -126,7 +127,7 @@ export class Orchestrator implements UnitSource {
   /** Begins: a run born here decides its start, a claimed one picks up what was under way and reads its inbox. */
   start(): void {
     if (!this.created) return this.feed({ kind: 'start', kept: this.held.run.kept });
-    this.guard(() => (this.hasUnread ? this.hearAndPickUp() : this.pickUp([])));
+    this.guard(() => (this.picksUpLater ? this.hearAndPickUp() : this.pickUp([])));
   }
 
   /** A claimed run with unread messages reads them before it begins anything: they may say that it shall not. */
@@ -144,14 +145,17 @@ export class Orchestrator implements UnitSource {
 
   private pickUp(messages: readonly InboxMessage[]): void {
     if (this.isOver || this.releasing) return;
+    this.picksUpLater = false;
     const heard = messages.flatMap((message) => stimulusOf(message) ?? []);
     this.seenInbox = messages.at(-1)?.inboxSeq ?? this.seenInbox;
     this.carryOut(resume(this.playbook, this.state, this.facts, this.options.world, heard));
+    if (this.toldMeanwhile) this.readInbox();
   }
 
   /** Others have told the run something: read it. Safe to call at any time, also twice. */
   readInbox(): void {
     if (this.isOver) return;
+    if (this.picksUpLater && !this.releasing) return void (this.toldMeanwhile = true);
     this.options.store.readInbox(this.held.run.tenantId, this.runId, this.seenInbox).then(
       (messages) => this.guard(() => this.receive(messages)),
       (error: unknown) => this.options.fault(error),

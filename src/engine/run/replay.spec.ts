@@ -58,7 +58,7 @@ const RETRY = {
 };
 
 const steps: Step[] = [
-  aStep('start', { vars: { at: '{{ now() }}', id: '{{ uuid() }}' }, next: to('a', 'b', 'c') }),
+  aStep('start', { vars: { at: '{{ now() }}', id: '{{ uuid() }}' }, next: to('a', 'b', 'c', 'nap', 'order') }),
   aStep('a', {
     action: anAction({ data: { when: '{{ now() }}' }, retry: RETRY }),
     onError: { kind: 'continue' },
@@ -69,6 +69,12 @@ const steps: Step[] = [
     action: anAction(),
     onError: { kind: 'goto', target: { step: 'd', data: { failed: '{{ error.message }}' } } },
     next: to('end'),
+  }),
+  aStep('nap', { action: anAction({ type: 'wait', fields: { duration: '{{ "9ms" }}' } }), next: to('end') }),
+  aStep('order', {
+    action: anAction({ type: 'wait_for', fields: { name: 'go' }, timeout: '60ms' }),
+    onTimeout: { step: 'd', data: { why: '{{ error.code }}' } },
+    next: [when('{{ order == 2 }}', 'order'), ...to('end')],
   }),
   aStep('d', { data: { v: '{{ kept }}', w: '{{ bee }}', r: '{{ now() }}' }, next: to('end') }),
   aStep('end', { data: { all: '{{ vars.id }}' } }),
@@ -85,16 +91,24 @@ describe(foldEvents.name, () => {
       fc.property(
         fc.infiniteStream(fc.nat()),
         fc.infiniteStream(fc.boolean()),
-        fc.integer({ min: 0, max: 40 }),
-        (picks, failures, cancelAt) => {
+        fc.integer({ min: 0, max: 80 }),
+        fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 4 }),
+        fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 2 }),
+        (picks, failures, cancelAt, signalAt, pauseAt) => {
+          let signals = 0;
+          let pauses = 0;
           const run = simulateRun(playbook, {
             pick: (n) => (picks.next().value as number) % n,
             outcome: (step) =>
               failures.next().value
                 ? { ok: true, result: { value: { from: step } } }
                 : { ok: false, failure: new StepFailure('http_error', 'no', { statusCode: 503 }) },
-            interrupt: (state, events) =>
-              events.length > cancelAt && !state.cancel ? { kind: 'cancel', reason: 'test', force: false } : null,
+            interrupt: (state, events) => {
+              if (events.length > cancelAt && !state.cancel) return { kind: 'cancel', reason: 'test', force: false };
+              if (state.pause === 'paused') return { kind: 'resume' };
+              if (events.length >= (pauseAt[pauses] ?? Infinity)) return { kind: 'pause', reason: String(++pauses) };
+              return events.length >= (signalAt[signals] ?? Infinity) ? { kind: 'signal', name: 'go', payload: ++signals } : null;
+            },
           });
           const replayed = foldEvents(blind, {}, run.events.slice(0, -1));
           expect(comparable(replayed)).toEqual(comparable(run.state));

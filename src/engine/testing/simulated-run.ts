@@ -11,6 +11,8 @@ export interface SimulationOptions {
   readonly merge?: boolean;
   readonly metadata?: JsonObject;
   readonly env?: Readonly<Record<string, string>>;
+  /** History of an earlier run that this one goes on from. */
+  readonly kept?: readonly RunEvent[];
   /** What an attempt comes to; the default is the step's inputs as its value. */
   outcome?(step: string, perform: Perform, state: RunState): AttemptOutcome;
   /** Which of n pending things happens next; the default is the first. */
@@ -82,7 +84,7 @@ export function simulateRun(playbook: CompiledPlaybook, options: SimulationOptio
     if (decision.more) pending.unshift(() => ({ kind: 'continue' }));
   };
 
-  let stimulus: Stimulus = { kind: 'start' };
+  let stimulus: Stimulus = { kind: 'start', ...(options.kept && { kept: options.kept }) };
   for (let turns = 0; turns < 200_000; turns++) {
     const decision = decide(playbook, state, facts, world, stimulus);
     take(decision);
