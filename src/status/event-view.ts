@@ -124,6 +124,7 @@ function metaOf(event: RunEvent): JsonObject {
     add('error', event.error);
     add('logs', event.logs);
   }
+  if ('by' in event) add('by', event.by);
   if (event.type === 'cancel_requested') add('force', event.force);
   if (event.type === 'execution_failed') {
     add('error', event.error);

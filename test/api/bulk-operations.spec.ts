@@ -300,9 +300,10 @@ describe('on one node', () => {
     await expect(bulk.create(ann, { action: 'rerun', filter, reason: null }, null)).rejects.toMatchObject({ code: 'forbidden' });
     const { operation } = await bulk.create(ann, { action: 'cancel', filter, reason: null }, null);
     expect(await ended(service, operation.id)).toMatchObject({ created_by: 'ann', total: 2, done: 2, succeeded: 2 });
+    for (const id of [ids[0], ids[2]]) await service.waitDone(id!);
     const asked = await query<{ id: string; by: string }>(
       service.databaseUrl,
-      `SELECT execution_id AS id, payload->>'by' AS by FROM execution_inbox WHERE execution_id = ANY($1::bigint[]) ORDER BY 1`,
+      `SELECT execution_id AS id, body ->> 'by' AS by FROM execution_event WHERE event_type = 'cancel_requested' AND execution_id = ANY($1::bigint[]) ORDER BY 1`,
       [ids],
     );
     expect(asked).toEqual([ids[0], ids[2]].map((id) => ({ id, by: 'ann' })));

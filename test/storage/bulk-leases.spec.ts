@@ -36,7 +36,8 @@ describe(BulkLeases.name, () => {
       scopes: ['executions:control'],
       idempotency: null,
     });
-  const expire = (id: string): Promise<unknown> => db.query(`UPDATE bulk_operation SET lease_until = now() WHERE id = $1`, [id]);
+  const expire = (id: string): Promise<unknown> =>
+    db.query(`UPDATE bulk_operation SET lease_until = now() - interval '1 second' WHERE id = $1`, [id]);
   const progress = (done: number, lastId = String(done)): BulkProgress => ({
     total: 9,
     done,

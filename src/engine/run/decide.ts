@@ -78,25 +78,30 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
       return;
     }
     case 'signal':
-      deciding.emit({ type: 'signal_received', name: stimulus.name, payload: stimulus.payload });
+      deciding.emit({ type: 'signal_received', name: stimulus.name, payload: stimulus.payload, ...askedBy(stimulus) });
       if (state.seq < LOOP_LIMITS.events || state.failure) return;
       deciding.emit({ type: 'execution_failing', error: runFault('history_limit', `The execution has ${LOOP_LIMITS.events} events.`) });
       abortRunning(deciding);
       return;
     case 'pause':
-      if (state.pause === 'none') deciding.emit({ type: 'pause_requested', reason: stimulus.reason });
+      if (state.pause === 'none') deciding.emit({ type: 'pause_requested', reason: stimulus.reason, ...askedBy(stimulus) });
       return;
     case 'resume':
       if (state.pause === 'none') return;
-      deciding.emit({ type: 'execution_resumed' });
+      deciding.emit({ type: 'execution_resumed', ...askedBy(stimulus) });
       for (const firing of state.running.values()) if (isParked(firing)) armTimer(deciding, firing);
       return;
     case 'cancel':
-      if (!state.cancel) deciding.emit({ type: 'cancel_requested', reason: stimulus.reason, force: stimulus.force });
-      else if (stimulus.force && !state.cancel.force) deciding.emit({ type: 'cancel_requested', reason: stimulus.reason, force: true });
+      if (!state.cancel) deciding.emit({ type: 'cancel_requested', reason: stimulus.reason, force: stimulus.force, ...askedBy(stimulus) });
+      else if (stimulus.force && !state.cancel.force)
+        deciding.emit({ type: 'cancel_requested', reason: stimulus.reason, force: true, ...askedBy(stimulus) });
       abortRunning(deciding);
       return;
   }
+}
+
+function askedBy({ by }: { readonly by?: string }): { readonly by?: string } {
+  return by === undefined ? {} : { by };
 }
 
 function abortRunning({ state, decision }: Deciding): void {

@@ -37,10 +37,10 @@ export type Stimulus =
     }
   /** A parked retry or wait is due. */
   | { readonly kind: 'due'; readonly step: number; readonly wave: number }
-  | { readonly kind: 'signal'; readonly name: string; readonly payload: Json }
-  | { readonly kind: 'pause'; readonly reason: string | null }
-  | { readonly kind: 'resume' }
-  | { readonly kind: 'cancel'; readonly reason: string | null; readonly force: boolean };
+  | { readonly kind: 'signal'; readonly name: string; readonly payload: Json; readonly by?: string }
+  | { readonly kind: 'pause'; readonly reason: string | null; readonly by?: string }
+  | { readonly kind: 'resume'; readonly by?: string }
+  | { readonly kind: 'cancel'; readonly reason: string | null; readonly force: boolean; readonly by?: string };
 
 export type AttemptOutcome = { readonly ok: true; readonly result: StepResult } | { readonly ok: false; readonly failure: StepFailure };
 

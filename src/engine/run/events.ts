@@ -33,6 +33,11 @@ export interface SaveOutcome {
   readonly error: string | null;
 }
 
+/** Subject of the principal who asked for it. */
+interface Asked {
+  readonly by?: string;
+}
+
 /** What a waiting step waits for: a time, or a signal of this name. */
 export interface StepWait {
   readonly kind: 'timer' | 'signal';
@@ -135,14 +140,14 @@ export type RunEvent =
         readonly durationMs: number;
         readonly warnings?: readonly string[];
       })
-  | { readonly type: 'signal_received'; readonly name: string; readonly payload: Json }
-  | { readonly type: 'pause_requested'; readonly reason: string | null }
+  | ({ readonly type: 'signal_received'; readonly name: string; readonly payload: Json } & Asked)
+  | ({ readonly type: 'pause_requested'; readonly reason: string | null } & Asked)
   /** Nothing runs any more; nothing starts until it is resumed. */
   | { readonly type: 'execution_paused' }
-  | { readonly type: 'execution_resumed' }
+  | ({ readonly type: 'execution_resumed' } & Asked)
   /** It fails for a reason that is no step's: its own time-out, or a history that is full. */
   | { readonly type: 'execution_failing'; readonly error: RunErrorDetails }
-  | { readonly type: 'cancel_requested'; readonly reason: string | null; readonly force: boolean }
+  | ({ readonly type: 'cancel_requested'; readonly reason: string | null; readonly force: boolean } & Asked)
   | { readonly type: 'execution_completed' }
   | { readonly type: 'execution_failed'; readonly error: RunErrorDetails; readonly others: readonly RunErrorDetails[] }
   | { readonly type: 'execution_cancelled'; readonly reason: string | null };

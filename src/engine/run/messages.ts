@@ -4,15 +4,16 @@ import { type Stimulus } from './decision.js';
 /** What a message of the inbox means to the run; null for a kind that asks nothing of it. The door has checked the payload. */
 export function stimulusOf({ kind, payload }: Pick<InboxMessage, 'kind' | 'payload'>): Stimulus | null {
   const reason = typeof payload['reason'] === 'string' ? payload['reason'] : null;
+  const asked = typeof payload['by'] === 'string' ? { by: payload['by'] } : {};
   switch (kind) {
     case 'cancel':
-      return { kind: 'cancel', reason, force: payload['force'] === true };
+      return { kind: 'cancel', reason, force: payload['force'] === true, ...asked };
     case 'pause':
-      return { kind: 'pause', reason };
+      return { kind: 'pause', reason, ...asked };
     case 'resume':
-      return { kind: 'resume' };
+      return { kind: 'resume', ...asked };
     case 'signal':
-      return { kind: 'signal', name: String(payload['name']), payload: payload['payload'] ?? null };
+      return { kind: 'signal', name: String(payload['name']), payload: payload['payload'] ?? null, ...asked };
     case 'child_ended':
     case 'retry_now':
       return null;
