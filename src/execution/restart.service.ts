@@ -56,8 +56,8 @@ export class RestartService {
     return this.start(principal, record, parameters, change, asked, kept);
   }
 
-  private async events({ tenantId, id }: ExecutionRecord): Promise<RunEvent[]> {
-    return (await this.history.whole(tenantId, id)).map(({ event }) => event);
+  private events({ tenantId, id }: ExecutionRecord): Promise<RunEvent[]> {
+    return this.history.whole(tenantId, id);
   }
 
   private start(

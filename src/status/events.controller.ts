@@ -1,5 +1,5 @@
-import { Controller, Get, Headers, Param, Query, Req, Res } from '@nestjs/common';
-import { ApiExtraModels, ApiHeader, ApiOkResponse, ApiOperation, ApiTags, getSchemaPath } from '@nestjs/swagger';
+import { applyDecorators, Controller, Get, Headers, Param, Query, Req, Res } from '@nestjs/common';
+import { ApiExtraModels, ApiHeader, ApiOkResponse, ApiOperation, ApiParam, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { cursorOf, linkNextPage } from '../common/paging.js';
@@ -7,6 +7,7 @@ import { Policy, Produces } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
 import { EngineError } from '../engine/engine-error.js';
+import { type EventPlace } from '../storage/repositories/execution-event.repository.js';
 import { ExecutionEventPage } from './dto/execution-event.js';
 import { ListEventsQuery } from './dto/execution-queries.js';
 import { streamEvents } from './event-stream.js';
@@ -15,6 +16,19 @@ import { seqOf } from './status.controller.js';
 import { StatusService } from './status.service.js';
 
 const EVENTS = new RequestPipe(ListEventsQuery, { query: true });
+
+/** Position in a history, as far as one can be. */
+const SEQ = /^[1-9]\d{0,8}$/;
+
+/** Policy and documentation of the routes that values above 256 KiB are referred to by. */
+function ApiEventValue(operationId: string, summary: string): MethodDecorator {
+  return applyDecorators(
+    Policy('executions:read'),
+    ApiOperation({ operationId, summary }),
+    ApiParam({ name: 'seq', schema: { type: 'string', pattern: SEQ.source } }),
+    ApiOkResponse({ description: 'Any JSON value; null where the event has none.', schema: {} }),
+  );
+}
 
 /** The history of an execution: pages, or a live stream that resumes. */
 @ApiTags('executions')
@@ -56,6 +70,45 @@ export class EventsController {
     const cursor = next === null ? null : cursorOf(String(next));
     linkNextPage(reply, request.originalUrl, cursor);
     await reply.send({ events, next_cursor: cursor });
+  }
+
+  @Get(':execution_id/events/:seq/result')
+  @ApiEventValue('getEventResult', 'The value of one event, of any size')
+  result(
+    @Caller() principal: Principal,
+    @Param('execution_id') id: string,
+    @Param('seq') seq: string,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.value(principal, id, seq, 'result', reply);
+  }
+
+  @Get(':execution_id/events/:seq/raw')
+  @ApiEventValue('getEventRawValue', 'The value of one event before `result:` projected it, of any size')
+  raw(
+    @Caller() principal: Principal,
+    @Param('execution_id') id: string,
+    @Param('seq') seq: string,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.value(principal, id, seq, 'raw', reply);
+  }
+
+  @Get(':execution_id/events/:seq/inputs')
+  @ApiEventValue('getEventInputs', 'The inputs of one event, of any size')
+  inputs(
+    @Caller() principal: Principal,
+    @Param('execution_id') id: string,
+    @Param('seq') seq: string,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.value(principal, id, seq, 'inputs', reply);
+  }
+
+  private async value(principal: Principal, id: string, seq: string, place: EventPlace, reply: FastifyReply): Promise<void> {
+    if (!SEQ.test(seq)) throw new EngineError('not_found', 'not_found', 'There is no such event.');
+    // Sent as the text it is stored as: nothing here needs the value.
+    await reply.type('application/json; charset=utf-8').send(await this.status.eventValue(principal, id, Number(seq), place));
   }
 
   private async stream(principal: Principal, id: string, after: number, reply: FastifyReply): Promise<void> {

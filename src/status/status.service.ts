@@ -6,7 +6,7 @@ import { type Json, type JsonObject } from '../engine/values.js';
 import { CommitSignals } from '../storage/commit-signals.js';
 import { EphemeralRuns } from '../storage/ephemeral-runs.js';
 import { type ExecutionRecord } from '../storage/execution-record.js';
-import { ExecutionEventRepository } from '../storage/repositories/execution-event.repository.js';
+import { type EventPlace, ExecutionEventRepository } from '../storage/repositories/execution-event.repository.js';
 import { type ExecutionFilter, ExecutionRepository } from '../storage/repositories/execution.repository.js';
 import { RunWaits } from '../storage/run-waits.js';
 import { type EventPagination, type ExecutionDetail, type ExecutionProgress } from './dto/execution-detail.js';
@@ -88,6 +88,15 @@ export class StatusService {
   async result(principal: Principal, id: string): Promise<Json> {
     const { resultOmitted, result } = await this.find(principal, id);
     return resultOmitted ? ((await this.executions.resultOf(principal.tenant, id))?.result ?? null) : result;
+  }
+
+  /** JSON text of the result, raw value or inputs of one event, of any size. @throws EngineError unknown_execution, not_found */
+  async eventValue(principal: Principal, id: string, seq: number, place: EventPlace): Promise<string> {
+    const record = await this.record(principal, id);
+    const [stored] = await this.history.page(principal.tenant, record.id, { after: seq - 1, limit: 1, order: 'ascending', types: [] });
+    if (stored?.seq !== seq) throw new EngineError('not_found', 'not_found', `Execution ${id} has no event ${seq}.`);
+    if (stored.event.type === 'execution_completed' && place === 'result') return JSON.stringify(await this.result(principal, id));
+    return (await this.history.valueText(principal.tenant, record.id, seq, place)) ?? 'null';
   }
 
   async progress(principal: Principal, id: string): Promise<ExecutionProgress> {

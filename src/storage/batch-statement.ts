@@ -87,6 +87,12 @@ events AS (
   SELECT x.id, x.seq, x.tenant, x.type, x.step, coalesce((SELECT l.at FROM late l WHERE l.ord = x.ord), (SELECT now FROM clock)), x.body::json
   FROM unnest($47::bigint[], $48::int[], $49::text[], $50::text[], $51::text[], string_to_array($52::text, chr(31), ''), $53::int[])
     AS x(id, seq, tenant, type, step, body, ord)
+  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),
+blobs AS (
+  INSERT INTO execution_blob (execution_id, seq, part, tenant_id, body)
+  SELECT x.id, x.seq, x.part, x.tenant, x.body::json
+  FROM unnest($65::bigint[], $66::int[], $67::text[], $68::text[], string_to_array($69::text, chr(31), ''), $70::int[])
+    AS x(id, seq, part, tenant, body, ord)
   WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),${snapshotParts(62)}
 SELECT (SELECT array_agg(ord) FROM fenced) AS passed, (SELECT array_agg(id) FROM denied) AS denied,
   (extract(epoch FROM (SELECT now FROM clock)) * 1000)::float8 AS at,
@@ -108,6 +114,7 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
   const creates: (PendingUnit & { readonly run: NewRun })[] = [];
   const payloads: { pending: PendingUnit; ordinal: number | null }[] = [];
   const events = new EventColumns();
+  const blobs = new BlobColumns();
   units.forEach((pending, index) => {
     const run = pending.unit.create;
     const ordinal = run === null ? index : null;
@@ -119,6 +126,7 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
     }
     if (run !== null || pending.mode === MODE.ended) payloads.push({ pending, ordinal });
     events.add(pending, ordinal);
+    blobs.add(pending, ordinal);
   });
   return [
     ...fenceParameters(appends),
@@ -134,6 +142,7 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
     ...keyParameters(creates),
     ...startParameters(creates),
     ...snapshotParameters(appends, ordinals),
+    ...blobs.parameters(),
   ];
 }
 
@@ -238,6 +247,29 @@ class EventColumns {
       textArray(this.steps),
       jsonList(this.bodies),
       plainArray(this.ordinals),
+    ];
+  }
+}
+
+class BlobColumns {
+  private readonly rows: { id: string; seq: number; part: string; tenant: string; body: string; ordinal: number | null }[] = [];
+
+  add({ unit, events }: PendingUnit, ordinal: number | null): void {
+    events.forEach(({ blobs }, index) => {
+      for (const { part, body } of blobs) {
+        this.rows.push({ id: unit.runId, seq: unit.expectedSeq + 1 + index, part, tenant: unit.tenantId, body, ordinal });
+      }
+    });
+  }
+
+  parameters(): string[] {
+    return [
+      plainArray(this.rows.map(({ id }) => id)),
+      plainArray(this.rows.map(({ seq }) => seq)),
+      plainArray(this.rows.map(({ part }) => part)),
+      textArray(this.rows.map(({ tenant }) => tenant)),
+      jsonList(this.rows.map(({ body }) => body)),
+      plainArray(this.rows.map(({ ordinal }) => ordinal)),
     ];
   }
 }

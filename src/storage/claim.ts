@@ -2,7 +2,8 @@ import { type DataSource, type EntityManager } from 'typeorm';
 import { type HeldRun, type NewRun, type RowState, type RunId, type RunSnapshot } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
 import { type JsonObject } from '../engine/values.js';
-import { CODEC, decodeEvent } from './event-codec.js';
+import { CODEC } from './event-codec.js';
+import { readHistories } from './history.js';
 import { type LeaseTerm } from './lease-term.js';
 import { readSnapshots } from './snapshots.js';
 import { isTransient, sqlStateOf } from './sql-state.js';
@@ -167,7 +168,7 @@ async function claimRows(
 async function readClaimed(tx: EntityManager, rows: readonly ClaimedRow[]): Promise<HeldRun[]> {
   const ids = rows.map((row) => row.id);
   const snapshots = await readSnapshots(tx, rows);
-  const events = await readEvents(tx, ids, snapshots);
+  const events = await readHistories(tx, ids, snapshots);
   const payloads = await tx.query<{ execution_id: string; parameters: JsonObject; workload: JsonObject | null }[]>(
     `SELECT execution_id, parameters, workload FROM execution_payload WHERE execution_id = ANY($1::bigint[]) AND part = 0`,
     [ids],
@@ -179,48 +180,6 @@ async function readClaimed(tx: EntityManager, rows: readonly ClaimedRow[]): Prom
 /** Gives claimed runs back, due again `afterMs` from now. */
 export async function giveBack(db: DataSource, runs: readonly HeldRun[], afterMs: number): Promise<void> {
   await db.query(GIVE_BACK, [runs.map(({ run }) => run.id), runs.map(({ token }) => token), afterMs]);
-}
-
-interface StoredEvent {
-  readonly execution_id: string;
-  readonly event_type: string;
-  readonly step: string | null;
-  readonly body: object;
-}
-
-/** Of runs with a snapshot, which are few and long, only the events after it. */
-async function readEvents(
-  tx: EntityManager,
-  ids: readonly RunId[],
-  snapshots: ReadonlyMap<RunId, RunSnapshot>,
-): Promise<Map<RunId, RunEvent[]>> {
-  const events = new Map<RunId, RunEvent[]>();
-  const add = (rows: readonly StoredEvent[]): void => {
-    for (const row of rows) {
-      const event = decodeEvent(row.event_type, row.step, row.body);
-      const list = events.get(row.execution_id);
-      if (list === undefined) events.set(row.execution_id, [event]);
-      else list.push(event);
-    }
-  };
-  const whole = ids.filter((id) => !snapshots.has(id));
-  if (whole.length > 0) {
-    add(
-      await tx.query<StoredEvent[]>(
-        `SELECT execution_id, event_type, step, body FROM execution_event WHERE execution_id = ANY($1::bigint[]) ORDER BY execution_id, seq`,
-        [whole],
-      ),
-    );
-  }
-  for (const [id, { seq }] of snapshots) {
-    add(
-      await tx.query<StoredEvent[]>(
-        `SELECT execution_id, event_type, step, body FROM execution_event WHERE execution_id = $1 AND seq > $2 ORDER BY seq`,
-        [id, seq],
-      ),
-    );
-  }
-  return events;
 }
 
 function heldRun(

@@ -3,6 +3,7 @@ import { DataSource } from 'typeorm';
 import { CreateSchema1795000000000 } from '../../migrations/1795000000000-create-schema.js';
 import { AddQueueIndexes1795100000000 } from '../../migrations/1795100000000-add-queue-indexes.js';
 import { CreateBulkOperation1795605700000 } from '../../migrations/1795605700000-create-bulk-operation.js';
+import { CreateExecutionBlob1795605900000 } from '../../migrations/1795605900000-create-execution-blob.js';
 import { BoundedPool } from './bounded-pool.js';
 import { ACQUIRE_TIMEOUT_MS, connectionOptions } from './connection-options.js';
 import { type DatabaseHistory } from './database-history.js';
@@ -11,7 +12,12 @@ import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
 
 /** In order of their timestamps; a released migration is never edited (house rule), only followed by another. */
-export const MIGRATIONS = [CreateSchema1795000000000, AddQueueIndexes1795100000000, CreateBulkOperation1795605700000];
+export const MIGRATIONS = [
+  CreateSchema1795000000000,
+  AddQueueIndexes1795100000000,
+  CreateBulkOperation1795605700000,
+  CreateExecutionBlob1795605900000,
+];
 
 export interface DataSourceSettings {
   /** Connections of the pool. */

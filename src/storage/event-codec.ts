@@ -1,25 +1,80 @@
 import { type RunEvent } from '../engine/run/events.js';
-import { storableJson } from './storability.js';
+import { recordFault } from '../engine/storability.js';
+import { type Json } from '../engine/values.js';
+import { NotStorable, storableJson } from './storability.js';
 
-/** The form events are written in; a node claims only rows whose codec it knows (D25). */
-export const CODEC = 1;
+/** The form events are written in; a node claims only rows whose codec it knows (D25). From 2 on large values lie apart. */
+export const CODEC = 2;
+/** A value of an event with more bytes of JSON lies apart from it, and travels by reference (R9). */
+export const INLINE_VALUE_BYTES = 256 * 1024;
 
-/** An event as its row holds it; `body` is JSON text of all fields but `type` and `step`. */
+/** The fields of events that may lie apart. */
+export const BLOB_PARTS = ['value', 'raw', 'inputs', 'request', 'payload'] as const;
+export type BlobPart = (typeof BLOB_PARTS)[number];
+
+/** A value that lies apart from its event. */
+export interface BlobRow {
+  readonly part: BlobPart;
+  /** JSON text. */
+  readonly body: string;
+}
+
+/** An event as its row holds it; `body` is JSON text of all fields but `type` and `step`, and of `blobs` only the sizes. */
 export interface EventRow {
   readonly type: string;
   readonly step: string | null;
   readonly body: string;
+  readonly blobs: readonly BlobRow[];
 }
+
+/** Bytes of the fields that lie apart, in the body of a row. */
+export type BlobSizes = Readonly<Partial<Record<BlobPart, number>>>;
+interface RowBody {
+  readonly blobs?: BlobSizes;
+}
+
+const NONE: readonly BlobRow[] = [];
 
 /** @throws NotStorable */
 export function encodeEvent(event: RunEvent): EventRow {
   const { type, ...rest } = event;
-  if (!('step' in rest)) return { type, step: null, body: storableJson(rest) };
-  const { step, ...body } = rest;
-  return { type, step, body: storableJson(body) };
+  const { step = null, ...fields } = rest as { step?: string } & Record<string, unknown>;
+  const fault = recordFault(fields);
+  if (fault === null) {
+    const body = JSON.stringify(fields);
+    if (!isLarge(body)) return { type, step, body, blobs: NONE };
+  } else if (fault.code !== 'result_too_large') {
+    throw new NotStorable(fault.message);
+  }
+  return { type, step, ...apart(fields) };
 }
 
-/** The event of a row that `encodeEvent` made with this codec; rows are trusted, the codec on the execution guards them. */
-export function decodeEvent(type: string, step: string | null, body: object): RunEvent {
-  return (step === null ? { type, ...body } : { type, step, ...body }) as RunEvent;
+/** Each value has a limit of its own, and what is left of the event has another. */
+function apart(fields: Record<string, unknown>): Pick<EventRow, 'body' | 'blobs'> {
+  const blobs: BlobRow[] = [];
+  const sizes: Record<string, number> = {};
+  for (const part of BLOB_PARTS) {
+    if (fields[part] === undefined) continue;
+    const body = storableJson(fields[part]);
+    if (!isLarge(body)) continue;
+    blobs.push({ part, body });
+    sizes[part] = Buffer.byteLength(body);
+    delete fields[part];
+  }
+  return { body: storableJson(blobs.length === 0 ? fields : { ...fields, blobs: sizes }), blobs };
+}
+
+const isLarge = (text: string): boolean => text.length > INLINE_VALUE_BYTES / 3 && Buffer.byteLength(text) > INLINE_VALUE_BYTES;
+
+/** Which fields of a row's event lie apart; null where none does. */
+export const blobSizesOf = (body: object): BlobSizes | null => (body as RowBody).blobs ?? null;
+
+/**
+ * The event of a row that `encodeEvent` made with a codec known here; rows are trusted, the codec on the execution guards them.
+ * @param valueOf what stands for a value that lies apart
+ */
+export function decodeEvent(type: string, step: string | null, body: object, valueOf: (part: BlobPart) => Json): RunEvent {
+  const { blobs, ...fields } = body as RowBody & Record<string, unknown>;
+  for (const part of BLOB_PARTS) if (blobs?.[part] !== undefined) fields[part] = valueOf(part);
+  return (step === null ? { type, ...fields } : { type, step, ...fields }) as RunEvent;
 }

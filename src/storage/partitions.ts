@@ -6,7 +6,7 @@ const WEEK_MS = 7 * 24 * 3_600_000;
 const CHECK_EVERY_MS = 3_600_000;
 /** This week's and two ahead. */
 const WEEKS = 3;
-const TABLES = ['execution_event', 'execution_payload'];
+const TABLES = ['execution_event', 'execution_payload', 'execution_blob'];
 /** Fixed number of the lock that one maker holds; "partitn" in ASCII. */
 const LOCK = '31640494105551982';
 

@@ -48,7 +48,10 @@ export function pendingUnit(source: UnitSource, unit: Unit, history: number): Pe
   const parameters = create === null ? null : storableJson(create.parameters);
   const workload = create === null || create.workload === null ? null : storableJson(create.workload);
   let size = (result?.length ?? 0) + (parameters?.length ?? 0) + (workload?.length ?? 0) + (unit.snapshot?.length ?? 0);
-  for (const event of events) size += event.body.length;
+  for (const event of events) {
+    size += event.body.length;
+    for (const blob of event.blobs) size += blob.body.length;
+  }
   return {
     source,
     unit,

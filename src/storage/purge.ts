@@ -8,7 +8,7 @@ const BATCH = 1_000;
 /** How long writers of history may be held up by the drop of a partition that somebody reads. */
 const LONGEST_DROP_WAIT_MS = 200;
 const STATEMENT_TIMED_OUT = '57014';
-const PARTITIONED = ['execution_event', 'execution_payload'] as const;
+const PARTITIONED = ['execution_event', 'execution_payload', 'execution_blob'] as const;
 
 /** Which finished executions go. */
 export interface PurgeSelection {
@@ -159,6 +159,7 @@ const REMOVE = `
   WITH doomed AS MATERIALIZED (SELECT e.id, e.status FROM execution e WHERE ${CHOSEN} ORDER BY e.id LIMIT $10 FOR UPDATE SKIP LOCKED),
   keys AS (UPDATE idempotency_key k SET final_status = d.status FROM doomed d WHERE k.execution_id = d.id),
   events AS (DELETE FROM execution_event x USING doomed d WHERE x.execution_id = d.id),
+  blobs AS (DELETE FROM execution_blob x USING doomed d WHERE x.execution_id = d.id),
   payloads AS (DELETE FROM execution_payload x USING doomed d WHERE x.execution_id = d.id),
   inboxes AS (DELETE FROM execution_inbox x USING doomed d WHERE x.execution_id = d.id),
   snapshots AS (DELETE FROM execution_snapshot x USING doomed d WHERE x.execution_id = d.id),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../../src/engine/ports.js';
 import { COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent } from '../../src/engine/testing/scripted-run.js';
+import { type RunEvent } from '../../src/engine/run/events.js';
 import { type Json } from '../../src/engine/values.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
 import { CuttingProxy } from '../support/cutting-proxy.js';
@@ -55,6 +56,33 @@ describe(BatchWriter.name, () => {
     await run.create();
     expect(await run.write({ row: COMPLETED, end: { result: { value } } })).toMatchObject({ kind: 'refused' });
     expect(await run.write({ events: [stepEvent('a')] })).toEqual(COMMITTED);
+  });
+
+  it('stores large values apart in one with their unit, or not at all', async () => {
+    const large = (letter: string): RunEvent => ({ ...(stepEvent('a') as object), value: letter.repeat(300_000) }) as RunEvent;
+    const [run, other] = [born(), born()];
+    await Promise.all([run.create({ events: [{ type: 'execution_started' }, large('x')] }), other.create()]);
+    expect(await run.write({ events: [large('y'), large('z')], token: randomUUID() })).toEqual({ kind: 'lost' });
+    const key = { key: `large-${run.runId}`, fingerprint: 'f' };
+    const [winner, loser] = [1, 2].map(() => new ScriptedRun(node.store, newRun(String(++lastId), { idempotency: key }), randomUUID()));
+    expect((await winner!.create()).kind).toBe('committed');
+    expect((await loser!.create({ events: [large('l')] })).kind).toBe('duplicate');
+    expect(await run.write({ events: [stepEvent('a'), large('w')] })).toEqual(COMMITTED);
+    const ids = [run, other, winner, loser].map((each) => each!.runId);
+    const rows = await node.db.query<object[]>(
+      `SELECT execution_id AS id, seq, left(body::text, 2) AS text FROM execution_blob WHERE execution_id = ANY($1::bigint[]) ORDER BY seq`,
+      [ids],
+    );
+    expect(rows).toEqual([
+      { id: run.runId, seq: 2, text: '"x' },
+      { id: run.runId, seq: 4, text: '"w' },
+    ]);
+    expect((await readStoredRun(node.db, run.runId))?.events).toEqual([
+      { type: 'execution_started' },
+      large('x'),
+      stepEvent('a'),
+      large('w'),
+    ]);
   });
 
   it('asks a source for nothing while its unit is in flight, and settles each unit once', async () => {

@@ -34,6 +34,7 @@ describe(Purge.name, () => {
       [id, tenant, path, status, at, isOver ? at : null],
     );
     await db.query(`INSERT INTO execution_event VALUES ($1, 1, $2, 'execution_started', NULL, $3, '{}')`, [id, tenant, at]);
+    await db.query(`INSERT INTO execution_blob VALUES ($1, 1, 'value', $2, '1')`, [id, tenant]);
     await db.query(`INSERT INTO execution_payload VALUES ($1, 0, $2, '{}', NULL, '1')`, [id, tenant]);
     await db.query(`INSERT INTO execution_inbox VALUES ($1, 1, $2, 'cancel', '{}', $3)`, [id, tenant, at]);
     await db.query(`INSERT INTO execution_snapshot VALUES ($1, 1, $2, 1, 'x', '{}')`, [id, tenant]);
@@ -59,7 +60,7 @@ describe(Purge.name, () => {
     const kept = [await execution(3, 40, 'running'), await execution(4, 40, 'paused'), await execution(5, 10)];
     expect(await purge.count(MONTH_OLD)).toBe(2);
     expect(await removed(MONTH_OLD)).toBe(2);
-    for (const table of ['execution', 'execution_event', 'execution_payload', 'execution_inbox', 'execution_snapshot'])
+    for (const table of ['execution', 'execution_event', 'execution_blob', 'execution_payload', 'execution_inbox', 'execution_snapshot'])
       expect(await idsIn(table)).toEqual(kept);
     const keys = await db.query<{ id: string; end: string | null }[]>(
       `SELECT execution_id AS id, final_status AS "end" FROM idempotency_key ORDER BY 1`,

@@ -88,7 +88,7 @@ describe(Partitions.name, () => {
     const log = { ...SILENT_LOG, error: (_fields: object, message: string) => void errors.push(message) };
     const partitions = new Partitions(node.db, log);
     const made = await Promise.all([partitions.ensure(), new Partitions(node.db, log).ensure()]);
-    expect(made.flat()).toHaveLength(6);
+    expect(made.flat()).toHaveLength(9);
     expect(await partitions.ensure()).toEqual([]);
     expect(errors).toEqual([]);
     const tables = await node.db.query<{ t: string }[]>(

@@ -6,7 +6,7 @@ import { BatchWriter } from '../../src/storage/batch-writer.js';
 import { CommitSignals } from '../../src/storage/commit-signals.js';
 import { DatabaseHistory } from '../../src/storage/database-history.js';
 import { createDataSource } from '../../src/storage/data-source.js';
-import { decodeEvent } from '../../src/storage/event-codec.js';
+import { readHistories } from '../../src/storage/history.js';
 import { HeldRuns } from '../../src/storage/held-runs.js';
 import { Inbox } from '../../src/storage/inbox.js';
 import { InboxSweep } from '../../src/storage/inbox-sweep.js';
@@ -109,11 +109,8 @@ interface ExecutionColumns {
 export async function readStoredRun(db: DataSource, runId: string): Promise<StoredRun | null> {
   const [row] = await db.query<ExecutionColumns[]>(`SELECT * FROM execution WHERE id = $1`, [runId]);
   if (row === undefined) return null;
-  const events = await db.query<{ seq: number; event_type: string; step: string | null; body: object }[]>(
-    `SELECT seq, event_type, step, body FROM execution_event WHERE execution_id = $1 ORDER BY seq`,
-    [runId],
-  );
-  if (events.some((event, index) => event.seq !== index + 1)) throw new Error(`the history of ${runId} has gaps`);
+  const seqs = await db.query<{ seq: number }[]>(`SELECT seq FROM execution_event WHERE execution_id = $1 ORDER BY seq`, [runId]);
+  if (seqs.some(({ seq }, index) => seq !== index + 1)) throw new Error(`the history of ${runId} has gaps`);
   const results = await db.query<{ result: Json }[]>(
     `SELECT result FROM execution_payload WHERE execution_id = $1 AND result IS NOT NULL`,
     [runId],
@@ -123,7 +120,7 @@ export async function readStoredRun(db: DataSource, runId: string): Promise<Stor
   return {
     snapshot: snapshots[0] ?? null,
     row: { status: row.status, progress: row.progress, currentStep: row.current_step, waitingFor: row.waiting_for, error: row.error },
-    events: events.map((event) => decodeEvent(event.event_type, event.step, event.body)),
+    events: (await readHistories(db, [runId])).get(runId) ?? [],
     lastSeq: row.last_seq,
     token: row.lease_token,
     inboxSeq: row.inbox_seq,

@@ -86,14 +86,16 @@ export class Deciding {
 
   /**
    * Whether what a step is about to record can be stored, wherever it came from (D7); asked before the event is made, so that
-   * a value that cannot fails its step and not the run's unit.
+   * a value that cannot fails its step and not the run's unit. Each record has the limit of a value to itself.
    * @throws StepFailure result_not_storable, result_too_large
    */
-  checkStorable(record: readonly unknown[]): void {
-    const check = new StorabilityCheck(RECORD_DEPTH, true);
-    const fault = check.faultOf(record);
-    if (fault) throw new StepFailure(fault.code, fault.message, { retryable: false });
-    this.decision.characters += check.characters;
+  checkStorable(...records: readonly unknown[]): void {
+    for (const record of records) {
+      const check = new StorabilityCheck(RECORD_DEPTH, true);
+      const fault = check.faultOf(record);
+      if (fault) throw new StepFailure(fault.code, fault.message, { retryable: false });
+      this.decision.characters += check.characters;
+    }
   }
 
   /** A rendering session for one step: its own budget and its own now(). */

@@ -68,7 +68,7 @@ function startAction(
   }
   const request = performer.does === 'step' ? performer.kind.render(performer.config, inputs, scope, rendering) : null;
   const timeoutMs = timeoutOf(step, scope, rendering);
-  deciding.checkStorable([inputs, request]);
+  deciding.checkStorable(inputs, request);
   deciding.emit({
     type: 'step_started',
     step: step.name,

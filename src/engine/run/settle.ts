@@ -47,7 +47,7 @@ export function completeStep(deciding: Deciding, settling: Settling, value: Json
     const final = ended?.determined ? ended.value : seen;
     const view = outcomeView(settling, final, status);
     const edges = takenEdges(step, deciding.state.override, scopeOf(deciding, settling, view, vars), rendering);
-    deciding.checkStorable([final, raw ?? null, edges, vars, saves, settling.started ? null : settling.inputs]);
+    deciding.checkStorable(final, raw ?? null, [edges, vars, saves], settling.started ? null : settling.inputs);
     deciding.emit({
       type: 'step_completed',
       ...placeOf(settling),

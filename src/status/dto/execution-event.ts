@@ -58,10 +58,17 @@ export class ExecutionEvent {
   @ApiProperty({ type: 'integer', nullable: true })
   readonly item_index!: number | null;
 
-  @ApiProperty({ ...FREE_OBJECT, nullable: true, description: 'Inputs of the step.' })
+  @ApiProperty({
+    ...FREE_OBJECT,
+    nullable: true,
+    description: 'Inputs of the step. Above 256 KiB: {"$ref": "/executions/{id}/events/{seq}/inputs"}.',
+  })
   readonly context!: JsonObject | null;
 
-  @ApiProperty({ ...JSON_VALUE, description: 'Value of the step, or result of the execution.' })
+  @ApiProperty({
+    ...JSON_VALUE,
+    description: 'Value of the step, or result of the execution. Above 256 KiB: {"$ref": "/executions/{id}/events/{seq}/result"}.',
+  })
   readonly result!: Json;
 
   @ApiProperty({ type: String, nullable: true })

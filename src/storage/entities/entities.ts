@@ -4,6 +4,7 @@ import { PlaybookTagMoveEntity } from './playbook-tag-move.entity.js';
 import { ExecutionEntity } from './execution.entity.js';
 import { ExecutionPayloadEntity } from './execution-payload.entity.js';
 import { ExecutionEventEntity } from './execution-event.entity.js';
+import { ExecutionBlobEntity } from './execution-blob.entity.js';
 import { ExecutionInboxEntity } from './execution-inbox.entity.js';
 import { ExecutionSnapshotEntity } from './execution-snapshot.entity.js';
 import { IdempotencyKeyEntity } from './idempotency-key.entity.js';
@@ -18,6 +19,7 @@ export const ENTITIES = [
   ExecutionEntity,
   ExecutionPayloadEntity,
   ExecutionEventEntity,
+  ExecutionBlobEntity,
   ExecutionInboxEntity,
   ExecutionSnapshotEntity,
   IdempotencyKeyEntity,

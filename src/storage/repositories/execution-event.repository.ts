@@ -1,9 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { type RunEvent } from '../../engine/run/events.js';
-import { decodeEvent } from '../event-codec.js';
+import { type Json } from '../../engine/values.js';
+import { BLOB_PARTS, type BlobPart, decodeEvent } from '../event-codec.js';
+import { type HistoryRow, wholeEvents } from '../history.js';
 
-/** An event of a history as readers get it. */
+/** What the API calls the values of an event. */
+export const EVENT_PLACES = ['result', 'raw', 'inputs'] as const;
+export type EventPlace = (typeof EVENT_PLACES)[number];
+const PLACES: Readonly<Record<BlobPart, EventPlace>> = {
+  value: 'result',
+  payload: 'result',
+  raw: 'raw',
+  inputs: 'inputs',
+  request: 'inputs',
+};
+
+/** An event of a history as readers get it: a value that lies apart is only referred to. */
 export interface StoredEvent {
   readonly seq: number;
   /** Database time, epoch ms. */
@@ -34,16 +47,16 @@ export class ExecutionEventRepository {
        ORDER BY seq ${page.order === 'ascending' ? 'ASC' : 'DESC'} LIMIT $6 OFFSET $7`,
       [executionId, tenantId, page.after ?? 0, page.before ?? 2_147_483_647, page.types, page.limit, page.offset ?? 0],
     );
-    return rows.map(storedEventOf);
+    return rows.map((row) => storedEventOf(executionId, row));
   }
 
-  /** The whole history, oldest first. */
-  async whole(tenantId: string, executionId: string): Promise<StoredEvent[]> {
-    const rows = await this.db.query<EventRow[]>(
-      `SELECT seq, event_type AS type, step, at, body FROM execution_event WHERE execution_id = $1 AND tenant_id = $2 ORDER BY seq`,
+  /** The whole history, oldest first, with the values that lie apart. */
+  async whole(tenantId: string, executionId: string): Promise<RunEvent[]> {
+    const rows = await this.db.query<HistoryRow[]>(
+      `SELECT execution_id, seq, event_type, step, body FROM execution_event WHERE execution_id = $1 AND tenant_id = $2 ORDER BY seq`,
       [executionId, tenantId],
     );
-    return rows.map(storedEventOf);
+    return await wholeEvents(this.db, rows);
   }
 
   /** How many events of these types there are with seq > after. */
@@ -65,7 +78,20 @@ export class ExecutionEventRepository {
   ): Promise<{ firstSeqs: number[]; events: StoredEvent[] }> {
     const rows = await this.db.query<(EventRow & { first: number })[]>(FIRINGS, [executionId, tenantId, after, limit]);
     const firstSeqs = [...new Set(rows.map((row) => row.first))].sort((a, b) => a - b);
-    return { firstSeqs, events: rows.map(storedEventOf) };
+    return { firstSeqs, events: rows.map((row) => storedEventOf(executionId, row)) };
+  }
+
+  /** The JSON text of a value of an event, wherever it lies; null where there is none. */
+  async valueText(tenantId: string, executionId: string, seq: number, place: EventPlace): Promise<string | null> {
+    const parts = BLOB_PARTS.filter((part) => part !== 'request' && PLACES[part] === place);
+    const [row] = await this.db.query<{ text: string | null }[]>(
+      `SELECT coalesce(
+         (SELECT b.body::text FROM execution_blob b WHERE b.execution_id = $1 AND b.tenant_id = $2 AND b.seq = $3 AND b.part = ANY($4::text[]) LIMIT 1),
+         (SELECT (v.body -> part)::text FROM unnest($4::text[]) part WHERE v.body -> part IS NOT NULL LIMIT 1)) AS text
+       FROM execution_event v WHERE v.execution_id = $1 AND v.tenant_id = $2 AND v.seq = $3`,
+      [executionId, tenantId, seq, parts],
+    );
+    return row?.text ?? null;
   }
 
   /** Names of the steps that completed, newest last, `limit` at most. */
@@ -95,6 +121,7 @@ interface EventRow {
   readonly body: object;
 }
 
-function storedEventOf(row: EventRow): StoredEvent {
-  return { seq: row.seq, at: row.at.getTime(), event: decodeEvent(row.type, row.step, row.body) };
+function storedEventOf(executionId: string, { seq, at, type, step, body }: EventRow): StoredEvent {
+  const reference = (part: BlobPart): Json => ({ $ref: `/executions/${executionId}/events/${seq}/${PLACES[part]}` });
+  return { seq, at: at.getTime(), event: decodeEvent(type, step, body, reference) };
 }
