@@ -34,6 +34,14 @@ export interface RunConsumer {
 /** The start's idempotency key belongs to another execution, which is the answer (D31). */
 export class DuplicateStart extends Error {}
 
+/** How rows are claimed, and who gets what was claimed. */
+interface Taking {
+  readonly claim: (limit: number, excluded: readonly RunId[]) => Promise<readonly HeldRun[]>;
+  /** Must not throw. */
+  readonly hand: (run: HeldRun) => void;
+  readonly room: () => number;
+}
+
 /** What the door gets for an offered run. */
 export interface Offer {
   /** True where this node runs it; else it is stored for whoever has room. */
@@ -201,7 +209,10 @@ export class RunQueue {
       for (let claimed = MAX_CLAIM, limit = 0; claimed >= limit;) {
         limit = this.room();
         if (limit <= 0) return;
-        claimed = await this.take(limit, (most, ids) => claimDue(this.db, this.lease, most, ids));
+        claimed = await this.take(
+          limit,
+          this.forConsumer((most, ids) => claimDue(this.db, this.lease, most, ids)),
+        );
         this.counts.claimed += claimed;
       }
       if (this.databaseWasAway) {
@@ -222,19 +233,21 @@ export class RunQueue {
     const consumer = this.consumer;
     if (limit <= 0 || consumer === null || performance.now() < this.nextSweepAt) return;
     this.nextSweepAt = performance.now() + POLL_MS;
-    const swept = await this.take(limit, (most, ids) => claimExpired(this.db, this.lease, most, ids, !consumer.holdsSuspect()));
+    const swept = await this.take(
+      limit,
+      this.forConsumer((most, ids) => claimExpired(this.db, this.lease, most, ids, !consumer.holdsSuspect())),
+    );
     this.counts.takenOver += swept;
     if (swept > 0) this.log.info({ executions: swept }, 'took over executions whose leases had expired');
   }
 
-  /** Claims runs that it is too late to begin, `limit` at most, for whoever asks to end. @throws where the database does not answer */
-  async takeTooLate(limit: number): Promise<readonly HeldRun[]> {
-    if (this.store.condition() !== 'fine') return [];
-    const sent = performance.now();
-    const claimed = await claimTooLate(this.db, this.lease, limit, this.held.ids());
-    this.counts.tooLate += claimed.length;
-    for (const { run, token, history } of claimed) this.held.add(run.id, token, history?.inboxConsumed ?? 0, true, sent);
-    return claimed;
+  /** Claims runs that it is too late to begin, `limit` at most, for `end` to end them. @returns how many. @throws where the database fails */
+  async takeTooLate(limit: number, end: (held: HeldRun) => void): Promise<number> {
+    const room = (): number => (this.store.condition() === 'fine' ? limit : 0);
+    if (room() === 0) return 0;
+    const taken = await this.take(limit, { claim: (most, ids) => claimTooLate(this.db, this.lease, most, ids), hand: end, room });
+    this.counts.tooLate += taken;
+    return taken;
   }
 
   private room(): number {
@@ -242,27 +255,27 @@ export class RunQueue {
   }
 
   /** @returns how many rows were dealt with */
-  private async take(limit: number, claim: (limit: number, excluded: readonly RunId[]) => Promise<readonly HeldRun[]>): Promise<number> {
+  private async take(limit: number, taking: Taking): Promise<number> {
     const sent = performance.now();
     const { dropped } = this.held;
     let claimed: readonly HeldRun[];
     try {
-      claimed = await claim(limit, [...this.held.ids(), ...this.unreadableNow(sent)]);
+      claimed = await taking.claim(limit, [...this.held.ids(), ...this.unreadableNow(sent)]);
     } catch (error) {
       if (!(error instanceof UnreadableClaim)) throw error;
-      return await this.takeApart(error, claim);
+      return await this.takeApart(error, taking);
     }
     // Claimed on a history that is over; where the present one has these leases too, they expire.
     if (dropped !== this.held.dropped) return 0;
-    for (const run of claimed) this.hand(run, sent);
+    for (const run of claimed) {
+      this.held.add(run.run.id, run.token, run.history?.inboxConsumed ?? 0, true, sent);
+      taking.hand(run);
+    }
     return claimed.length;
   }
 
   /** One row that cannot be read fails alone: it is set aside for a lease, and the others are claimed one by one. */
-  private async takeApart(
-    error: UnreadableClaim,
-    claim: (limit: number, excluded: readonly RunId[]) => Promise<readonly HeldRun[]>,
-  ): Promise<number> {
+  private async takeApart(error: UnreadableClaim, taking: Taking): Promise<number> {
     const [only] = error.ids;
     if (error.ids.length === 1 && only !== undefined) {
       this.log.error({ err: error, runId: only }, 'an execution cannot be claimed');
@@ -270,7 +283,7 @@ export class RunQueue {
       return 1;
     }
     let count = 0;
-    for (let left = error.ids.length; left > 0 && this.room() > 0; left--) count += await this.take(1, claim);
+    for (let left = error.ids.length; left > 0 && taking.room() > 0; left--) count += await this.take(1, taking);
     return count;
   }
 
@@ -279,12 +292,13 @@ export class RunQueue {
     return [...this.unreadable.keys()];
   }
 
-  private hand(run: HeldRun, sentAt: number): void {
-    this.held.add(run.run.id, run.token, run.history?.inboxConsumed ?? 0, true, sentAt);
+  private readonly forConsumer = (claim: Taking['claim']): Taking => ({ claim, hand: this.hand, room: () => this.room() });
+
+  private readonly hand = (run: HeldRun): void => {
     // Claimed while draining: give it back at once, nobody has to wait for the lease to expire.
     if (this.consumer === null) this.giveBack(run, 0);
     else this.handTo(this.consumer, run);
-  }
+  };
 
   /** A consumer that fails on one run must not cost the others that were claimed with it; this one's lease is left to expire. */
   private handTo(consumer: RunConsumer, run: HeldRun): void {

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { type HeldRun } from '../engine/ports.js';
 import { runFault } from '../engine/run-fault.js';
 import { HeldRuns } from '../storage/held-runs.js';
 import { LOG, type Log } from '../storage/log.js';
@@ -45,16 +46,16 @@ export class QueueTimeouts {
   private async look(): Promise<void> {
     try {
       for (let taken = BATCH; taken === BATCH && !this.stopped;) {
-        const runs = await this.queue.takeTooLate(BATCH);
-        taken = runs.length;
-        for (const held of runs) {
-          const letGo = (): void => this.held.forget(held.run.id, held.token);
-          this.store.announce(new FailingRun(held, EXPIRED, this.store, letGo));
-        }
+        taken = await this.queue.takeTooLate(BATCH, this.end);
         if (taken > 0) this.log.info({ executions: taken }, 'ended executions that nothing had begun in time');
       }
     } catch (error) {
       this.log.warn({ err: error }, 'executions that expired in the queue could not be looked for');
     }
   }
+
+  private readonly end = (held: HeldRun): void => {
+    const letGo = (): void => this.held.forget(held.run.id, held.token);
+    this.store.announce(new FailingRun(held, EXPIRED, this.store, letGo));
+  };
 }
