@@ -131,6 +131,20 @@ describe(RunQueue.name, () => {
     expect(await readStoredRun(node.db, runs[2]!.id)).toMatchObject({ token: null, wakeAt: expect.any(Number) as number });
   });
 
+  it('takes what is too late to begin, once, and although one row of it cannot be read; due or not, nobody else gets it', async () => {
+    const runs = Array.from({ length: 5 }, () => ({ ...nextRun(), expiresAt: Date.now() - 1_000 }));
+    const young = { ...nextRun(), expiresAt: Date.now() + 3_600_000 };
+    for (const run of [...runs, young]) await node.queue.offer(run, STARTED).durable;
+    await node.db.query(`UPDATE execution SET created_at = 'infinity' WHERE id = $1`, [runs[2]?.id]);
+    expect((await claimDue(other.db, other.lease, 10, [])).map(({ run }) => run.id)).toEqual([young.id]);
+    const taken: string[] = [];
+    for (let n = 0; n < 3; n++) await node.queue.takeTooLate(10, ({ run }) => taken.push(run.id));
+    expect(taken.sort()).toEqual([0, 1, 3, 4].map((at) => runs[at]?.id));
+    expect(node.held.ids().sort()).toEqual(taken);
+    expect(await other.queue.takeTooLate(1, () => taken.push('again'))).toBe(1);
+    expect(taken).not.toContain('again');
+  });
+
   it('gives each due run to one node only, and none that is held here or not yet due', async () => {
     const runs = Array.from({ length: 300 }, nextRun);
     await Promise.all(runs.map((run) => node.queue.offer(run, STARTED).durable));
