@@ -1,6 +1,6 @@
 import { plainArray } from './array-parameters.js';
+import { type Connection } from './own-connection.js';
 import { MODE, nextSeqOf, type PendingUnit } from './pending-unit.js';
-import { type WriterConnection } from './writer-connection.js';
 
 /** What became of a unit, once no transaction that could still store it is under way. */
 export type Fate =
@@ -43,7 +43,7 @@ const READ_ROWS = `
  * that a transaction of a lost connection is over when the answer is read. What is found stored counts only after a commit of our own: with a
  * synchronous standby it waits until that one has everything before it. Rejects like any statement; ask again then.
  */
-export async function resolveFates(connection: WriterConnection, units: readonly PendingUnit[]): Promise<Map<PendingUnit, Fate>> {
+export async function resolveFates(connection: Connection, units: readonly PendingUnit[]): Promise<Map<PendingUnit, Fate>> {
   const ids = plainArray(units.map((p) => p.unit.runId));
   const creates = units.filter((p) => p.unit.create !== null);
   await connection.query({ text: 'BEGIN' });
