@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type RunId, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
 import { batchParameters } from './batch-statement.js';
 import { type CommitSignals } from './commit-signals.js';
@@ -6,10 +5,12 @@ import { type DatabaseHistory } from './database-history.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
 import { resolveFates } from './outcome-unknown.js';
+import { type Connection } from './own-connection.js';
 import { type PendingUnit, pendingUnit } from './pending-unit.js';
 import { condemnsConnection, isTransient, sqlStateOf } from './sql-state.js';
 import { NotStorable } from './storability.js';
 import { lockedOf, StuckUnits } from './stuck-units.js';
+import { PROCESS_TIMING, type Timing } from './timing.js';
 import { WriterConnection } from './writer-connection.js';
 
 const MAX_UNITS = 500;
@@ -28,10 +29,14 @@ export interface BatchWriterSettings {
   readonly lease: LeaseTerm;
   readonly history: DatabaseHistory;
   readonly log: Log;
+  /** The process's own where left out. */
+  readonly timing?: Timing;
+  /** How a connection is made; to the database of `url` where left out. */
+  readonly connect?: () => Lane['connection'];
 }
 
 interface Lane {
-  readonly connection: WriterConnection;
+  readonly connection: Connection & Pick<WriterConnection, 'write'>;
   /** Monotonic time at which its batch left; null where it is idle. */
   busySince: number | null;
   /** Since when it has been failing without a success. */
@@ -48,7 +53,8 @@ export class BatchWriter {
   private readonly batchListeners: ((units: number, ms: number) => void)[] = [];
   private readonly waiting = new Set<UnitSource>();
   private readonly inFlight = new Set<RunId>();
-  private readonly stuck = new StuckUnits(() => this.schedule());
+  private readonly timing: Timing;
+  private readonly stuck: StuckUnits;
   private readonly lanes: Lane[];
   private readonly idleListeners = new Set<() => void>();
   private scheduled = false;
@@ -59,8 +65,11 @@ export class BatchWriter {
     private readonly settings: BatchWriterSettings,
     private readonly signals: CommitSignals,
   ) {
+    const { url, lease, history, log, timing = PROCESS_TIMING, connect = () => new WriterConnection(url, lease, history, log) } = settings;
+    this.timing = timing;
+    this.stuck = new StuckUnits(timing, () => this.schedule());
     this.lanes = Array.from({ length: settings.connections }, () => ({
-      connection: new WriterConnection(settings.url, settings.lease, settings.history, settings.log),
+      connection: connect(),
       busySince: null,
       failures: 0,
     }));
@@ -80,7 +89,7 @@ export class BatchWriter {
 
   /** How long a commit takes now, in milliseconds: the age of the oldest batch in flight, or what the last one took; 0 when idle (D12). */
   latencyMs(): number {
-    const now = performance.now();
+    const now = this.timing.monotonic();
     const ages = this.lanes.flatMap(({ busySince }) => (busySince === null ? [] : [now - busySince]));
     return ages.length === 0 ? 0 : Math.max(this.lastDurationMs, ...ages);
   }
@@ -98,9 +107,10 @@ export class BatchWriter {
 
   /** Writes what there is, for at most `graceMs`; what is not stored by then is settled as lost. */
   async close(graceMs: number): Promise<void> {
-    const deadline = new AbortController();
-    await Promise.race([this.flush(), sleep(graceMs, undefined, { signal: deadline.signal }).catch(() => undefined)]);
-    deadline.abort();
+    const { promise: tooLate, resolve } = Promise.withResolvers<void>();
+    const stopTimer = this.timing.after(graceMs, resolve);
+    await Promise.race([this.flush(), tooLate]);
+    stopTimer();
     this.abandoned = true;
     for (const lane of this.lanes) if (lane.busySince !== null) lane.connection.drop();
     this.schedule();
@@ -116,7 +126,7 @@ export class BatchWriter {
     if (this.scheduled) return;
     this.scheduled = true;
     // After the callbacks of this turn of the loop: requests that arrived together travel together, and nothing waits for a clock.
-    setImmediate(() => {
+    this.timing.after(0, () => {
       this.scheduled = false;
       this.pump();
     });
@@ -128,11 +138,11 @@ export class BatchWriter {
       const returning = this.abandoned ? this.stuck.takeAll() : this.stuck.takeDue();
       const units = this.takeUnits();
       if (units.length === 0 && returning.length === 0) break;
-      lane.busySince = performance.now();
+      lane.busySince = this.timing.monotonic();
       void this.store(lane, units, returning)
         .catch((error: unknown) => this.giveUp([...units, ...returning], error))
         .finally(() => {
-          this.lastDurationMs = performance.now() - (lane.busySince ?? 0);
+          this.lastDurationMs = this.timing.monotonic() - (lane.busySince ?? 0);
           lane.busySince = null;
           this.schedule();
         });
@@ -207,7 +217,7 @@ export class BatchWriter {
   private async attempt(lane: Lane, units: PendingUnit[]): Promise<PendingUnit[][]> {
     // Outside of the net below: a fault here is a bug, and nothing was sent.
     const parameters = batchParameters(units);
-    const sentAt = performance.now();
+    const sentAt = this.timing.monotonic();
     for (const pending of units) pending.sentAt = sentAt;
     this.counts.batches += 1;
     try {
@@ -221,7 +231,7 @@ export class BatchWriter {
       }
       lane.failures = 0;
       this.counts.commits += 1;
-      for (const listener of this.batchListeners) listener(units.length, performance.now() - sentAt);
+      for (const listener of this.batchListeners) listener(units.length, this.timing.monotonic() - sentAt);
       const passed = new Set(answer.passed);
       const denied = new Set(answer.denied);
       const missing: PendingUnit[] = [];
@@ -373,7 +383,7 @@ export class BatchWriter {
     const ceiling = Math.min(LONGEST_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** Math.min(lane.failures, 10));
     lane.failures += 1;
     this.settings.log.warn({ err: error, failures: lane.failures }, message);
-    await sleep(ceiling * (0.5 + Math.random() / 2));
+    await this.timing.sleep(ceiling * (0.5 + this.timing.random() / 2));
   }
 }
 

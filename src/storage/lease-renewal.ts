@@ -5,7 +5,8 @@ import { type DatabaseHistory } from './database-history.js';
 import { type HeldRuns, type Hold } from './held-runs.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
-import { OwnConnection } from './own-connection.js';
+import { type Connection, OwnConnection } from './own-connection.js';
+import { PROCESS_TIMING, type Timing } from './timing.js';
 
 const INBOX_POLL_MS = 1_000;
 
@@ -22,10 +23,9 @@ const renewStatement = (lease: LeaseTerm): string => `
 export class LeaseRenewal {
   /** Leases renewed here so far. */
   renewals = 0;
-  private timers: NodeJS.Timeout[] = [];
+  private stops: (() => void)[] = [];
   private renewing = false;
   private polling = false;
-  private readonly connection: OwnConnection;
   private readonly statement: string;
   private lastAnswer: Promise<unknown> = Promise.resolve();
 
@@ -36,22 +36,29 @@ export class LeaseRenewal {
     private readonly signals: CommitSignals,
     history: DatabaseHistory,
     private readonly log: Log,
+    private readonly timing: Timing = PROCESS_TIMING,
+    private readonly connection: Connection = new OwnConnection({
+      url,
+      role: 'leases',
+      lease,
+      history,
+      log,
+      answerWithinMs: lease.renewEveryMs,
+    }),
   ) {
-    this.connection = new OwnConnection({ url, role: 'leases', lease, history, log, answerWithinMs: lease.renewEveryMs });
     this.statement = renewStatement(lease);
   }
 
   start(): void {
-    this.timers = [
-      setInterval(() => void this.renew(), this.lease.renewEveryMs),
-      setInterval(() => void this.pollInboxes(), INBOX_POLL_MS),
+    this.stops = [
+      this.timing.every(this.lease.renewEveryMs, () => void this.renew()),
+      this.timing.every(INBOX_POLL_MS, () => void this.pollInboxes()),
     ];
-    for (const timer of this.timers) timer.unref();
   }
 
   /** No lease is renewed any more. */
   async stop(): Promise<void> {
-    for (const timer of this.timers) clearInterval(timer);
+    for (const stop of this.stops) stop();
     await this.lastAnswer;
     await this.connection.close().catch(() => undefined);
   }
@@ -64,7 +71,7 @@ export class LeaseRenewal {
     try {
       let sent = 0;
       const rows = await this.ask<{ id: string }>(this.statement, [idsOf(holds), plainArray(holds.map((hold) => hold.token))], () => {
-        sent = performance.now();
+        sent = this.timing.monotonic();
       });
       this.renewals += rows.length;
       const renewed = new Set(rows.map((row) => row.id));

@@ -1,6 +1,7 @@
 import { plainArray } from './array-parameters.js';
+import { type EventRow } from './event-codec.js';
+import { type Connection } from './own-connection.js';
 import { MODE, nextSeqOf, type PendingUnit } from './pending-unit.js';
-import { type WriterConnection } from './writer-connection.js';
 
 /** What became of a unit, once no transaction that could still store it is under way. */
 export type Fate =
@@ -19,8 +20,8 @@ interface StoredRow {
   readonly inbox_seq: number;
   readonly cancelling: boolean;
   readonly at: number;
-  readonly event_type: string | null;
-  readonly body: string | null;
+  /** What stands where the unit's events would stand; null where nothing does. */
+  readonly events: readonly string[] | null;
 }
 
 const LOCK_ROWS = `SELECT FROM execution WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE`;
@@ -34,16 +35,18 @@ const PROBE_CREATES = `
 /** In its own statement: the one that waits for locks keeps its old view of other tables. */
 const READ_ROWS = `
   SELECT e.id, e.lease_token, e.last_seq, e.inbox_seq, e.cancel_requested_at IS NOT NULL AS cancelling,
-    (extract(epoch FROM coalesce(v.at, e.updated_at)) * 1000)::float8 AS at, v.event_type, v.body::text AS body
-  FROM unnest($1::bigint[], $2::int[]) u(id, seq) JOIN execution e ON e.id = u.id
-  LEFT JOIN execution_event v ON v.execution_id = u.id AND v.seq = u.seq`;
+    (extract(epoch FROM coalesce(v.at, e.updated_at)) * 1000)::float8 AS at, v.events
+  FROM unnest($1::bigint[], $2::int[], $3::int[]) u(id, expected, next) JOIN execution e ON e.id = u.id
+  CROSS JOIN LATERAL (
+    SELECT max(x.at) AS at, array_agg(concat_ws(chr(31), x.event_type, x.step, x.body::text) ORDER BY x.seq) AS events
+    FROM execution_event x WHERE x.execution_id = u.id AND x.seq > u.expected AND x.seq <= u.next) v`;
 
 /**
  * Asks the database what became of units: those whose connection broke (D9), and those a fence held off (D6). Takes the rows' locks first, so
  * that a transaction of a lost connection is over when the answer is read. What is found stored counts only after a commit of our own: with a
  * synchronous standby it waits until that one has everything before it. Rejects like any statement; ask again then.
  */
-export async function resolveFates(connection: WriterConnection, units: readonly PendingUnit[]): Promise<Map<PendingUnit, Fate>> {
+export async function resolveFates(connection: Connection, units: readonly PendingUnit[]): Promise<Map<PendingUnit, Fate>> {
   const ids = plainArray(units.map((p) => p.unit.runId));
   const creates = units.filter((p) => p.unit.create !== null);
   await connection.query({ text: 'BEGIN' });
@@ -55,7 +58,10 @@ export async function resolveFates(connection: WriterConnection, units: readonly
     await connection.query({ text: 'ROLLBACK TO SAVEPOINT probe' });
   }
   await connection.query({ text: LOCK_ROWS, values: [ids] });
-  const rows = await connection.query<StoredRow>({ text: READ_ROWS, values: [ids, plainArray(units.map((p) => nextSeqOf(p.unit)))] });
+  const rows = await connection.query<StoredRow>({
+    text: READ_ROWS,
+    values: [ids, plainArray(units.map((p) => p.unit.expectedSeq)), plainArray(units.map((p) => nextSeqOf(p.unit)))],
+  });
   await connection.query({ text: units.some((p) => p.unsure) ? 'COMMIT' : 'ROLLBACK' });
   const warning = connection.lastWarning();
   if (warning?.replication) throw new Error(warning.message);
@@ -81,12 +87,15 @@ function fateOf(pending: PendingUnit, row: StoredRow | undefined): Fate {
 }
 
 /**
- * The token alone does not tell: an end or release takes it away. The unit's last event does, to the letter; another holder that took over
- * would have to have written the same history. A unit without events changed nothing that could be told apart, except that it let go.
+ * The token alone does not tell: an end or release takes it away. The unit's events do, all of them and to the letter: another holder that took
+ * over may well have ended alike after another way, and one that wrote the very same has the same result. A unit without events changed nothing that could be told apart, except that it let go.
  */
 function isStored(pending: PendingUnit, row: StoredRow): boolean {
-  const last = pending.events.at(-1);
-  if (last === undefined) return pending.mode !== MODE.held && row.lease_token === null && row.last_seq === pending.unit.expectedSeq;
+  const { events } = pending;
+  if (events.length === 0) return pending.mode !== MODE.held && row.lease_token === null && row.last_seq === pending.unit.expectedSeq;
   const stillOurs = pending.mode !== MODE.held || row.lease_token === pending.unit.token;
-  return stillOurs && row.event_type === last.type && row.body === last.body;
+  return stillOurs && events.length === row.events?.length && events.every((event, at) => textOf(event) === row.events?.[at]);
 }
+
+/** As the statement gives an event: its separator is never in JSON text. */
+const textOf = ({ type, step, body }: EventRow): string => (step === null ? [type, body] : [type, step, body]).join('\x1f');

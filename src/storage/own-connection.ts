@@ -31,6 +31,9 @@ const WARNING_CLASS = '01';
 /** The function of the server that gives up waiting for a standby; its message is translated too. */
 const REPLICATION_WAIT = 'SyncRepWaitForLSN';
 
+/** A connection to the database as its users see it. */
+export type Connection = Pick<OwnConnection, 'open' | 'query' | 'lastWarning' | 'drop' | 'close'>;
+
 /** A connection that serves one purpose and no pool: opened when needed, opened anew after it was dropped. */
 export class OwnConnection {
   private client: pg.Client | null = null;

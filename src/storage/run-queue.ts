@@ -1,5 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type DataSource } from 'typeorm';
 import { EngineError } from '../engine/engine-error.js';
 import { type HeldRun, type NewRun, type RunId, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
@@ -12,6 +10,7 @@ import { type Log } from './log.js';
 import { DUE_CHANNEL, INBOX_CHANNEL, type Notifications } from './notifications.js';
 import { type QueueDepth } from './queue-depth.js';
 import { type PostgresRunStore } from './run-store.js';
+import { PROCESS_TIMING, type Timing } from './timing.js';
 
 const POLL_MS = 1_000;
 /** After this long without an answer of the database a client is told that the outcome is unknown (D9). */
@@ -53,7 +52,7 @@ export interface Offer {
 interface Waiter {
   readonly resolve: (at: number) => void;
   readonly reject: (error: Error) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly stopTimer: () => void;
 }
 
 /**
@@ -65,7 +64,6 @@ export class RunQueue {
   readonly counts = { claimed: 0, takenOver: 0, tooLate: 0 };
   private consumer: RunConsumer | null = null;
   private readonly waiters = new Map<RunId, Waiter>();
-  private timer: NodeJS.Timeout | null = null;
   private claiming: Promise<void> | null = null;
   private claimAgain = false;
   private databaseWasAway = false;
@@ -86,15 +84,15 @@ export class RunQueue {
     private readonly lease: LeaseTerm,
     private readonly depth: QueueDepth,
     private readonly log: Log,
+    private readonly timing: Timing = PROCESS_TIMING,
   ) {
     signals.onSettled((unit, outcome, sentAt) => this.unitSettled(unit, outcome, sentAt !== null));
   }
 
   /** Begins to poll and to listen; without a consumer nothing is claimed. */
   start(): void {
-    this.timer = setInterval(this.wake, POLL_MS);
-    this.timer.unref();
     this.stops = [
+      this.timing.every(POLL_MS, this.wake),
       this.notifications.listen(DUE_CHANNEL, this.wake),
       this.notifications.listen(INBOX_CHANNEL, (runId) => {
         this.signals.inboxMoved(runId);
@@ -108,7 +106,6 @@ export class RunQueue {
   async stop(): Promise<void> {
     this.stopped = true;
     this.consumer = null;
-    if (this.timer !== null) clearInterval(this.timer);
     for (const stop of this.stops) stop();
     await this.claiming;
     await Promise.all(this.givingBack);
@@ -132,10 +129,10 @@ export class RunQueue {
     const condition = this.store.condition();
     if (condition !== 'fine') return { taken: false, durable: Promise.reject(condition === 'away' ? databaseAway() : overloaded()) };
     const consumer = this.consumer;
-    const taken = consumer !== null && consumer.capacity() > 0 && (run.startAt ?? 0) <= Date.now();
+    const taken = consumer !== null && consumer.capacity() > 0 && (run.startAt ?? 0) <= this.timing.now();
     if (!taken) return { taken, durable: this.queueUp(run, firstEvents) };
     const durable = this.durable(run.id);
-    const token = randomUUID();
+    const token = this.timing.token();
     this.held.add(run.id, token, 0, false);
     this.handTo(consumer, { run, token, claimNo: 1, history: null });
     return { taken, durable };
@@ -151,11 +148,11 @@ export class RunQueue {
   /** The commit of a run's create that is announced next. */
   private durable(runId: RunId): Promise<number> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const stopTimer = this.timing.after(ANSWER_WITHIN_MS, () => {
         this.waiters.delete(runId);
         reject(outcomeUnknown(runId));
-      }, ANSWER_WITHIN_MS);
-      this.waiters.set(runId, { resolve, reject, timer });
+      });
+      this.waiters.set(runId, { resolve, reject, stopTimer });
     });
   }
 
@@ -183,7 +180,7 @@ export class RunQueue {
       } catch (error) {
         this.log.warn({ err: error, runId: held.run.id }, 'a claimed execution could not be given back');
         if (this.stopped) break;
-        await sleep(GIVE_BACK_RETRY_MS);
+        await this.timing.sleep(GIVE_BACK_RETRY_MS);
       }
     }
     this.held.forget(held.run.id, held.token);
@@ -218,7 +215,7 @@ export class RunQueue {
       if (this.databaseWasAway) {
         // Leases that expired meanwhile say nothing about their holders: these get a lease's time to be back (D16).
         this.databaseWasAway = false;
-        this.nextSweepAt = performance.now() + this.lease.ms;
+        this.nextSweepAt = this.timing.monotonic() + this.lease.ms;
       }
       await this.sweep();
     } catch (error) {
@@ -231,8 +228,8 @@ export class RunQueue {
   private async sweep(): Promise<void> {
     const limit = this.room();
     const consumer = this.consumer;
-    if (limit <= 0 || consumer === null || performance.now() < this.nextSweepAt) return;
-    this.nextSweepAt = performance.now() + POLL_MS;
+    if (limit <= 0 || consumer === null || this.timing.monotonic() < this.nextSweepAt) return;
+    this.nextSweepAt = this.timing.monotonic() + POLL_MS;
     const swept = await this.take(
       limit,
       this.forConsumer((most, ids) => claimExpired(this.db, this.lease, most, ids, !consumer.holdsSuspect())),
@@ -256,7 +253,7 @@ export class RunQueue {
 
   /** @returns how many rows were dealt with */
   private async take(limit: number, taking: Taking): Promise<number> {
-    const sent = performance.now();
+    const sent = this.timing.monotonic();
     const { dropped } = this.held;
     let claimed: readonly HeldRun[];
     try {
@@ -279,7 +276,7 @@ export class RunQueue {
     const [only] = error.ids;
     if (error.ids.length === 1 && only !== undefined) {
       this.log.error({ err: error, runId: only }, 'an execution cannot be claimed');
-      this.unreadable.set(only, performance.now() + this.lease.ms);
+      this.unreadable.set(only, this.timing.monotonic() + this.lease.ms);
       return 1;
     }
     let count = 0;
@@ -319,7 +316,7 @@ export class RunQueue {
     const waiter = this.waiters.get(unit.runId);
     if (waiter === undefined) return;
     this.waiters.delete(unit.runId);
-    clearTimeout(waiter.timer);
+    waiter.stopTimer();
     switch (outcome.kind) {
       case 'committed':
         return waiter.resolve(outcome.at);

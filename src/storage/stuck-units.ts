@@ -1,6 +1,7 @@
 import { plainArray } from './array-parameters.js';
+import { type Connection } from './own-connection.js';
 import { type PendingUnit } from './pending-unit.js';
-import { type WriterConnection } from './writer-connection.js';
+import { type Timing } from './timing.js';
 
 const LOOK_EVERY_MS = 250;
 
@@ -10,7 +11,7 @@ const LOCKED = `
   SELECT id FROM execution WHERE id = ANY($1::bigint[]) AND id NOT IN (SELECT id FROM free)`;
 
 /** Which of the units cannot be written now because somebody holds their rows. */
-export async function lockedOf(connection: WriterConnection, units: readonly PendingUnit[]): Promise<Set<PendingUnit>> {
+export async function lockedOf(connection: Connection, units: readonly PendingUnit[]): Promise<Set<PendingUnit>> {
   const rows = await connection.query<{ id: string }>({ text: LOCKED, values: [plainArray(units.map((p) => p.unit.runId))] });
   const ids = new Set(rows.map((row) => row.id));
   return new Set(units.filter((p) => ids.has(p.unit.runId)));
@@ -19,20 +20,23 @@ export async function lockedOf(connection: WriterConnection, units: readonly Pen
 /** Units whose rows others keep locked wait here, where they delay nobody, and are looked at again four times a second. */
 export class StuckUnits {
   private readonly units = new Set<PendingUnit>();
-  private timer: NodeJS.Timeout | null = null;
+  private stopTimer: (() => void) | null = null;
   private isDue = false;
 
   /** @param due called when it is time to take them and look */
-  constructor(private readonly due: () => void) {}
+  constructor(
+    private readonly timing: Pick<Timing, 'after'>,
+    private readonly due: () => void,
+  ) {}
 
   add(units: Iterable<PendingUnit>): void {
     for (const pending of units) this.units.add(pending);
-    if (this.units.size === 0 || this.timer !== null) return;
-    this.timer = setTimeout(() => {
-      this.timer = null;
+    if (this.units.size === 0 || this.stopTimer !== null) return;
+    this.stopTimer = this.timing.after(LOOK_EVERY_MS, () => {
+      this.stopTimer = null;
       this.isDue = true;
       this.due();
-    }, LOOK_EVERY_MS);
+    });
   }
 
   /** Those to look at now: all or none. */
@@ -41,8 +45,8 @@ export class StuckUnits {
   }
 
   takeAll(): PendingUnit[] {
-    if (this.timer !== null) clearTimeout(this.timer);
-    this.timer = null;
+    this.stopTimer?.();
+    this.stopTimer = null;
     this.isDue = false;
     const taken = [...this.units].filter((pending) => !pending.settled);
     this.units.clear();

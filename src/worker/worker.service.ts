@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { EngineError } from '../engine/engine-error.js';
 import { type ErrorCode } from '../engine/error-codes.js';
@@ -16,8 +16,8 @@ import { IdMint } from '../storage/ids.js';
 import { LOG, type Log } from '../storage/log.js';
 import { PostgresRunStore } from '../storage/run-store.js';
 import { type RunConsumer, RunQueue } from '../storage/run-queue.js';
+import { PROCESS_TIMING, TIMING, type Timing } from '../storage/timing.js';
 import { FailingRun } from './failing-run.js';
-import { SYSTEM_CLOCK } from './system-clock.js';
 
 /** How long running steps may go on after the node was told to stop, before they are given back. */
 const DRAIN_MS = 10_000;
@@ -41,7 +41,7 @@ export class Worker implements RunConsumer {
   private reading = 0;
   private readonly idle = new Set<() => void>();
   private stopConsuming: (() => Promise<void>) | null = null;
-  private leaseChecks: NodeJS.Timeout | undefined;
+  private stopLeaseChecks: (() => void) | null = null;
   private draining = false;
   private readonly world: DecisionWorld;
 
@@ -55,11 +55,12 @@ export class Worker implements RunConsumer {
     private readonly playbooks: CompiledPlaybooks,
     signals: CommitSignals,
     ids: IdMint,
+    @Optional() @Inject(TIMING) private readonly timing: Timing = PROCESS_TIMING,
   ) {
     this.world = {
-      now: Date.now,
-      monotonic: () => performance.now(),
-      random: Math.random,
+      now: () => timing.now(),
+      monotonic: () => timing.monotonic(),
+      random: () => timing.random(),
       nextId: () => ids.next(),
       assertMode: settings.assertMode,
     };
@@ -73,9 +74,9 @@ export class Worker implements RunConsumer {
   start(): void {
     if (this.settings.role === 'api') return;
     this.stopConsuming = this.queue.consume(this);
-    this.leaseChecks = setInterval(() => {
+    this.stopLeaseChecks = this.timing.every(LEASE_CHECK_MS, () => {
       for (const orchestrator of this.running.values()) orchestrator.checkLease();
-    }, LEASE_CHECK_MS);
+    });
   }
 
   /** Takes no more runs, lets those that run come to an end, and gives the rest back so that any node goes on at once (R12). */
@@ -86,7 +87,7 @@ export class Worker implements RunConsumer {
     this.draining = true;
     for (const orchestrator of this.running.values()) orchestrator.giveBack();
     await this.whenIdle(GIVE_BACK_MS);
-    clearInterval(this.leaseChecks);
+    this.stopLeaseChecks?.();
   }
 
   capacity(): number {
@@ -123,7 +124,7 @@ export class Worker implements RunConsumer {
     const playbook = this.playbooks.compiledSync(run.tenantId, run.catalogId);
     // The door has compiled it in this very turn.
     if (playbook) this.drive({ run, token: 'ephemeral', claimNo: 1, history: null }, playbook, this.ephemeral);
-    else this.ephemeral.abandon(run.id, SERVICE_FAULT, Date.now());
+    else this.ephemeral.abandon(run.id, SERVICE_FAULT, this.timing.now());
   }
 
   private drive(held: HeldRun, playbook: CompiledPlaybook, store: RunStore): void {
@@ -151,7 +152,7 @@ export class Worker implements RunConsumer {
     const { id } = held.run;
     return new Orchestrator(held, playbook, {
       store,
-      clock: SYSTEM_CLOCK,
+      clock: this.timing,
       world: this.world,
       facts: { env: this.settings.templateEnv },
       parkAfterMs: store === this.ephemeral ? null : PARK_AFTER_MS,
@@ -167,7 +168,7 @@ export class Worker implements RunConsumer {
     if (how === 'lost') {
       this.held.forget(id, token);
       // One without rows has nobody to go on with it; where it was ended from outside this says nothing new.
-      this.ephemeral.abandon(id, SERVICE_FAULT, Date.now());
+      this.ephemeral.abandon(id, SERVICE_FAULT, this.timing.now());
     }
     if (this.capacity() === 1) this.queue.wake();
     if (this.running.size > 0) return;
@@ -194,9 +195,9 @@ export class Worker implements RunConsumer {
     if (this.running.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.idle.add(resolve);
-    const timer = setTimeout(resolve, withinMs);
+    const stopTimer = this.timing.after(withinMs, resolve);
     await promise;
-    clearTimeout(timer);
+    stopTimer();
     this.idle.delete(resolve);
   }
 }

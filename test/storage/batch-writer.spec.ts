@@ -201,6 +201,22 @@ describe(BatchWriter.name, () => {
     expect((await readStoredRun(node.db, run.runId))?.events).toHaveLength(1);
   });
 
+  it('takes no other history for its own where both end alike', async () => {
+    const zombie = born(viaProxy);
+    await zombie.create();
+    const holder = new ScriptedRun(node.store, zombie.run, randomUUID());
+    holder.lastSeq = 1;
+    await node.db.query(`UPDATE execution SET lease_token = $2 WHERE id = $1`, [zombie.runId, holder.token]);
+    const end = (value: string): Partial<Unit> => ({
+      events: [stepEvent('a', value), { type: 'execution_completed' }],
+      row: COMPLETED,
+      end: { result: value },
+    });
+    expect(await holder.write(end('holder'))).toEqual(COMMITTED);
+    proxy.arm('request');
+    expect(await zombie.write(end('zombie'))).toEqual({ kind: 'lost' });
+  });
+
   it('survives pg_terminate_backend in the middle of a batch', async () => {
     const run = born();
     await run.create();
