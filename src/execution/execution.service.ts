@@ -12,6 +12,7 @@ import { Rendering } from '../engine/template/rendering.js';
 import { TemplateError } from '../engine/template/template.js';
 import { isTerminal } from '../engine/run/events.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
+import { DatabaseClock } from '../storage/database-clock.js';
 import { EphemeralRuns, recordOf } from '../storage/ephemeral-runs.js';
 import { type ExecutionRecord } from '../storage/execution-record.js';
 import { IdMint, NodeNumberExpired } from '../storage/ids.js';
@@ -40,6 +41,7 @@ export class ExecutionService {
     private readonly ephemeral: EphemeralRuns,
     private readonly executions: ExecutionRepository,
     private readonly ids: IdMint,
+    private readonly clock: DatabaseClock,
   ) {}
 
   /** Resolves when the start is durable, or at the end of a granted wait. Throws EngineErrors. */
@@ -105,7 +107,7 @@ export class ExecutionService {
       forkedFrom: command.forkedFrom,
       kept: command.kept,
       priority: command.options.priority ?? 0,
-      ...startTimesOf(command.options, Date.now()),
+      ...startTimesOf(command.options, this.clock.now()),
       idempotency: command.idempotency,
     };
   }

@@ -89,5 +89,5 @@ export class RestartController {
 
 function changeOf(request: RerunRequest): RestartChange {
   const { version, parameters } = request;
-  return { version: version ?? null, parameters: parameters ?? null, options: startOptionsOf(request, Date.now()) };
+  return { version: version ?? null, parameters: parameters ?? null, options: startOptionsOf(request) };
 }

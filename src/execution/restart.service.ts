@@ -16,7 +16,7 @@ import { type RestartChange, type StartedRun } from './start-run.js';
 export const AS_IT_WAS: RestartChange = {
   version: null,
   parameters: null,
-  options: { priority: null, startAt: null, expiresInMs: null, timeoutMs: null },
+  options: { priority: null, startAt: null, delayMs: null, expiresInMs: null, timeoutMs: null },
 };
 
 /** Starts again, wholly or in part, what ran before: always as a new execution, because history never changes (D30, C3). */

@@ -57,7 +57,7 @@ function commonPart(
     metadata: request.metadata ?? {},
     forkedFrom: null,
     kept: [],
-    options: startOptionsOf(request, Date.now()),
+    options: startOptionsOf(request),
     idempotency,
     waitMs,
   };

@@ -8,6 +8,8 @@ export interface StartOptions {
   readonly priority: number | null;
   /** Epoch milliseconds before which it must not start; null = at once. */
   readonly startAt: number | null;
+  /** Instead of startAt: so long after its creation. */
+  readonly delayMs: number | null;
   /** From then on, else from its creation. */
   readonly expiresInMs: number | null;
   readonly timeoutMs: number | null;
@@ -17,8 +19,8 @@ const LONGEST_MS = 3_653 * 86_400_000;
 /** RFC 3339; Date.parse alone would take more, and a 31st of June. */
 const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
-/** Reads the options of a start. @param now epoch milliseconds. @throws EngineError invalid_request with a pointer to each bad one */
-export function startOptionsOf(request: StartOptionsRequest, now: number): StartOptions {
+/** Reads the options of a start. @throws EngineError invalid_request with a pointer to each bad one */
+export function startOptionsOf(request: StartOptionsRequest): StartOptions {
   const issues: Issue[] = [];
   const refuse = (field: keyof StartOptionsRequest, message: string): null => {
     issues.push({ pointer: `/${field}`, code: 'invalid_value', message });
@@ -35,14 +37,15 @@ export function startOptionsOf(request: StartOptionsRequest, now: number): Start
     if (text === undefined || text === null) return null;
     const at = epochMsOf(text);
     if (at === null) return refuse('start_at', 'is not a time of RFC 3339, such as 2025-10-11T22:00:00Z');
-    return at > now + LONGEST_MS ? refuse('start_at', 'is more than ten years ahead') : at;
+    return at > Date.now() + LONGEST_MS ? refuse('start_at', 'is more than ten years ahead') : at;
   };
   const at = time(request.start_at);
   const delayMs = duration('delay', request.delay);
   if (at !== null && delayMs !== null) refuse('delay', 'cannot go with start_at');
   const options: StartOptions = {
     priority: request.priority ?? null,
-    startAt: at ?? (delayMs === null ? null : now + delayMs),
+    startAt: at,
+    delayMs,
     expiresInMs: duration('expires_in', request.expires_in),
     timeoutMs: duration('timeout', request.timeout),
   };
@@ -50,11 +53,12 @@ export function startOptionsOf(request: StartOptionsRequest, now: number): Start
   return options;
 }
 
-/** The times of a start: time-outs count from when it may start, never from a moment that was over when it was asked for. */
+/** The times of a start that is made now (epoch milliseconds of the database): time-outs count from when it may start, never from a moment that was over when it was asked for. */
 export function startTimesOf(
-  { startAt, expiresInMs, timeoutMs }: StartOptions,
+  { startAt: wanted, delayMs, expiresInMs, timeoutMs }: StartOptions,
   now: number,
 ): { readonly startAt: number | null; readonly expiresAt: number | null; readonly timeoutAt: number | null } {
+  const startAt = wanted ?? (delayMs === null ? null : now + delayMs);
   const from = Math.max(now, startAt ?? now);
   return {
     startAt,

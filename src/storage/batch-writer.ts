@@ -31,6 +31,8 @@ export interface BatchWriterSettings {
   readonly log: Log;
   /** The process's own where left out. */
   readonly timing?: Timing;
+  /** Told the database's time whenever an answer has just brought it; epoch milliseconds. */
+  readonly heard?: (databaseMs: number) => void;
   /** How a connection is made; to the database of `url` where left out. */
   readonly connect?: () => Lane['connection'];
 }
@@ -230,6 +232,7 @@ export class BatchWriter {
         return await this.resolve(lane, units);
       }
       lane.failures = 0;
+      this.settings.heard?.(answer.at);
       this.counts.commits += 1;
       for (const listener of this.batchListeners) listener(units.length, this.timing.monotonic() - sentAt);
       const passed = new Set(answer.passed);

@@ -16,6 +16,7 @@ import { CATALOG_CHANGES, CATALOG_CHANNEL, type CatalogChanges, parseChange } fr
 import { CommitSignals } from './commit-signals.js';
 import { CompiledPlaybooks } from './compiled-playbooks.js';
 import { createDataSource } from './data-source.js';
+import { DatabaseClock } from './database-clock.js';
 import { DatabaseHistory } from './database-history.js';
 import { DatabaseProbe } from './database-probe.js';
 import { checkDurability } from './durability-check.js';
@@ -43,6 +44,7 @@ import { QueueDepth } from './queue-depth.js';
 import { RunQueue } from './run-queue.js';
 import { PostgresRunStore } from './run-store.js';
 import { RunWaits } from './run-waits.js';
+import { PROCESS_TIMING, TIMING, type Timing } from './timing.js';
 
 /** Batches in flight at once. */
 const WRITER_CONNECTIONS = 1;
@@ -88,6 +90,13 @@ const PROVIDERS: Provider[] = [
       }).initialize(),
   ),
   ...REPOSITORIES,
+  provide(DatabaseClock, [], () => new DatabaseClock(PROCESS_TIMING)),
+  // Whatever is due is due by the database's clock (R3).
+  {
+    provide: TIMING,
+    inject: [DatabaseClock],
+    useFactory: (clock: DatabaseClock): Timing => ({ ...PROCESS_TIMING, now: () => clock.now() }),
+  },
   DatabaseProbe,
   Prepared,
   CommitSignals,
@@ -101,9 +110,9 @@ const PROVIDERS: Provider[] = [
   provide(HeldRuns, [CommitSignals, LeaseTerm], (signals: CommitSignals, lease: LeaseTerm) => new HeldRuns(signals, lease)),
   provide(
     BatchWriter,
-    [ADDRESS, LeaseTerm, CommitSignals, DatabaseHistory, LOG],
-    ({ url }: DatabaseAddress, lease: LeaseTerm, signals: CommitSignals, history: DatabaseHistory, log: Log) =>
-      new BatchWriter({ url, connections: WRITER_CONNECTIONS, lease, history, log }, signals),
+    [ADDRESS, LeaseTerm, CommitSignals, DatabaseHistory, DatabaseClock, LOG],
+    ({ url }: DatabaseAddress, lease: LeaseTerm, signals: CommitSignals, history: DatabaseHistory, clock: DatabaseClock, log: Log) =>
+      new BatchWriter({ url, connections: WRITER_CONNECTIONS, lease, history, log, heard: (at) => clock.heard(at) }, signals),
   ),
   provide(PostgresRunStore, [DataSource, BatchWriter], (db: DataSource, writer: BatchWriter) => new PostgresRunStore(db, writer)),
   provide(
@@ -212,6 +221,7 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     private readonly held: HeldRuns,
     private readonly playbooks: CompiledPlaybooks,
     private readonly history: DatabaseHistory,
+    private readonly clock: DatabaseClock,
     private readonly retention: Retention,
     private readonly settings: Settings,
     @Inject(LOG) private readonly log: Log,
@@ -220,6 +230,7 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
   async onModuleInit(): Promise<void> {
     this.history.onChange(() => this.beginAnew());
     await checkDurability(this.db, this.log);
+    await this.clock.start(this.db);
     await this.partitions.start();
     await this.notifications.start();
     this.queue.start();
@@ -243,6 +254,7 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
 
   /** After the last request is answered and the worker has drained: what is decided is written, then every connection is closed. */
   async onApplicationShutdown(): Promise<void> {
+    this.clock.stop();
     await this.inboxSweep.stop();
     await this.queue.stop();
     await this.writer.close(WRITER_CLOSE_MS);

@@ -72,7 +72,7 @@ describe('starting', () => {
       metadata: {},
       forkedFrom: null,
       kept: [],
-      options: { priority: null, startAt: null, expiresInMs: null, timeoutMs: null },
+      options: { priority: null, startAt: null, delayMs: null, expiresInMs: null, timeoutMs: null },
       idempotency: null,
       waitMs: null,
     });
