@@ -43,6 +43,32 @@ describe(encodeEvent.name, () => {
     if (parts.length > 0) expect(row.body.length).toBeLessThan(1_000);
   });
 
+  it.each<[string, Record<string, unknown>, string]>([
+    ['what all say alike', { value: 1 }, '{"stepType":"python","durationMs":1,"value":1}'],
+    ['what is special', { value: null, wave: 2, attempt: 3, edges: [{ to: 'b', data: {} }] }, ''],
+    ['empty inputs', { value: {}, inputs: {} }, ''],
+  ])('writes no more than %s', (_name, fields, body) => {
+    const event = completed(fields as Parameters<typeof completed>[0]);
+    const row = encodeEvent(event);
+    if (body !== '') expect(row.body).toBe(body);
+    expect(decoded(row)).toEqual(event);
+  });
+
+  it('writes a value that is the very inputs once, large ones too', () => {
+    for (const inputs of [{ a: 1 }, { a: 'x'.repeat(INLINE_VALUE_BYTES) }]) {
+      const event = completed({ value: inputs, inputs });
+      const row = encodeEvent(event);
+      expect(row.body).not.toContain('"value"');
+      expect(row.blobs.length).toBe('a' in inputs && inputs.a === 1 ? 0 : 1);
+      expect(decoded(row)).toEqual(event);
+    }
+  });
+
+  it('reads what was written before in full', () => {
+    const { type, step, ...body } = completed({ value: 1 }) as RunEvent & { step: string };
+    expect(decodeEvent(type, step, body, () => null)).toEqual(completed({ value: 1 }));
+  });
+
   it('keeps events without a step, and other fields than values, as they are', () => {
     const failed = { type: 'execution_cancelled', reason: 'x'.repeat(INLINE_VALUE_BYTES) } as const;
     expect(encodeEvent(failed)).toMatchObject({ step: null, blobs: [] });

@@ -1,9 +1,10 @@
 import { type RunEvent } from '../engine/run/events.js';
 import { recordFault } from '../engine/storability.js';
 import { type Json } from '../engine/values.js';
+import { dropDefaults, withDefaults } from './event-defaults.js';
 import { NotStorable, storableJson } from './storability.js';
 
-/** The form events are written in; a node claims only rows whose codec it knows (D25). From 2 on large values lie apart. */
+/** The form events are written in; a node claims only rows whose codec it knows (D25). From 2 on large values lie apart, and what most events say alike is not written. */
 export const CODEC = 2;
 /** A value of an event with more bytes of JSON lies apart from it, and travels by reference (R9). */
 export const INLINE_VALUE_BYTES = 256 * 1024;
@@ -39,6 +40,7 @@ const NONE: readonly BlobRow[] = [];
 export function encodeEvent(event: RunEvent): EventRow {
   const { type, ...rest } = event;
   const { step = null, ...fields } = rest as { step?: string } & Record<string, unknown>;
+  dropDefaults(type, fields);
   const fault = recordFault(fields);
   if (fault === null) {
     const body = JSON.stringify(fields);
@@ -76,5 +78,5 @@ export const blobSizesOf = (body: object): BlobSizes | null => (body as RowBody)
 export function decodeEvent(type: string, step: string | null, body: object, valueOf: (part: BlobPart) => Json): RunEvent {
   const { blobs, ...fields } = body as RowBody & Record<string, unknown>;
   for (const part of BLOB_PARTS) if (blobs?.[part] !== undefined) fields[part] = valueOf(part);
-  return (step === null ? { type, ...fields } : { type, step, ...fields }) as RunEvent;
+  return (step === null ? { type, ...fields } : { type, step, ...withDefaults(type, fields) }) as RunEvent;
 }

@@ -91,7 +91,16 @@ export class ExecutionEventRepository {
        FROM execution_event v WHERE v.execution_id = $1 AND v.tenant_id = $2 AND v.seq = $3`,
       [executionId, tenantId, seq, parts],
     );
-    return row?.text ?? null;
+    if (row?.text != null || place !== 'result') return row?.text ?? null;
+    // A step that passes its inputs on has them as its value, which is written once.
+    const events = await this.page(tenantId, executionId, {
+      after: seq - 1,
+      before: seq + 1,
+      limit: 1,
+      order: 'ascending',
+      types: ['step_completed'],
+    });
+    return events.length === 0 ? null : await this.valueText(tenantId, executionId, seq, 'inputs');
   }
 
   /** Names of the steps that completed, newest last, `limit` at most. */
@@ -106,7 +115,7 @@ export class ExecutionEventRepository {
 
 const FIRINGS = `
   WITH about AS (
-    SELECT seq, event_type AS type, step, at, body, min(seq) OVER (PARTITION BY step, body ->> 'wave') AS first
+    SELECT seq, event_type AS type, step, at, body, min(seq) OVER (PARTITION BY step, coalesce(body ->> 'wave', '1')) AS first
     FROM execution_event WHERE execution_id = $1 AND tenant_id = $2 AND step IS NOT NULL
   ), page AS (
     SELECT DISTINCT first FROM about WHERE first > $3 ORDER BY first LIMIT $4
