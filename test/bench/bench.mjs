@@ -9,16 +9,21 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { cpuSeconds, family, residentMiB } from './machine.mjs';
 import { readOptions, refuse } from './options.mjs';
-import { PLAYBOOKS, WORKLOADS } from './playbooks.mjs';
+import { playbooks, WORKLOADS } from './playbooks.mjs';
+import { fill, lists } from './stored.mjs';
+import { waiting } from './waiting.mjs';
 
 const options = readOptions(process.argv.slice(2));
 for (const name of options.workloads)
-  if (name !== 'ceiling' && !Object.hasOwn(WORKLOADS, name))
-    refuse(`unknown workload ${name}; known: ceiling, ${Object.keys(WORKLOADS).join(', ')}`);
+  if (name !== 'ceiling' && name !== 'W6' && !Object.hasOwn(WORKLOADS, name))
+    refuse(`unknown workload ${name}; known: ceiling, W6, ${Object.keys(WORKLOADS).join(', ')}`);
 
 const here = new URL('.', import.meta.url).pathname;
 const root = mkdtempSync(join(tmpdir(), 'showrunner-bench-'));
 chmodSync(root, 0o755);
+const world = spawn(process.execPath, [join(here, 'effects.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
+const worldPort = String((await once(world.stdout, 'data'))[0]).trim();
+const PLAYBOOKS = playbooks(`http://127.0.0.1:${worldPort}/`);
 const port = await freePort();
 const url = `http://127.0.0.1:${port}`;
 const service = spawn(process.execPath, ['dist/src/main.js'], {
@@ -29,6 +34,7 @@ const service = spawn(process.execPath, ['dist/src/main.js'], {
     HOST: '127.0.0.1',
     DATA_DIR: join(root, 'data'),
     LOG_LEVEL: 'warn',
+    OUTBOUND_ALLOW: `127.0.0.1:${worldPort}`,
     DATABASE_URL: '',
     DATABASE_DIRECT_URL: '',
   },
@@ -45,12 +51,16 @@ try {
   const databaseUrl = readFileSync(join(root, 'data', 'database.url'), 'utf8').trim();
   const db = new pg.Client({ connectionString: databaseUrl });
   await db.connect();
-  for (const content of Object.values(PLAYBOOKS)) await post('/catalog/register', { content });
+  const entries = [];
+  for (const content of Object.values(PLAYBOOKS)) entries.push(await post('/catalog/register', { content }));
+  const [hello] = entries;
+  if (options.stored > 0) await fill(db, options.stored, { id: hello.catalog_id, path: hello.path, digest: hello.digest });
   console.log(
     `| workload | clients | completed/s | p50 ms | p95 ms | p99 ms | CPU service ms | CPU database ms | WAL bytes | commits | RSS MiB | failed |`,
   );
   console.log(`|---|---|---|---|---|---|---|---|---|---|---|---|`);
   for (const name of options.workloads) {
+    if (name === 'W6') continue;
     for (const clients of options.clients) {
       const rounds = [];
       for (let round = 0; round < options.rounds; round++) rounds.push(await measure(name, clients, db, databaseUrl));
@@ -58,9 +68,15 @@ try {
       print(name, clients, rounds[Math.floor(rounds.length / 2)]);
     }
   }
+  if (options.workloads.includes('W6')) await waiting(url, service.pid, db, options.waiting);
+  if (options.stored > 0) {
+    const { p50, p99 } = await lists(url);
+    console.log(`\nPages of the list over ${options.stored} stored executions: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms.`);
+  }
   await db.end();
 } finally {
   over = true;
+  world.kill('SIGKILL');
   service.kill('SIGTERM');
   if (service.exitCode === null) await once(service, 'exit');
   rmSync(root, { recursive: true, force: true, maxRetries: 5 });

@@ -3,10 +3,12 @@ const KNOWN = {
   clients: { initial: '64', check: (v) => /^[1-9]\d{0,3}(,[1-9]\d{0,3})*$/.test(v), hint: 'numbers of clients, comma-separated' },
   seconds: { initial: '8', check: (v) => /^[1-9]\d{0,3}$/.test(v), hint: 'seconds per measurement' },
   workloads: {
-    initial: 'ceiling,W1,W1-poll,W2,hello-python',
+    initial: 'ceiling,W1,W1-poll,W1-effects,W2,W2-effects,W3,W3-effects,hello-python',
     check: (v) => /^[\w,-]+$/.test(v),
     hint: 'names of workloads, comma-separated',
   },
+  stored: { initial: '0', check: (v) => /^\d{1,8}$/.test(v), hint: 'executions stored before anything is measured' },
+  waiting: { initial: '10000', check: (v) => /^[1-9]\d{0,6}$/.test(v), hint: 'executions that wait in W6' },
   rounds: { initial: '1', check: (v) => /^[1-9]\d?$/.test(v), hint: 'rounds; the median is shown' },
 };
 
@@ -29,6 +31,8 @@ export function readOptions(argv) {
     seconds: Number(chosen.seconds),
     workloads: chosen.workloads.split(','),
     rounds: Number(chosen.rounds),
+    stored: Number(chosen.stored),
+    waiting: Number(chosen.waiting),
   };
 }
 
