@@ -3,7 +3,7 @@ import { type Principal } from '../common/principal.js';
 import { EngineError } from '../engine/engine-error.js';
 import { type IdempotencyClaim } from '../engine/ports.js';
 import { type BulkOperationRecord } from '../storage/bulk-operation-record.js';
-import { IdMint, NodeNumberExpired } from '../storage/ids.js';
+import { IdMint } from '../storage/ids.js';
 import { BULK_CHANNEL, Notifications } from '../storage/notifications.js';
 import { BulkOperationRepository } from '../storage/repositories/bulk-operation.repository.js';
 import { ExecutionRepository } from '../storage/repositories/execution.repository.js';
@@ -47,7 +47,7 @@ export class BulkService {
     if (STARTING_ACTIONS.has(wish.action) && !principal.scopes.has('executions:start')) {
       throw new EngineError('forbidden', 'forbidden', `The scope executions:start is needed to ${wish.action} executions.`);
     }
-    const id = this.nextId();
+    const id = this.ids.next();
     const operation = await this.operations.create({
       id,
       tenantId: principal.tenant,
@@ -82,16 +82,6 @@ export class BulkService {
     if (operation.status === 'failed') throw new EngineError('conflict', 'already_failed', `Bulk operation ${id} has failed.`);
     this.notifications.notify(BULK_CHANNEL, id);
     return operation;
-  }
-
-  private nextId(): string {
-    try {
-      return this.ids.next();
-    } catch (error) {
-      if (error instanceof NodeNumberExpired)
-        throw new EngineError('unavailable', 'database_unavailable', 'The database cannot be reached.', [], { cause: error });
-      throw error;
-    }
   }
 }
 

@@ -15,7 +15,7 @@ import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { DatabaseClock } from '../storage/database-clock.js';
 import { EphemeralRuns, recordOf } from '../storage/ephemeral-runs.js';
 import { type ExecutionRecord } from '../storage/execution-record.js';
-import { IdMint, NodeNumberExpired } from '../storage/ids.js';
+import { IdMint } from '../storage/ids.js';
 import { ExecutionRepository } from '../storage/repositories/execution.repository.js';
 import { DuplicateStart, RunQueue } from '../storage/run-queue.js';
 import { type RunWait, RunWaits } from '../storage/run-waits.js';
@@ -85,7 +85,7 @@ export class ExecutionService {
   }
 
   private newRun(command: StartRun, { entry, shownVersion, requestedVersion }: ResolvedEntry, playbook: CompiledPlaybook): NewRun {
-    const id = this.nextId();
+    const id = this.ids.next();
     return {
       id,
       tenantId: command.principal.tenant,
@@ -124,16 +124,6 @@ export class ExecutionService {
       return renderWorkload(playbook, command.parameters, command.merge, { executionId, env: this.settings.templateEnv }, rendering);
     } catch (error) {
       if (error instanceof TemplateError) throw new EngineError('invalid', error.code, `The workload cannot be rendered: ${error.message}`);
-      throw error;
-    }
-  }
-
-  private nextId(): string {
-    try {
-      return this.ids.next();
-    } catch (error) {
-      if (error instanceof NodeNumberExpired)
-        throw new EngineError('unavailable', 'database_unavailable', 'The database cannot be reached.', [], { cause: error });
       throw error;
     }
   }

@@ -1,3 +1,4 @@
+import { EngineError } from '../engine/engine-error.js';
 /** 2025-01-01T00:00:00Z, where the ids' clock begins (D35). */
 export const ID_EPOCH_MS = Date.UTC(2025, 0, 1);
 export const NODE_NUMBERS = 1024;
@@ -15,11 +16,10 @@ export interface NodeNumber {
   readonly limit: number;
 }
 
-/** The node has no valid node number: it lost contact with the database. */
-export class NodeNumberExpired extends Error {
+/** This node's number is no longer its own, because the database could not be reached for long: it mints nothing (D35). */
+export class NodeNumberExpired extends EngineError {
   constructor() {
-    super('this node has no valid node number to mint ids with');
-    this.name = new.target.name;
+    super('unavailable', 'database_unavailable', 'The database cannot be reached.');
   }
 }
 

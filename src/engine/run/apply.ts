@@ -14,42 +14,12 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       state.status = 'running';
       arm(state, state.override ? playbook.byName.get(state.override[0]!)! : playbook.entry, -1, {}, null);
       return;
-    case 'step_started': {
-      const step = playbook.byName.get(event.step)!;
-      const arrived = disarm(state, step);
-      begin(state, playbook, step, event.wave);
-      state.running.set(step.index, {
-        step: step.index,
-        wave: event.wave,
-        attempt: event.attempt,
-        inputs: event.inputs,
-        request: event.request,
-        timeoutMs: event.timeoutMs ?? null,
-        ...arrivalOf(arrived),
-        waitsFor: null,
-        dueAt: null,
-        parkedSince: null,
-      });
+    case 'step_started':
+      fire(state, playbook, event, { request: event.request, timeoutMs: event.timeoutMs ?? null }, null);
       return;
-    }
-    case 'step_waiting': {
-      const step = playbook.byName.get(event.step)!;
-      const arrived = disarm(state, step);
-      begin(state, playbook, step, event.wave);
-      state.running.set(step.index, {
-        step: step.index,
-        wave: event.wave,
-        attempt: event.attempt,
-        inputs: event.inputs,
-        request: null,
-        timeoutMs: null,
-        ...arrivalOf(arrived),
-        waitsFor: event.waitsFor,
-        dueAt: event.dueAt,
-        parkedSince: event.since,
-      });
+    case 'step_waiting':
+      fire(state, playbook, event, { request: null, timeoutMs: null }, event);
       return;
-    }
     case 'step_woken': {
       const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
       if (event.reason === 'signal') takeSignal(state, firing.waitsFor!.name!);
@@ -160,6 +130,30 @@ function arm(state: RunState, step: CompiledStep, from: number, data: JsonObject
   const armed = state.armed.get(step.index);
   if (armed) armed.arrivals.push({ from, data, error });
   else state.armed.set(step.index, { step: step.index, arrivals: [{ from, data, error }] });
+}
+
+/** A step fires and does not settle at once: it acts, or it waits. */
+function fire(
+  state: RunState,
+  playbook: CompiledPlaybook,
+  { step: name, wave, attempt, inputs }: Extract<RunEvent, { type: 'step_started' | 'step_waiting' }>,
+  action: Pick<Firing, 'request' | 'timeoutMs'>,
+  wait: Extract<RunEvent, { type: 'step_waiting' }> | null,
+): void {
+  const step = playbook.byName.get(name)!;
+  const arrived = disarm(state, step);
+  begin(state, playbook, step, wave);
+  state.running.set(step.index, {
+    step: step.index,
+    wave,
+    attempt,
+    inputs,
+    ...action,
+    ...arrivalOf(arrived),
+    waitsFor: wait?.waitsFor ?? null,
+    dueAt: wait?.dueAt ?? null,
+    parkedSince: wait?.since ?? null,
+  });
 }
 
 /** What a firing keeps of its arrivals. */
