@@ -1,0 +1,53 @@
+import { type RunEvent, type RunStatus } from '../../src/engine/run/events.js';
+import { type Json, type JsonObject } from '../../src/engine/values.js';
+
+/** A row of `execution`, by its column names; columns that the simulation does not look at are there as they were inserted. */
+export interface ExecutionRow {
+  readonly [column: string]: unknown;
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly status: RunStatus;
+  readonly created_at: number;
+  readonly updated_at: number;
+  readonly lease_token: string | null;
+  readonly lease_until: number | null;
+  readonly claim_no: number;
+  readonly last_seq: number;
+  readonly inbox_seq: number;
+  readonly inbox_consumed: number;
+  readonly wake_at: number | null;
+  readonly cancel_requested_at: number | null;
+  readonly pause_requested_at: number | null;
+  readonly attempts: number;
+}
+
+export interface EventRow {
+  readonly seq: number;
+  readonly event_type: string;
+  readonly step: string | null;
+  /** JSON text. */
+  readonly body: string;
+  /** Database time, epoch ms. */
+  readonly at: number;
+}
+
+export interface InboxRow {
+  readonly inbox_seq: number;
+  readonly kind: string;
+  readonly payload: JsonObject;
+}
+
+/** All that the database keeps of one execution. */
+export interface Stored {
+  row: ExecutionRow;
+  readonly events: EventRow[];
+  readonly inbox: InboxRow[];
+  readonly parameters: JsonObject;
+  readonly workload: JsonObject | null;
+  /** undefined until a unit ended it. */
+  result: Json | undefined;
+}
+
+/** The form claims and tests read events in. */
+export const eventOf = ({ event_type, step, body }: EventRow): RunEvent =>
+  ({ type: event_type, ...(step === null ? {} : { step }), ...(JSON.parse(body) as object) }) as RunEvent;
