@@ -84,10 +84,11 @@ export class Checks {
     if (dueAt > this.world.database.clock())
       this.violate('C5', id, `the effect ${where} begins ${dueAt - this.world.database.clock()} ms before it is due`);
 
-    // Whoever holds it by now has had a lease's time to hear of its cancel.
+    // Whoever holds it by now, and never slept, has had a lease's time to hear of its cancel.
     const heardBy =
       Math.max(this.world.clients.cancels.get(id) ?? Infinity, this.claimedAt.get(id) ?? 0) + this.world.scenario.leaseMs + 2_000;
-    if (this.world.scheduler.now > heardBy) this.violate('D28', id, `the effect ${where} begins long after its cancel was acknowledged`);
+    if (this.world.scheduler.now > heardBy && !this.sleeps.has(node.process.name))
+      this.violate('D28', id, `the effect ${where} begins long after its cancel was acknowledged`);
 
     const isOver =
       stored.events.some((event) => SETTLES.has(event.event_type) && event.step === step && isOf(event, wave)) ||

@@ -15,7 +15,7 @@ interface Options {
 const USAGE = `npm run simulate -- [--seeds <how many, from 1>] [--seed <the first>] [--mutant <${Object.keys(MUTANTS).join(' | ')}>]`;
 
 /** @returns null where an option is wrong; then it has said so */
-function readOptions(argv: readonly string[]): Options | null {
+function readOptions(argv: readonly string[], say: (line: string) => void): Options | null {
   const options = { seeds: 2_000, seed: 1, mutant: null as Mutant | null };
   for (let at = 0; at < argv.length; at += 2) {
     const [name, value] = [argv[at]!, argv[at + 1]];
@@ -24,9 +24,7 @@ function readOptions(argv: readonly string[]): Options | null {
     else if (name === '--seed' && isNumber) options.seed = Number(value);
     else if (name === '--mutant' && value !== undefined && Object.hasOwn(MUTANTS, value)) options.mutant = value as Mutant;
     else {
-      console.error(
-        `simulate: ${value === undefined ? `${name} is unknown or lacks its value` : `${name} ${value} is no option`}\n${USAGE}`,
-      );
+      say(`simulate: ${value === undefined ? `${name} is unknown or lacks its value` : `${name} ${value} is no option`}\n${USAGE}`);
       return null;
     }
   }
@@ -34,8 +32,8 @@ function readOptions(argv: readonly string[]): Options | null {
 }
 
 /** Simulates as many seeds as asked for; stops at the first that breaks a promise, and shrinks it. @returns the exit code */
-export async function command(argv: readonly string[]): Promise<number> {
-  const options = readOptions(argv);
+export async function command(argv: readonly string[], say: (line: string) => void): Promise<number> {
+  const options = readOptions(argv, say);
   if (!options) return 2;
   const { seeds, seed: first, mutant } = options;
   const since = performance.now();
@@ -44,22 +42,22 @@ export async function command(argv: readonly string[]): Promise<number> {
   const tell = (): void => {
     const seconds = (performance.now() - since) / 1000;
     const perSecond = (n: number): string => (n / seconds).toFixed(0);
-    console.log(
+    say(
       `seeds ${first}..${first + sum.seeds - 1} hold: ${perSecond(sum.seeds)} seeds/s, ${perSecond(sum.turns)} turns/s, ` +
         `${sum.executions} executions, ${sum.effects} effects, ${(sum.virtualMs / 3_600_000).toFixed(1)} h of virtual time in ${seconds.toFixed(0)} s`,
     );
   };
-  console.log(`simulating seeds ${first}..${first + seeds - 1}${mutant ? `, and ${MUTANTS[mutant]}` : ''}`);
+  say(`simulating seeds ${first}..${first + seeds - 1}${mutant ? `, and ${MUTANTS[mutant]}` : ''}`);
   for (let seed = first; seed < first + seeds; seed++) {
     const scenario = generate(seed);
     const result = await simulate(scenario, mutant);
     const [violation] = result.history.violations;
     if (violation) {
-      console.log(describeFailure(seed, result));
-      console.log('\nshrinking ...');
+      say(describeFailure(seed, result));
+      say('\nshrinking ...');
       const smallest = await shrink(scenario, violation.rule, mutant);
-      console.log(`\n${describeFailure(seed, await simulate(smallest, mutant))}`);
-      console.log(`\nfor test/simulation/regressions.spec.ts:\n${asRegression(smallest, violation.rule)}`);
+      say(`\n${describeFailure(seed, await simulate(smallest, mutant))}`);
+      say(`\nfor test/simulation/regressions.spec.ts:\n${asRegression(smallest, violation.rule)}`);
       return 1;
     }
     sum.seeds += 1;

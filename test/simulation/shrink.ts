@@ -38,7 +38,8 @@ export async function shrink(scenario: Scenario, rule: string, mutant: Mutant | 
 /** Every scenario that is one step smaller, the largest steps first. */
 function* candidates(scenario: Scenario): Generator<Scenario> {
   const { operations, faults, weather, nodes, programs } = scenario;
-  yield { ...scenario, weather: CALM };
+  const isCalm = Object.values(weather).every((rate) => rate === 0);
+  if (!isCalm) yield { ...scenario, weather: CALM };
   yield* without(faults).map((fewer) => ({ ...scenario, faults: fewer }));
   yield* without(operations).map((fewer) => ({ ...scenario, operations: fewer }));
   for (const kind of Object.keys(weather) as (keyof Weather)[]) {

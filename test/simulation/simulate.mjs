@@ -24,4 +24,4 @@ registerHooks({
 });
 
 const { command } = await import('./command.ts');
-process.exitCode = await command(process.argv.slice(2));
+process.exitCode = await command(process.argv.slice(2), console.log);
