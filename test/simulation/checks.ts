@@ -19,7 +19,9 @@ const TERMINAL: Readonly<Record<string, string>> = {
   execution_failed: 'failed',
   execution_cancelled: 'cancelled',
 };
-const SETTLES = new Set(['step_completed', 'step_failed', 'step_skipped']);
+const SETTLES = new Set(['step_completed', 'step_failed', 'step_timed_out', 'step_skipped']);
+/** What must not happen while an execution is paused. */
+const STARTS = new Set(['step_started', 'step_waiting']);
 /** A row that is given back with a time is due after so many milliseconds at the latest, whatever is in its inbox. */
 const GIVEN_BACK_MS = 5_500;
 /** Faults of the service that its log may tell of where the world is as bad as here. */
@@ -90,6 +92,7 @@ export class Checks {
     if (this.world.scheduler.now > heardBy && !this.sleeps.has(node.process.name))
       this.violate('D28', id, `the effect ${where} begins long after its cancel was acknowledged`);
 
+    if (stored.row.status === 'paused') this.violate('D28', id, `the effect ${where} begins while it is paused`);
     const isOver =
       stored.events.some((event) => SETTLES.has(event.event_type) && event.step === step && isOf(event, wave)) ||
       isTerminal(stored.row.status);
@@ -142,7 +145,7 @@ export class Checks {
     const { id, token, before } = change;
     if (token !== null) this.holders.set(token, change.by);
     if (before && before.lease_token !== token)
-      this.direct('D5', id, `a unit of ${token} was stored while ${before.lease_token} holds the execution`);
+      this.violate('C4', id, `a unit of ${token} was stored while ${before.lease_token} holds the execution`);
     if (row.last_seq !== events.length || events.some(({ seq }, at) => seq !== at + 1)) {
       this.violate('C9', id, `seq has gaps or repeats: ${events.map(({ seq }) => seq).join(' ')}, last_seq ${row.last_seq}`);
     }
@@ -151,6 +154,12 @@ export class Checks {
       if (at > 0 && event.at < events[at - 1]!.at) this.violate('D18', id, `event ${event.seq} is earlier than the one before`);
     }
     for (const event of fresh) this.recorded(id, event, events);
+    if (before?.status === 'paused') {
+      const resumedAt = fresh.findIndex(({ event_type }) => event_type === 'execution_resumed');
+      const meanwhile = resumedAt < 0 ? fresh : fresh.slice(0, resumedAt);
+      const start = meanwhile.find(({ event_type }) => STARTS.has(event_type));
+      if (start) this.violate('D28', id, `${start.event_type} of ${start.step} while it is paused`);
+    }
     const ends = events.filter(({ event_type }) => event_type in TERMINAL);
     const isOver = isTerminal(row.status);
     if (ends.length !== (isOver ? 1 : 0)) this.violate('C3', id, `${ends.length} terminal events, and the status is ${row.status}`);
@@ -164,6 +173,14 @@ export class Checks {
   private recorded(id: string, event: EventRow, events: readonly EventRow[]): void {
     const { event_type: type, step, seq } = event;
     const wave = waveOf(event);
+    if (type === 'step_woken') {
+      const waiting = events.find((each) => each.event_type === 'step_waiting' && each.step === step && waveOf(each) === wave);
+      const { dueAt } = JSON.parse(waiting?.body ?? '{}') as { dueAt?: number | null };
+      const { reason } = JSON.parse(event.body) as { reason: string };
+      if (!waiting) this.violate('C4', id, `${step}#${wave} woke and never waited`);
+      else if (reason === 'due' && (dueAt ?? Infinity) > event.at)
+        this.violate('C5', id, `${step}#${wave} woke ${(dueAt ?? Infinity) - event.at} ms early`);
+    }
     if (type === 'action_retry' || type === 'step_started' || SETTLES.has(type)) {
       const same = events.filter((each) => each.seq < seq && each.step === step && waveOf(each) === wave);
       const attempt = (each: EventRow): unknown => (JSON.parse(each.body) as { attempt?: number }).attempt;
@@ -210,8 +227,9 @@ export class Checks {
       if (isUnread) this.violate('D28', id, 'unread inbox is left on a finished execution');
       if (result === undefined) this.violate('C3', id, 'a finished execution has no result row');
     } else if (row.lease_token === null) {
-      if (row.wake_at === null) this.violate('C6', id, 'nobody holds it, and nothing will wake it');
-      else if (isUnread && row.wake_at > this.world.database.clock() + GIVEN_BACK_MS)
+      const isPaused = row.status === 'paused' && row.pause_requested_at !== null && !isUnread;
+      if (row.wake_at === null && !isPaused) this.violate('C6', id, 'nobody holds it, and nothing will wake it');
+      else if (isUnread && (row.wake_at ?? Infinity) > this.world.database.clock() + GIVEN_BACK_MS)
         this.violate('C6', id, 'nobody holds it, and its inbox is not read before it wakes');
     }
   }

@@ -1,6 +1,7 @@
 import { EngineError } from '../../src/engine/engine-error.js';
 import { newRun, TEST_TENANT } from '../../src/engine/testing/scripted-run.js';
 import { type NewRun } from '../../src/engine/ports.js';
+import { type JsonObject } from '../../src/engine/values.js';
 import { DuplicateStart } from '../../src/storage/run-queue.js';
 import { type Operation } from './scenario.js';
 import { FIND_KEY } from './server.js';
@@ -9,6 +10,8 @@ import { type World } from './world.js';
 
 type Start = Extract<Operation, { kind: 'start' }>;
 type Cancel = Extract<Operation, { kind: 'cancel' }>;
+type Pause = Extract<Operation, { kind: 'pause' }>;
+type Signal = Extract<Operation, { kind: 'signal' }>;
 
 /** How long a client waits for an answer, and before it asks again. */
 const PATIENCE_MS = 6_000;
@@ -52,6 +55,60 @@ export class Clients {
   cancel(operation: Cancel): void {
     this.open += 1;
     this.tryCancel(operation, operation.node);
+  }
+
+  /** Pauses, and resumes once the pause was acknowledged and its time is over. */
+  pause(operation: Pause): void {
+    this.tell(operation, 'pause', { reason: 'simulated' }, () => {
+      this.world.scheduler.after(operation.forMs, null, () => this.tell(operation, 'resume', {}, () => (this.open -= 1)));
+      this.open += 1;
+    });
+  }
+
+  /** A pause that reached the database after its resume leaves an execution paused: whoever sees that resumes it. */
+  resumeLeft(node: number): void {
+    if (this.open > 0) return;
+    for (const [run, { acknowledged }] of this.starts) {
+      const row = acknowledged[0] === undefined ? undefined : this.world.database.executions.get(acknowledged[0])?.row;
+      if (row?.status === 'paused') this.tell({ node, run }, 'resume', {}, () => undefined);
+    }
+  }
+
+  signal(operation: Signal): void {
+    this.tell(operation, 'signal', { name: operation.name, payload: { sent: true } }, () => undefined);
+  }
+
+  /** Sends a message until it is answered. */
+  private tell(
+    operation: Pick<Operation, 'node' | 'run'>,
+    kind: 'pause' | 'resume' | 'signal',
+    payload: JsonObject,
+    told: () => void,
+  ): void {
+    const { run } = operation;
+    this.open += 1;
+    const attempt = (node: number): void => {
+      const record = this.starts.get(run);
+      const id = record?.acknowledged[0];
+      const again = (): void => void this.world.scheduler.after(ASK_AGAIN_MS, null, () => attempt(node + 1));
+      if (id === undefined) {
+        if (!record || record.isSettled) this.open -= 1;
+        else again();
+        return;
+      }
+      this.ask(
+        node,
+        (at) => at.inbox.deliver(TEST_TENANT, id, kind, payload),
+        (delivery) => {
+          this.world.history.note(id, 'client', `${kind}: ${delivery.kind}`);
+          if (delivery.kind === 'not_found') this.world.history.violate('C1', id, 'an acknowledged start is not found');
+          told();
+          this.open -= 1;
+        },
+        again,
+      );
+    };
+    attempt(operation.node);
   }
 
   private tryStart(operation: Start, node: number): void {
@@ -123,11 +180,11 @@ export class Clients {
     }
     this.ask(
       node,
-      (at) => at.inbox.deliver(TEST_TENANT, id, 'cancel', { reason: 'simulated', force: operation.force }, { cancel: true }),
+      (at) => at.inbox.deliver(TEST_TENANT, id, 'cancel', { reason: 'simulated', force: operation.force }),
       (delivery) => {
         this.world.history.note(id, 'client', `cancel: ${delivery.kind}`);
         if (delivery.kind === 'not_found') this.world.history.violate('C1', id, 'an acknowledged start is not found');
-        if (delivery.kind === 'delivered' || delivery.kind === 'already_requested')
+        if (delivery.kind === 'delivered' || delivery.kind === 'already_so')
           this.cancels.set(id, this.cancels.get(id) ?? this.world.scheduler.now);
         this.open -= 1;
       },

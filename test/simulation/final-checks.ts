@@ -64,7 +64,7 @@ function effects(world: World, { row, events }: Stored, prediction: ReturnType<t
     if (must && (seen.get(place) ?? 0) !== attempts)
       violate('model', row.id, `${place} had ${seen.get(place) ?? 0} attempts, and the model says ${attempts}`);
   }
-  if (events.length > 500) violate('model', row.id, 'far more events than any of these playbooks can have');
+  if (events.length > 2_000) violate('model', row.id, 'far more events than any of these playbooks can have');
 }
 
 /** Only what kills its holders is poison, unless it was under way in as many crashes itself (D16). */

@@ -21,6 +21,7 @@ export function generate(seed: number): Scenario {
     programs: programs.length,
     killer: killer ? programs.length : null,
     untilMs: healAt,
+    signals: programs.map(({ body }) => signalsOf(body)),
   });
   const faults = faultsOf(random.fork('faults'), { nodes, untilMs: healAt, leaseMs, operations });
   return {
@@ -107,6 +108,9 @@ function faultsOf(random: Random, { nodes, untilMs, leaseMs, operations }: Fault
   }).sort((a, b) => a.at - b.at);
 }
 
+/** Rounds after which a history has a snapshot. */
+const MANY_ROUNDS = 140;
+
 function programOf(random: Random): Program {
   let names = 0;
   const nameOf = (word: string): string => `${word}${++names}`;
@@ -118,6 +122,8 @@ function programOf(random: Random): Program {
       [depth > 0 && !inCycle ? 2 : 0, 'fork'],
       [depth > 0 ? 1.5 : 0, 'choice'],
       [depth > 0 ? 1.5 : 0, 'loop'],
+      [inCycle ? 0 : 0.7, 'wait'],
+      [inCycle ? 0 : 0.5, 'wait_for'],
     ]);
     const several = (least: number, most: number): Block[] =>
       Array.from({ length: random.int(least, most) }, () => blockOf(depth - 1, canFail, inCycle));
@@ -133,11 +139,37 @@ function programOf(random: Random): Program {
         const only = random.int(0, branches.length);
         return { kind, name: nameOf('choice'), branches, flags: branches.map((_, at) => (inCycle ? at === only : random.chance(0.5))) };
       }
+      case 'wait':
+        return { kind, name: nameOf('w'), seconds: random.pick([0.05, 1, 3, 8]) };
+      case 'wait_for':
+        return { kind, name: nameOf('w'), seconds: random.pick([0.5, 3, 9]) };
       case 'loop':
         return { kind, name: nameOf('loop'), times: random.int(2, 3), body: blockOf(depth - 1, canFail, true) };
     }
   };
+  if (random.chance(0.03)) {
+    const act = actOf(random, nameOf('a'), false, true);
+    const body: Block = { ...act, effect: random.chance(0.2), ms: random.pick([0, 5]), attempts: 1, fails: 0, hangs: false };
+    return { body: { kind: 'loop', name: nameOf('loop'), times: MANY_ROUNDS, body }, hasEnd: true };
+  }
   return { body: { kind: 'seq', blocks: [blockOf(2, true), blockOf(1, true)] }, hasEnd: random.chance(0.8) };
+}
+
+/** Names of the signals that a block waits for. */
+function signalsOf(block: Block): string[] {
+  switch (block.kind) {
+    case 'wait_for':
+      return [block.name];
+    case 'seq':
+      return block.blocks.flatMap(signalsOf);
+    case 'fork':
+    case 'choice':
+      return block.branches.flatMap(signalsOf);
+    case 'loop':
+      return signalsOf(block.body);
+    default:
+      return [];
+  }
 }
 
 function actOf(random: Random, name: string, canFail: boolean, inCycle: boolean): ActBlock {

@@ -8,6 +8,8 @@ interface Room {
   /** The program whose runs kill their holders. */
   readonly killer: number | null;
   readonly untilMs: number;
+  /** Names of the signals that each program waits for. */
+  readonly signals: readonly (readonly string[])[];
 }
 
 /** One kind of operation: what a scenario may ask for, and what a client does then. New kinds are entries of the table. */
@@ -51,13 +53,43 @@ export const OPERATIONS: { readonly [Kind in Operation['kind']]: OperationKind<K
     },
     perform: (world, operation) => world.clients.cancel(operation),
   },
+  pause: {
+    generate(random, { nodes, untilMs }, starts) {
+      return starts
+        .filter(() => random.chance(0.25))
+        .map(({ at, run }) => ({
+          kind: 'pause',
+          at: at + random.int(0, Math.floor(untilMs * 0.3)),
+          node: random.int(0, nodes - 1),
+          run,
+          forMs: random.pick([random.int(0, 300), random.int(300, 9_000)]),
+        }));
+    },
+    perform: (world, operation) => world.clients.pause(operation),
+  },
+  signal: {
+    generate(random, { nodes, untilMs, signals }, starts) {
+      return starts.flatMap(({ at, run, program }) =>
+        (signals[program] ?? [])
+          .filter(() => random.chance(0.7))
+          .map((name) => ({
+            kind: 'signal',
+            at: at + random.int(0, Math.floor(untilMs * 0.4)),
+            node: random.int(0, nodes - 1),
+            run,
+            name,
+          })),
+      );
+    },
+    perform: (world, operation) => world.clients.signal(operation),
+  },
 };
 
 export function operationsOf(random: Random, room: Room): Operation[] {
   const starts = OPERATIONS.start.generate(random, room, []);
   const others = (Object.keys(OPERATIONS) as Operation['kind'][])
     .filter((kind) => kind !== 'start')
-    .flatMap((kind) => OPERATIONS[kind].generate(random.fork(kind), room, starts));
+    .flatMap((kind): Operation[] => OPERATIONS[kind].generate(random.fork(kind), room, starts));
   return [...starts, ...others].sort((a, b) => a.at - b.at);
 }
 

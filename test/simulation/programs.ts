@@ -41,6 +41,18 @@ function emit(block: Block, next: string, steps: Step[]): string {
       steps.push(actStep(block, to(next)));
       if (block.onError === 'handler') steps.push(aStep(`${block.name}_handler`, { next: to(next) }));
       return block.name;
+    case 'wait':
+      steps.push(aStep(block.name, { action: anAction({ type: 'wait', fields: { duration: block.seconds } }), next: to(next) }));
+      return block.name;
+    case 'wait_for':
+      steps.push(
+        aStep(block.name, {
+          action: anAction({ type: 'wait_for', fields: { name: block.name }, timeout: block.seconds }),
+          onTimeout: { step: next, data: {} },
+          next: to(next),
+        }),
+      );
+      return block.name;
     case 'seq':
       return block.blocks.reduceRight((after, each) => emit(each, after, steps), next);
     case 'fork':
@@ -134,6 +146,9 @@ class Walk {
     switch (block.kind) {
       case 'act':
         return this.act(block, must);
+      case 'wait':
+      case 'wait_for':
+        return true;
       case 'seq':
         return block.blocks.every((each) => this.block(each, must));
       case 'fork':

@@ -9,7 +9,11 @@ export type Block =
   /** The branches whose flag is set, at once; none: straight on. */
   | { readonly kind: 'choice'; readonly name: string; readonly flags: readonly boolean[]; readonly branches: readonly Block[] }
   /** The body so many times; its deciding step counts rounds. */
-  | { readonly kind: 'loop'; readonly name: string; readonly times: number; readonly body: Block };
+  | { readonly kind: 'loop'; readonly name: string; readonly times: number; readonly body: Block }
+  /** A wait of so many seconds. */
+  | { readonly kind: 'wait'; readonly name: string; readonly seconds: number }
+  /** A wait for the signal of its name, at most so many seconds; on both ways it goes on. */
+  | { readonly kind: 'wait_for'; readonly name: string; readonly seconds: number };
 
 export interface ActBlock {
   readonly kind: 'act';
@@ -51,7 +55,10 @@ export type Operation =
       /** A second client sends the same at the same moment to another node. */
       readonly twice: boolean;
     }
-  | { readonly kind: 'cancel'; readonly at: number; readonly node: number; readonly run: number; readonly force: boolean };
+  | { readonly kind: 'cancel'; readonly at: number; readonly node: number; readonly run: number; readonly force: boolean }
+  /** A pause, and its resume so many milliseconds after it was acknowledged. */
+  | { readonly kind: 'pause'; readonly at: number; readonly node: number; readonly run: number; readonly forMs: number }
+  | { readonly kind: 'signal'; readonly at: number; readonly node: number; readonly run: number; readonly name: string };
 
 /** What goes wrong, and when. */
 export type Fault =

@@ -97,6 +97,7 @@ export class Server {
       this.settle(session);
       return answer([]);
     }
+    if (text === 'SELECT 1') return answer([]);
     if (text === 'COMMIT') return this.commit(session, () => answer([]));
     const evaluate = this.evaluation(session, statement);
     this.lock(session, evaluate.waitsFor, (got) => {
@@ -180,6 +181,10 @@ export class Server {
       );
     if (text.includes('cancel_requested_at IS NOT NULL AS cancelling')) return reads(() => database.readRows(ids(0), ids(1), ids(2)));
     if (text.includes('SELECT id, inbox_seq FROM execution')) return reads(() => database.inboxes(ids(0)));
+    if (text.includes('AS queued')) return reads(() => database.queued());
+    if (text.includes('FROM execution_snapshot')) return reads(() => database.snapshots(ids(0)));
+    if (text.includes('FROM execution_event WHERE execution_id = $1'))
+      return reads(() => database.events([String(values[0])], Number(values[1])));
     if (text.includes('FROM execution_event')) return reads(() => database.events(ids(0)));
     if (text.includes('FROM execution_payload')) return reads(() => database.payloads(ids(0)));
     if (text.includes('FROM execution_inbox')) return reads(() => database.inbox(String(values[0]), String(values[1]), Number(values[2])));

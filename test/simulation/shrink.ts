@@ -107,6 +107,10 @@ function* smallerBlocks(block: Block): Generator<Block> {
         for (const smaller of smallerBlocks(each)) yield { ...block, branches: block.branches.with(at, smaller) };
       }
       return;
+    case 'wait':
+    case 'wait_for':
+      yield { ...ACT, name: block.name };
+      return;
     case 'loop':
       yield block.body;
       if (block.times > 2) yield { ...block, times: block.times - 1 };

@@ -1,6 +1,7 @@
 import { describeRunStore } from '../../src/engine/testing/run-store-conformance.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
 import { CommitSignals } from '../../src/storage/commit-signals.js';
+import { DatabaseHistory } from '../../src/storage/database-history.js';
 import { SILENT_LOG } from '../../src/storage/log.js';
 import { STANDARD_LEASE } from '../../src/storage/lease-term.js';
 import { PostgresRunStore } from '../../src/storage/run-store.js';
@@ -30,6 +31,7 @@ describeRunStore(SimulatedDatabase.name, async () => {
       url: '',
       connections: 2,
       lease: STANDARD_LEASE,
+      history: new DatabaseHistory(SILENT_LOG),
       log: SILENT_LOG,
       timing: PROCESS_TIMING,
       connect: () => new SimulatedConnection(network, 8_000) as unknown as WriterConnection,
@@ -68,6 +70,7 @@ describeRunStore(SimulatedDatabase.name, async () => {
         inboxConsumed: row.inbox_consumed,
         wakeAt: row.wake_at,
         result,
+        snapshot: stored.snapshot,
         cancelRequested: row.cancel_requested_at !== null,
       };
     },

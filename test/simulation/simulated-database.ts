@@ -102,6 +102,7 @@ export class SimulatedDatabase {
     const isDenied = new Set(denied.map(({ id }) => id));
     const created = COLUMNS.rows(parameters, 'catalog', 'digest').filter(({ id }) => !isDenied.has(id!));
     const payloads = new Map(COLUMNS.rows(parameters, 'parameters', 'workload', 'result').map((payload) => [placeOf(payload), payload]));
+    const snapshots = new Map(COLUMNS.rows(parameters, 'ord', 'tenant', 'state').map((snapshot) => [placeOf(snapshot), snapshot]));
     const events = Map.groupBy(COLUMNS.rows(parameters, 'seq', 'type', 'body'), placeOf);
     const times = new Map(fenced.map((unit) => [unit['ord']!, Math.max(now, this.row(unit['id']!).updated_at)]));
     const late = [...times].filter(([, at]) => at > now);
@@ -119,8 +120,10 @@ export class SimulatedDatabase {
           this.keys.set(keyName(key), { fingerprint: key['fingerprint']!, executionId: key['id']!, expiresAt: now + KEY_RETENTION_MS });
         }
       }
-      for (const unit of fenced)
-        this.append(unit, events.get(placeOf(unit)) ?? [], payloads.get(placeOf(unit)), times.get(unit['ord']!)!, by);
+      for (const unit of fenced) {
+        const place = placeOf(unit);
+        this.append(unit, events.get(place) ?? [], payloads.get(place), snapshots.get(place), times.get(unit['ord']!)!, by);
+      }
       for (const unit of created) this.create(unit, events.get(`new ${unit['id']}`) ?? [], payloads.get(`new ${unit['id']}`), now, by);
     };
     return { answer, commit };
@@ -201,10 +204,24 @@ export class SimulatedDatabase {
     return { answer: [], commit: mine.length > 0 ? commit : null };
   }
 
-  /** claim.ts, readEvents */
-  events(ids: readonly string[]): object[] {
+  /** snapshots.ts, readSnapshots */
+  snapshots(ids: readonly string[]): object[] {
+    return ids.flatMap((id) => {
+      const snapshot = this.executions.get(id)?.snapshot;
+      return snapshot ? [{ execution_id: id, ...structuredClone(snapshot) }] : [];
+    });
+  }
+
+  /** queue-depth.ts */
+  queued(): object[] {
+    const pending = [...this.executions.values()].filter(({ row }) => row.status === 'pending');
+    return [...Map.groupBy(pending, ({ row }) => row.tenant_id)].map(([tenant, { length }]) => ({ tenant, queued: String(length) }));
+  }
+
+  /** claim.ts, readEvents: those after `seq`. */
+  events(ids: readonly string[], after = 0): object[] {
     return ids.flatMap((id) =>
-      (this.executions.get(id)?.events ?? []).map(({ event_type, step, body }) => ({
+      (this.executions.get(id)?.events ?? []).slice(after).map(({ event_type, step, body }) => ({
         execution_id: id,
         event_type,
         step,
@@ -241,11 +258,18 @@ export class SimulatedDatabase {
     const { row } = stored;
     const held = row.lease_token !== null;
     const cancel = kind === 'cancel';
-    if (isTerminal(row.status) || (cancel && row.cancel_requested_at !== null)) {
+    const content = JSON.parse(payload) as JsonObject;
+    const isAlready =
+      kind === 'cancel'
+        ? row.cancel_requested_at !== null && content['force'] !== true
+        : kind === 'pause'
+          ? row.pause_requested_at !== null
+          : kind === 'resume' && row.pause_requested_at === null;
+    if (isTerminal(row.status) || isAlready) {
       return { answer: [{ status: row.status, held, inbox_seq: null }], commit: null };
     }
     const now = this.clock();
-    const message: InboxRow = { inbox_seq: row.inbox_seq + 1, kind, payload: JSON.parse(payload) as JsonObject };
+    const message: InboxRow = { inbox_seq: row.inbox_seq + 1, kind, payload: content };
     const commit = (): void => {
       stored.inbox.push(message);
       this.update(id, {
@@ -294,7 +318,14 @@ export class SimulatedDatabase {
     return events.some(({ seq }) => stored.some((event) => event.seq === Number(seq)));
   }
 
-  private append(unit: Unnested, events: readonly Unnested[], payload: Unnested | undefined, at: number, by: string): void {
+  private append(
+    unit: Unnested,
+    events: readonly Unnested[],
+    payload: Unnested | undefined,
+    snapshot: Unnested | undefined,
+    at: number,
+    by: string,
+  ): void {
     const id = unit['id']!;
     const before = this.row(id);
     const mode = Number(unit['mode']);
@@ -311,6 +342,10 @@ export class SimulatedDatabase {
       attempts: unit['recorded'] === 'true' || !isHeld ? 0 : before.attempts,
     });
     this.store(id, events, payload, at);
+    const stored = this.executions.get(id)!;
+    stored.inbox = stored.inbox.filter(({ inbox_seq }) => inbox_seq > Number(unit['seen']));
+    if (snapshot) stored.snapshot = { seq: Number(unit['next_seq']), state: jsonOf(snapshot['state']) };
+    if (mode === MODE.ended) stored.snapshot = null;
     this.told({ kind: 'unit', id, by, token: unit['token'] ?? null, mode, events: events.length, before });
   }
 
@@ -348,6 +383,7 @@ export class SimulatedDatabase {
       row,
       events: [],
       inbox: [],
+      snapshot: null,
       parameters: (jsonOf(payload?.['parameters']) ?? {}) as JsonObject,
       workload: jsonOf(payload?.['workload']) as JsonObject | null,
       result: undefined,

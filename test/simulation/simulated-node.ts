@@ -3,6 +3,7 @@ import { type Settings } from '../../src/config/settings.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
 import { CommitSignals } from '../../src/storage/commit-signals.js';
 import { type CompiledPlaybooks } from '../../src/storage/compiled-playbooks.js';
+import { DatabaseHistory } from '../../src/storage/database-history.js';
 import { EphemeralRuns } from '../../src/storage/ephemeral-runs.js';
 import { HeldRuns } from '../../src/storage/held-runs.js';
 import { type IdMint } from '../../src/storage/ids.js';
@@ -13,6 +14,7 @@ import { type Log } from '../../src/storage/log.js';
 import { type Notifications } from '../../src/storage/notifications.js';
 import { type WriterConnection } from '../../src/storage/writer-connection.js';
 import { type Connection } from '../../src/storage/own-connection.js';
+import { QueueDepth } from '../../src/storage/queue-depth.js';
 import { RunQueue } from '../../src/storage/run-queue.js';
 import { PostgresRunStore } from '../../src/storage/run-store.js';
 import { type Timing } from '../../src/storage/timing.js';
@@ -76,20 +78,22 @@ export class SimulatedNode {
     this.network.weather = world.healed ? CALM : scenario.weather;
     const lease = new LeaseTerm(scenario.leaseMs);
     const log = this.log();
+    const history = new DatabaseHistory(log);
     const signals = new CommitSignals();
     this.db = simulatedDataSource(this.network);
     const connect = (answerMs: number): SimulatedConnection => new SimulatedConnection(this.network, answerMs, mutant);
     this.writer = new BatchWriter(
-      { url: '', connections: 2, lease, log, timing, connect: () => connect(WRITER_ANSWER_MS) as unknown as WriterConnection },
+      { url: '', connections: 2, lease, history, log, timing, connect: () => connect(WRITER_ANSWER_MS) as unknown as WriterConnection },
       signals,
     );
     const store = new ObservedStore(this.db, this.writer, (source) => this.sources.set(source.runId, source));
     const notifications = world.hints.of(this) as unknown as Notifications;
     this.held = new HeldRuns(signals, lease, timing.monotonic);
-    this.queue = new RunQueue(this.db, store, this.held, signals, notifications, lease, log, timing);
+    const depth = new QueueDepth(this.db, { perTenant: 10_000, total: 10_000 }, log, timing.monotonic);
+    this.queue = new RunQueue(this.db, store, this.held, signals, notifications, lease, depth, log, timing);
     this.inbox = new Inbox(this.db, signals, notifications, this.queue.wake);
     const leases = connect(lease.renewEveryMs) as unknown as Connection;
-    this.renewal = new LeaseRenewal('', lease, this.held, signals, log, timing, leases);
+    this.renewal = new LeaseRenewal('', lease, this.held, signals, history, log, timing, leases);
     const settings = { role: 'all', assertMode: 'fail', maxInFlightRuns: scenario.capacity, templateEnv: {} } as unknown as Settings;
     this.worker = new Worker(
       settings,

@@ -41,7 +41,10 @@ export interface InboxRow {
 export interface Stored {
   row: ExecutionRow;
   readonly events: EventRow[];
-  readonly inbox: InboxRow[];
+  /** Consumed messages go with the unit that consumed them. */
+  inbox: InboxRow[];
+  /** The newest alone. */
+  snapshot: { readonly seq: number; readonly state: Json } | null;
   readonly parameters: JsonObject;
   readonly workload: JsonObject | null;
   /** undefined until a unit ended it. */

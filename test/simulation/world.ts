@@ -154,6 +154,11 @@ export class World {
       node.process.resume();
       this.boot(index);
     }
+    const lookEvery = (): void => {
+      this.clients.resumeLeft(0);
+      this.scheduler.after(5_000, null, lookEvery);
+    };
+    lookEvery();
   }
 
   private told(change: Change): void {
