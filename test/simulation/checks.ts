@@ -73,24 +73,22 @@ export class Checks {
     if ((this.keys.get(idempotencyKey) ?? place) !== place) this.violate('D21', id, `the key of ${where} is that of another part`);
     this.keys.set(place, idempotencyKey).set(idempotencyKey, place);
 
-    const of = (type: string, more: (event: Record<string, unknown>) => boolean = () => true): EventRow | undefined =>
-      stored?.events.find(
-        (event) =>
-          event.event_type === type && event.step === step && isOf(event, wave) && more(JSON.parse(event.body) as Record<string, unknown>),
-      );
+    const of = (type: string, more: (content: EventRow['content']) => boolean = () => true): EventRow | undefined =>
+      stored?.events.find((event) => event.event_type === type && event.step === step && isOf(event, wave) && more(event.content));
     const started = of('step_started');
     if (!stored || !started) return this.violate('D20', id, `the effect ${where} begins before its step_started is committed`);
-    const retry = attempt === 1 ? undefined : of('action_retry', (body) => body['attempt'] === attempt - 1);
+    const retry = attempt === 1 ? undefined : of('action_retry', (content) => content.attempt === attempt - 1);
     if (attempt > 1 && !retry) this.violate('D20', id, `the effect ${where} begins before the retry is committed`);
-    const dueAt = retry ? Number((JSON.parse(retry.body) as { dueAt: number }).dueAt) : 0;
+    const dueAt = retry ? Number(retry.content.dueAt) : 0;
     if (dueAt > this.world.database.clock())
       this.violate('C5', id, `the effect ${where} begins ${dueAt - this.world.database.clock()} ms before it is due`);
 
-    // Whoever holds it by now, and never slept, has had a lease's time to hear of its cancel.
-    const heardBy =
-      Math.max(this.world.clients.cancels.get(id) ?? Infinity, this.claimedAt.get(id) ?? 0) + this.world.scenario.leaseMs + 2_000;
+    // Who claims it afterwards reads its inbox first; who held it, and never slept, has had a lease's time to hear of its cancel.
+    const cancelledAt = this.world.clients.cancels.get(id) ?? Infinity;
+    const claimedAt = stored.row.claim_no === claimNo ? (this.claimedAt.get(id) ?? 0) : 0;
+    const heardBy = claimedAt > cancelledAt ? cancelledAt : cancelledAt + this.world.scenario.leaseMs + 2_000;
     if (this.world.scheduler.now > heardBy && !this.sleeps.has(node.process.name))
-      this.violate('D28', id, `the effect ${where} begins long after its cancel was acknowledged`);
+      this.violate('D28', id, `the effect ${where} begins after its cancel was acknowledged`);
 
     if (stored.row.status === 'paused') this.violate('D28', id, `the effect ${where} begins while it is paused`);
     const isOver =
@@ -175,15 +173,15 @@ export class Checks {
     const wave = waveOf(event);
     if (type === 'step_woken') {
       const waiting = events.find((each) => each.event_type === 'step_waiting' && each.step === step && waveOf(each) === wave);
-      const { dueAt } = JSON.parse(waiting?.body ?? '{}') as { dueAt?: number | null };
-      const { reason } = JSON.parse(event.body) as { reason: string };
+      const dueAt = waiting?.content.dueAt;
+      const { reason } = event.content;
       if (!waiting) this.violate('C4', id, `${step}#${wave} woke and never waited`);
       else if (reason === 'due' && (dueAt ?? Infinity) > event.at)
         this.violate('C5', id, `${step}#${wave} woke ${(dueAt ?? Infinity) - event.at} ms early`);
     }
     if (type === 'action_retry' || type === 'step_started' || SETTLES.has(type)) {
       const same = events.filter((each) => each.seq < seq && each.step === step && waveOf(each) === wave);
-      const attempt = (each: EventRow): unknown => (JSON.parse(each.body) as { attempt?: number }).attempt;
+      const attempt = (each: EventRow): unknown => each.content.attempt;
       // A step that is armed again after a failure or cancel is skipped again, under the same wave.
       const isSkippedAgain = type === 'step_skipped' && !same.some((each) => each.event_type !== 'step_skipped');
       if (!isSkippedAgain && same.some((each) => SETTLES.has(each.event_type)))
@@ -268,5 +266,5 @@ export class Checks {
   }
 }
 
-const waveOf = ({ body }: EventRow): number => (JSON.parse(body) as { wave?: number }).wave ?? 0;
+const waveOf = ({ content }: EventRow): number => content.wave ?? 0;
 const isOf = (event: EventRow, wave: number): boolean => waveOf(event) === wave;

@@ -5,6 +5,7 @@ export const MUTANTS = {
   release_ignores_inbox: 'a release does not ask for the inbox',
   end_ignores_cancel: 'an end asks neither for the inbox nor for an acknowledged cancel',
   sweep_skips_expired: 'nobody takes over expired leases',
+  claim_hides_inbox: 'a claim does not say that there are unread messages',
   app_clock: 'claims go by the clock of the node, which is ahead',
   ack_before_commit: 'a start is acknowledged before its commit',
   effect_before_commit: 'an effect begins before its started event is committed',

@@ -5,7 +5,7 @@ import { STANDARD_LEASE, type LeaseTerm } from '../../src/storage/lease-term.js'
 import { isTerminal, type RunStatus } from '../../src/engine/run/events.js';
 import { type Json, type JsonObject } from '../../src/engine/values.js';
 import { type Mutant } from './mutants.js';
-import { type ExecutionRow, type InboxRow, type Stored } from './tables.js';
+import { type EventRow, type ExecutionRow, type InboxRow, type Stored } from './tables.js';
 import { type Unnested, StatementColumns } from './statement-columns.js';
 
 /** The moment at which virtual time begins. */
@@ -395,7 +395,14 @@ export class SimulatedDatabase {
   private store(id: string, events: readonly Unnested[], payload: Unnested | undefined, at: number): void {
     const stored = this.executions.get(id)!;
     for (const event of events) {
-      stored.events.push({ seq: Number(event['seq']), event_type: event['type']!, step: event['step'] ?? null, body: event['body']!, at });
+      stored.events.push({
+        seq: Number(event['seq']),
+        event_type: event['type']!,
+        step: event['step'] ?? null,
+        body: event['body']!,
+        content: JSON.parse(event['body']!) as EventRow['content'],
+        at,
+      });
     }
     if (isTerminal(stored.row.status)) stored.result = jsonOf(payload?.['result']);
   }
@@ -419,8 +426,9 @@ export class SimulatedDatabase {
         this.told({ kind, id: before.id, by, token: after.lease_token, before });
       }
     };
+    const hidesInbox = this.mutant === 'claim_hides_inbox';
     return {
-      answer: changed.map(({ after }) => claimedRow(after)),
+      answer: changed.map(({ after }) => claimedRow(hidesInbox ? { ...after, inbox_seq: after.inbox_consumed } : after)),
       commit: rows.length > 0 ? commit : null,
       locks: rows.map(({ id }) => id),
     };

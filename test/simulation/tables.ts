@@ -27,6 +27,8 @@ export interface EventRow {
   readonly step: string | null;
   /** JSON text. */
   readonly body: string;
+  /** The same, read once for all checks. */
+  readonly content: { readonly wave?: number; readonly attempt?: number; readonly dueAt?: number | null; readonly reason?: string };
   /** Database time, epoch ms. */
   readonly at: number;
 }
