@@ -30,7 +30,7 @@ export function generate(seed: number): Scenario {
     nodes,
     capacity: random.pick([2, 8, 8, 64]),
     weather: random.chance(0.25) ? CALM : weatherOf(random),
-    skewMs: 0,
+    skewMs: random.pick([0, 0, 200, 5_000]),
     healAt,
     programs: killer ? [...programs, KILLER] : programs,
     operations,

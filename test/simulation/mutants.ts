@@ -7,6 +7,7 @@ export const MUTANTS = {
   sweep_skips_expired: 'nobody takes over expired leases',
   claim_hides_inbox: 'a claim does not say that there are unread messages',
   app_clock: 'claims go by the clock of the node, which is ahead',
+  own_clock: 'due times go by the clock of the machine',
   ack_before_commit: 'a start is acknowledged before its commit',
   effect_before_commit: 'an effect begins before its started event is committed',
   lost_reply_is_lost: 'a broken connection counts as not stored',

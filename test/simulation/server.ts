@@ -98,6 +98,7 @@ export class Server {
       return answer([]);
     }
     if (text === 'SELECT 1') return answer([]);
+    if (text.startsWith('SELECT (extract(epoch FROM clock_timestamp())')) return answer([{ at: this.database.clock() }]);
     if (text === 'COMMIT') return this.commit(session, () => answer([]));
     const evaluate = this.evaluation(session, statement);
     this.lock(session, evaluate.waitsFor, (got) => {

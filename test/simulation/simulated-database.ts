@@ -1,11 +1,12 @@
 import { MODE } from '../../src/storage/pending-unit.js';
 import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../../src/storage/claim.js';
 import { type BatchAnswer, batchStatement } from '../../src/storage/batch-statement.js';
+import { withDefaults } from '../../src/storage/event-defaults.js';
 import { STANDARD_LEASE, type LeaseTerm } from '../../src/storage/lease-term.js';
 import { isTerminal, type RunStatus } from '../../src/engine/run/events.js';
 import { type Json, type JsonObject } from '../../src/engine/values.js';
 import { type Mutant } from './mutants.js';
-import { type EventRow, type ExecutionRow, type InboxRow, type Stored } from './tables.js';
+import { type ExecutionRow, type InboxRow, type Stored } from './tables.js';
 import { type Unnested, StatementColumns } from './statement-columns.js';
 
 /** The moment at which virtual time begins. */
@@ -221,8 +222,9 @@ export class SimulatedDatabase {
   /** claim.ts, readEvents: those after `seq`. */
   events(ids: readonly string[], after = 0): object[] {
     return ids.flatMap((id) =>
-      (this.executions.get(id)?.events ?? []).slice(after).map(({ event_type, step, body }) => ({
+      (this.executions.get(id)?.events ?? []).slice(after).map(({ seq, event_type, step, body }) => ({
         execution_id: id,
+        seq,
         event_type,
         step,
         body: JSON.parse(body) as object,
@@ -400,7 +402,7 @@ export class SimulatedDatabase {
         event_type: event['type']!,
         step: event['step'] ?? null,
         body: event['body']!,
-        content: JSON.parse(event['body']!) as EventRow['content'],
+        content: withDefaults(event['type']!, JSON.parse(event['body']!) as JsonObject),
         at,
       });
     }

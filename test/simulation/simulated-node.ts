@@ -3,6 +3,7 @@ import { type Settings } from '../../src/config/settings.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
 import { CommitSignals } from '../../src/storage/commit-signals.js';
 import { type CompiledPlaybooks } from '../../src/storage/compiled-playbooks.js';
+import { DatabaseClock } from '../../src/storage/database-clock.js';
 import { DatabaseHistory } from '../../src/storage/database-history.js';
 import { EphemeralRuns } from '../../src/storage/ephemeral-runs.js';
 import { HeldRuns } from '../../src/storage/held-runs.js';
@@ -56,6 +57,7 @@ export class SimulatedNode {
   /** Who wrote for a run last. */
   readonly sources = new Map<string, UnitSource>();
   draining = false;
+  private readonly clock: DatabaseClock;
   private readonly writer: BatchWriter;
   private readonly renewal: LeaseRenewal;
   private readonly worker: Worker;
@@ -79,11 +81,22 @@ export class SimulatedNode {
     const lease = new LeaseTerm(scenario.leaseMs);
     const log = this.log();
     const history = new DatabaseHistory(log);
+    this.clock = new DatabaseClock(timing);
+    const clock = this.clock;
     const signals = new CommitSignals();
     this.db = simulatedDataSource(this.network);
     const connect = (answerMs: number): SimulatedConnection => new SimulatedConnection(this.network, answerMs, mutant);
     this.writer = new BatchWriter(
-      { url: '', connections: 2, lease, history, log, timing, connect: () => connect(WRITER_ANSWER_MS) as unknown as WriterConnection },
+      {
+        url: '',
+        connections: 2,
+        lease,
+        history,
+        log,
+        timing,
+        heard: (at) => clock.heard(at),
+        connect: () => connect(WRITER_ANSWER_MS) as unknown as WriterConnection,
+      },
       signals,
     );
     const store = new ObservedStore(this.db, this.writer, (source) => this.sources.set(source.runId, source));
@@ -105,7 +118,7 @@ export class SimulatedNode {
       world.playbooksOf(this) as unknown as CompiledPlaybooks,
       signals,
       { next: () => `${++this.tokens}` } as unknown as IdMint,
-      timing,
+      mutant === 'own_clock' ? timing : { ...timing, now: () => clock.now() },
     );
     signals.onSettled((unit, outcome) => {
       if (outcome.kind === 'committed') this.world.checks.committed(this, unit);
@@ -116,7 +129,9 @@ export class SimulatedNode {
     return !this.process.dead;
   }
 
-  start(): void {
+  /** Rejects where the database cannot be reached: then the process would end. */
+  async start(): Promise<void> {
+    await this.clock.start(this.db);
     this.queue.start();
     this.renewal.start();
     this.worker.start();

@@ -1,4 +1,5 @@
 import { type RunEvent, type RunStatus } from '../../src/engine/run/events.js';
+import { decodeEvent } from '../../src/storage/event-codec.js';
 import { type Json, type JsonObject } from '../../src/engine/values.js';
 
 /** A row of `execution`, by its column names; columns that the simulation does not look at are there as they were inserted. */
@@ -27,7 +28,7 @@ export interface EventRow {
   readonly step: string | null;
   /** JSON text. */
   readonly body: string;
-  /** The same, read once for all checks. */
+  /** What it says, read once for all checks. */
   readonly content: { readonly wave?: number; readonly attempt?: number; readonly dueAt?: number | null; readonly reason?: string };
   /** Database time, epoch ms. */
   readonly at: number;
@@ -55,4 +56,6 @@ export interface Stored {
 
 /** The form claims and tests read events in. */
 export const eventOf = ({ event_type, step, body }: EventRow): RunEvent =>
-  ({ type: event_type, ...(step === null ? {} : { step }), ...(JSON.parse(body) as object) }) as RunEvent;
+  decodeEvent(event_type, step, JSON.parse(body) as object, (part) => {
+    throw new Error(`the simulation keeps no values apart, and the ${part} of ${event_type} is`);
+  });

@@ -114,7 +114,10 @@ export class World {
     this.byProcess.set(node.process, node);
     this.scheduler.after(0, node.process, () => {
       this.history.note(null, node.process.name, 'starts');
-      node.start();
+      node.start().catch(() => {
+        node.crash('the database cannot be reached');
+        this.scheduler.after(500, null, () => this.boot(index));
+      });
     });
   }
 
