@@ -27,6 +27,7 @@ const database = { globalSetup: '<rootDir>/test/support/global-setup.mjs', globa
 export default {
   projects: [
     { ...project('unit', ['<rootDir>/src']), testMatch: ['**/*.spec.ts'] },
+    { ...project('simulation', ['<rootDir>/test/simulation']), testMatch: ['**/*.spec.ts'] },
     ...['scenarios', 'storage', 'api', 'contract'].map((suite) => ({
       ...project(suite, [`<rootDir>/test/${suite}`]),
       ...database,

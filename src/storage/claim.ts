@@ -156,13 +156,21 @@ async function claimRows(
       return await readClaimed(tx, rows);
     } catch (error) {
       const state = sqlStateOf(error);
-      if (state !== null && isTransient(state)) throw error;
+      if (state === null ? await isLost(tx) : isTransient(state)) throw error;
       throw new UnreadableClaim(
         rows.map((row) => row.id),
         { cause: error },
       );
     }
   });
+}
+
+/** Whether an error that is none of the server's is that of a connection which is gone: then it says nothing about the rows. */
+async function isLost(tx: EntityManager): Promise<boolean> {
+  return await tx.query('SELECT 1').then(
+    () => false,
+    (error: unknown) => sqlStateOf(error) === null,
+  );
 }
 
 async function readClaimed(tx: EntityManager, rows: readonly ClaimedRow[]): Promise<HeldRun[]> {

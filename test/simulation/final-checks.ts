@@ -1,0 +1,74 @@
+import { isTerminal } from '../../src/engine/run/events.js';
+import { POISON_ATTEMPTS } from '../../src/storage/claim.js';
+import { predict } from './programs.js';
+import { type Stored } from './tables.js';
+import { type World } from './world.js';
+
+type Violate = (rule: string, runId: string | null, message: string) => void;
+
+/** What must hold once everything is healed and quiet. */
+export function finalChecks(world: World, violate: Violate): void {
+  const { clients, database } = world;
+  for (const [run, record] of clients.starts) {
+    const stored = record.offered.filter((id) => database.executions.has(id));
+    for (const id of record.acknowledged)
+      if (!database.executions.has(id)) violate('C1', id, `the start ${run} was acknowledged and is not there`);
+    if (record.keyed && (new Set(record.acknowledged).size > 1 || stored.length > 1)) {
+      violate('C2', stored[0] ?? null, `one idempotency key, ${stored.length} executions, answers ${record.acknowledged.join(' ')}`);
+    }
+    for (const id of stored) execution(world, id, record.program, violate);
+  }
+  for (const id of clients.cancels.keys()) {
+    const status = database.executions.get(id)?.row.status;
+    if (status !== 'cancelled') violate('D28', id, `its cancel was acknowledged, and it is ${status}`);
+  }
+  if (clients.open > 0) violate('C6', null, `${clients.open} requests were never answered`);
+}
+
+function execution(world: World, id: string, program: number, violate: Violate): void {
+  const stored = world.database.executions.get(id)!;
+  const { row } = stored;
+  if (!isTerminal(row.status))
+    return violate('C6', id, `it never ended: ${row.status}, lease ${row.lease_token}, wake_at ${row.wake_at}, attempts ${row.attempts}`);
+  const prediction = predict(world.scenario.programs[program]!);
+  const code = (row['error'] as { code?: string } | null)?.code;
+  const isCancelled = row.status === 'cancelled';
+  if (isCancelled && row.cancel_requested_at === null) violate('C3', id, 'cancelled, and nobody asked for it');
+  if (code === 'poison') return poisoned(world, id, prediction.poison, violate);
+  if (!isCancelled && (row.status !== prediction.status || (prediction.poison && !isCancelled))) {
+    violate(
+      'model',
+      id,
+      `${row.status} (${JSON.stringify(row['error'])}), and the model says ${prediction.poison ? 'poison' : prediction.status}`,
+    );
+  }
+  effects(world, stored, prediction, violate);
+  const isComplete = row.status === 'completed' && world.scenario.programs[program]!.hasEnd && prediction.values.size > 0;
+  const wanted = JSON.stringify(Object.fromEntries([...prediction.values].sort()));
+  const got = isComplete ? JSON.stringify(Object.fromEntries(Object.entries(stored.result as object).sort())) : wanted;
+  if (got !== wanted) violate('model', id, `the result is ${got}, and the model says ${wanted}`);
+}
+
+function effects(world: World, { row, events }: Stored, prediction: ReturnType<typeof predict>, violate: Violate): void {
+  const calls = world.effects.calls.filter(({ executionId }) => executionId === row.id);
+  const seen = new Map<string, number>();
+  for (const { step, wave, attempt } of calls) {
+    const place = `${step}#${wave}`;
+    const expected = prediction.effects.get(place);
+    if (!expected) violate('model', row.id, `the effect ${place} is none of the model's`);
+    else if (attempt > expected.attempts) violate('C4', row.id, `attempt ${attempt} of ${place}, and the model says ${expected.attempts}`);
+    seen.set(place, Math.max(seen.get(place) ?? 0, attempt));
+  }
+  if (row.status === 'cancelled') return;
+  for (const [place, { attempts, must }] of prediction.effects) {
+    if (must && (seen.get(place) ?? 0) !== attempts)
+      violate('model', row.id, `${place} had ${seen.get(place) ?? 0} attempts, and the model says ${attempts}`);
+  }
+  if (events.length > 2_000) violate('model', row.id, 'far more events than any of these playbooks can have');
+}
+
+/** Only what kills its holders is poison, unless it was under way in as many crashes itself (D16). */
+function poisoned(world: World, id: string, isKiller: boolean, violate: Violate): void {
+  const crashes = world.scenario.faults.filter(({ kind }) => kind !== 'drain' && kind !== 'database_away').length;
+  if (!isKiller && crashes < POISON_ATTEMPTS) violate('D16', id, `a healthy execution ended as poison after ${crashes} crashes of others`);
+}

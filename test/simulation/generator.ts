@@ -1,0 +1,206 @@
+import { operationsOf } from './operations.js';
+import { CALM, type Weather } from './network.js';
+import { type ActBlock, type Block, type Fault, type Operation, type Program, type Scenario } from './scenario.js';
+import { Random } from './random.js';
+
+/** The scenario of a seed. */
+export function generate(seed: number): Scenario {
+  const random = new Random(seed, 'scenario');
+  const nodes = random.weighted([
+    [3, 2],
+    [3, 3],
+    [1, 4],
+  ]);
+  const healAt = random.int(8_000, 22_000);
+  const leaseMs = random.pick([3_000, 3_000, 5_000, 9_000]);
+  const programs = Array.from({ length: random.int(1, 3) }, (_, at) => programOf(random.fork(`program ${at}`)));
+  // At most one execution kills its holders, and then little else does: who is poisoned by whom stays clear.
+  const killer = random.chance(0.06);
+  const operations = operationsOf(random.fork('operations'), {
+    nodes,
+    programs: programs.length,
+    killer: killer ? programs.length : null,
+    untilMs: healAt,
+    signals: programs.map(({ body }) => signalsOf(body)),
+  });
+  const faults = faultsOf(random.fork('faults'), { nodes, untilMs: healAt, leaseMs, operations });
+  return {
+    seed,
+    leaseMs,
+    nodes,
+    capacity: random.pick([2, 8, 8, 64]),
+    weather: random.chance(0.25) ? CALM : weatherOf(random),
+    skewMs: random.pick([0, 0, 200, 5_000]),
+    healAt,
+    programs: killer ? [...programs, KILLER] : programs,
+    operations,
+    faults: killer ? faults.filter(({ kind }) => kind === 'stop' || kind === 'drain').slice(0, 2) : faults,
+  };
+}
+
+const KILLER: Program = {
+  hasEnd: true,
+  body: {
+    kind: 'act',
+    name: 'killer',
+    effect: true,
+    ms: 300,
+    fails: 0,
+    hangs: false,
+    attempts: 1,
+    delay: 1,
+    onError: 'fail',
+    obeys: true,
+    kills: true,
+  },
+};
+
+function weatherOf(random: Random): Weather {
+  const rate = (most: number): number => (random.chance(0.5) ? 0 : random.next() * most);
+  return {
+    lost: rate(0.04),
+    lostReply: rate(0.06),
+    late: rate(0.05),
+    twice: rate(0.05),
+    transient: rate(0.05),
+    warning: rate(0.02),
+    slow: rate(0.08),
+  };
+}
+
+interface FaultRoom {
+  readonly nodes: number;
+  readonly untilMs: number;
+  readonly leaseMs: number;
+  readonly operations: readonly Operation[];
+}
+
+function faultsOf(random: Random, { nodes, untilMs, leaseMs, operations }: FaultRoom): Fault[] {
+  return Array.from({ length: random.int(0, 5) }, (): Fault => {
+    // Half of them are aimed at a node that has just been asked for something.
+    const target = random.chance(0.5) ? random.pick(operations) : null;
+    const at = target ? Math.min(target.at + random.int(5, 2_000), untilMs - 500) : random.int(100, untilMs - 1_000);
+    const node = target ? target.node : random.int(0, nodes - 1);
+    const aboutALease = Math.round(leaseMs * (0.8 + random.next()));
+    const forMs = Math.min(
+      random.pick([random.int(50, 800), random.int(800, 4_000), aboutALease, random.int(4_000, 12_000)]),
+      untilMs - at,
+    );
+    return random.weighted<() => Fault>([
+      [4, () => ({ kind: 'crash', at, node, forMs })],
+      [
+        4,
+        () => ({
+          kind: 'crash_at',
+          at,
+          node,
+          forMs,
+          request: random.int(1, 12),
+          moment: random.pick(['sent', 'stored', 'answered'] as const),
+        }),
+      ],
+      [3, () => ({ kind: 'stop', at, node, forMs })],
+      [2, () => ({ kind: 'sleep', at, node, forMs })],
+      [2, () => ({ kind: 'drain', at, node, forMs })],
+      [2, () => ({ kind: 'cut', at, node, forMs })],
+      [1.5, () => ({ kind: 'database_away', at, forMs: Math.min(forMs, 6_000) })],
+    ])();
+  }).sort((a, b) => a.at - b.at);
+}
+
+/** Rounds after which a history has a snapshot. */
+const MANY_ROUNDS = 140;
+
+function programOf(random: Random): Program {
+  let names = 0;
+  const nameOf = (word: string): string => `${word}${++names}`;
+  // Inside of a cycle at most one token: there a join fires early where branches differ in length (the tie rule, playbook language §5.3).
+  const blockOf = (depth: number, canFail: boolean, inCycle = false): Block => {
+    const kind = random.weighted<Block['kind']>([
+      [5, 'act'],
+      [depth > 0 ? 3 : 0, 'seq'],
+      [depth > 0 && !inCycle ? 2 : 0, 'fork'],
+      [depth > 0 ? 1.5 : 0, 'choice'],
+      [depth > 0 ? 1.5 : 0, 'loop'],
+      [inCycle ? 0 : 0.7, 'wait'],
+      [inCycle ? 0 : 0.5, 'wait_for'],
+    ]);
+    const several = (least: number, most: number): Block[] =>
+      Array.from({ length: random.int(least, most) }, () => blockOf(depth - 1, canFail, inCycle));
+    switch (kind) {
+      case 'act':
+        return actOf(random, nameOf('a'), canFail, inCycle);
+      case 'seq':
+        return { kind, blocks: several(2, 3) };
+      case 'fork':
+        return { kind, name: nameOf('fork'), branches: several(2, 3) };
+      case 'choice': {
+        const branches = several(2, 3);
+        const only = random.int(0, branches.length);
+        return { kind, name: nameOf('choice'), branches, flags: branches.map((_, at) => (inCycle ? at === only : random.chance(0.5))) };
+      }
+      case 'wait':
+        return { kind, name: nameOf('w'), seconds: random.pick([0.05, 1, 3, 8]) };
+      case 'wait_for':
+        return { kind, name: nameOf('w'), seconds: random.pick([0.5, 3, 9]) };
+      case 'loop':
+        return { kind, name: nameOf('loop'), times: random.int(2, 3), body: blockOf(depth - 1, canFail, true) };
+    }
+  };
+  if (random.chance(0.03)) {
+    const act = actOf(random, nameOf('a'), false, true);
+    const body: Block = { ...act, effect: random.chance(0.2), ms: random.pick([0, 5]), attempts: 1, fails: 0, hangs: false };
+    return { body: { kind: 'loop', name: nameOf('loop'), times: MANY_ROUNDS, body }, hasEnd: true };
+  }
+  return { body: { kind: 'seq', blocks: [blockOf(2, true), blockOf(1, true)] }, hasEnd: random.chance(0.8) };
+}
+
+/** Names of the signals that a block waits for. */
+function signalsOf(block: Block): string[] {
+  switch (block.kind) {
+    case 'wait_for':
+      return [block.name];
+    case 'seq':
+      return block.blocks.flatMap(signalsOf);
+    case 'fork':
+    case 'choice':
+      return block.branches.flatMap(signalsOf);
+    case 'loop':
+      return signalsOf(block.body);
+    default:
+      return [];
+  }
+}
+
+function actOf(random: Random, name: string, canFail: boolean, inCycle: boolean): ActBlock {
+  const attempts = random.weighted([
+    [4, 1],
+    [2, 2],
+    [2, 3],
+  ]);
+  const fails = canFail && random.chance(0.08) ? 'always' : attempts > 1 ? random.int(0, attempts - 1) : 0;
+  const hangs = fails !== 0 && random.chance(0.2);
+  return {
+    kind: 'act',
+    name,
+    effect: random.chance(0.75),
+    // Attempts that end must do so well within the time-out that the hanging ones need.
+    ms: random.weighted([
+      [3, 0],
+      [4, random.int(1, 60)],
+      [3, random.int(60, hangs ? 600 : 1_200)],
+      [hangs || inCycle ? 0 : 0.5, random.int(1_200, 6_000)],
+    ]),
+    fails,
+    hangs,
+    attempts,
+    delay: random.pick(inCycle ? [0.05, 0.5] : [0.05, 0.5, 1, 6.5]),
+    onError: random.weighted([
+      [2, 'fail' as const],
+      [2, 'continue' as const],
+      [2, 'handler' as const],
+    ]),
+    obeys: random.chance(0.8),
+    kills: false,
+  };
+}

@@ -1,0 +1,99 @@
+import { type Weather } from './network.js';
+
+/** A piece of a playbook whose meaning can be told without the engine. */
+export type Block =
+  | ActBlock
+  | { readonly kind: 'seq'; readonly blocks: readonly Block[] }
+  /** All branches at once, then on. */
+  | { readonly kind: 'fork'; readonly name: string; readonly branches: readonly Block[] }
+  /** The branches whose flag is set, at once; none: straight on. */
+  | { readonly kind: 'choice'; readonly name: string; readonly flags: readonly boolean[]; readonly branches: readonly Block[] }
+  /** The body so many times; its deciding step counts rounds. */
+  | { readonly kind: 'loop'; readonly name: string; readonly times: number; readonly body: Block }
+  /** A wait of so many seconds. */
+  | { readonly kind: 'wait'; readonly name: string; readonly seconds: number }
+  /** A wait for the signal of its name, at most so many seconds; on both ways it goes on. */
+  | { readonly kind: 'wait_for'; readonly name: string; readonly seconds: number };
+
+export interface ActBlock {
+  readonly kind: 'act';
+  readonly name: string;
+  /** Whether the world can see it. */
+  readonly effect: boolean;
+  /** Milliseconds it takes. */
+  readonly ms: number;
+  /** So many first attempts fail; `always`: all. */
+  readonly fails: number | 'always';
+  /** They fail by not ending within the time-out. */
+  readonly hangs: boolean;
+  readonly attempts: number;
+  /** Seconds between attempts. */
+  readonly delay: number;
+  readonly onError: 'fail' | 'continue' | 'handler';
+  /** Ends promptly when aborted. */
+  readonly obeys: boolean;
+  /** The process that performs it dies. */
+  readonly kills: boolean;
+}
+
+export interface Program {
+  readonly body: Block;
+  /** Whether it names what its end gives. */
+  readonly hasEnd: boolean;
+}
+
+/** What a client does. `run` counts the starts of the scenario. */
+export type Operation =
+  | {
+      readonly kind: 'start';
+      readonly at: number;
+      readonly node: number;
+      readonly run: number;
+      readonly program: number;
+      /** With an idempotency key, and then tried until it is answered. */
+      readonly keyed: boolean;
+      /** A second client sends the same at the same moment to another node. */
+      readonly twice: boolean;
+    }
+  | { readonly kind: 'cancel'; readonly at: number; readonly node: number; readonly run: number; readonly force: boolean }
+  /** A pause, and its resume so many milliseconds after it was acknowledged. */
+  | { readonly kind: 'pause'; readonly at: number; readonly node: number; readonly run: number; readonly forMs: number }
+  | { readonly kind: 'signal'; readonly at: number; readonly node: number; readonly run: number; readonly name: string };
+
+/** What goes wrong, and when. */
+export type Fault =
+  | { readonly kind: 'crash'; readonly at: number; readonly node: number; readonly forMs: number }
+  /** Dies at the n-th request of its that is sent, stored or answered from then on. */
+  | {
+      readonly kind: 'crash_at';
+      readonly at: number;
+      readonly node: number;
+      readonly forMs: number;
+      readonly request: number;
+      readonly moment: 'sent' | 'stored' | 'answered';
+    }
+  /** SIGSTOP, and SIGCONT later. */
+  | { readonly kind: 'stop'; readonly at: number; readonly node: number; readonly forMs: number }
+  /** The machine sleeps: its monotonic clock stands still. */
+  | { readonly kind: 'sleep'; readonly at: number; readonly node: number; readonly forMs: number }
+  /** SIGTERM; another process takes its place once it has ended. */
+  | { readonly kind: 'drain'; readonly at: number; readonly node: number; readonly forMs: number }
+  | { readonly kind: 'cut'; readonly at: number; readonly node: number; readonly forMs: number }
+  | { readonly kind: 'database_away'; readonly at: number; readonly forMs: number };
+
+/** Everything that a simulation is made from; with the seed of its chance it is the same every time. */
+export interface Scenario {
+  readonly seed: number;
+  readonly leaseMs: number;
+  readonly nodes: number;
+  /** Runs that a node takes at once. */
+  readonly capacity: number;
+  readonly weather: Weather;
+  /** Wall clocks of nodes are off by up to so many milliseconds. */
+  readonly skewMs: number;
+  /** From here on nothing goes wrong any more. */
+  readonly healAt: number;
+  readonly programs: readonly Program[];
+  readonly operations: readonly Operation[];
+  readonly faults: readonly Fault[];
+}

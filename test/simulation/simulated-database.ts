@@ -1,0 +1,465 @@
+import { MODE } from '../../src/storage/pending-unit.js';
+import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../../src/storage/claim.js';
+import { type BatchAnswer, batchStatement } from '../../src/storage/batch-statement.js';
+import { withDefaults } from '../../src/storage/event-defaults.js';
+import { STANDARD_LEASE, type LeaseTerm } from '../../src/storage/lease-term.js';
+import { isTerminal, type RunStatus } from '../../src/engine/run/events.js';
+import { type Json, type JsonObject } from '../../src/engine/values.js';
+import { type Mutant } from './mutants.js';
+import { type ExecutionRow, type InboxRow, type Stored } from './tables.js';
+import { type Unnested, StatementColumns } from './statement-columns.js';
+
+/** The moment at which virtual time begins. */
+export const EPOCH_MS = Date.UTC(2026, 0, 1);
+
+const COLUMNS = new StatementColumns(batchStatement(STANDARD_LEASE));
+const KEY_RETENTION_MS = 24 * 3_600_000;
+
+interface Changed {
+  readonly id: string;
+  /** Who sent the statement. */
+  readonly by: string;
+  /** The row before; null where there was none. */
+  readonly before: ExecutionRow | null;
+}
+export interface Written extends Changed {
+  readonly kind: 'created' | 'unit';
+  readonly token: string | null;
+  readonly mode: number;
+  /** How many events it appended. */
+  readonly events: number;
+}
+export interface Claimed extends Changed {
+  readonly kind: 'claimed' | 'swept';
+  readonly token: string;
+  readonly before: ExecutionRow;
+}
+interface GivenBack extends Changed {
+  readonly kind: 'given_back';
+  readonly token: string;
+}
+interface Delivered extends Changed {
+  readonly kind: 'delivered';
+  readonly message: InboxRow;
+}
+
+/** What a statement changed, told right after its commit. */
+export type Change = Written | Claimed | GivenBack | Delivered;
+
+/** What a statement will do at its commit, and what it answers. */
+export interface Effect<Answer> {
+  readonly answer: Answer;
+  /** Applies the changes; null where there are none. */
+  readonly commit: (() => void) | null;
+  /** Names of rows that the statement locks without waiting. */
+  readonly locks?: readonly string[];
+  /** SQLSTATE with which the statement fails instead. */
+  readonly refused?: string;
+}
+
+/**
+ * The tables and what the service's statements do to them, one function per statement, each evaluated at a single moment under the locks it
+ * needs. It says what the SQL of src/storage says; that it does is what the RunStore conformance suite asks of both.
+ */
+export class SimulatedDatabase {
+  readonly executions = new Map<string, Stored>();
+  private readonly keys = new Map<string, { fingerprint: string; executionId: string; expiresAt: number }>();
+  /** Epoch ms at which the server was started last. */
+  startedAt = EPOCH_MS - 3_600_000;
+
+  constructor(
+    /** Epoch ms of the database's clock. */
+    readonly clock: () => number,
+    private readonly lease: LeaseTerm,
+    private readonly newToken: () => string,
+    private readonly mutant: Mutant | null = null,
+    private readonly told: (change: Change) => void = () => undefined,
+  ) {}
+
+  /** Whose clock claims go by. */
+  get claimsBy(): 'database' | 'node' {
+    return this.mutant === 'app_clock' ? 'node' : 'database';
+  }
+
+  /** timestamptz(3) */
+  now(): number {
+    return Math.floor(this.clock());
+  }
+
+  /** Names of the rows a batch waits for. */
+  batchLocks(parameters: readonly string[]): string[] {
+    return [
+      ...COLUMNS.rows(parameters, 'expected', 'ord').map(({ id }) => id!),
+      ...COLUMNS.rows(parameters, 'catalog', 'digest').map(({ id }) => id!),
+      ...COLUMNS.rows(parameters, 'fingerprint', 'key').map(keyName),
+    ];
+  }
+
+  /** batch-statement.ts */
+  batch(parameters: readonly string[], by: string): Effect<BatchAnswer> {
+    const now = this.now();
+    const fenced = COLUMNS.rows(parameters, 'expected', 'ord').filter((unit) => this.passes(unit));
+    const denied = COLUMNS.rows(parameters, 'fingerprint', 'key').filter((key) => (this.keys.get(keyName(key))?.expiresAt ?? 0) > now);
+    const isDenied = new Set(denied.map(({ id }) => id));
+    const created = COLUMNS.rows(parameters, 'catalog', 'digest').filter(({ id }) => !isDenied.has(id!));
+    const payloads = new Map(COLUMNS.rows(parameters, 'parameters', 'workload', 'result').map((payload) => [placeOf(payload), payload]));
+    const snapshots = new Map(COLUMNS.rows(parameters, 'ord', 'tenant', 'state').map((snapshot) => [placeOf(snapshot), snapshot]));
+    const events = Map.groupBy(COLUMNS.rows(parameters, 'seq', 'type', 'body'), placeOf);
+    const times = new Map(fenced.map((unit) => [unit['ord']!, Math.max(now, this.row(unit['id']!).updated_at)]));
+    const late = [...times].filter(([, at]) => at > now);
+    const answer: BatchAnswer = {
+      passed: fenced.length > 0 ? fenced.map(({ ord }) => Number(ord)) : null,
+      denied: denied.length > 0 ? denied.map(({ id }) => id!) : null,
+      at: now,
+      late_at: late.length > 0 ? Object.fromEntries(late) : null,
+    };
+    if (created.some(({ id }) => this.executions.has(id!))) return { answer, commit: null, refused: '23505' };
+    if (fenced.some((unit) => this.repeatsSeq(unit, events.get(placeOf(unit)) ?? []))) return { answer, commit: null, refused: '23505' };
+    const commit = (): void => {
+      for (const key of COLUMNS.rows(parameters, 'fingerprint', 'key')) {
+        if (!isDenied.has(key['id']!)) {
+          this.keys.set(keyName(key), { fingerprint: key['fingerprint']!, executionId: key['id']!, expiresAt: now + KEY_RETENTION_MS });
+        }
+      }
+      for (const unit of fenced) {
+        const place = placeOf(unit);
+        this.append(unit, events.get(place) ?? [], payloads.get(place), snapshots.get(place), times.get(unit['ord']!)!, by);
+      }
+      for (const unit of created) this.create(unit, events.get(`new ${unit['id']}`) ?? [], payloads.get(`new ${unit['id']}`), now, by);
+    };
+    return { answer, commit };
+  }
+
+  /** outcome-unknown.ts, PROBE_CREATES: ids that no execution has. */
+  absent(ids: readonly string[]): { id: string }[] {
+    return ids.filter((id) => !this.executions.has(id)).map((id) => ({ id }));
+  }
+
+  /** outcome-unknown.ts, READ_ROWS */
+  readRows(ids: readonly string[], expected: readonly string[], next: readonly string[]): object[] {
+    return ids.flatMap((id, index) => {
+      const stored = this.executions.get(id);
+      if (!stored) return [];
+      const events = stored.events.filter(({ seq }) => seq > Number(expected[index]) && seq <= Number(next[index]));
+      const { lease_token, last_seq, inbox_seq, cancel_requested_at, updated_at } = stored.row;
+      const at = events.at(-1)?.at ?? updated_at;
+      return [
+        {
+          id,
+          lease_token,
+          last_seq,
+          inbox_seq,
+          cancelling: cancel_requested_at !== null,
+          at,
+          events: events.map(({ event_type, step, body }) => [event_type, ...(step === null ? [] : [step]), body].join('\x1f')),
+        },
+      ];
+    });
+  }
+
+  /** claim.ts, due rows without a holder. @param clock epoch ms that the statement goes by */
+  claimDue(limit: number, excluded: readonly string[], by: string, isLocked: (id: string) => boolean, clock: number): Effect<object[]> {
+    const due = [...this.executions.values()]
+      .map(({ row }) => row)
+      .filter(
+        (row) =>
+          row.lease_token === null && row.wake_at !== null && row.wake_at <= clock && !excluded.includes(row.id) && !isLocked(row.id),
+      )
+      .sort((a, b) => a.wake_at! - b.wake_at!)
+      .slice(0, limit);
+    return this.claim(due, 'claimed', 0, by);
+  }
+
+  /** claim.ts, rows whose leases have expired. */
+  sweep(
+    limit: number,
+    excluded: readonly string[],
+    suspectToo: boolean,
+    by: string,
+    isLocked: (id: string) => boolean,
+    clock: number,
+  ): Effect<object[]> {
+    if (this.mutant === 'sweep_skips_expired' || clock <= this.startedAt + this.lease.ms) return { answer: [], commit: null };
+    const expired = [...this.executions.values()]
+      .map(({ row }) => row)
+      .filter((row) => row.lease_token !== null && row.lease_until! < clock && !excluded.includes(row.id) && !isLocked(row.id))
+      .sort((a, b) => Number(a.id) - Number(b.id));
+    const isSuspect = ({ attempts }: ExecutionRow): boolean => attempts + 1 >= SUSPECT_ATTEMPTS && attempts + 1 <= POISON_ATTEMPTS - 1;
+    const plain = expired.filter((row) => !isSuspect(row)).slice(0, limit);
+    const suspects = suspectToo ? expired.filter(isSuspect).slice(0, 1) : [];
+    return this.claim([...plain, ...suspects], 'swept', 1, by);
+  }
+
+  /** claim.ts, GIVE_BACK */
+  giveBack(ids: readonly string[], tokens: readonly string[], afterMs: number, by: string): Effect<object[]> {
+    const at = this.clock() + afterMs;
+    const mine = ids.filter((id, index) => this.executions.get(id)?.row.lease_token === tokens[index]);
+    const commit = (): void => {
+      for (const id of mine) {
+        const before = this.row(id);
+        const wakeAt = before.wake_at === null ? at : Math.min(before.wake_at, at);
+        this.update(id, { lease_token: null, lease_until: null, attempts: 0, wake_at: wakeAt });
+        this.told({ kind: 'given_back', id, by, token: before.lease_token!, before });
+      }
+    };
+    return { answer: [], commit: mine.length > 0 ? commit : null };
+  }
+
+  /** snapshots.ts, readSnapshots */
+  snapshots(ids: readonly string[]): object[] {
+    return ids.flatMap((id) => {
+      const snapshot = this.executions.get(id)?.snapshot;
+      return snapshot ? [{ execution_id: id, ...structuredClone(snapshot) }] : [];
+    });
+  }
+
+  /** queue-depth.ts */
+  queued(): object[] {
+    const pending = [...this.executions.values()].filter(({ row }) => row.status === 'pending');
+    return [...Map.groupBy(pending, ({ row }) => row.tenant_id)].map(([tenant, { length }]) => ({ tenant, queued: String(length) }));
+  }
+
+  /** claim.ts, readEvents: those after `seq`. */
+  events(ids: readonly string[], after = 0): object[] {
+    return ids.flatMap((id) =>
+      (this.executions.get(id)?.events ?? []).slice(after).map(({ seq, event_type, step, body }) => ({
+        execution_id: id,
+        seq,
+        event_type,
+        step,
+        body: JSON.parse(body) as object,
+      })),
+    );
+  }
+
+  /** claim.ts, the payload beside the events. */
+  payloads(ids: readonly string[]): object[] {
+    return ids.flatMap((id) => {
+      const stored = this.executions.get(id);
+      return stored ? [{ execution_id: id, parameters: stored.parameters, workload: stored.workload }] : [];
+    });
+  }
+
+  /** lease-renewal.ts: the renewing statement. */
+  renew(ids: readonly string[], tokens: readonly string[], isLocked: (id: string) => boolean): Effect<{ id: string }[]> {
+    const mine = ids.filter((id, index) => this.executions.get(id)?.row.lease_token === tokens[index] && !isLocked(id));
+    const until = this.clock() + this.lease.ms;
+    const commit = (): void => mine.forEach((id) => this.update(id, { lease_until: until }));
+    return { answer: mine.map((id) => ({ id })), commit: mine.length > 0 ? commit : null, locks: mine };
+  }
+
+  /** lease-renewal.ts: the question for inboxes. */
+  inboxes(ids: readonly string[]): object[] {
+    return ids.flatMap((id) => (this.executions.has(id) ? [{ id, inbox_seq: this.row(id).inbox_seq }] : []));
+  }
+
+  /** inbox.ts, DELIVER */
+  deliver(id: string, tenant: string, kind: string, payload: string, by: string): Effect<object[]> {
+    const stored = this.executions.get(id);
+    if (stored?.row.tenant_id !== tenant) return { answer: [], commit: null };
+    const { row } = stored;
+    const held = row.lease_token !== null;
+    const cancel = kind === 'cancel';
+    const content = JSON.parse(payload) as JsonObject;
+    const isAlready =
+      kind === 'cancel'
+        ? row.cancel_requested_at !== null && content['force'] !== true
+        : kind === 'pause'
+          ? row.pause_requested_at !== null
+          : kind === 'resume' && row.pause_requested_at === null;
+    if (isTerminal(row.status) || isAlready) {
+      return { answer: [{ status: row.status, held, inbox_seq: null }], commit: null };
+    }
+    const now = this.clock();
+    const message: InboxRow = { inbox_seq: row.inbox_seq + 1, kind, payload: content };
+    const commit = (): void => {
+      stored.inbox.push(message);
+      this.update(id, {
+        inbox_seq: message.inbox_seq,
+        wake_at: row.wake_at === null ? now : Math.min(row.wake_at, now),
+        cancel_requested_at: cancel ? now : row.cancel_requested_at,
+        pause_requested_at: kind === 'pause' ? now : kind === 'resume' ? null : row.pause_requested_at,
+      });
+      this.told({ kind: 'delivered', id, by, message, before: row });
+    };
+    return { answer: [{ status: row.status, held, inbox_seq: message.inbox_seq }], commit };
+  }
+
+  /** run-store.ts, readInbox */
+  inbox(id: string, tenant: string, after: number): InboxRow[] {
+    const stored = this.executions.get(id);
+    return stored?.row.tenant_id === tenant ? stored.inbox.filter(({ inbox_seq }) => inbox_seq > after) : [];
+  }
+
+  /** The execution of an idempotency key. */
+  executionOfKey(tenant: string, key: string): string | null {
+    const known = this.keys.get(`key ${tenant} ${key}`);
+    return known && known.expiresAt > this.now() ? known.executionId : null;
+  }
+
+  row(id: string): ExecutionRow {
+    return this.executions.get(id)!.row;
+  }
+
+  private passes(unit: Unnested): boolean {
+    const row = this.executions.get(unit['id']!)?.row;
+    if (!row) return false;
+    const mode = Number(unit['mode']);
+    if (this.mutant !== 'no_token' && row.lease_token !== unit['token']) return false;
+    if (this.mutant !== 'no_last_seq' && row.last_seq !== Number(unit['expected'])) return false;
+    if (mode === MODE.ended && this.mutant === 'end_ignores_cancel') return true;
+    const asksInbox = mode !== MODE.held && !(mode === MODE.released && this.mutant === 'release_ignores_inbox');
+    if (asksInbox && row.inbox_seq !== Number(unit['seen'])) return false;
+    return mode !== MODE.ended || unit['status'] === 'cancelled' || row.cancel_requested_at === null;
+  }
+
+  /** The primary key of events. */
+  private repeatsSeq(unit: Unnested, events: readonly Unnested[]): boolean {
+    if (this.mutant === 'no_last_seq') return false;
+    const stored = this.executions.get(unit['id']!)!.events;
+    return events.some(({ seq }) => stored.some((event) => event.seq === Number(seq)));
+  }
+
+  private append(
+    unit: Unnested,
+    events: readonly Unnested[],
+    payload: Unnested | undefined,
+    snapshot: Unnested | undefined,
+    at: number,
+    by: string,
+  ): void {
+    const id = unit['id']!;
+    const before = this.row(id);
+    const mode = Number(unit['mode']);
+    const isHeld = mode === MODE.held;
+    this.update(id, {
+      last_seq: Number(unit['next_seq']),
+      ...stateOf(unit),
+      updated_at: at,
+      ended_at: mode === MODE.ended ? at : null,
+      lease_token: isHeld ? before.lease_token : null,
+      lease_until: isHeld ? this.clock() + this.lease.ms : null,
+      wake_at: isHeld ? before.wake_at : mode === MODE.released ? numberOf(unit['wake_ms']) : null,
+      inbox_consumed: Number(unit['seen']),
+      attempts: unit['recorded'] === 'true' || !isHeld ? 0 : before.attempts,
+    });
+    this.store(id, events, payload, at);
+    const stored = this.executions.get(id)!;
+    stored.inbox = stored.inbox.filter(({ inbox_seq }) => inbox_seq > Number(unit['seen']));
+    if (snapshot) stored.snapshot = { seq: Number(unit['next_seq']), state: jsonOf(snapshot['state']) };
+    if (mode === MODE.ended) stored.snapshot = null;
+    this.told({ kind: 'unit', id, by, token: unit['token'] ?? null, mode, events: events.length, before });
+  }
+
+  private create(unit: Unnested, events: readonly Unnested[], payload: Unnested | undefined, now: number, by: string): void {
+    const id = unit['id']!;
+    const mode = Number(unit['mode']);
+    const isHeld = mode === MODE.held;
+    const plain = Object.fromEntries([...COLUMNS.plainColumns].map(([column, name]) => [column, unit[name] ?? null]));
+    const row: ExecutionRow = {
+      ...plain,
+      id,
+      tenant_id: unit['tenant']!,
+      merge: unit['merge'] === 'true',
+      metadata: jsonOf(unit['metadata']) as JsonObject | null,
+      ...stateOf(unit),
+      priority: numberOf(unit['priority']) ?? 0,
+      start_at: null,
+      expires_at: null,
+      timeout_at: null,
+      created_at: now,
+      updated_at: now,
+      ended_at: mode === MODE.ended ? now : null,
+      lease_token: isHeld ? unit['token']! : null,
+      lease_until: isHeld ? this.clock() + this.lease.ms : null,
+      claim_no: mode === MODE.unleased ? 0 : 1,
+      last_seq: Number(unit['next_seq']),
+      inbox_seq: 0,
+      inbox_consumed: Number(unit['seen']),
+      wake_at: mode === MODE.released ? numberOf(unit['wake_ms']) : mode === MODE.unleased ? now : null,
+      cancel_requested_at: null,
+      pause_requested_at: null,
+      attempts: 0,
+    };
+    this.executions.set(id, {
+      row,
+      events: [],
+      inbox: [],
+      snapshot: null,
+      parameters: (jsonOf(payload?.['parameters']) ?? {}) as JsonObject,
+      workload: jsonOf(payload?.['workload']) as JsonObject | null,
+      result: undefined,
+    });
+    this.store(id, events, payload, now);
+    this.told({ kind: 'created', id, by, token: unit['token'] ?? null, mode, events: events.length, before: null });
+  }
+
+  private store(id: string, events: readonly Unnested[], payload: Unnested | undefined, at: number): void {
+    const stored = this.executions.get(id)!;
+    for (const event of events) {
+      stored.events.push({
+        seq: Number(event['seq']),
+        event_type: event['type']!,
+        step: event['step'] ?? null,
+        body: event['body']!,
+        content: withDefaults(event['type']!, JSON.parse(event['body']!) as JsonObject),
+        at,
+      });
+    }
+    if (isTerminal(stored.row.status)) stored.result = jsonOf(payload?.['result']);
+  }
+
+  private claim(rows: readonly ExecutionRow[], kind: 'claimed' | 'swept', counts: number, by: string): Effect<object[]> {
+    const until = this.clock() + this.lease.ms;
+    const changed = rows.map((before) => ({
+      before,
+      after: {
+        ...before,
+        lease_token: this.newToken(),
+        lease_until: until,
+        claim_no: before.claim_no + 1,
+        attempts: before.attempts + counts,
+        wake_at: null,
+      } satisfies ExecutionRow,
+    }));
+    const commit = (): void => {
+      for (const { before, after } of changed) {
+        this.executions.get(before.id)!.row = after;
+        this.told({ kind, id: before.id, by, token: after.lease_token, before });
+      }
+    };
+    const hidesInbox = this.mutant === 'claim_hides_inbox';
+    return {
+      answer: changed.map(({ after }) => claimedRow(hidesInbox ? { ...after, inbox_seq: after.inbox_consumed } : after)),
+      commit: rows.length > 0 ? commit : null,
+      locks: rows.map(({ id }) => id),
+    };
+  }
+
+  private update(id: string, changes: Partial<ExecutionRow>): void {
+    const stored = this.executions.get(id)!;
+    stored.row = { ...stored.row, ...changes };
+  }
+}
+
+/** As the driver gives a row: times as dates. */
+function claimedRow(row: ExecutionRow): object {
+  return { ...row, created_at: new Date(row.created_at) };
+}
+
+/** Columns of the row that every unit writes. */
+function stateOf(unit: Unnested): Pick<ExecutionRow, 'status'> & Record<string, unknown> {
+  return {
+    status: unit['status'] as RunStatus,
+    progress: Number(unit['progress']),
+    current_step: unit['step'] ?? null,
+    waiting_for: jsonOf(unit['waiting_for']),
+    error: jsonOf(unit['error']),
+  };
+}
+
+/** Rows of one unit belong together by its ordinal; those of a create, which has none, by the id. */
+const placeOf = (row: Unnested): string => (row['ord'] === null || row['ord'] === undefined ? `new ${row['id']}` : `unit ${row['ord']}`);
+const keyName = (key: Unnested): string => `key ${key['tenant']} ${key['key']}`;
+const jsonOf = (text: string | null | undefined): Json => (text === null || text === undefined ? null : (JSON.parse(text) as Json));
+const numberOf = (text: string | null | undefined): number | null => (text === null || text === undefined ? null : Number(text));

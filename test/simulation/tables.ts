@@ -1,0 +1,61 @@
+import { type RunEvent, type RunStatus } from '../../src/engine/run/events.js';
+import { decodeEvent } from '../../src/storage/event-codec.js';
+import { type Json, type JsonObject } from '../../src/engine/values.js';
+
+/** A row of `execution`, by its column names; columns that the simulation does not look at are there as they were inserted. */
+export interface ExecutionRow {
+  readonly [column: string]: unknown;
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly status: RunStatus;
+  readonly created_at: number;
+  readonly updated_at: number;
+  readonly lease_token: string | null;
+  readonly lease_until: number | null;
+  readonly claim_no: number;
+  readonly last_seq: number;
+  readonly inbox_seq: number;
+  readonly inbox_consumed: number;
+  readonly wake_at: number | null;
+  readonly cancel_requested_at: number | null;
+  readonly pause_requested_at: number | null;
+  readonly attempts: number;
+}
+
+export interface EventRow {
+  readonly seq: number;
+  readonly event_type: string;
+  readonly step: string | null;
+  /** JSON text. */
+  readonly body: string;
+  /** What it says, read once for all checks. */
+  readonly content: { readonly wave?: number; readonly attempt?: number; readonly dueAt?: number | null; readonly reason?: string };
+  /** Database time, epoch ms. */
+  readonly at: number;
+}
+
+export interface InboxRow {
+  readonly inbox_seq: number;
+  readonly kind: string;
+  readonly payload: JsonObject;
+}
+
+/** All that the database keeps of one execution. */
+export interface Stored {
+  row: ExecutionRow;
+  readonly events: EventRow[];
+  /** Consumed messages go with the unit that consumed them. */
+  inbox: InboxRow[];
+  /** The newest alone. */
+  snapshot: { readonly seq: number; readonly state: Json } | null;
+  readonly parameters: JsonObject;
+  readonly workload: JsonObject | null;
+  /** undefined until a unit ended it. */
+  result: Json | undefined;
+}
+
+/** The form claims and tests read events in. */
+export const eventOf = ({ event_type, step, body }: EventRow): RunEvent =>
+  decodeEvent(event_type, step, JSON.parse(body) as object, (part) => {
+    throw new Error(`the simulation keeps no values apart, and the ${part} of ${event_type} is`);
+  });
