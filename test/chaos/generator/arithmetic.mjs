@@ -1,0 +1,7 @@
+import { hash } from '../random.mjs';
+
+/** All values of generated playbooks are whole numbers below this prime, so that templates and the model count alike. */
+export const PRIME = 1_000_003;
+
+/** What the effect server answers for a step and an input: the model and the server both know it, the service does not. */
+export const effectValue = (step, input) => (input * 31 + (hash(step) % PRIME)) % PRIME;
