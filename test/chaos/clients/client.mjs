@@ -30,7 +30,7 @@ export class Client {
     let answer = null;
     try {
       answer = await this.http[node].send(method, path, options);
-      outcome = outcomeOf(answer, read);
+      outcome = outcomeOf(entry.op, answer, read);
     } catch (error) {
       outcome = error instanceof NotSent ? { phase: 'fail', code: 'not_sent' } : { phase: 'unknown', why: error.message };
     } finally {
@@ -46,11 +46,19 @@ export class Client {
   }
 }
 
-function outcomeOf(answer, read) {
+function outcomeOf(op, answer, read) {
   const { status, json } = answer;
   if (status < 300) return { phase: 'ok', status, ...read(answer) };
   const code = json?.code ?? null;
-  // 503 says that nothing happened, except where the service itself does not know.
-  const certain = status < 500 || (status === 503 && code !== 'outcome_unknown');
-  return { phase: certain ? 'fail' : 'unknown', status, code, detail: json?.detail ?? null };
+  return {
+    phase: status < 500 || (status === 503 && isCertain(op, code)) ? 'fail' : 'unknown',
+    status,
+    code,
+    detail: json?.detail ?? null,
+  };
+}
+
+/** A refused start says that nothing was started, except where the service itself does not know. Of other writes a broken connection tells nothing. */
+function isCertain(op, code) {
+  return op === 'start' || op === 'mismatch' ? code !== 'outcome_unknown' : code === 'overloaded' || code === 'draining';
 }

@@ -22,6 +22,8 @@ export const BLOCKS = {
   short_timer: { weight: 1, make: (maker, input) => retried(maker, input, 'fail', { delay: 1 + maker.random.int(0, 10) / 10, times: 1 }) },
   // Long enough for the run to leave memory.
   long_timer: { weight: 1, make: (maker, input) => retried(maker, input, 'fail', { delay: 6 + maker.random.int(0, 20) / 10, times: 1 }) },
+  /** Still under way when a node has long lost its lease. */
+  very_slow: { weight: 0, make: (maker, input) => call(maker, input, { slow: maker.random.int(2_500, 4_000) }) },
   /** Too long for the general mix; a run that wants it names it. */
   parked: { weight: 0, make: (maker, input) => retried(maker, input, 'fail', { delay: 55, times: 1 }) },
   handled: { weight: 1, make: handled },

@@ -145,6 +145,11 @@ export function drawFault(name, random, nodes, short) {
       return [name, { node, ms: short ? random.int(3_000, 6_000) : random.int(5_000, 20_000), then: random.pick(['deliver', 'reset']) }];
     case 'latency':
       return [name, { node, ms: random.pick([20, 200]), forMs: random.int(3_000, 6_000) }];
+    // A batch that arrives after its leases have gone elsewhere, and an answer that its holder reads too late.
+    case 'late_batches':
+      return ['black_hole', { node, ms: random.int(4_200, 6_000), then: 'deliver' }];
+    case 'late_results':
+      return ['fault_point', { node, point: `after_effect:stall:${random.int(10, 60)}:${random.int(4_200, 6_000)}`, forMs: 9_000 }];
     case 'slow_link':
       return ['latency', { node, ms: random.int(200, 350), forMs: random.int(5_000, 8_000) }];
     case 'lost_replies':

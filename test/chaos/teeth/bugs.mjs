@@ -12,8 +12,8 @@ export const BUGS = {
         put: 'WHERE e.last_seq = u.expected',
       },
     ],
-    only: ['slow', 'slow'],
-    faults: ['stop_node'],
+    only: ['very_slow', 'very_slow'],
+    faults: ['late_results', 'late_batches', 'stop_node'],
   },
   ack_before_commit: {
     says: 'a start is acknowledged before it is stored',
@@ -21,7 +21,7 @@ export const BUGS = {
       {
         file: 'storage/run-queue.js',
         find: 'this.waiters.set(run.id, { resolve, reject, timer });',
-        put: 'clearTimeout(timer); resolve(Date.now());',
+        put: 'this.waiters.set(run.id, { resolve, reject, timer });\n            if (run.idempotency === null) resolve(Date.now());',
       },
     ],
     only: ['call'],
@@ -78,5 +78,13 @@ export const BUGS = {
     ],
     only: ['slow', 'call'],
     faults: ['kill_node'],
+  },
+  /** No bug: the harshest of the decks above must find nothing. */
+  unbroken: {
+    says: 'nothing is wrong',
+    changes: [],
+    only: ['very_slow', 'call'],
+    faults: ['late_results', 'late_batches', 'stop_node', 'slow_link', 'lost_requests', 'kill_node'],
+    rounds: 3,
   },
 };

@@ -4,6 +4,9 @@
 import { appendFileSync } from 'node:fs';
 
 const { CHAOS_NODE, CHAOS_POINT, CHAOS_STALLS, CHAOS_CLOCK_MS } = process.env;
+// No node outlives the checker, however that ended.
+process.stdin.resume().once('close', () => process.kill(process.pid, 'SIGKILL'));
+process.stdin.unref?.();
 globalThis.chaosNode = CHAOS_NODE ?? '?';
 
 if (CHAOS_POINT !== undefined) {

@@ -60,7 +60,7 @@ export class ServiceNode {
           ...this.env,
           ...special,
         },
-        stdio: ['ignore', output, output],
+        stdio: ['pipe', output, output],
       });
       this.starts += 1;
       const child = this.#child;

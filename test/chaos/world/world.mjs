@@ -31,6 +31,7 @@ export class World {
     const program = copyProgram(join(folder, 'program'), changes);
     world.history = new History(join(folder, 'history.jsonl'));
     try {
+      for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void world.close().finally(() => process.exit(130)));
       world.database = await Database.start(join(folder, 'database'));
       world.effects = await EffectProcess.start(join(folder, 'effects.jsonl'));
       for (let index = 0; index < nodes; index++) {
