@@ -7,6 +7,7 @@ import { checkOutcomes } from './checks/outcomes.mjs';
 import { checkReads } from './checks/reads.mjs';
 import { checkStored } from './checks/stored.mjs';
 import { Load } from './clients/load.mjs';
+import { settleByHand } from './clients/operations.mjs';
 import { Nemesis } from './nemesis/nemesis.mjs';
 import { Watch } from './watch.mjs';
 
@@ -15,7 +16,7 @@ import { Watch } from './watch.mjs';
  * @param {{ world: import('./world/world.mjs').World, label: string, seconds: number, clients: number, deck: object, random: import('./random.mjs').Random,
  *   weights?: object, only?: readonly string[], say: (text: string) => void }} options
  */
-export async function round({ world, label, seconds, clients, deck, random, weights, only, say }) {
+export async function round({ world, label, seconds, clients, deck, random, weights, only, keyed, say }) {
   world.history.lines = [];
   world.random = random.stream('nemesis');
   const load = new Load({
@@ -26,6 +27,7 @@ export async function round({ world, label, seconds, clients, deck, random, weig
     clients,
     weights,
     only,
+    keyed,
     label,
   });
   world.load = load;
@@ -46,7 +48,7 @@ export async function round({ world, label, seconds, clients, deck, random, weig
     say(`${label}: healing`);
     await nemesis.stop();
     await load.stop();
-    const stuck = await watch.quiesced(world.leaseMs);
+    const stuck = await watch.quiesced(world.leaseMs, (execution) => settleByHand(load, execution));
     say(`${label}: ${stuck === null ? 'all ended' : stuck.message}; checking`);
     const { windows } = nemesis;
     const facts = await Facts.gather({

@@ -41,12 +41,13 @@ export class Watch {
   }
 
   /** Resolves with null once every execution has ended, else with what does not move: its rows, and what the sessions do. */
-  async quiesced(leaseMs) {
+  async quiesced(leaseMs, settleByHand) {
     const since = performance.now();
     this.#movedAt = since;
     for (;;) {
       await this.#sample().catch(() => undefined);
       if (this.open === 0) return null;
+      for (const execution of await this.#needy()) await settleByHand(execution);
       const orphans = performance.now() - since > 3 * leaseMs + 5_000 ? await this.#orphans(leaseMs) : [];
       if (orphans.length > 0)
         return await this.#dump(`expired leases are not taken over: ${orphans.map(({ id }) => id).join(', ')}`, orphans[0].id);
@@ -54,6 +55,20 @@ export class Watch {
       if (performance.now() - since > QUIESCE_WITHIN_MS) return await this.#dump('not everything has ended within 5 minutes', null);
       await sleep(500);
     }
+  }
+
+  /** Open executions that wait for a signal or are paused. */
+  async #needy() {
+    return await this.#database
+      .read(
+        `SELECT e.id::text, CASE WHEN e.waiting_for->>'kind' = 'signal' THEN e.waiting_for->>'name' END AS waits_for, (p.parameters->>'n')::int AS n,
+           e.pause_requested_at IS NOT NULL AS paused
+         FROM execution e JOIN execution_payload p ON p.execution_id = e.id AND p.part = 0
+         WHERE e.path LIKE $1 AND e.status NOT IN ('completed', 'failed', 'cancelled')
+           AND (e.waiting_for->>'kind' = 'signal' OR e.pause_requested_at IS NOT NULL) ORDER BY e.id LIMIT 200`,
+        [`chaos/${this.#label}/%`],
+      )
+      .catch(() => []);
   }
 
   /** (C6) Rows that any node should have taken over by now. */

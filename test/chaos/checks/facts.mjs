@@ -73,6 +73,6 @@ const EXECUTIONS = `
 
 const EVENTS = (ids) => `
   SELECT execution_id::text AS execution, seq, event_type AS type, step, (extract(epoch FROM at) * 1000)::float8 AS at, (body->>'wave')::int AS wave,
-    (body->>'attempt')::int AS attempt, (body#>>'{value,data,call}')::int AS call, (body->>'dueAt')::float8 AS due, (body->>'delayMs')::float8 AS delay,
+    (body->>'attempt')::int AS attempt, (body#>>'{value,data,call}')::int AS call, coalesce(body->>'dueAt', '0')::float8 AS due, (body->>'delayMs')::float8 AS delay,
     (body->>'handled')::boolean AS handled
   FROM execution_event WHERE execution_id IN (${ids}) ORDER BY execution_id, seq`;

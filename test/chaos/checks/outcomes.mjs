@@ -23,7 +23,7 @@ export function checkOutcomes(facts) {
       facts.violation('f', id, `failed at ${row.error?.step}, the model says ${prediction.failedStep}`, { error: row.error });
     }
     for (const line of asked) checkCancel(facts, id, row, events, calls, line);
-    lateness.push(...checkTimers(facts, id, events, calls));
+    lateness.push(...checkTimers(facts, id, events, calls), ...checkWaits(facts, id, row, events, prediction));
   }
   lateness.sort((a, b) => a - b);
   facts.notes.timers = lateness.length;
@@ -65,6 +65,30 @@ function checkTimers(facts, id, events, calls) {
     if (lateMs > tolerance)
       facts.violation('h', id, `${event.step} was ${Math.round(lateMs)} ms late, at most ${Math.round(tolerance)} may be`, { event, next });
     if (facts.faultsBetween(event.due, next.at).length === 0) late.push(lateMs);
+  }
+  return late;
+}
+
+/** As checkTimers, of the steps that only wait. A pause may keep them waiting for as long as it lasts. */
+function checkWaits(facts, id, row, events, prediction) {
+  const late = [];
+  for (const waiting of events) {
+    if (waiting.type !== 'step_waiting' || !prediction?.waits.has(waiting.step)) continue;
+    const woken = events.find(({ type, step, wave }) => type === 'step_woken' && step === waiting.step && wave === waiting.wave);
+    if (woken === undefined) {
+      if (row.status === 'completed') facts.violation('h', id, `${waiting.step} never woke`, { waiting });
+      continue;
+    }
+    const lateMs = woken.at - waiting.due;
+    if (lateMs < -2) facts.violation('h', id, `${waiting.step} woke ${Math.round(-lateMs)} ms before it was due`, { waiting, woken });
+    if (events.some(({ type }) => type === 'pause_requested')) continue;
+    const tolerance = facts.toleranceMs(waiting.due, woken.at);
+    if (lateMs > tolerance)
+      facts.violation('h', id, `${waiting.step} woke ${Math.round(lateMs)} ms late, at most ${Math.round(tolerance)} may be`, {
+        waiting,
+        woken,
+      });
+    if (facts.faultsBetween(waiting.due, woken.at).length === 0) late.push(lateMs);
   }
   return late;
 }

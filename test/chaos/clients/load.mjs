@@ -31,6 +31,8 @@ export class Load {
    */
   constructor(options) {
     Object.assign(this, options);
+    /** How many starts have an idempotency key. */
+    this.keyed = options.keyed ?? 0.5;
     this.inFlight = this.nodes.map(() => 0);
     this.weights = Object.fromEntries(Object.entries(OPERATIONS).map(([name, { weight }]) => [name, options.weights?.[name] ?? weight]));
   }

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { signalValue } from '../generator/arithmetic.mjs';
+import { Client } from './client.mjs';
 
 const MAX_TRIES = 60;
 /** What the service's answers may say, in the order in which an execution goes through it. */
@@ -12,6 +14,7 @@ export const OPERATIONS = {
   list: { weight: 6, run: list },
   events: { weight: 6, run: events },
   cancel: { weight: 3, run: cancel },
+  pause: { weight: 2, run: pause },
   register: { weight: 2, run: register },
 };
 
@@ -26,16 +29,21 @@ async function start(client) {
     playbook,
     parameters,
     style: random.pick(['path', 'id']),
-    key: random.chance(0.5) ? `key-${op}` : null,
+    key: random.chance(load.keyed) ? `key-${op}` : null,
     prefer: random.chance(0.1),
   };
   const node = random.int(0, load.nodes.length - 1);
-  if (request.key === null) return (await startOnce(client, request, node)).execution;
+  if (request.key === null) {
+    const { execution } = await startOnce(client, request, node);
+    await sendSignals(client, request, execution);
+    return execution;
+  }
   // Now and then the same start comes several times at once, to several nodes.
   const twins = random.chance(0.1) ? 3 : 1;
   const answers = await Promise.all(Array.from({ length: twins }, (_, twin) => repeat(client, request, (node + twin) % load.nodes.length)));
   const execution = answers.find((id) => id !== null) ?? null;
   if (execution !== null && random.chance(0.05)) await mismatch(client, request, node);
+  await sendSignals(client, request, execution);
   return execution;
 }
 
@@ -102,6 +110,49 @@ async function cancelOne(client, execution) {
   await client.call(about, node, 'POST', `/executions/${execution}/cancel`, { body: { reason: 'chaos' } }, ({ json }) => ({
     answer: json.status,
   }));
+}
+
+/** Most executions get their signals soon, often before they wait for them; the others when the round comes to its end. */
+async function sendSignals(client, { playbook, parameters }, execution) {
+  const { signals } = playbook.predict(parameters);
+  if (execution === null || signals.length === 0 || client.random.chance(0.2)) return;
+  await sleep(client.random.int(0, 400));
+  for (const name of signals) await sendSignal(client, execution, name, parameters.n);
+}
+
+async function sendSignal(client, execution, name, n) {
+  const payload = { v: signalValue(name, n) };
+  await client.call(
+    { op: 'signal', execution, name },
+    client.otherNode(-1),
+    'POST',
+    `/executions/${execution}/signal`,
+    { body: { name, payload } },
+    ({ json }) => ({
+      seen: [[json.id, json.status, json.progress]],
+    }),
+  );
+}
+
+async function pause(client) {
+  const { recent } = client.load;
+  if (recent.length === 0) return;
+  const execution = client.random.pick(recent.slice(-40));
+  await client.call({ op: 'pause', execution }, client.otherNode(-1), 'POST', `/executions/${execution}/pause`, { body: {} }, seen);
+  await sleep(client.random.int(20, 1_500));
+  await resume(client, execution);
+}
+
+async function resume(client, execution) {
+  await client.call({ op: 'resume', execution }, client.otherNode(-1), 'POST', `/executions/${execution}/resume`, {}, seen);
+}
+
+/** What an execution still needs from outside when a round comes to its end: a signal that nobody sent, a pause that nobody took back. */
+export async function settleByHand(load, { id, waits_for: name, n, paused }) {
+  const client = new Client(load, 0);
+  if (paused) await resume(client, id);
+  if (name !== null) await sendSignal(client, id, name, n);
+  client.close();
 }
 
 async function status(client) {

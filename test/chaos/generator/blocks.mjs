@@ -22,6 +22,9 @@ export const BLOCKS = {
   short_timer: { weight: 1, make: (maker, input) => retried(maker, input, 'fail', { delay: 1 + maker.random.int(0, 10) / 10, times: 1 }) },
   // Long enough for the run to leave memory.
   long_timer: { weight: 1, make: (maker, input) => retried(maker, input, 'fail', { delay: 6 + maker.random.int(0, 20) / 10, times: 1 }) },
+  short_wait: { weight: 1, make: (maker, input) => wait(maker, input, maker.random.int(3, 20) / 10) },
+  long_wait: { weight: 1, make: (maker, input) => wait(maker, input, 6 + maker.random.int(0, 20) / 10) },
+  signal: { weight: 2, make: signal },
   /** Still under way when a node has long lost its lease. */
   very_slow: { weight: 0, make: (maker, input) => call(maker, input, { slow: maker.random.int(2_500, 4_000) }) },
   /** Too long for the general mix; a run that wants it names it. */
@@ -140,6 +143,27 @@ function retried(maker, input, how, { delay, times }) {
     steps: (next) => [http(maker, step, input, { [how]: times }, { retry, next })],
     output: `${step}.data.v`,
     predict: (run, value) => run.effect(step, value, { attempts: times + 1, delayMs: delay * 1000 }),
+  };
+}
+
+function wait(maker, input, seconds) {
+  const step = maker.name('wait');
+  return {
+    entry: step,
+    steps: (next) => [{ step, type: 'wait', duration: seconds, next }],
+    output: input,
+    predict: (run, value) => run.wait(step, seconds * 1000, value),
+  };
+}
+
+/** Waits until a client sends what it waits for. */
+function signal(maker, input) {
+  const step = maker.name('signal');
+  return {
+    entry: step,
+    steps: (next) => [{ step, type: 'wait_for', name: `go_${step}`, next }],
+    output: `((${input}) + ${step}.v) % ${PRIME}`,
+    predict: (run, value) => (value + run.signal(`go_${step}`)) % PRIME,
   };
 }
 

@@ -42,7 +42,7 @@ export class Playbook {
 
   /** What an execution with these parameters must come to if nobody cancels it. */
   predict({ n, blob }) {
-    const run = new Prediction();
+    const run = new Prediction(n);
     let value = n;
     for (const block of this.#blocks) {
       value = block.predict(run, value);

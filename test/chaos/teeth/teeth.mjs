@@ -36,7 +36,7 @@ for (const { name, caught, seconds, check, message } of results) {
 process.exit(wrong === 0 ? 0 : 1);
 
 /** Runs the broken program until a check fails. The time counts from when its nodes are up. */
-async function hunt(name, { says, changes, only, weights, faults, nodeEnv, overlap = false, rounds = Infinity }) {
+async function hunt(name, { says, changes, only, weights, faults, nodeEnv, keyed, overlap = false, rounds = Infinity }) {
   console.log(`\n== ${name}: ${says} (seed ${options.seed})`);
   const random = new Random(`${options.seed}/${name}`);
   const folder = newFolder();
@@ -57,6 +57,7 @@ async function hunt(name, { says, changes, only, weights, faults, nodeEnv, overl
         random: random.stream(label),
         weights,
         only,
+        keyed,
         say,
       });
       const [first] = facts.violations;

@@ -125,7 +125,7 @@ export class ServiceNode {
   alarms() {
     return readFileSync(this.log, 'utf8')
       .split('\n')
-      .filter((line) => /unhandled|uncaught|FATAL ERROR|MaxListenersExceeded/i.test(line));
+      .filter((line) => /unhandled|uncaught|FATAL ERROR|MaxListenersExceeded|"level":"(error|fatal)"/i.test(line));
   }
 
   async close() {
