@@ -6,6 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Http } from '../http.mjs';
 
 const READY_WITHIN_MS = 120_000;
+const ALARM = /unhandled|uncaught|FATAL ERROR|MaxListenersExceeded|"level":"(error|fatal)"/i;
+const LOST_CONNECTION = /terminating connection|Connection terminated|ECONN|timeout expired|Query read timeout|the database system is/;
 
 /** One node: the built program as a process, started again whenever it has ended, on the same port. */
 export class ServiceNode {
@@ -121,11 +123,11 @@ export class ServiceNode {
     return readFileSync(this.log, 'utf8').trimEnd().split('\n').slice(-lines);
   }
 
-  /** Lines of its output that no healthy process writes. */
+  /** Lines of its output that no healthy process writes. Refusals are in the history; that a connection was lost is no fault of the service. */
   alarms() {
     return readFileSync(this.log, 'utf8')
       .split('\n')
-      .filter((line) => /unhandled|uncaught|FATAL ERROR|MaxListenersExceeded|"level":"(error|fatal)"/i.test(line));
+      .filter((line) => ALARM.test(line) && !line.includes('"msg":"request"') && !LOST_CONNECTION.test(line));
   }
 
   async close() {
