@@ -1,4 +1,4 @@
-import { type DataSource, type EntityManager } from 'typeorm';
+import { type DataSource, type EntityManager, QueryFailedError } from 'typeorm';
 import { type HeldRun, type NewRun, type RowState, type RunId, type RunSnapshot } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
 import { type JsonObject } from '../engine/values.js';
@@ -154,14 +154,21 @@ async function claimRows(
     try {
       return await readClaimed(tx, rows);
     } catch (error) {
-      const state = sqlStateOf(error);
-      if (state !== null && isTransient(state)) throw error;
+      if (isAbsence(tx, error)) throw error;
       throw new UnreadableClaim(
         rows.map((row) => row.id),
         { cause: error },
       );
     }
   });
+}
+
+/** True where the database did not answer, or said that it cannot for now: that says nothing about the rows. */
+function isAbsence(tx: EntityManager, error: unknown): boolean {
+  const state = sqlStateOf(error);
+  if (state !== null) return isTransient(state);
+  // A lost connection has no SQLSTATE; whatever is asked of it after that fails in TypeORM.
+  return error instanceof QueryFailedError || tx.queryRunner?.isReleased === true;
 }
 
 async function readClaimed(tx: EntityManager, rows: readonly ClaimedRow[]): Promise<HeldRun[]> {

@@ -79,7 +79,7 @@ export class Nemesis {
       const fault = this.#inflict(this.#deck.pop());
       this.#running.push(fault);
       // Some faults overlap with the next ones.
-      if (!this.deck.overlap && !random.chance(0.3)) await fault;
+      if (!this.deck.overlap && !random.chance(0.4)) await fault;
     }
   }
 
