@@ -50,6 +50,17 @@ export const DECKS = {
   none: { gapMs: [1_000, 1_000], faults: [] },
 };
 
+const HEAL_WITHIN_MS = 180_000;
+
+/** A fault that does not come to its end is a fault of the checker, or a node that does not come back. */
+async function within(ms, work, what) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not over within ${ms / 1000} s: ${what().join(', ')}`)), ms);
+  });
+  await Promise.race([work, late]).finally(() => clearTimeout(timer));
+}
+
 /** Does harm on a seeded schedule; what it did is in the history. */
 export class Nemesis {
   /** Every fault so far: what it was, from when to when (epoch milliseconds), and whether it hit live work. */
@@ -102,7 +113,9 @@ export class Nemesis {
   async stop() {
     this.#stopped = true;
     await this.#loop;
-    await Promise.all(this.#running);
+    await within(HEAL_WITHIN_MS, Promise.all(this.#running), () =>
+      this.windows.filter(({ until }) => until === Infinity).map(({ name }) => name),
+    );
     this.#running = [];
     for (const proxy of this.world.proxies) {
       proxy.disarm();

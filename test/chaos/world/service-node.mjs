@@ -75,23 +75,20 @@ export class ServiceNode {
         const wasReady = readFileSync(this.log).subarray(before).includes('Showrunner is ready');
         this.unexpectedEnds.push({ node: this.index, wall: Date.now(), code, signal, wasReady, output: this.tail(20) });
       }
-      this.lastExit = { code, signal };
-      this.#wake?.();
       if (!this.#closed) await sleep(this.restartAfterMs ?? 300);
     }
   }
-
-  #wake = null;
 
   /** Sends a signal that ends the process, and waits until it is gone. @returns its exit code and signal, null where it was not up */
   async end(signal, restartAfterMs = 300) {
     if (this.#child === null) return null;
     this.#expected = true;
     this.restartAfterMs = restartAfterMs;
-    const gone = new Promise((resolve) => (this.#wake = resolve));
+    // Others may be ending it at the same time.
+    const gone = once(this.#child, 'exit');
     this.#child.kill(signal);
-    await gone;
-    return this.lastExit;
+    const [code, endedBy] = await gone;
+    return { code, signal: endedBy };
   }
 
   /** SIGSTOP or SIGCONT. @returns whether there was a process */
