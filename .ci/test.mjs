@@ -51,6 +51,14 @@ try {
   failed += 1;
 }
 rmSync(scratch, { recursive: true, force: true });
+
+// A short run of the independent checker, except where only some tests are asked for.
+if (process.argv.length === 2) {
+  check('chaos: kills, zombies, lost sessions and lost commit replies, for about 2 minutes', 'node', [
+    'test/chaos/chaos.mjs',
+    ...['--profile', 'short', '--minutes', '1.5', '--clients', '16', '--seed', 'ci'],
+  ]);
+}
 console.log(`\nall suites in ${seconds(started)}`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

@@ -81,9 +81,9 @@ function problemOfForeign(error: unknown): Problem | undefined {
 
 const DATABASE_AWAY = problem(503, 'database_unavailable', 'The database cannot be reached.');
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN']);
-/** What the driver says without any code where it cannot connect, waits too long, or loses a connection. */
+/** What driver and TypeORM say without any code where they cannot connect, wait too long, or lose a connection, be it between two statements. */
 const LOST_CONNECTION =
-  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end)/;
+  /^(Connection terminated|Query runner already released|Database connection provided by a query runner was already released|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end)/;
 
 /** True where no database answered: of all that a request does inside the service, only the database is across a network. */
 function isLostConnection(error: unknown): boolean {

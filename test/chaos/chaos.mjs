@@ -1,0 +1,74 @@
+// The independent checker: npm run chaos -- --minutes N --seed S. See README.md beside this file.
+// Exit codes: 0 nothing found, 1 a violation, 2 a wrong option, 3 the run proves nothing.
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DECKS } from './nemesis/nemesis.mjs';
+import { chaosOptions } from './options.mjs';
+import { Random } from './random.mjs';
+import { addUp, explain, lacks } from './report.mjs';
+import { round } from './round.mjs';
+import { newFolder, World } from './world/world.mjs';
+
+/** Fewer acknowledged executions prove nothing; the short run of the test command has its own bound. */
+const FLOOR = { full: 5_000, short: 500 };
+const ROUND_SECONDS = 90;
+
+const options = chaosOptions(process.argv.slice(2));
+const { seed, profile } = options;
+const since = Date.now();
+const say = (text) => console.log(`[${String(Math.round((Date.now() - since) / 1000)).padStart(4)} s] ${text}`);
+const random = new Random(seed);
+const folder = newFolder();
+console.log(
+  `chaos: seed ${seed}, ${options.minutes} min, ${options.nodes} nodes, ${options.clients} clients, lease ${options.leaseMs} ms, profile ${profile}`,
+);
+console.log(`       records in ${folder}`);
+
+const world = await World.build({ ...options, folder, random, short: profile === 'short' });
+const totals = {};
+let violation = null;
+try {
+  for (let left = options.minutes * 60, number = 1; left > 0 && violation === null; left -= ROUND_SECONDS, number++) {
+    const seconds = Math.min(left, ROUND_SECONDS);
+    const label = `r${number}`;
+    const { facts, counts } = await round({
+      world,
+      label,
+      seconds,
+      clients: options.clients,
+      deck: DECKS[profile],
+      random: random.stream(label),
+      say,
+    });
+    addUp(totals, counts);
+    say(`${label}: ${JSON.stringify(counts)}`);
+    say(`${label}: ${JSON.stringify(facts.notes)}`);
+    if (facts.violations.length > 0) violation = { facts, file: await explain(world, facts) };
+  }
+} finally {
+  await world.close();
+  // The records stay where they are needed; the program and the database's files would only fill the disk.
+  for (const name of ['database', 'program']) rmSync(join(folder, name), { recursive: true, force: true });
+}
+
+console.log(
+  `\ncounts: ${JSON.stringify(totals)}; memory of the nodes at most ${world.nodes.map(({ peakRss }) => `${peakRss} MiB`).join(', ')}`,
+);
+if (violation !== null) {
+  const { facts, file } = violation;
+  console.log(
+    `VIOLATION (${facts.violations.length}), seed ${seed}. The first: (${facts.violations[0].check}) execution ${facts.violations[0].execution}: ${facts.violations[0].message}`,
+  );
+  console.log(JSON.stringify(facts.violations[0].evidence, null, 1).slice(0, 3_000));
+  for (const { check, execution, message } of facts.violations.slice(1, 15)) console.log(`  (${check}) ${execution}: ${message}`);
+  console.log(`History, rows and calls of that execution: ${file}`);
+  process.exit(1);
+}
+const reasons = lacks(totals, FLOOR[profile]);
+if (reasons.length > 0) {
+  console.log(`DOES NOT COUNT, seed ${seed}: ${reasons.join('; ')}.`);
+  process.exit(3);
+}
+rmSync(folder, { recursive: true, force: true });
+console.log(`passed: no violation, seed ${seed}`);
+process.exit(0);

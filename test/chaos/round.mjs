@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { checkEffects } from './checks/effects.mjs';
+import { Facts } from './checks/facts.mjs';
+import { checkHistories } from './checks/histories.mjs';
+import { checkLeftovers, checkProcesses } from './checks/leftovers.mjs';
+import { checkOutcomes } from './checks/outcomes.mjs';
+import { checkReads } from './checks/reads.mjs';
+import { checkStored } from './checks/stored.mjs';
+import { Load } from './clients/load.mjs';
+import { settleByHand } from './clients/operations.mjs';
+import { Nemesis } from './nemesis/nemesis.mjs';
+import { Watch } from './watch.mjs';
+
+/**
+ * One round: clients and nemesis for a while, then heal, wait until everything has ended, and check all of it.
+ * @param {{ world: import('./world/world.mjs').World, label: string, seconds: number, clients: number, deck: object, random: import('./random.mjs').Random,
+ *   weights?: object, only?: readonly string[], say: (text: string) => void }} options
+ */
+export async function round({ world, label, seconds, clients, deck, random, weights, only, keyed, say }) {
+  world.history.lines = [];
+  world.random = random.stream('nemesis');
+  const load = new Load({
+    random: random.stream('load'),
+    history: world.history,
+    nodes: world.nodes,
+    effectUrl: world.effects.url,
+    clients,
+    weights,
+    only,
+    keyed,
+    label,
+  });
+  world.load = load;
+  await load.prepare();
+  const nemesis = new Nemesis(world, deck);
+  const watch = new Watch(world.database, label, ({ open }) => {
+    load.open = open;
+    for (const node of world.nodes) node.sampleMemory();
+  });
+  try {
+    load.start();
+    nemesis.start();
+    for (let left = seconds; left > 0; left -= 10) {
+      await sleep(Math.min(left, 10) * 1_000);
+      const { name = '-' } = nemesis.windows.at(-1) ?? {};
+      say(`${label}: ${load.acknowledged} acknowledged, ${load.open} open, ${nemesis.windows.length} faults (last: ${name})`);
+    }
+    say(`${label}: healing`);
+    await nemesis.stop();
+    await load.stop();
+    const stuck = await watch.quiesced(world.leaseMs, (execution) => settleByHand(load, execution));
+    say(`${label}: ${stuck === null ? 'all ended' : stuck.message}; checking`);
+    const { windows } = nemesis;
+    const facts = await Facts.gather({
+      database: world.database,
+      label,
+      playbooks: load.playbooks,
+      calls: world.effects.newCalls(),
+      history: world.history.lines,
+      windows: windows.map((window) => ({ ...window, until: Math.min(window.until, Date.now()) })),
+      stalls: world.stalls(),
+      leaseMs: world.leaseMs,
+    });
+    if (stuck !== null) facts.violation('stuck', stuck.execution, stuck.message, { rows: stuck.rows, sessions: stuck.sessions });
+    checkStored(facts);
+    if (stuck === null) checkHistories(facts);
+    checkEffects(facts);
+    if (stuck === null) checkOutcomes(facts);
+    checkReads(facts);
+    if (stuck === null) await checkLeftovers(facts);
+    checkProcesses(facts, world.nodes);
+    return { facts, windows, counts: countsOf(facts, load, windows) };
+  } finally {
+    load.stopped = true;
+    await watch.stop();
+  }
+}
+
+function countsOf(facts, load, windows) {
+  const statuses = {};
+  for (const { row } of facts.executions.values()) statuses[row.status] = (statuses[row.status] ?? 0) + 1;
+  const named = (...names) => windows.filter(({ name }) => names.includes(name));
+  const cuts = windows.reduce((sum, { cuts: n = 0 }) => sum + n, 0);
+  const hits = windows.filter((window) => window.hit || hitExecution(facts, window)).length;
+  return {
+    acknowledged: load.acknowledged,
+    unknown: load.unknown,
+    operations: facts.history.filter(({ phase, op }) => phase === 'invoke' && op !== 'fault').length,
+    executions: facts.executions.size,
+    ...statuses,
+    calls: facts.calls.length,
+    kills:
+      named('kill_node').length +
+      load.nodes.length * named('kill_all').length +
+      facts.stalls.filter(({ point }) => point.includes(':exit:')).length,
+    zombies: named('stop_node').length + facts.stalls.filter(({ point }) => point.includes(':stall:')).length,
+    deploys: named('deploy').length,
+    databaseEnds: named('postgres_fast', 'postgres_immediate', 'postgres_crash').length,
+    cutBatches: cuts,
+    faults: windows.length,
+    faultsHit: hits,
+  };
+}
+
+/** Whether an execution was under way when the fault began; for a fault of one node, one whose last call that node had made. */
+function hitExecution(facts, { wall, node, error }) {
+  if (error !== undefined) return false;
+  for (const { row, calls } of facts.executions.values()) {
+    if (row.created > wall || row.ended < wall) continue;
+    if (node === undefined) return true;
+    const last = calls.findLast(({ at }) => at <= wall);
+    if (last !== undefined && last.node === String(node)) return true;
+  }
+  return false;
+}

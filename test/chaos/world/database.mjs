@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+
+/** The real PostgreSQL of a run, reached by the checker directly, by the nodes through fault proxies. */
+export class Database {
+  #process;
+  #folder;
+
+  constructor(child, folder, url) {
+    this.#process = child;
+    this.#folder = folder;
+    this.url = url;
+  }
+
+  static async start(folder) {
+    const program = fileURLToPath(new URL('./database-server.mjs', import.meta.url));
+    const child = spawn(process.execPath, ['--no-warnings', program, folder], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const [line] = await Promise.race([
+      once(createInterface({ input: child.stdout }), 'line'),
+      once(child, 'exit').then(() => [JSON.stringify({ error: 'the database server ended at once' })]),
+    ]);
+    const { url, error } = JSON.parse(line);
+    if (error !== undefined) throw new Error(error);
+    return new Database(child, folder, url);
+  }
+
+  get port() {
+    return Number(new URL(this.url).port);
+  }
+
+  /** Ends the server: SIGINT is a fast shutdown, SIGQUIT an immediate one, SIGKILL a crash of the postmaster alone. It comes back by itself. */
+  end(signal) {
+    process.kill(this.#postmaster(), signal);
+  }
+
+  #postmaster() {
+    return Number(readFileSync(join(this.#folder, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n')[0]);
+  }
+
+  /** Reads; the session can do nothing else. Throws while the database is away. */
+  async read(text, values = []) {
+    const client = new pg.Client({
+      connectionString: this.url,
+      application_name: 'chaos',
+      connectionTimeoutMillis: 3_000,
+      query_timeout: 60_000,
+      options: '-c default_transaction_read_only=on',
+    });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      return (await client.query(text, values)).rows;
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  }
+
+  /** As `read`, again until the database answers. */
+  async readPatiently(text, values = []) {
+    for (const until = performance.now() + 120_000; ;) {
+      try {
+        return await this.read(text, values);
+      } catch (error) {
+        if (performance.now() > until) throw error;
+        await sleep(250);
+      }
+    }
+  }
+
+  /** Resolves once it accepts sessions. */
+  async available() {
+    await this.readPatiently('SELECT 1');
+  }
+
+  async stop() {
+    const gone = once(this.#process, 'exit');
+    this.#process.stdin.end();
+    await gone;
+  }
+}

@@ -1,0 +1,42 @@
+// Preloaded into the copy of the service (node --import): what its fault points do, and a clock that is wrong where that is asked for.
+// CHAOS_NODE: its number. CHAOS_POINT: `<name>:<exit|stall>:<n>[:<ms>]`, at the n-th time that point is reached. CHAOS_STALLS: where stalls are written
+// down. CHAOS_CLOCK_MS: how far the clock is off.
+import { appendFileSync } from 'node:fs';
+
+const { CHAOS_NODE, CHAOS_POINT, CHAOS_STALLS, CHAOS_CLOCK_MS } = process.env;
+// No node outlives the checker, however that ended.
+process.stdin.resume().once('close', () => process.kill(process.pid, 'SIGKILL'));
+process.stdin.unref?.();
+globalThis.chaosNode = CHAOS_NODE ?? '?';
+
+if (CHAOS_POINT !== undefined) {
+  const [name, action, count, ms] = CHAOS_POINT.split(':');
+  let left = Number(count);
+  globalThis.chaosPoint = (reached) => {
+    if (reached !== name || (left -= 1) !== 0) return;
+    const wall = Date.now();
+    const note = (until) =>
+      appendFileSync(CHAOS_STALLS, `${JSON.stringify({ node: Number(CHAOS_NODE), point: CHAOS_POINT, wall, until })}\n`);
+    if (action === 'exit') {
+      note(wall);
+      process.kill(process.pid, 'SIGKILL');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0); // the signal comes a moment later; nothing runs until then
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(ms));
+    note(Date.now());
+  };
+}
+
+const shift = Number(CHAOS_CLOCK_MS ?? 0);
+if (shift !== 0) {
+  const RealDate = Date;
+  globalThis.Date = class extends RealDate {
+    constructor(...args) {
+      if (args.length === 0) super(RealDate.now() + shift);
+      else super(...args);
+    }
+    static now() {
+      return RealDate.now() + shift;
+    }
+  };
+}
