@@ -72,7 +72,7 @@ const EXECUTIONS = `
   WHERE e.path LIKE $1`;
 
 const EVENTS = (ids) => `
-  SELECT execution_id::text AS execution, seq, event_type AS type, step, (extract(epoch FROM at) * 1000)::float8 AS at, (body->>'wave')::int AS wave,
-    (body->>'attempt')::int AS attempt, (body#>>'{value,data,call}')::int AS call, coalesce(body->>'dueAt', '0')::float8 AS due, (body->>'delayMs')::float8 AS delay,
+  SELECT execution_id::text AS execution, seq, event_type AS type, step, (extract(epoch FROM at) * 1000)::float8 AS at, coalesce(body->>'wave', '1')::int AS wave,
+    coalesce(body->>'attempt', '1')::int AS attempt, (body#>>'{value,data,call}')::int AS call, coalesce(body->>'dueAt', '0')::float8 AS due, (body->>'delayMs')::float8 AS delay,
     (body->>'handled')::boolean AS handled
   FROM execution_event WHERE execution_id IN (${ids}) ORDER BY execution_id, seq`;
