@@ -15,7 +15,8 @@ const KEY_RETENTION = `interval '24 hours'`;
  * - Every other part joins the fence by the unit's ordinal, never by id: two units of one id with different tokens must not ride on each
  *   other's fence. An ordinal that is missing in the answer met a fence that held it off. Rows of creates have no ordinal.
  * - A create with an idempotency key is stored only where its key is new or expired, in one with the key (D31); `denied` names the others.
- *   No key may be in a batch twice.
+ *   No key may be in a batch twice. A key that is the create's own already was stored by a batch of a broken connection after it was asked for:
+ *   then the primary key of the execution refuses this one, and the question is asked again (D9).
  * - A create without a holder is due at its start, or now: priority is an offset in time, so that nothing waits for ever.
  * - Every committed unit of a held run renews its lease (D11).
  * - Messages go with the unit that consumed them; where none was, the look-up has no id and costs nothing (R10). The array makes it one by key
@@ -53,7 +54,7 @@ keys AS (
   FROM unnest($54::bigint[], $55::text[], $56::text[], $57::text[]) AS x(id, tenant, key, fingerprint) ORDER BY x.tenant, x.key
   ON CONFLICT (tenant_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, execution_id = excluded.execution_id,
     created_at = clock_timestamp(), expires_at = excluded.expires_at, final_status = NULL
-  WHERE k.expires_at <= clock_timestamp()
+  WHERE k.expires_at <= clock_timestamp() OR k.execution_id = excluded.execution_id
   RETURNING execution_id),
 denied AS MATERIALIZED (SELECT id FROM unnest($54::bigint[]) id WHERE id NOT IN (SELECT execution_id FROM keys)),
 created AS (

@@ -405,5 +405,6 @@ function withoutRepeatedKeys(batch: PendingUnit[]): PendingUnit[][] {
     part.keys.add(key);
     part.units.push(pending);
   }
-  return parts.map(({ units }) => units);
+  // The last part goes first.
+  return parts.map(({ units }) => units).reverse();
 }

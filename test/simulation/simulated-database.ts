@@ -99,7 +99,10 @@ export class SimulatedDatabase {
   batch(parameters: readonly string[], by: string): Effect<BatchAnswer> {
     const now = this.now();
     const fenced = COLUMNS.rows(parameters, 'expected', 'ord').filter((unit) => this.passes(unit));
-    const denied = COLUMNS.rows(parameters, 'fingerprint', 'key').filter((key) => (this.keys.get(keyName(key))?.expiresAt ?? 0) > now);
+    const denied = COLUMNS.rows(parameters, 'fingerprint', 'key').filter((key) => {
+      const known = this.keys.get(keyName(key));
+      return known !== undefined && known.expiresAt > now && known.executionId !== key['id'];
+    });
     const isDenied = new Set(denied.map(({ id }) => id));
     const created = COLUMNS.rows(parameters, 'catalog', 'digest').filter(({ id }) => !isDenied.has(id!));
     const payloads = new Map(COLUMNS.rows(parameters, 'parameters', 'workload', 'result').map((payload) => [placeOf(payload), payload]));
