@@ -1,50 +1,11 @@
-import { type HeldRun, type UnitSource } from '../../src/engine/ports.js';
-import { COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent } from '../../src/engine/testing/scripted-run.js';
+import { COMPLETED, newRun, RUNNING, stepEvent } from '../../src/engine/testing/scripted-run.js';
 import { claimDue, giveBack } from '../../src/storage/claim.js';
 import { RunQueue } from '../../src/storage/run-queue.js';
+import { Collector } from '../support/collector.js';
 import { type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase, openStorage, readStoredRun, type StorageNode } from '../support/storage.js';
 
 const STARTED = [{ type: 'execution_started' }] as const;
-
-/** A consumer that runs nothing by itself and remembers what it was handed. */
-class Collector {
-  readonly taken: HeldRun[] = [];
-  private readonly waiting: ((held: HeldRun) => void)[] = [];
-
-  constructor(
-    private readonly node: StorageNode,
-    public room = 1000,
-  ) {}
-
-  capacity(): number {
-    return this.room;
-  }
-
-  take(held: HeldRun): UnitSource {
-    this.taken.push(held);
-    this.waiting.shift()?.(held);
-    return this.scripted(held);
-  }
-
-  holdsSuspect(): boolean {
-    return false;
-  }
-
-  takeEphemeral(): never {
-    throw new Error('nothing ephemeral is offered here');
-  }
-
-  scripted(held: HeldRun): ScriptedRun {
-    const run = new ScriptedRun(this.node.store, held.run, held.token);
-    run.lastSeq = held.history?.lastSeq ?? 0;
-    return run;
-  }
-
-  next(): Promise<HeldRun> {
-    return new Promise((resolve) => this.waiting.push(resolve));
-  }
-}
 
 describe(RunQueue.name, () => {
   let database: TestDatabase;

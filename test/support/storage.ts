@@ -18,7 +18,9 @@ import { runMigrations } from '../../src/storage/run-migrations.js';
 import { QueueDepth, type QueueLimits } from '../../src/storage/queue-depth.js';
 import { RunQueue } from '../../src/storage/run-queue.js';
 import { PostgresRunStore } from '../../src/storage/run-store.js';
+import { type Timing } from '../../src/storage/timing.js';
 import { createTestDatabase, type TestDatabase } from './database.js';
+import { type Stalls } from './stalls.js';
 
 /** A migrated database of a test file's own. */
 export async function createMigratedDatabase(): Promise<TestDatabase> {
@@ -46,24 +48,37 @@ export interface StorageNode {
   close(): Promise<void>;
 }
 
-/** @param options writerUrl: how the writer reaches the database, where that is not the way everybody goes; leaseMs: length of its leases */
-export async function openStorage(
-  url: string,
-  options: { writerUrl?: string; log?: Log; connections?: number; leaseMs?: number; queue?: QueueLimits } = {},
-): Promise<StorageNode> {
-  const log = options.log ?? SILENT_LOG;
-  const lease = new LeaseTerm(options.leaseMs ?? 15_000);
+export interface StorageOptions {
+  /** How the writer reaches the database, where that is not the way everybody goes. */
+  readonly writerUrl?: string;
+  readonly log?: Log;
+  /** Of the writer. */
+  readonly connections?: number;
+  readonly leaseMs?: number;
+  /** Instead of `leaseMs`. */
+  readonly lease?: LeaseTerm;
+  readonly queue?: QueueLimits;
+  /** Stops the writer at named points. */
+  readonly stalls?: Stalls;
+  /** Clocks and timers of the queue. */
+  readonly timing?: Timing;
+}
+
+export async function openStorage(url: string, options: StorageOptions = {}): Promise<StorageNode> {
+  const { log = SILENT_LOG, writerUrl = url, connections = 2, stalls, timing } = options;
+  const lease = options.lease ?? new LeaseTerm(options.leaseMs ?? 15_000);
   const history = new DatabaseHistory(log);
   const db = createDataSource(url, { poolSize: 4, lease, history, log });
   await db.initialize();
   const signals = new CommitSignals();
-  const writer = new BatchWriter({ url: options.writerUrl ?? url, connections: options.connections ?? 2, lease, history, log }, signals);
+  const stalling = stalls && { connect: () => stalls.connection(writerUrl, lease, history, log) };
+  const writer = new BatchWriter({ url: writerUrl, connections, lease, history, log, ...stalling }, signals);
   const store = new PostgresRunStore(db, writer);
   const notifications = new Notifications(url, history, log);
   await notifications.start();
   const held = new HeldRuns(signals, lease);
   const depth = new QueueDepth(db, options.queue ?? { perTenant: 100_000, total: 1_000_000 }, log);
-  const queue = new RunQueue(db, store, held, signals, notifications, lease, depth, log);
+  const queue = new RunQueue(db, store, held, signals, notifications, lease, depth, log, timing);
   const renewal = new LeaseRenewal(url, lease, held, signals, history, log);
   const inbox = new Inbox(db, signals, notifications, queue.wake);
   const inboxSweep = new InboxSweep(db, lease, queue.wake, log);
