@@ -30,6 +30,8 @@ export class TestService extends HttpClient {
 export class ServiceProcess extends HttpClient {
   constructor(
     url: string,
+    /** Of the operating system. */
+    readonly pid: number,
     readonly output: readonly string[],
     /** Sends the signal and waits until the process is gone. @returns its exit code, null where the signal ended it */
     readonly end: (signal: 'SIGKILL' | 'SIGTERM') => Promise<number | null>,
@@ -78,5 +80,5 @@ export async function spawnService(env: Readonly<Record<string, string>>): Promi
     child.kill(signal);
     return (await ended)[0];
   };
-  return new ServiceProcess(url, output, end, (signal) => void child.kill(signal));
+  return new ServiceProcess(url, child.pid!, output, end, (signal) => void child.kill(signal));
 }
