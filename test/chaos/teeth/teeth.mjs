@@ -20,8 +20,8 @@ for (const name of options.only) {
   results.push({ name, ...found });
   console.log(
     found.caught
-      ? `caught: ${name} in ${found.seconds} s by (${found.check}) ${found.message}`
-      : `NOT CAUGHT: ${name} in ${found.seconds} s`,
+      ? `violation: ${name} in ${found.seconds} s by (${found.check}) ${found.message}`
+      : `no violation: ${name} in ${found.seconds} s`,
   );
 }
 console.log('');
