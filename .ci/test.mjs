@@ -54,6 +54,7 @@ rmSync(scratch, { recursive: true, force: true });
 
 // A short run of the independent checker, except where only some tests are asked for.
 if (process.argv.length === 2) {
+  check('chaos: the texts of its fault points and seeded bugs', 'node', ['test/chaos/teeth/check-texts.mjs']);
   check('chaos: kills, zombies, lost sessions and lost commit replies, for about 2 minutes', 'node', [
     'test/chaos/chaos.mjs',
     ...['--profile', 'short', '--minutes', '1.5', '--clients', '16', '--seed', 'ci'],

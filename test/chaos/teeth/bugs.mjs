@@ -20,8 +20,8 @@ export const BUGS = {
     changes: [
       {
         file: 'storage/run-queue.js',
-        find: 'this.waiters.set(runId, { resolve, reject, timer });',
-        put: 'this.waiters.set(runId, { resolve, reject, timer });\n            resolve(Date.now());',
+        find: 'this.waiters.set(runId, { resolve, reject, stopTimer });',
+        put: 'this.waiters.set(runId, { resolve, reject, stopTimer });\n            resolve(Date.now());',
       },
     ],
     only: ['call'],
