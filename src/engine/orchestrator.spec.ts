@@ -101,6 +101,7 @@ class Stage {
       parkAfterMs: this.parkAfterMs,
       holdsLease: () => this.live,
       over: (how) => this.ends.push(how),
+      unheard: (error) => this.faults.push(error),
       fault: (error) => this.faults.push(error),
     });
   }

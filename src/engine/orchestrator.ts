@@ -52,6 +52,8 @@ export interface OrchestratorOptions {
   holdsLease(): boolean;
   /** Called once: the run is over here. `ended` after its terminal unit is committed, `released` and `lost` otherwise. */
   over(how: 'ended' | 'released' | 'lost' | 'refused'): void;
+  /** The inbox could not be read for now; it is read again. */
+  unheard(error: unknown): void;
   /** An unexpected fault of the service while driving this run. */
   fault(error: unknown): void;
 }
@@ -135,7 +137,7 @@ export class Orchestrator implements UnitSource {
     this.options.store.readInbox(this.held.run.tenantId, this.runId, this.seenInbox).then(
       (messages) => this.guard(() => this.pickUp(messages)),
       (error: unknown) => {
-        this.options.fault(error);
+        this.options.unheard(error);
         this.options.clock.after(READ_AGAIN_MS, () => {
           if (!this.isOver && !this.releasing) this.hearAndPickUp();
         });
@@ -158,7 +160,7 @@ export class Orchestrator implements UnitSource {
     if (this.picksUpLater && !this.releasing) return void (this.toldMeanwhile = true);
     this.options.store.readInbox(this.held.run.tenantId, this.runId, this.seenInbox).then(
       (messages) => this.guard(() => this.receive(messages)),
-      (error: unknown) => this.options.fault(error),
+      (error: unknown) => this.options.unheard(error),
     );
   }
 

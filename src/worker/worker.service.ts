@@ -158,6 +158,7 @@ export class Worker implements RunConsumer {
       parkAfterMs: store === this.ephemeral ? null : PARK_AFTER_MS,
       holdsLease: () => store === this.ephemeral || this.held.isLive(id, token),
       over: (how) => this.over(id, token, how),
+      unheard: (error) => this.log.warn({ err: error, executionId: id }, 'the inbox of an execution could not be read, and is read again'),
       fault: (error) => this.log.error({ err: error, executionId: id }, 'an execution met a fault of the service'),
     });
   }
