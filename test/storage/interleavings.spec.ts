@@ -15,7 +15,6 @@ import { createMigratedDatabase, openStorage, readStoredRun, type StorageNode } 
  * The rules about writing, each in the interleaving that it is there for, with the sentence of the rule. Each test was seen to fail with its rule
  * taken out. Leases, control and keys are in interleavings-of-holders.spec.ts. Proved elsewhere, and seen to fail there:
  *
- * D2  lost units do not fail the batch   batch-writer.spec.ts  two nodes that steal tokens from each other: one history, every loser is told
  * D6  keeps the run, decides again       orchestrator.spec.ts  an end that meets a cancel is decided again as CANCELLED, with every event kept once
  * D6  the sweeper                        inbox-sweep.spec.ts   wakes what nobody holds and nothing makes due although it has unread messages, and says so
  * D7  split until the culprit is alone   batch-writer.spec.ts  one unit that PostgreSQL refuses harms none of a hundred
@@ -229,31 +228,52 @@ describe('D9: an unknown outcome is resolved by a statement that waits for the o
     const told = toldOf(outcomes);
     await bystander.untilWaiting(1);
     proxy.pointTo(database.url, 'cut');
-    const later = low.write({ events: [stepEvent('b')] });
     await bystander.untilWaiting(2);
     expect(told).toEqual([]);
     expect(stalls.sent).toHaveLength(1);
     await bystander.end();
-    expect(await Promise.all([...outcomes, later])).toEqual([COMMITTED, COMMITTED, COMMITTED, COMMITTED]);
-    expect((await stored(low))?.events).toHaveLength(3);
+    expect(await Promise.all(outcomes)).toEqual([COMMITTED, COMMITTED, COMMITTED]);
+    for (const run of [low, locked]) expect((await stored(run))?.events).toHaveLength(2);
     expect(await stored(ended)).toMatchObject({ row: COMPLETED, lastSeq: 2, result: 1 });
   });
 
   it('a create whose transaction outlives its connection: it is seen although a plain read would come too early', async () => {
-    const [reading] = (await held(1)) as [ScriptedRun];
-    const run = unborn();
-    await other.inbox.deliver(TEST_TENANT, reading.runId, 'signal', { n: 1 });
-    // The server consumes messages after it has inserted rows: the new one is there, and not committed, while the batch waits for this.
-    await bystander.begin('SELECT FROM execution_inbox WHERE execution_id = $1 FOR UPDATE', [reading.runId]);
-    const outcomes = [run.create(), reading.write({ events: [stepEvent('a')], seenInbox: 1 })];
+    const [run, neighbour] = [unborn(), unborn()];
+    // The row of the first is inserted, and not committed, while the one of the second waits.
+    await bystander.begin(
+      `INSERT INTO execution (id, tenant_id, catalog_id, path, playbook_name, version, shown_version, requested_version, execution_type, digest,
+         status, created_at, updated_at) VALUES ($1, '', 0, '', '', '', '', '', '', '', 'pending', now(), now())`,
+      [neighbour.runId],
+    );
+    const outcomes = [run.create(), neighbour.create()];
     const told = toldOf(outcomes);
     await bystander.untilWaiting(1);
     proxy.pointTo(database.url, 'cut');
     await bystander.untilWaiting(2);
     expect([told, stalls.sent.length]).toEqual([[], 1]);
-    await bystander.end();
+    await bystander.end('ROLLBACK');
     expect(await Promise.all(outcomes)).toEqual([COMMITTED, COMMITTED]);
-    expect(await stored(run)).toMatchObject({ token: run.token, lastSeq: 1 });
+    for (const each of [run, neighbour]) expect(await stored(each)).toMatchObject({ token: each.token, lastSeq: 1 });
+  });
+
+  it('a later unit of the run waits until then, also where another connection is free', async () => {
+    const wide = await openStorage(database.url, { writerUrl: proxy.url, connections: 2, lease: node.lease, stalls });
+    const [run, neighbour] = [1, 2].map(() => new ScriptedRun(wide.store, nextRun(), randomUUID())) as [ScriptedRun, ScriptedRun];
+    await Promise.all([run.create(), neighbour.create()]);
+    const next = new ScriptedRun(wide.store, run.run, run.token);
+    next.lastSeq = 2;
+    const stall = stalls.at('resolving');
+    proxy.arm('reply');
+    const outcomes = [run.write({ events: [stepEvent('a')] })];
+    await stall.reached;
+    outcomes.push(next.write({ events: [stepEvent('b')] }));
+    const told = toldOf(outcomes);
+    expect(await neighbour.write({ events: [stepEvent('a')] })).toEqual(COMMITTED);
+    expect(told).toEqual([]);
+    stall.resume();
+    expect(await Promise.all(outcomes)).toEqual([COMMITTED, COMMITTED]);
+    expect((await stored(run))?.events).toHaveLength(3);
+    await wide.close();
   });
 
   it.each([
