@@ -6,11 +6,11 @@ import { type ServiceProcess, spawnService } from '../support/service.js';
 import { query } from '../support/sql.js';
 
 /**
- * Twenty timers. Beyond 5 s a run gives up its lease and waits as a row; those of 4 s follow each other, so that a node that is told to stop
- * has to give the run back between them.
+ * Twenty timers. Beyond 5 s a run gives up its lease and waits as a row; the four around 4 s follow each other, so that a node that is told to
+ * stop in the first of them cannot drain and has to give the run back.
  */
 const TIMERS = [
-  ...['400ms', '5.6', '2.4', '300ms', '4', '4.5', '4', '6', '700ms', '6'],
+  ...['400ms', '5.6', '2.4', '300ms', '4', '4.5', '4.5', '4.5', '6', '5.2'],
   ...['1.5', '300ms', '400ms', '5.2', '3', '300ms', '400ms', '5.2', '2', '300ms'],
 ];
 const RELEASED = TIMERS.filter((text) => !text.endsWith('ms') && Number(text) > 5).length;
