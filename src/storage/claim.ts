@@ -33,21 +33,24 @@ const claimStatement = (lease: LeaseTerm, chosen: string, orderedBy: 'wake_at' |
 const expiredSql = (lease: LeaseTerm): string =>
   `lease_until < clock_timestamp() AND clock_timestamp() > pg_postmaster_start_time() + interval '${lease.ms} milliseconds'`;
 
+/** 1, or 0 where the lease ran out while the database was away: that says nothing about its holder (D16). Null: it was never away. */
+const COUNTED = `CASE WHEN lease_until < clock_timestamp() - $4::float8 * interval '1 millisecond' THEN 0 ELSE 1 END`;
+
 /**
- * Rows whose holder let its lease expire: it crashed, or cannot reach the database. Each such claim counts (D16); a suspect is taken only where
+ * Rows whose holder let its lease expire: it crashed, or cannot reach the database. Such claims count (D16); a suspect is taken only where
  * this node runs none, and one at a time. After a restart of the database nothing has expired before its holders had a lease's time to renew.
  */
 const sweepStatement = (lease: LeaseTerm): string => `
   WITH expired AS MATERIALIZED (
     SELECT id FROM execution WHERE lease_token IS NOT NULL AND ${expiredSql(lease)} AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
-      AND (${TOO_LATE}) IS NOT TRUE AND attempts + 1 NOT BETWEEN ${SUSPECT_ATTEMPTS} AND ${POISON_ATTEMPTS - 1}
+      AND (${TOO_LATE}) IS NOT TRUE AND attempts + ${COUNTED} NOT BETWEEN ${SUSPECT_ATTEMPTS} AND ${POISON_ATTEMPTS - 1}
     ORDER BY id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED),
   suspect AS MATERIALIZED (
     SELECT id FROM execution WHERE lease_token IS NOT NULL AND ${expiredSql(lease)} AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
-      AND (${TOO_LATE}) IS NOT TRUE AND attempts + 1 BETWEEN ${SUSPECT_ATTEMPTS} AND ${POISON_ATTEMPTS - 1} AND $3::boolean
+      AND (${TOO_LATE}) IS NOT TRUE AND attempts + ${COUNTED} BETWEEN ${SUSPECT_ATTEMPTS} AND ${POISON_ATTEMPTS - 1} AND $3::boolean
     ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
   UPDATE execution e SET lease_token = gen_random_uuid(), lease_until = ${lease.untilSql},
-    claim_no = e.claim_no + 1, attempts = e.attempts + 1, wake_at = NULL
+    claim_no = e.claim_no + 1, attempts = e.attempts + ${COUNTED}, wake_at = NULL
   WHERE e.id IN (SELECT id FROM expired UNION ALL SELECT id FROM suspect) RETURNING e.*`;
 
 /**
@@ -112,15 +115,20 @@ export async function claimTooLate(db: DataSource, lease: LeaseTerm, limit: numb
   return await claimRows(db, limit, excluded, [claimStatement(lease, `${TOO_LATE} AND ${free}`, 'expires_at')]);
 }
 
-/** As claimDue, for rows whose leases have expired. @param suspectToo whether a run that was with several crashed holders may be among them */
+/**
+ * As claimDue, for rows whose leases have expired.
+ * @param suspectToo whether a run that was with several crashed holders may be among them
+ * @param excusedBeforeMs leases that ran out longer ago than this are not counted against their runs; null: every one is
+ */
 export async function claimExpired(
   db: DataSource,
   lease: LeaseTerm,
   limit: number,
   excluded: readonly RunId[],
   suspectToo: boolean,
+  excusedBeforeMs: number | null = null,
 ): Promise<HeldRun[]> {
-  return await claimRows(db, limit, excluded, [sweepStatement(lease)], [suspectToo]);
+  return await claimRows(db, limit, excluded, [sweepStatement(lease)], [suspectToo, excusedBeforeMs]);
 }
 
 /** Rows were claimed, and something of them cannot be read; nothing of the claim was kept. */

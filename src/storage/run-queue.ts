@@ -67,6 +67,8 @@ export class RunQueue {
   private claiming: Promise<void> | null = null;
   private claimAgain = false;
   private databaseWasAway = false;
+  /** Monotonic time up to which an expired lease may be the database's fault; null: it was never away. */
+  private graceEndedAt: number | null = null;
   /** Monotonic time of the next look for expired leases. */
   private nextSweepAt = 0;
   private stops: (() => void)[] = [];
@@ -202,6 +204,8 @@ export class RunQueue {
   };
 
   private async claim(): Promise<void> {
+    // Then there is no room, and nothing is asked of the database.
+    if (this.store.condition() === 'away') this.databaseWasAway = true;
     try {
       for (let claimed = MAX_CLAIM, limit = 0; claimed >= limit;) {
         limit = this.room();
@@ -215,7 +219,8 @@ export class RunQueue {
       if (this.databaseWasAway) {
         // Leases that expired meanwhile say nothing about their holders: these get a lease's time to be back (D16).
         this.databaseWasAway = false;
-        this.nextSweepAt = this.timing.monotonic() + this.lease.ms;
+        this.graceEndedAt = this.timing.monotonic() + this.lease.ms;
+        this.nextSweepAt = this.graceEndedAt;
       }
       await this.sweep();
     } catch (error) {
@@ -229,10 +234,12 @@ export class RunQueue {
     const limit = this.room();
     const consumer = this.consumer;
     if (limit <= 0 || consumer === null || this.timing.monotonic() < this.nextSweepAt) return;
-    this.nextSweepAt = this.timing.monotonic() + POLL_MS;
+    const now = this.timing.monotonic();
+    this.nextSweepAt = now + POLL_MS;
+    const excusedBeforeMs = this.graceEndedAt === null ? null : now - this.graceEndedAt;
     const swept = await this.take(
       limit,
-      this.forConsumer((most, ids) => claimExpired(this.db, this.lease, most, ids, !consumer.holdsSuspect())),
+      this.forConsumer((most, ids) => claimExpired(this.db, this.lease, most, ids, !consumer.holdsSuspect(), excusedBeforeMs)),
     );
     this.counts.takenOver += swept;
     if (swept > 0) this.log.info({ executions: swept }, 'took over executions whose leases had expired');
