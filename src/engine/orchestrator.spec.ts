@@ -551,28 +551,6 @@ describe(Orchestrator.name, () => {
     expect(stage.store.read('1')).toMatchObject({ row: { status: 'completed' }, result: { a: 'a is done', b: 'b is done' } });
   });
 
-  it('given back while it only waits, it is due when the first wait is over; while a step runs, it is not given back so', async () => {
-    const stage = Stage.of(one({ retry: RETRY }));
-    stage.parkAfterMs = 15_000;
-    const orchestrator = stage.orchestrator();
-    orchestrator.start();
-    await stage.commit();
-    orchestrator.giveBackIfWaiting();
-    await stage.commit();
-    expect(stage.ends).toEqual([]);
-    stage.calls[0]!.settle(new Error('again'));
-    await turn();
-    const { dueAt } = stage.units.flatMap(({ events }) => events).find((event) => event.type === 'action_retry') ?? {
-      dueAt: stage.clock.now() + 10_000,
-    };
-    orchestrator.giveBackIfWaiting();
-    await stage.commit();
-    await stage.commit();
-    expect(stage.ends).toEqual(['released']);
-    expect(stage.store.read('1')).toMatchObject({ token: null, wakeAt: dueAt });
-    expect(stage.clock.size).toBe(0);
-  });
-
   it('a run that is over ends although it is given back, and one given back hears a cancel first', async () => {
     const over = Stage.of(one());
     const ending = over.orchestrator();

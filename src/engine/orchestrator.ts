@@ -168,19 +168,9 @@ export class Orchestrator implements UnitSource {
   giveBack(): void {
     if (this.isOver || this.releasing) return;
     this.releasing = true;
-    const now = this.options.clock.now();
-    this.release = { wakeAt: this.onlyWaits(now) ? wakeAt(this.state, this.facts, now) : now };
     this.stopPerforming();
+    this.release = { wakeAt: this.options.clock.now() };
     this.options.store.announce(this);
-  }
-
-  /** Gives the run back where nothing is under way but waits: whoever claims it when they are over goes on. One that nobody could claim stays. */
-  giveBackIfWaiting(): void {
-    if (!this.finish && this.options.parkAfterMs !== null && this.onlyWaits(this.options.clock.now())) this.giveBack();
-  }
-
-  private onlyWaits(now: number): boolean {
-    return !this.mustContinue && onlyWaits(this.state, this.facts, now);
   }
 
   /** Nothing the world can see goes on past the lease (D13); a run that only computes may wait for its next commit to tell. */
@@ -351,7 +341,7 @@ export class Orchestrator implements UnitSource {
     const { parkAfterMs, clock } = this.options;
     if (parkAfterMs === null || this.releasing || this.finish || this.refusals > 0) return;
     const now = clock.now();
-    if (!this.onlyWaits(now)) return;
+    if (this.mustContinue || !onlyWaits(this.state, this.facts, now)) return;
     const dueAt = wakeAt(this.state, this.facts, now);
     if (dueAt === null || dueAt - now > parkAfterMs) this.release = { wakeAt: dueAt };
   }
@@ -410,7 +400,7 @@ export class Orchestrator implements UnitSource {
     const isOver = isTerminal(status);
     this.progress = isOver ? 100 : Math.max(this.progress, progressOf(this.state, this.playbook));
     const now = this.options.clock.now();
-    const waits = !isOver && this.onlyWaits(now);
+    const waits = !isOver && !this.mustContinue && onlyWaits(this.state, this.facts, now);
     return {
       // One that was told something before its start is still to begin.
       status: status === 'running' && waitsForStart(this.state, this.facts, now) ? 'pending' : status,

@@ -83,7 +83,6 @@ export class Worker implements RunConsumer {
   async drain(): Promise<void> {
     await this.stopConsuming?.();
     this.stopConsuming = null;
-    for (const orchestrator of this.running.values()) orchestrator.giveBackIfWaiting();
     await this.whenIdle(DRAIN_MS);
     this.draining = true;
     for (const orchestrator of this.running.values()) orchestrator.giveBack();
