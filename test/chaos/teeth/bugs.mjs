@@ -80,8 +80,8 @@ export const BUGS = {
     changes: [
       {
         file: 'storage/claim.js',
-        find: 'AND (${TOO_LATE}) IS NOT TRUE AND attempts + 1 NOT BETWEEN',
-        put: "AND status <> 'running' AND (${TOO_LATE}) IS NOT TRUE AND attempts + 1 NOT BETWEEN",
+        find: 'AND (${TOO_LATE}) IS NOT TRUE AND attempts + ${COUNTED} NOT BETWEEN',
+        put: "AND status <> 'running' AND (${TOO_LATE}) IS NOT TRUE AND attempts + ${COUNTED} NOT BETWEEN",
       },
     ],
     only: ['slow', 'call'],
