@@ -1,5 +1,6 @@
 import { EngineError, type Issue } from '../engine/engine-error.js';
 import { durationMs } from '../engine/run/durations.js';
+import { rfc3339Ms, TEN_YEARS_MS } from '../engine/run/times.js';
 import { type StartOptionsRequest, type WireDuration } from './dto/start-options-request.js';
 
 /** When a run is to start, and how long it may take to. */
@@ -15,10 +16,6 @@ export interface StartOptions {
   readonly timeoutMs: number | null;
 }
 
-const LONGEST_MS = 3_653 * 86_400_000;
-/** RFC 3339; Date.parse alone would take more, and a 31st of June. */
-const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
-
 /** Reads the options of a start. @throws EngineError invalid_request with a pointer to each bad one */
 export function startOptionsOf(request: StartOptionsRequest): StartOptions {
   const issues: Issue[] = [];
@@ -30,14 +27,14 @@ export function startOptionsOf(request: StartOptionsRequest): StartOptions {
     if (value === undefined || value === null) return null;
     const ms = durationMs(value);
     if (ms === undefined) return refuse(field, 'is not a duration: seconds, a text like 30s or 5m, or ISO 8601');
-    if (ms > LONGEST_MS) return refuse(field, 'is longer than ten years');
+    if (ms > TEN_YEARS_MS) return refuse(field, 'is longer than ten years');
     return field !== 'delay' && ms <= 0 ? refuse(field, 'must be longer than nothing') : Math.ceil(ms);
   };
   const time = (text: string | null | undefined): number | null => {
     if (text === undefined || text === null) return null;
-    const at = epochMsOf(text);
-    if (at === null) return refuse('start_at', 'is not a time of RFC 3339, such as 2025-10-11T22:00:00Z');
-    return at > Date.now() + LONGEST_MS ? refuse('start_at', 'is more than ten years ahead') : at;
+    const at = rfc3339Ms(text);
+    if (at === undefined) return refuse('start_at', 'is not a time of RFC 3339, such as 2025-10-11T22:00:00Z');
+    return at > Date.now() + TEN_YEARS_MS ? refuse('start_at', 'is more than ten years ahead') : at;
   };
   const at = time(request.start_at);
   const delayMs = duration('delay', request.delay);
@@ -65,14 +62,4 @@ export function startTimesOf(
     expiresAt: expiresInMs === null ? null : from + expiresInMs,
     timeoutAt: timeoutMs === null ? null : from + timeoutMs,
   };
-}
-
-function epochMsOf(text: string): number | null {
-  const [, year, month, day] = RFC_3339.exec(text) ?? [];
-  if (year === undefined) return null;
-  const date = new Date(0);
-  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
-  const exists = date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day);
-  const at = Date.parse(text.toUpperCase());
-  return exists && !Number.isNaN(at) ? at : null;
 }

@@ -3,30 +3,6 @@ import { foldEvents } from '../../src/engine/run/apply.js';
 import { type RunEvent } from '../../src/engine/run/events.js';
 import { type RunState } from '../../src/engine/run/run-state.js';
 
-const RENDERS = new Set<PropertyKey>(['render', 'isTrue', 'evaluate', 'parse', 'execute']);
-
-/** A playbook in which every template, condition and step type throws: whatever a fold reads must be in the events (D22). */
-export function withoutRenderer(playbook: CompiledPlaybook): CompiledPlaybook {
-  const trap: ProxyHandler<CompiledPlaybook['entry']> = {
-    get(target, key) {
-      if (RENDERS.has(key)) throw new Error(`a fold asked for ${String(key)}`);
-      const value: unknown = Reflect.get(target, key);
-      return typeof value === 'object' && value !== null && !(value instanceof Map) && key !== 'reach'
-        ? new Proxy(value as CompiledPlaybook['entry'], trap)
-        : value;
-    },
-  };
-  const steps = playbook.steps.map((step) => new Proxy(step, trap));
-  const byName = new Map(steps.map((step) => [step.name, step]));
-  return {
-    ...playbook,
-    steps,
-    byName,
-    entry: byName.get(playbook.entry.name)!,
-    terminal: playbook.terminal && byName.get(playbook.terminal.name)!,
-  };
-}
-
 /** The state a stored history leads to, without clock and renderer. */
 export function replay(playbook: CompiledPlaybook, events: readonly RunEvent[]): RunState {
   const { now, random } = { now: Date.now, random: Math.random };

@@ -1,40 +1,14 @@
 import fc from 'fast-check';
-import { type CompiledPlaybook } from '../playbook/compile.js';
 import { type Step } from '../playbook/playbook.js';
 import { StepFailure } from '../step-executor.js';
 import { aStep, anAction, compiled, to, when } from '../testing/playbook-builder.js';
 import { simulateRun } from '../testing/simulated-run.js';
+import { withoutRenderer } from '../testing/without-renderer.js';
 import { foldEvents } from './apply.js';
 import { type Json } from '../values.js';
 import { type RunEvent } from './events.js';
 import { newRunState, type RunState } from './run-state.js';
 import { decodeState, encodeState, foldHistory, SNAPSHOT_FORM } from './snapshot.js';
-
-/** Every template, condition and step type throws: whatever a fold reads must be in the events. */
-function withoutRenderer(playbook: CompiledPlaybook): CompiledPlaybook {
-  const trap: ProxyHandler<CompiledPlaybook['entry']> = {
-    get(target, key) {
-      if (key === 'render' || key === 'isTrue' || key === 'evaluate' || key === 'parse' || key === 'execute') {
-        return () => {
-          throw new Error(`a fold called ${key}`);
-        };
-      }
-      const value: unknown = Reflect.get(target, key);
-      return typeof value === 'object' && value !== null && !(value instanceof Map) && key !== 'reach'
-        ? new Proxy(value as CompiledPlaybook['entry'], trap)
-        : value;
-    },
-  };
-  const steps = playbook.steps.map((step) => new Proxy(step, trap));
-  const byName = new Map(steps.map((step) => [step.name, step]));
-  return {
-    ...playbook,
-    steps,
-    byName,
-    entry: byName.get(playbook.entry.name)!,
-    terminal: playbook.terminal && byName.get(playbook.terminal.name)!,
-  };
-}
 
 /** What a state is, apart from whether a due attempt has begun: that is not recorded, because it begins again after a crash. */
 function comparable(state: RunState): object {

@@ -6,10 +6,7 @@ import { durationMs } from './durations.js';
 import { type RunScope } from './run-scope.js';
 import { type Firing } from './run-state.js';
 import { completeStep, failStep, type Settling, timeOutStep } from './settle.js';
-import { timeMs } from './times.js';
-
-/** No wait is longer than ten years: what asks for more is a mistake, and the database's times have to hold it. */
-export const LONGEST_WAIT_MS = 10 * 366 * 86_400_000;
+import { TEN_YEARS_MS, timeMs } from './times.js';
 
 /** Begins a wait: records for what, since when and until when (D22). One that is over already ends in the same decision. */
 export function beginWait(deciding: Deciding, wait: CompiledWait, settling: Settling, scope: RunScope, limitMs: number | null): void {
@@ -17,7 +14,7 @@ export function beginWait(deciding: Deciding, wait: CompiledWait, settling: Sett
   const { step, wave, inputs, rendering } = settling;
   const now = world.now();
   const dueAt = wait.kind === 'timer' ? endOf(wait, step, now, scope, rendering) : limitMs === null ? null : now + limitMs;
-  if (dueAt !== null && dueAt - now > LONGEST_WAIT_MS) throw refusal(`The step ${step.name} would wait for more than ten years.`);
+  if (dueAt !== null && dueAt - now > TEN_YEARS_MS) throw refusal(`The step ${step.name} would wait for more than ten years.`);
   deciding.checkStorable([inputs]);
   deciding.emit({
     type: 'step_waiting',
