@@ -55,7 +55,9 @@ export function createDataSource(url: string, settings: DataSourceSettings): Dat
       maxWaiters: settings.poolWaiters ?? Infinity,
     },
     // Without a listener one terminated idle connection would end the process (R6).
-    poolErrorHandler: (error: unknown) => settings.log?.warn({ err: error }, 'an idle database connection was lost'),
+    // Its text alone: the driver hangs the whole connection on its errors.
+    poolErrorHandler: (error: unknown) =>
+      settings.log?.warn({ reason: error instanceof Error ? error.message : String(error) }, 'an idle database connection was lost'),
   });
 }
 

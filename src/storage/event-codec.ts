@@ -1,7 +1,7 @@
 import { type RunEvent } from '../engine/run/events.js';
 import { recordFault } from '../engine/storability.js';
 import { type Json } from '../engine/values.js';
-import { dropDefaults, withDefaults } from './event-defaults.js';
+import { withDefaults, writtenFields } from './event-defaults.js';
 import { NotStorable, storableJson } from './storability.js';
 
 /** The form events are written in; a node claims only rows whose codec it knows (D25). From 2 on large values lie apart, and what most events say alike is not written. */
@@ -38,9 +38,8 @@ const NONE: readonly BlobRow[] = [];
 
 /** @throws NotStorable */
 export function encodeEvent(event: RunEvent): EventRow {
-  const { type, ...rest } = event;
-  const { step = null, ...fields } = rest as { step?: string } & Record<string, unknown>;
-  dropDefaults(type, fields);
+  const { type, step = null } = event as { readonly type: string; readonly step?: string };
+  const fields = writtenFields(event, type);
   const fault = recordFault(fields);
   if (fault === null) {
     const body = JSON.stringify(fields);

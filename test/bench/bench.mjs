@@ -22,6 +22,7 @@ const here = new URL('.', import.meta.url).pathname;
 const root = mkdtempSync(join(tmpdir(), 'showrunner-bench-'));
 chmodSync(root, 0o755);
 const world = spawn(process.execPath, [join(here, 'effects.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
+process.once('exit', () => world.kill('SIGKILL')); // also where the service does not start
 const worldPort = String((await once(world.stdout, 'data'))[0]).trim();
 const PLAYBOOKS = playbooks(`http://127.0.0.1:${worldPort}/`);
 const port = await freePort();
@@ -76,7 +77,6 @@ try {
   await db.end();
 } finally {
   over = true;
-  world.kill('SIGKILL');
   service.kill('SIGTERM');
   if (service.exitCode === null) await once(service, 'exit');
   rmSync(root, { recursive: true, force: true, maxRetries: 5 });
