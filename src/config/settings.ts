@@ -48,6 +48,8 @@ export class Settings {
   readonly logLevel: LogLevel;
   /** What a broken `assert` does to its step. */
   readonly assertMode: FailOrWarn;
+  /** What a save that fails and has no on_error does to its step. */
+  readonly saveErrors: FailOrWarn;
   readonly limits: RequestLimits;
   /** What the operator should know although nothing is wrong. */
   readonly warnings: readonly string[];
@@ -80,6 +82,7 @@ export class Settings {
     this.isolation = environment.oneOf('ISOLATION', ISOLATIONS, 'auto');
     this.logLevel = environment.oneOf('LOG_LEVEL', LOG_LEVELS, 'info');
     this.assertMode = environment.oneOf('ASSERT_MODE', FAIL_OR_WARN, 'fail');
+    this.saveErrors = environment.oneOf('SAVE_ERRORS', FAIL_OR_WARN, 'fail');
     this.limits = readRequestLimits(environment);
     Object.freeze(this);
   }

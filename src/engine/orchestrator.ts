@@ -36,6 +36,9 @@ const PROGRESS: ReadonlySet<RunEvent['type']> = new Set([
   'step_skipped',
   'step_waiting',
   'action_retry',
+  'action_completed',
+  'action_acted',
+  'loop_iteration',
   'execution_paused',
 ]);
 /** The inbox of a claimed run is asked for again so long after the store failed to answer. */
@@ -92,6 +95,8 @@ export class Orchestrator implements UnitSource {
   /** seq of the last snapshot that was stored or tried. */
   private snapshotSeq: number;
   private readonly barriers: { readonly seq: number; readonly perform: Perform }[] = [];
+  /** Programs that go on after a commit. */
+  private readonly awaiting: { readonly seq: number; readonly goOn: () => void }[] = [];
   private readonly parked: ParkedSteps;
   /** Start and time-out of the run itself, while it is in memory. */
   private readonly alarm: Alarm;
@@ -123,7 +128,18 @@ export class Orchestrator implements UnitSource {
     this.alarm = new Alarm(options.clock, () => this.feed({ kind: 'continue' }));
     this.snapshotSeq = history?.snapshot?.seq ?? 0;
     this.parked = new ParkedSteps(options.clock, ({ step, wave }) => this.feed({ kind: 'due', step, wave }));
-    this.performer = new Performer(playbook, this.held, options.clock, (stimulus) => this.feed(stimulus));
+    this.performer = new Performer({
+      playbook,
+      held: this.held,
+      clock: options.clock,
+      state: this.state,
+      facts: this.facts,
+      world: options.world,
+      feed: (stimulus) => this.feed(stimulus),
+      committed: () => this.whenCommitted(),
+      mayAct: () => this.mayAct(),
+      rests: () => this.rest(),
+    });
   }
 
   /** Begins: a run born here decides its start, a claimed one picks up what was under way and reads its inbox. */
@@ -250,6 +266,7 @@ export class Orchestrator implements UnitSource {
     if (unit.end) return this.close('ended');
     if (unit.release) return this.close('released');
     while (this.barriers.length > 0 && this.barriers[0]!.seq <= this.committedSeq) this.perform(this.barriers.shift()!.perform);
+    while (this.awaiting.length > 0 && this.awaiting[0]!.seq <= this.committedSeq) this.awaiting.shift()!.goOn();
     this.continueSoon();
     this.announceIfNeeded();
   }
@@ -299,6 +316,32 @@ export class Orchestrator implements UnitSource {
     else this.carryOut(this.decide({ kind: 'continue' }));
   }
 
+  /** Resolves once everything decided so far is committed, and never where the run is over here before. */
+  private whenCommitted(): Promise<void> {
+    const { seq } = this.state;
+    if (this.isOver) return new Promise(() => undefined);
+    return seq <= this.committedSeq ? Promise.resolve() : new Promise((goOn) => this.awaiting.push({ seq, goOn }));
+  }
+
+  /** Asked right before an effect of a program: without a good lease the run is no longer ours (D13). */
+  private mayAct(): boolean {
+    if (this.isOver || this.releasing || this.release) return false;
+    if (this.options.holdsLease()) return true;
+    this.close('lost');
+    return false;
+  }
+
+  /** All that is under way in a program sleeps: perhaps the run has nothing else to do. */
+  private rest(): void {
+    if (this.isOver) return;
+    this.guard(() => {
+      this.parkIfIdle();
+      this.announceIfNeeded();
+    });
+  }
+
+  private asleepUntil = (step: number): number | null => this.performer.asleepUntil(step);
+
   private feed(stimulus: Stimulus): void {
     if (this.isOver || this.releasing || this.refusals > 0) return;
     this.guard(() => this.carryOut(this.decide(stimulus)));
@@ -341,8 +384,8 @@ export class Orchestrator implements UnitSource {
     const { parkAfterMs, clock } = this.options;
     if (parkAfterMs === null || this.releasing || this.finish || this.refusals > 0) return;
     const now = clock.now();
-    if (this.mustContinue || !onlyWaits(this.state, this.facts, now)) return;
-    const dueAt = wakeAt(this.state, this.facts, now);
+    if (this.mustContinue || !onlyWaits(this.state, this.facts, now, this.asleepUntil)) return;
+    const dueAt = wakeAt(this.state, this.facts, now, this.asleepUntil);
     if (dueAt === null || dueAt - now > parkAfterMs) this.release = { wakeAt: dueAt };
   }
 
@@ -400,13 +443,13 @@ export class Orchestrator implements UnitSource {
     const isOver = isTerminal(status);
     this.progress = isOver ? 100 : Math.max(this.progress, progressOf(this.state, this.playbook));
     const now = this.options.clock.now();
-    const waits = !isOver && !this.mustContinue && onlyWaits(this.state, this.facts, now);
+    const waits = !isOver && !this.mustContinue && onlyWaits(this.state, this.facts, now, this.asleepUntil);
     return {
       // One that was told something before its start is still to begin.
       status: status === 'running' && waitsForStart(this.state, this.facts, now) ? 'pending' : status,
       progress: this.progress,
       currentStep: this.state.currentStep,
-      waitingFor: waits ? waitOf(this.state, this.playbook) : null,
+      waitingFor: waits ? waitOf(this.state, this.playbook, this.asleepUntil, now) : null,
       error: status === 'failed' ? this.state.failure : null,
     };
   }

@@ -1,5 +1,5 @@
 import { type ErrorCode } from './error-codes.js';
-import { type Action } from './playbook/playbook.js';
+import { type Action, type Save } from './playbook/playbook.js';
 import { type Scope } from './template/scope.js';
 import { type Rendering } from './template/rendering.js';
 import { type Json, type JsonObject } from './values.js';
@@ -23,8 +23,20 @@ export interface StepKind<Config = unknown, Request extends Json = Json> {
   readonly effect: boolean;
   /** Seconds per attempt where the playbook says nothing. */
   readonly defaultTimeoutSeconds: number;
+  /** Set where saves can go to this kind (`save: {storage: <kind>}`). */
+  readonly save?: SaveStorage;
   /** Alternative names under which templates and asserts may read parts of the value (http: body, payload, json, response -> data). */
   readonly valueAliases?: Readonly<Record<string, string>>;
+}
+
+/** How a kind stores what a save gives it. The request is performed by the kind's own `execute`, and says itself that it is a save. */
+export interface SaveStorage<Config = unknown, Request extends Json = Json> {
+  /** As StepKind.parse, with pointers relative to the save. */
+  parse(save: Save): Config;
+  /** As StepKind.render. @param data what is to be stored: the save's rendered data */
+  render(config: Config, data: Json, scope: Scope, rendering: Rendering): Request;
+  /** What the value of `execute` says about the save: `{table?, row_count?, …}`. */
+  outcome(value: Json): JsonObject;
 }
 
 /** Fixes the types of a kind; the default export of `src/steps/<kind>/<kind>.step.ts`. */
@@ -60,11 +72,13 @@ export class StepFailure extends Error {
   readonly statusCode: number | undefined;
   readonly logs: string | undefined;
   readonly details: Json;
+  /** The item of an iterator that failed. */
+  readonly itemIndex: number | null;
 
   constructor(
     readonly code: ErrorCode,
     message: string,
-    detail: { retryable?: boolean; value?: Json; statusCode?: number; logs?: string; cause?: Json } = {},
+    detail: { retryable?: boolean; value?: Json; statusCode?: number; logs?: string | undefined; cause?: Json; itemIndex?: number } = {},
   ) {
     super(message);
     this.name = 'StepFailure';
@@ -73,6 +87,7 @@ export class StepFailure extends Error {
     this.statusCode = detail.statusCode;
     this.logs = detail.logs;
     this.details = detail.cause ?? null;
+    this.itemIndex = detail.itemIndex ?? null;
   }
 }
 

@@ -10,7 +10,7 @@ export const CODEC = 2;
 export const INLINE_VALUE_BYTES = 256 * 1024;
 
 /** The fields of events that may lie apart. */
-export const BLOB_PARTS = ['value', 'raw', 'inputs', 'request', 'payload'] as const;
+export const BLOB_PARTS = ['value', 'raw', 'inputs', 'request', 'payload', 'items', 'parts', 'acted'] as const;
 export type BlobPart = (typeof BLOB_PARTS)[number];
 
 /** A value that lies apart from its event. */

@@ -63,6 +63,7 @@ export class Worker implements RunConsumer {
       random: () => timing.random(),
       nextId: () => ids.next(),
       assertMode: settings.assertMode,
+      saveErrors: settings.saveErrors === 'warn' ? 'continue' : 'fail',
     };
     held.onDropped((runId) => this.running.get(runId)?.drop());
     signals.onInbox((runId) => this.running.get(runId)?.readInbox());

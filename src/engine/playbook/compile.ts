@@ -1,6 +1,6 @@
 import { type ErrorCode } from '../error-codes.js';
 import { EngineError, type Issue } from '../engine-error.js';
-import { type StepKind, type StepKinds } from '../step-executor.js';
+import { type SaveStorage, type StepKind, type StepKinds } from '../step-executor.js';
 import {
   compileCondition,
   compileTemplate,
@@ -70,11 +70,14 @@ export interface CompiledStep {
 
 export interface CompiledAction {
   readonly definition: Action;
+  /** Inputs of a nested task; a step renders its own. */
+  readonly data: ValueTemplate;
   /** What performs it; null where nothing here can, then `refusal` says why. */
   readonly performer:
     | { readonly does: 'step'; readonly kind: StepKind; readonly config: unknown }
     | { readonly does: 'save' }
     | { readonly does: 'wait'; readonly wait: CompiledWait }
+    | { readonly does: 'iterator'; readonly iterator: CompiledIterator }
     | null;
   readonly refusal: { readonly code: ErrorCode; readonly message: string } | null;
   /** A workbook task's own `data`, rendered where the step's inputs are visible. */
@@ -85,10 +88,32 @@ export interface CompiledAction {
   readonly timeout: ValueTemplate | null;
 }
 
+/** The list in the value of a `loop:` step. */
+const LOOP_ALIASES = { data: 'results', result: 'results' };
+
 /** Other names for parts of the action's value, as its kind defines them. */
 export function valueAliasesOf(step: CompiledStep): Readonly<Record<string, string>> | undefined {
   const performer = step.action?.performer;
+  if (performer?.does === 'iterator') return performer.iterator.spelling === 'loop' ? LOOP_ALIASES : undefined;
   return performer?.does === 'step' ? performer.kind.valueAliases : undefined;
+}
+
+/** A task, or several in order, over the items of a collection (playbook language §6.6). */
+export interface CompiledIterator {
+  readonly collection: ValueTemplate;
+  readonly element: string;
+  readonly mode: ValueTemplate;
+  readonly concurrency: ValueTemplate | null;
+  readonly where: Condition | null;
+  readonly orderBy: { readonly key: ValueTemplate; readonly descending: boolean } | null;
+  readonly limit: ValueTemplate | null;
+  readonly chunk: ValueTemplate | null;
+  readonly enumerate: ValueTemplate | null;
+  /** continue: a failed item leaves null in the result. */
+  readonly onError: 'fail' | 'continue';
+  readonly tasks: readonly CompiledAction[];
+  /** Of the `loop:` spelling the value is {results, stats} instead of the list. */
+  readonly spelling: 'iterator' | 'loop';
 }
 
 /** What a step waits for: a time, given as one of the two, or a signal. */
@@ -108,6 +133,8 @@ export interface CompiledSave {
   /** null where the save names no data: then the value itself. */
   readonly data: ValueTemplate | null;
   readonly supported: boolean;
+  /** What stores it in the world; null for the storages of the execution itself, and where nothing can. */
+  readonly external: { readonly kind: StepKind; readonly storage: SaveStorage; readonly config: unknown } | null;
 }
 
 export interface CompiledEdge {
@@ -121,6 +148,8 @@ export interface CompiledTarget {
 export type CompiledNext =
   | { readonly kind: 'when'; readonly when: Condition; readonly then: readonly CompiledEdge[]; readonly else: readonly CompiledEdge[] }
   | { readonly kind: 'else' | 'plain'; readonly then: readonly CompiledEdge[] };
+
+const NOT_PARSED = Symbol('not parsed');
 
 /** Storages that need nothing but the execution itself. */
 const INTERNAL_STORAGES = new Set(['event_log', 'variables']);
@@ -213,7 +242,8 @@ class Compiler {
     const task = this.playbook.workbook[at];
     if (!task) {
       this.errors.push({ code: 'unknown_task', message: `There is no workbook task ${String(own.fields['name'])}.`, pointer });
-      return { definition: own, performer: null, refusal: null, taskData: null, saves: [], assert: null, retry: null, timeout: null };
+      const data = compileInputs(own.data);
+      return { definition: own, data, performer: null, refusal: null, taskData: null, saves: [], assert: null, retry: null, timeout: null };
     }
     const merged: Action = {
       ...task,
@@ -232,14 +262,10 @@ class Compiler {
     const kind = this.kinds.get(action.type);
     if (action.type === 'save') performer = { does: 'save' };
     else if (action.type === 'wait' || action.type === 'wait_for') performer = { does: 'wait', wait: this.wait(action, pointer) };
+    else if (action.type === 'iterator') performer = { does: 'iterator', iterator: this.iterator(action, pointer) };
     else if (kind) {
-      try {
-        performer = { does: 'step', kind, config: kind.parse(action) };
-      } catch (error) {
-        if (!(error instanceof EngineError)) throw error;
-        for (const issue of error.issues) this.errors.push({ ...issue, pointer: pointer + (issue.pointer ?? '') });
-        if (error.issues.length === 0) this.errors.push({ code: error.code, message: error.message, pointer });
-      }
+      const config = this.parsed(() => kind.parse(action), pointer);
+      if (config !== NOT_PARSED) performer = { does: 'step', kind, config };
     } else refusal = { code: 'unsupported_type', message: `Steps of type ${action.type} cannot run here.` };
     if (!refusal && action.retry && action.retry.onSuccess !== null) {
       refusal = { code: 'unsupported_pagination', message: 'retry.on_success (pagination) cannot run here.' };
@@ -248,6 +274,7 @@ class Compiler {
     const { retry } = action;
     return {
       definition: action,
+      data: compileInputs(action.data),
       performer,
       refusal,
       taskData: taskData === null ? null : compileInputs(taskData),
@@ -275,8 +302,46 @@ class Compiler {
     }
   }
 
+  /** What a kind makes of an action or a save of it; its findings become ours. */
+  private parsed(parse: () => unknown, pointer: string): unknown {
+    try {
+      return parse();
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      for (const issue of error.issues) this.errors.push({ ...issue, pointer: pointer + (issue.pointer ?? '') });
+      if (error.issues.length === 0) this.errors.push({ code: error.code, message: error.message, pointer });
+      return NOT_PARSED;
+    }
+  }
+
+  private iterator(action: Action, pointer: string): CompiledIterator {
+    const { fields, tasks } = action;
+    const template = (name: string): ValueTemplate | null => (fields[name] === undefined ? null : compileValue(fields[name]));
+    const orderBy = typeof fields['order_by'] === 'string' ? fields['order_by'].trim() : null;
+    const descending = orderBy?.startsWith('-') ?? false;
+    const key = descending ? orderBy!.slice(1) : orderBy;
+    return {
+      collection: compileValue(fields['collection'] ?? null),
+      element: String(fields['element']),
+      mode: compileValue(fields['mode'] ?? 'sequential'),
+      concurrency: template('concurrency'),
+      where: fields['where'] === undefined ? null : compileCondition(fields['where']),
+      orderBy: key === null ? null : { key: compileValue(key.includes('{{') ? key : `{{ ${key} }}`), descending },
+      limit: template('limit'),
+      chunk: template('chunk'),
+      enumerate: template('enumerate'),
+      onError: fields['on_error'] === 'continue' ? 'continue' : 'fail',
+      tasks: tasks.map((task, at) => this.action(task, `${pointer}/tasks/${at}`)),
+      spelling: fields['spelling'] === 'loop' ? 'loop' : 'iterator',
+    };
+  }
+
   private save(save: Save, pointer: string): CompiledSave {
-    const supported = INTERNAL_STORAGES.has(save.storage);
+    const kind = this.kinds.get(save.storage);
+    const storage = kind?.save;
+    const config = storage ? this.parsed(() => storage.parse(save), pointer) : NOT_PARSED;
+    const external = kind && storage && config !== NOT_PARSED ? { kind, storage, config } : null;
+    const supported = INTERNAL_STORAGES.has(save.storage) || storage !== undefined;
     if (!supported) {
       this.warnings.push({ code: 'unsupported_storage', message: `Saves to ${save.storage} cannot run here.`, pointer });
     }
@@ -285,6 +350,7 @@ class Compiler {
       when: save.when === null ? null : compileCondition(save.when),
       data: save.data === null ? null : compileSaveData(save.data),
       supported,
+      external,
     };
   }
 

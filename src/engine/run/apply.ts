@@ -1,6 +1,7 @@
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
 import { type Json, type JsonObject } from '../values.js';
 import { type RunEvent, type SaveOutcome, type TakenEdge } from './events.js';
+import { newPart, partAt, type PartRecord, startLoop, startParts, stopItems, stopParts } from './parts.js';
 import { type ArmedStep, type Firing, newRunState, type RunState } from './run-state.js';
 
 /**
@@ -31,8 +32,31 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       else state.signals.set(event.name, [event.payload]);
       return;
     }
+    case 'action_started':
+      state.itemEvents += 1;
+      return startParts(partsOf(state, playbook, event), event.parts);
+    case 'action_completed':
+      state.itemEvents += 1;
+      return stopParts(partsOf(state, playbook, event), event.parts);
+    case 'action_acted':
+      state.running.get(playbook.byName.get(event.step)!.index)!.acted = event.acted;
+      return;
+    case 'loop_started':
+      return startLoop(partsOf(state, playbook, event), event.path, event.items);
+    case 'loop_iteration':
+      state.itemEvents += 1;
+      return stopItems(partsOf(state, playbook, event), event.path, event.items);
+    case 'action_held':
+      state.running.get(playbook.byName.get(event.step)!.index)!.isHeld = true;
+      return;
     case 'action_retry': {
       const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
+      if (event.path !== undefined) {
+        state.itemEvents += 1;
+        Object.assign(partAt(firing.parts!, event.path), { attempt: event.attempt + 1, dueAt: event.dueAt });
+        return;
+      }
+      firing.parts = null;
       firing.attempt = event.attempt + 1;
       firing.dueAt = event.dueAt;
       firing.parkedSince = event.dueAt - event.delayMs;
@@ -97,6 +121,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     case 'execution_resumed':
       state.pause = 'none';
       state.status = 'running';
+      for (const firing of state.running.values()) firing.isHeld = false;
       return;
     case 'execution_failing':
       if (state.failure) state.otherFailures.push(event.error);
@@ -153,7 +178,16 @@ function fire(
     waitsFor: wait?.waitsFor ?? null,
     dueAt: wait?.dueAt ?? null,
     parkedSince: wait?.since ?? null,
+    parts: null,
+    acted: null,
+    isHeld: false,
   });
+}
+
+/** The parts of a firing's action; from the first record of them on there are some. */
+function partsOf(state: RunState, playbook: CompiledPlaybook, event: { readonly step: string }): PartRecord {
+  const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
+  return (firing.parts ??= newPart());
 }
 
 /** What a firing keeps of its arrivals. */
@@ -222,8 +256,9 @@ function metaOf(event: Extract<RunEvent, { type: 'step_completed' }>): Json {
   const meta: JsonObject = { attempt: event.attempt, duration_ms: event.durationMs };
   if (event.raw !== undefined) meta['raw'] = event.raw;
   if (event.logs !== undefined) meta['logs'] = event.logs;
+  if (event.itemErrors !== undefined) meta['errors'] = event.itemErrors.map(({ index, message }) => ({ index, message }));
   if (event.saves.length > 0) {
-    const outcomes = event.saves.map(({ status, storage }): JsonObject => ({ status, storage }));
+    const outcomes = event.saves.map(({ status, storage, detail }): JsonObject => ({ status, storage, ...detail }));
     meta['save'] = outcomes.length === 1 ? outcomes[0]! : outcomes;
   }
   return meta;

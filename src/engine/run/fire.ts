@@ -3,15 +3,16 @@ import { StepFailure } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { type JsonObject } from '../values.js';
 import { missingInputs } from './asserts.js';
-import { type Deciding, type Perform } from './decision.js';
+import { type Deciding } from './decision.js';
 import { durationMs } from './durations.js';
 import { asFailure, errorView } from './failures.js';
 import { type RunErrorDetails } from './events.js';
 import { renderMapping } from './route.js';
 import { RunScope } from './run-scope.js';
-import { type Arrival, type Firing } from './run-state.js';
-import { unsupportedSave } from './saves.js';
-import { completeStep, failStep, type Settling } from './settle.js';
+import { performOf } from './performs.js';
+import { type Arrival } from './run-state.js';
+import { savesToWorld, unsupportedSave } from './saves.js';
+import { completeStep, failStep, settleAction, type Settling } from './settle.js';
 import { beginWait } from './waiting.js';
 
 /** Bounds on runaway playbooks (playbook language §5.4). */
@@ -43,6 +44,7 @@ export function fireStep(deciding: Deciding, step: CompiledStep): void {
     if (step.pass?.isTrue(scope, rendering) || (step.when && !step.when.isTrue(scope, rendering))) {
       completeStep(deciding, settling(inputs, { passed: true }), inputs);
     } else if (step.action) startAction(deciding, step, inputs, scope, settling);
+    else if (savesToWorld(step, true)) startSaving(deciding, step, settling(inputs));
     else completeStep(deciding, settling(inputs), inputs);
   } catch (thrown) {
     failStep(deciding, settling(inputs), asFailure(thrown));
@@ -80,23 +82,19 @@ function startAction(
     ...(timeoutMs === null ? {} : { timeoutMs }),
     ...(rendering.warnings.length > 0 ? { warnings: [...rendering.warnings] } : {}),
   });
-  if (performer.does === 'save') completeStep(deciding, settling(inputs, { started: true }), inputs);
+  if (performer.does === 'save') settleAction(deciding, settling(inputs, { started: true }), inputs);
   else deciding.decision.performs.push(performOf(step, deciding.state.running.get(step.index)!));
 }
 
-/** The attempt a firing stands at, for the orchestrator. */
-export function performOf(step: CompiledStep, firing: Firing): Perform {
-  const performer = step.action?.performer;
-  const kind = performer?.does === 'step' ? performer.kind : null;
-  const fallbackMs = (kind?.defaultTimeoutSeconds ?? 0) * 1000;
-  return {
-    step: step.index,
-    wave: firing.wave,
-    attempt: firing.attempt,
-    request: firing.request,
-    timeoutMs: firing.timeoutMs ?? (fallbackMs > 0 ? fallbackMs : null),
-    effect: kind?.effect ?? true,
-  };
+/** A router or bare end whose saves go to the world: from then on it is like a step that acts. */
+function startSaving(deciding: Deciding, step: CompiledStep, settling: Settling): void {
+  const { wave, inputs, rendering } = settling;
+  const unsupported = unsupportedSave(step);
+  if (unsupported) throw unsupported;
+  deciding.checkStorable(inputs);
+  const warnings = rendering.warnings.length > 0 ? { warnings: [...rendering.warnings] } : {};
+  deciding.emit({ type: 'step_started', step: step.name, stepType: step.type, wave, attempt: 1, inputs, request: null, ...warnings });
+  settleAction(deciding, { ...settling, started: true }, inputs);
 }
 
 function renderInputs(
@@ -148,7 +146,7 @@ function checkLimits(deciding: Deciding, step: CompiledStep): void {
   if (state.firedInAll >= LOOP_LIMITS.stepRuns) {
     throw new StepFailure('loop_limit', `The execution has run ${LOOP_LIMITS.stepRuns} steps.`, { retryable: false });
   }
-  if (state.seq >= LOOP_LIMITS.events)
+  if (state.seq - state.itemEvents >= LOOP_LIMITS.events)
     throw new StepFailure('history_limit', `The execution has ${LOOP_LIMITS.events} events.`, { retryable: false });
 }
 

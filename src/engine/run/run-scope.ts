@@ -26,7 +26,7 @@ export interface StepView {
   /** Failure that led to it, or its own while retry conditions are evaluated. */
   readonly error?: Json;
   /** Names of the moment: attempt, success, status_code, data … of retry conditions. They win over inputs. */
-  readonly moment?: JsonObject;
+  readonly moment?: Readonly<Record<string, unknown>>;
   /** Variables this step has just extracted; seen by its saves and edges. */
   readonly vars?: JsonObject;
 }
