@@ -104,13 +104,26 @@ function errorOf(event: RunEvent): string | null {
 
 function itemView({ index, end, attempt, logs }: ItemStop): JsonObject {
   const error = end.ok ? null : end.error.message;
-  return { item_index: index, status: end.ok ? 'COMPLETED' : 'FAILED', value: end.ok ? end.value : null, error, attempt, ...(logs ? { logs } : {}) };
+  return {
+    item_index: index,
+    status: end.ok ? 'COMPLETED' : 'FAILED',
+    value: end.ok ? end.value : null,
+    error,
+    attempt,
+    ...(logs ? { logs } : {}),
+  };
 }
 
 function partView(part: PartStart | PartStop): JsonObject {
   if (!('end' in part)) return { path: part.path, attempt: part.attempt, inputs: part.inputs };
   const { path, end, logs } = part;
-  return { path, status: end.ok ? 'COMPLETED' : 'FAILED', value: end.value, ...(end.ok ? {} : { error: { ...end.error } }), ...(logs ? { logs } : {}) };
+  return {
+    path,
+    status: end.ok ? 'COMPLETED' : 'FAILED',
+    value: end.value,
+    ...(end.ok ? {} : { error: { ...end.error } }),
+    ...(logs ? { logs } : {}),
+  };
 }
 
 /** Everything an event says that has no column of its own. */
@@ -132,7 +145,8 @@ function metaOf(event: RunEvent): JsonObject {
     add('warnings', event.warnings);
   }
   if (event.type === 'action_started' || event.type === 'action_completed') add('parts', event.parts.map(partView));
-  if (event.type === 'loop_started' || event.type === 'loop_iteration' || event.type === 'action_retry') add('path', event.path || undefined);
+  if (event.type === 'loop_started' || event.type === 'loop_iteration' || event.type === 'action_retry')
+    add('path', event.path || undefined);
   if (event.type === 'action_acted') add('error', event.acted.end.ok ? undefined : event.acted.end.error);
   if (event.type === 'step_woken') add('reason', event.reason);
   if (event.type === 'signal_received') add('name', event.name);
@@ -162,6 +176,13 @@ function metaOf(event: RunEvent): JsonObject {
 
 function saveMeta(saves: Extract<RunEvent, { type: 'step_completed' }>['saves']): Json | undefined {
   if (saves.length === 0) return undefined;
-  const views = saves.map(({ status, storage, name, data, error, detail }): JsonObject => ({ status, storage, name, data, error, ...detail }));
+  const views = saves.map(({ status, storage, name, data, error, detail }): JsonObject => ({
+    status,
+    storage,
+    name,
+    data,
+    error,
+    ...detail,
+  }));
   return views.length === 1 ? views[0]! : views;
 }

@@ -116,5 +116,7 @@ function countOf(
   const count = typeof rendered === 'number' || typeof rendered === 'string' ? Number(rendered) : Number.NaN;
   if (Number.isInteger(count) && count >= least) return count;
   const given = isObject(rendered) || Array.isArray(rendered) ? 'no number' : JSON.stringify(rendered);
-  throw new StepFailure('invalid_value', `${field} of the iterator must be a whole number from ${least}, not ${given}.`, { retryable: false });
+  throw new StepFailure('invalid_value', `${field} of the iterator must be a whole number from ${least}, not ${given}.`, {
+    retryable: false,
+  });
 }

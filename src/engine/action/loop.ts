@@ -46,7 +46,12 @@ export async function runLoop(context: PartContext, iterator: CompiledIterator, 
         moment: { ...view.moment, ...names },
       });
       if (!end.ok && iterator.onError === 'fail') stop = true;
-      const ended = { index, end: end.ok ? end : { ...end, error: { ...end.error, item_index: index } }, attempt, ...(logs ? { logs } : {}) };
+      const ended = {
+        index,
+        end: end.ok ? end : { ...end, error: { ...end.error, item_index: index } },
+        attempt,
+        ...(logs ? { logs } : {}),
+      };
       if (withEffects) await journal.stopItem(path, ended);
       else journal.noteItem(path, ended, characters);
     }
@@ -91,8 +96,24 @@ async function runItem(context: PartContext, { tasks, element }: CompiledIterato
   return last;
 }
 
-function namesOf(iterator: CompiledIterator, step: string, item: Json, index: number, count: number, outer: Scope): Record<string, unknown> {
-  const places = { index, current_index: index, item, current_item: item, count, size: count, first: index === 0, last: index === count - 1 };
+function namesOf(
+  iterator: CompiledIterator,
+  step: string,
+  item: Json,
+  index: number,
+  count: number,
+  outer: Scope,
+): Record<string, unknown> {
+  const places = {
+    index,
+    current_index: index,
+    item,
+    current_item: item,
+    count,
+    size: count,
+    first: index === 0,
+    last: index === count - 1,
+  };
   return {
     [step]: { result_index: index },
     parent: new OuterContext(outer),

@@ -4,7 +4,7 @@ import { type StepView } from '../run/run-scope.js';
 import { type ActedStep } from '../run/run-state.js';
 import { savesOf } from '../run/saves.js';
 import { type AttemptOutcome } from '../run/decision.js';
-import { valueAliasesOf } from '../playbook/compile.js';
+import { iterates, valueAliasesOf } from '../playbook/compile.js';
 import { StepFailure } from '../step-executor.js';
 import { namesOfResults } from '../run/results.js';
 import { runLoop } from './loop.js';
@@ -63,10 +63,11 @@ async function saveActed(context: PartContext, { end, vars, itemErrors }: ActedS
       error: end.ok ? null : end.error.message,
       meta: null,
       valueAliases: valueAliasesOf(step),
+      iterates: iterates(step),
     },
     ...(error ? { error: errorView(error) } : {}),
     ...(vars ? { vars } : {}),
-    ...(step.action?.performer?.does === 'iterator' ? { moment: namesOfResults(value, itemErrors) } : {}),
+    ...(iterates(step) ? { moment: namesOfResults(value, itemErrors) } : {}),
   };
   const { outcomes, failure } = await runSaves(context, savesOf(step), end.ok, '', view, value);
   return { outcome: failure ? { ok: false, failure } : { ok: true, result: { value } }, saves: outcomes };

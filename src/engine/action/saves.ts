@@ -31,9 +31,7 @@ export async function runSaves(
   for (const [at, save] of saves.entries()) {
     const { on, onError, storage, name } = save.definition;
     if (on !== 'always' && (on === 'success') !== succeeded) continue;
-    const end = save.external
-      ? await toWorld(context, save, join(path, `s${at}`), view, fallback)
-      : inside(context, save, view, fallback);
+    const end = save.external ? await toWorld(context, save, join(path, `s${at}`), view, fallback) : inside(context, save, view, fallback);
     if ('storage' in end) outcomes.push(end);
     else if (end.ok) outcomes.push({ status: 'success', storage, name, error: null, ...partsOfValue(end.value) });
     else {
@@ -53,7 +51,13 @@ function inside(context: PartContext, save: CompiledSave, view: StepView, fallba
   }
 }
 
-async function toWorld(context: PartContext, save: CompiledSave, path: string, view: StepView, fallback: Json): Promise<SaveOutcome | PartEnd> {
+async function toWorld(
+  context: PartContext,
+  save: CompiledSave,
+  path: string,
+  view: StepView,
+  fallback: Json,
+): Promise<SaveOutcome | PartEnd> {
   const { journal, host, activity } = context;
   const known = context.find(path);
   if (known?.ended) return known.ended;
@@ -81,7 +85,13 @@ async function toWorld(context: PartContext, save: CompiledSave, path: string, v
   return end;
 }
 
-const skipped = ({ definition: { storage, name } }: CompiledSave): SaveOutcome => ({ status: 'skipped', storage, name, data: null, error: null });
+const skipped = ({ definition: { storage, name } }: CompiledSave): SaveOutcome => ({
+  status: 'skipped',
+  storage,
+  name,
+  data: null,
+  error: null,
+});
 
 function partsOfValue(value: Json): { data: Json; detail: JsonObject } {
   if (!isObject(value)) return { data: value, detail: {} };

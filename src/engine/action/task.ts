@@ -36,7 +36,13 @@ export function hasEffects(action: CompiledAction): boolean {
  * for what ends the whole program.
  * @param element name of the item, which code gets as an input where the task has none of its own
  */
-export async function runTask(context: PartContext, action: CompiledAction, path: string, view: StepView, element: string): Promise<TaskEnd> {
+export async function runTask(
+  context: PartContext,
+  action: CompiledAction,
+  path: string,
+  view: StepView,
+  element: string,
+): Promise<TaskEnd> {
   const known = context.find(path);
   if (known?.ended) return { end: known.ended, attempt: Math.max(1, known.attempt), characters: 0 };
   const task = new Task(context, action, path, view, element);
@@ -92,7 +98,9 @@ class Task {
   async save(acted: TaskEnd, isRecorded: boolean): Promise<TaskEnd> {
     const { context, action, path } = this;
     const { end } = acted;
-    const toWorld = action.saves.some(({ external, definition }) => external && (definition.on === 'always' || (definition.on === 'success') === end.ok));
+    const toWorld = action.saves.some(
+      ({ external, definition }) => external && (definition.on === 'always' || (definition.on === 'success') === end.ok),
+    );
     if (toWorld && !isRecorded) await context.journal.stop({ path, acted: true, end, ...(acted.logs ? { logs: acted.logs } : {}) });
     const value = end.ok ? end.value : { status: 'error', error: end.error.message };
     const view: StepView = {
@@ -124,11 +132,12 @@ class Task {
       if (host.signal.aborted) throw host.signal.reason;
       const verdict = this.verdict(outcome, attempt, view);
       if (verdict === 'exhausted')
-        return this.failed(new StepFailure('retry_exhausted', `retry_when still held after ${attempt} attempts.`, { retryable: false }), attempt);
+        return this.failed(
+          new StepFailure('retry_exhausted', `retry_when still held after ${attempt} attempts.`, { retryable: false }),
+          attempt,
+        );
       if (verdict === 'keep') {
-        return outcome.ok
-          ? this.ended(outcome.result.value, attempt, outcome.result.logs)
-          : this.failed(outcome.failure, attempt);
+        return outcome.ok ? this.ended(outcome.result.value, attempt, outcome.result.logs) : this.failed(outcome.failure, attempt);
       }
       const { policy } = action.retry!;
       const delayMs = retryDelayMs(policy, attempt, () => host.world.random());
@@ -144,7 +153,10 @@ class Task {
     const scope = context.scope(view);
     const own = renderMapping(action.data, scope, rendering, 'data of the task');
     const given = action.taskData
-      ? { ...renderMapping(action.taskData, context.scope({ ...view, inputs: { ...view.inputs, ...own } }), rendering, 'data of the task'), ...own }
+      ? {
+          ...renderMapping(action.taskData, context.scope({ ...view, inputs: { ...view.inputs, ...own } }), rendering, 'data of the task'),
+          ...own,
+        }
       : own;
     if (Object.keys(given).length > 0 || !CODE.has(action.definition.type)) return given;
     const item = view.moment?.[element] as Json;

@@ -88,6 +88,8 @@ export interface CompiledAction {
   readonly timeout: ValueTemplate | null;
 }
 
+export const iterates = ({ action }: CompiledStep): boolean => action?.performer?.does === 'iterator';
+
 /** The list in the value of a `loop:` step. */
 const LOOP_ALIASES = { data: 'results', result: 'results' };
 

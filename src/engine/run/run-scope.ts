@@ -1,7 +1,7 @@
-import { type CompiledPlaybook, valueAliasesOf } from '../playbook/compile.js';
+import { type CompiledPlaybook, iterates, valueAliasesOf } from '../playbook/compile.js';
 import { type Scope, TemplateReference } from '../template/scope.js';
 import { StepReference } from '../template/step-reference.js';
-import { type Json, type JsonObject, own } from '../values.js';
+import { isObject, type Json, type JsonObject, own } from '../values.js';
 import { type RunState } from './run-state.js';
 
 /** What stays the same for all renders of one run. */
@@ -37,6 +37,8 @@ export interface StepOutcomeView {
   readonly error: string | null;
   readonly meta: Json;
   readonly valueAliases: Readonly<Record<string, string>> | undefined;
+  /** True where the step is an iterator. */
+  readonly iterates?: boolean;
 }
 
 /** The names a template sees (playbook language §3), later layers shadowing earlier ones: workload keys, steps, inputs, reserved. */
@@ -102,7 +104,7 @@ export class RunScope implements Scope {
     const step = direct ?? this.playbook.steps.findLast((each) => each.aliases.includes(name) && this.state.settled[each.index]);
     const settled = step && this.state.settled[step.index];
     if (!step || !settled) return undefined;
-    return referenceTo({ ...settled, names: [], valueAliases: valueAliasesOf(step) });
+    return referenceTo({ ...settled, names: [], valueAliases: valueAliasesOf(step), iterates: iterates(step) });
   }
 
   private settledValues(): JsonObject {
@@ -116,8 +118,16 @@ export class RunScope implements Scope {
 }
 
 function referenceTo(outcome: StepOutcomeView): StepReference {
-  const { value, status, error, meta, valueAliases } = outcome;
-  return new StepReference(value, { status, error, meta, ...(valueAliases ? { aliases: { ...valueAliases } } : {}) });
+  const { value, status, error, meta, valueAliases, iterates } = outcome;
+  const aliases = valueAliases ? { aliases: { ...valueAliases } } : {};
+  return new StepReference(value, { status, error, meta, ...aliases, ...(iterates ? { iterator: iterationOf(value, meta) } : {}) });
+}
+
+/** What a finished iterator says of itself besides its value. */
+function iterationOf(value: Json, meta: Json): { results: Json[]; errors?: Json[] } {
+  const list = isObject(value) ? own(value, 'results') : value;
+  const errors = isObject(meta) ? own(meta, 'errors') : undefined;
+  return { results: Array.isArray(list) ? list : [], ...(Array.isArray(errors) ? { errors } : {}) };
 }
 
 /** `steps`: a mapping of step names to references. */

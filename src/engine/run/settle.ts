@@ -1,4 +1,4 @@
-import { type CompiledEdge, type CompiledStep, valueAliasesOf } from '../playbook/compile.js';
+import { type CompiledEdge, type CompiledStep, iterates, valueAliasesOf } from '../playbook/compile.js';
 import { StepFailure } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { type Json, type JsonObject } from '../values.js';
@@ -53,7 +53,11 @@ export function settleAction(deciding: Deciding, settling: Settling, value: Json
 /** An action has failed for good: saves of errors to the world follow, or the firing ends. */
 export function failAction(deciding: Deciding, settling: Settling, failure: StepFailure): void {
   if (!savesToWorld(settling.step, false) || isLimit(failure)) return failStep(deciding, settling, failure);
-  const value: JsonObject = { status: 'error', error: failure.message, ...(failure.statusCode === undefined ? {} : { status_code: failure.statusCode }) };
+  const value: JsonObject = {
+    status: 'error',
+    error: failure.message,
+    ...(failure.statusCode === undefined ? {} : { status_code: failure.statusCode }),
+  };
   const error = detailsOf(failure, { step: settling.step.name, stepType: settling.step.type, attempt: settling.attempt });
   beginSaves(deciding, settling, { end: { ok: false, error, value }, raw: null, vars: null });
 }
@@ -89,7 +93,7 @@ export function completeStep(deciding: Deciding, settling: Settling, value: Json
     const { raw, vars } = projected;
     let { seen } = projected;
     const outcome = outcomeView(settling, seen, status);
-    const names = step.action?.performer?.does === 'iterator' ? namesOfResults(seen, settling.itemErrors ?? null) : undefined;
+    const names = iterates(step) ? namesOfResults(seen, settling.itemErrors ?? null) : undefined;
     const saves = passed ? [] : (saved ?? runSaves(step, true, seen, scopeOf(deciding, settling, outcome, vars, null, names), rendering));
     if (step.action?.performer?.does === 'save' && !passed) seen = saveValue(step, saves);
     const ended = isTerminal ? terminalValue(deciding, settling, seen, saves, vars) : undefined;
@@ -266,7 +270,15 @@ export function scopeOf(
 
 export function outcomeView(settling: Pick<Settling, 'step'>, value: Json, status: StepOutcomeView['status']): StepOutcomeView {
   const { step } = settling;
-  return { names: [step.name, ...step.aliases], value, status, error: null, meta: null, valueAliases: valueAliasesOf(step) };
+  return {
+    names: [step.name, ...step.aliases],
+    value,
+    status,
+    error: null,
+    meta: null,
+    valueAliases: valueAliasesOf(step),
+    iterates: iterates(step),
+  };
 }
 
 function placeOf(settling: Settling): { step: string; stepType: string; wave: number; attempt: number } {

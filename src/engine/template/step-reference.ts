@@ -43,9 +43,9 @@ export class StepReference extends TemplateReference {
     const { value } = this;
     const found = ownOf(value, key);
     if (found !== undefined) return reached(key, found);
-    if (SELF.has(key)) return this;
     const alias = this.outcome.aliases;
     if (alias !== undefined && Object.hasOwn(alias, key)) return this.get(alias[key] ?? key);
+    if (SELF.has(key)) return this;
     if (!isObject(value) || !Object.hasOwn(value, 'status')) return undefined;
     return ownOf(own(value, 'data'), key);
   }

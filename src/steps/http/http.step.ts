@@ -1,9 +1,9 @@
 import { type Outbound, OutboundError } from '../../engine/outbound-port.js';
 import { defineStep, type StepContext, StepFailure } from '../../engine/step-executor.js';
 import { type StepFactory } from '../../engine/step-services.js';
-import { type Json } from '../../engine/values.js';
 import { parseHttpConfig } from './http.config.js';
-import { encodeBody, headersOf, type HttpRequest, methodOf, splitInputs, urlOf } from './http.request.js';
+import { encodeBody, type HttpRequest, methodOf, splitInputs, targetOf, urlOf } from './http.request.js';
+import { httpSave } from './http.save.js';
 import { httpValue } from './http.value.js';
 
 /** Calls an HTTP endpoint through the checked client; any status outside 2xx fails the step and keeps its value for retry conditions. */
@@ -22,14 +22,10 @@ const httpStep = (outbound: Outbound) =>
         throw new StepFailure('unsupported_pagination', 'Pagination (retry.on_success) is not available yet', { retryable: false });
       }
       const method = methodOf(config.method.render(scope, rendering));
-      return {
-        endpoint: endpointOf(config.endpoint.render(scope, rendering)),
-        method,
-        headers: headersOf(config.headers.render(scope, rendering)),
-        ...splitInputs(method, inputs),
-        verify: isTrue(config.verify.render(scope, rendering)),
-      };
+      return { ...targetOf(config, scope, rendering), method, ...splitInputs(method, inputs) };
     },
+
+    save: httpSave,
 
     async execute(request, context) {
       const { body, contentType } = encodeBody(request);
@@ -45,22 +41,6 @@ const httpStep = (outbound: Outbound) =>
 
 const factory: StepFactory = ({ outbound }) => httpStep(outbound);
 export default factory;
-
-function endpointOf(rendered: Json): string {
-  const endpoint = typeof rendered === 'string' ? rendered.trim() : '';
-  if (endpoint === '')
-    throw new StepFailure('invalid_endpoint', 'The endpoint of the http step is empty or not a text', { retryable: false });
-  return endpoint;
-}
-
-/** Playbooks write booleans as text too; whatever does not say no leaves verification on. */
-function isTrue(rendered: Json): boolean {
-  return !(
-    rendered === false ||
-    rendered === 0 ||
-    (typeof rendered === 'string' && ['false', 'no', 'off', 'n', '0'].includes(rendered.trim().toLowerCase()))
-  );
-}
 
 /** The author's headers, the encoding's Content-Type, and the attempt's idempotency key where the author sets none. */
 function sentHeaders(headers: Record<string, string>, contentType: string | null, context: StepContext): Record<string, string> {
