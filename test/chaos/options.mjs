@@ -1,4 +1,5 @@
-const number = (low, high) => (text) => /^\d+(\.\d+)?$/.test(text) && Number(text) >= low && Number(text) <= high;
+/** A check of an option: a plain number from `low` to `high`. */
+export const number = (low, high) => (text) => /^\d+(\.\d+)?$/.test(text) && Number(text) >= low && Number(text) <= high;
 
 const CHAOS = {
   minutes: { initial: '10', check: number(0.1, 1_440), hint: 'how long clients and faults go on, 0.1 to 1440' },
@@ -16,7 +17,7 @@ const TEETH = {
 };
 
 /** Reads `--name value` options; a wrong one says so and exits 2. */
-function read(command, known, argv) {
+export function read(command, known, argv) {
   const chosen = Object.fromEntries(Object.entries(known).map(([name, { initial }]) => [name, initial]));
   for (let i = 0; i < argv.length; i += 2) {
     const name = argv[i].startsWith('--') ? argv[i].slice(2) : '';

@@ -10,8 +10,8 @@ import { FaultProxy } from './proxy.mjs';
 import { ServiceNode } from './service-node.mjs';
 
 /** A folder for all that a run writes. */
-export function newFolder() {
-  const folder = mkdtempSync(join(tmpdir(), 'showrunner-chaos-'));
+export function newFolder(command = 'chaos') {
+  const folder = mkdtempSync(join(tmpdir(), `showrunner-${command}-`));
   chmodSync(folder, 0o711); // the database runs as another user, and must pass through
   return folder;
 }
@@ -87,7 +87,8 @@ function takePoint(node) {
   return point === undefined ? {} : { CHAOS_POINT: point };
 }
 
-async function freePort() {
+/** A port of this machine that nobody uses now. */
+export async function freePort() {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address();
