@@ -112,7 +112,7 @@ export class Load {
       this.inFlight -= 1;
     }
     const { statusCode, json } = answer;
-    if (statusCode === 429 || statusCode === 503) return void (this.refused += 1);
+    if (this.#isRefusal(statusCode)) return;
     if (statusCode !== 200 && statusCode !== 202)
       return this.ledger.violate('answer', `a start of ${name} is answered ${statusCode}: ${JSON.stringify(json).slice(0, 500)}`);
     this.#count(name);
@@ -132,6 +132,7 @@ export class Load {
   async #repeat(id, body, headers) {
     this.#count('repeated_key');
     const { statusCode, json } = await this.#send('POST', '/execute', body, headers);
+    if (this.#isRefusal(statusCode)) return;
     if (statusCode >= 400 || json.id !== id)
       this.ledger.violate('key', `a repeated start of ${id} is answered ${statusCode}, execution ${json?.id}`);
   }
@@ -159,9 +160,27 @@ export class Load {
   async expect(expected, method, path, body) {
     const { statusCode, json } = await this.#send(method, path, body);
     if (statusCode === expected) return json;
-    if (statusCode === 429 || statusCode === 503) this.refused += 1;
-    else this.ledger.violate('answer', `${method} ${path} is answered ${statusCode}: ${JSON.stringify(json).slice(0, 500)}`);
+    if (!this.#isRefusal(statusCode))
+      this.ledger.violate('answer', `${method} ${path} is answered ${statusCode}: ${JSON.stringify(json).slice(0, 500)}`);
     return null;
+  }
+
+  /** As `expect`, again where there was too much to do: something depends on it. */
+  async insist(expected, method, path, body) {
+    for (let tries = 0; tries < 100; tries++) {
+      const { broken } = this.ledger;
+      const answer = await this.expect(expected, method, path, body);
+      if (answer !== null || this.ledger.broken > broken) return answer;
+      await sleep(1_000);
+    }
+    return null;
+  }
+
+  /** Whether an answer says that there is too much to do now; counted. */
+  #isRefusal(statusCode) {
+    if (statusCode !== 429 && statusCode !== 503) return false;
+    this.refused += 1;
+    return true;
   }
 
   /** Follows the events to the last one, or goes away after so long. */
@@ -178,6 +197,7 @@ export class Load {
       let received = '';
       for await (const part of body) received += part;
       const last = /event: (\S+)\n(?![\s\S]*event: )/.exec(received)?.[1];
+      if (this.#isRefusal(statusCode)) return;
       if (statusCode !== 200 || last !== `execution_${end}`)
         this.ledger.violate('stream', `the events of ${id} are answered ${statusCode} and end with ${last}, not execution_${end}`);
     } catch (error) {

@@ -83,6 +83,7 @@ async function run() {
   await load.stop();
   for (const until = performance.now() + DRAIN_WITHIN_MS; ledger.unaudited > 0 && performance.now() < until; await sleep(1_000))
     await ledger.audit(world.db, true);
+  say('checking what is left');
   if (ledger.unaudited > 0) ledger.violate('open', `${ledger.unaudited} accepted executions have not ended`);
   const leftovers = await checkLeftovers({
     db: world.db,
