@@ -20,11 +20,11 @@ export function newFolder(command = 'chaos') {
 export class World {
   /**
    * @param {{ folder: string, nodes: number, leaseMs: number, changes?: readonly object[], nodeEnv?: (index: number) => Record<string, string>,
-   *   random: import('../random.mjs').Random, short: boolean, direct?: boolean }} options `changes`: to the copy of the program; `nodeEnv`: for one
-   *   node; `direct`: no proxies, the nodes speak to the database themselves
+   *   random: import('../random.mjs').Random, short: boolean, direct?: boolean, command?: readonly string[] }} options `changes`: to the copy of the
+   *   program; `nodeEnv`: for one node; `direct`: no proxies, the nodes speak to the database themselves; `command`: what starts a node, before its own
    */
   static async build(options) {
-    const { folder, nodes, leaseMs, changes, nodeEnv = () => ({}), random, short, direct = false } = options;
+    const { folder, nodes, leaseMs, changes, nodeEnv = () => ({}), random, short, direct = false, command = [] } = options;
     mkdirSync(folder, { recursive: true });
     const world = new World();
     Object.assign(world, { folder, leaseMs, random, short, proxies: [], nodes: [] });
@@ -51,7 +51,7 @@ export class World {
           CHAOS_STALLS: world.stallLog,
           ...nodeEnv(index),
         };
-        const node = new ServiceNode({ index, port: await freePort(), folder, program, env, nextEnv: () => takePoint(node) });
+        const node = new ServiceNode({ index, port: await freePort(), folder, program, env, command, nextEnv: () => takePoint(node) });
         world.nodes.push(node);
       }
       // The first one migrates the database.
