@@ -102,7 +102,7 @@ function short(random, count, since, until) {
 async function startAll(nodes, path, timers) {
   await Promise.all(
     timers.map(async (timer, n) => {
-      await sleep(timer.startAt - Date.now());
+      await sleep(Math.max(0, timer.startAt - Date.now()));
       const order = n % 2 === 0 ? nodes : [...nodes].reverse();
       timer.sentAt = Date.now();
       timer.execution = await startPatiently(order, timer.key, { path, parameters: { ms: timer.ms } });
