@@ -35,12 +35,13 @@ async function answer(response, bytes) {
   const [head, tail] = ['{"pad":"', '"}'];
   let left = Math.max(0, bytes - head.length - tail.length);
   response.on('error', () => undefined);
+  const closed = new Promise((resolve) => response.once('close', resolve));
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': head.length + left + tail.length });
   response.write(head);
   while (left > 0 && !response.destroyed) {
     const part = letters.subarray(0, Math.min(left, CHUNK));
     left -= part.length;
-    if (!response.write(part)) await new Promise((resolve) => response.once('drain', resolve).once('close', resolve));
+    if (!response.write(part)) await Promise.race([closed, new Promise((resolve) => response.once('drain', resolve))]);
   }
   response.end(tail);
 }

@@ -20,7 +20,9 @@ const WARM_UP_SECONDS = 5;
 const TIMES = 10;
 const KEPT = 0.8;
 const REFUSED_WITHIN_MS = 100;
-/** Memory is flat where its last third is at most so much above its first. */
+/** A process that has just begun grows into its load. */
+const WARM_UP_SHARE = 0.2;
+/** Memory is flat where, after that, its last third is at most so much above its first. */
 const GROWTH = 1.15;
 const playbook = (address) => `apiVersion: noetl.io/v1
 kind: Playbook
@@ -96,8 +98,9 @@ async function loaded({ world, node, path, folder }, name, { clients, rate, seco
 }
 
 function judge(verdict, { peak, over, rate, minutes, open, acknowledged, known, completed, node }) {
-  const third = Math.floor(over.memory.length / 3);
-  const [first, last] = [mean(over.memory.slice(0, third)), mean(over.memory.slice(-third))];
+  const memory = over.memory.slice(Math.floor(over.memory.length * WARM_UP_SHARE));
+  const third = Math.floor(memory.length / 3);
+  const [first, last] = [mean(memory.slice(0, third)), mean(memory.slice(-third))];
   const { refused, acknowledged: taken, lag } = over.figures;
   const share = over.perSecond / peak.perSecond;
   verdict.needs(over.sent >= rate * minutes * 60 * 0.95, `only ${over.sent} starts were sent`);

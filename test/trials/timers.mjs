@@ -117,7 +117,6 @@ async function restartUntil(nodes, uptime, since, until) {
     await uptime.allUp();
     if (Date.now() >= until) return n;
     const node = nodes[n % nodes.length];
-    await uptime.allUp();
     uptime.down(node);
     await node.end(Math.floor(n / 2) % 2 === 0 ? 'SIGKILL' : 'SIGTERM');
   }
