@@ -124,6 +124,15 @@ export class RunQueue {
   }
 
   /**
+   * Refuses a start that could neither run here now nor be queued, before anything is looked up for it: overload is to cost little, also where the
+   * database is slow. That nothing is refused here promises nothing: `offer` decides.
+   * @throws EngineError queue_full
+   */
+  refuseIfFull(tenantId: string): void {
+    if (this.consumer === null || this.consumer.capacity() <= 0) this.depth.refuseIfFull(tenantId);
+  }
+
+  /**
    * Starts a run here, or stores it for whoever has room, or for its time. It runs ahead of its commit; nothing of it is visible before (D17).
    * @param firstEvents what to store where no consumer here takes the run
    */
