@@ -20,10 +20,11 @@ export function newFolder(command = 'chaos') {
 export class World {
   /**
    * @param {{ folder: string, nodes: number, leaseMs: number, changes?: readonly object[], nodeEnv?: (index: number) => Record<string, string>,
-   *   random: import('../random.mjs').Random, short: boolean }} options `changes`: to the copy of the program; `nodeEnv`: for one node
+   *   random: import('../random.mjs').Random, short: boolean, direct?: boolean }} options `changes`: to the copy of the program; `nodeEnv`: for one
+   *   node; `direct`: no proxies, the nodes speak to the database themselves
    */
   static async build(options) {
-    const { folder, nodes, leaseMs, changes, nodeEnv = () => ({}), random, short } = options;
+    const { folder, nodes, leaseMs, changes, nodeEnv = () => ({}), random, short, direct = false } = options;
     mkdirSync(folder, { recursive: true });
     const world = new World();
     Object.assign(world, { folder, leaseMs, random, short, proxies: [], nodes: [] });
@@ -35,10 +36,12 @@ export class World {
       world.database = await Database.start(join(folder, 'database'));
       world.effects = await EffectProcess.start(join(folder, 'effects.jsonl'));
       for (let index = 0; index < nodes; index++) {
-        const proxy = await FaultProxy.before(world.database.port);
-        world.proxies.push(proxy);
         const through = new URL(world.database.url);
-        through.port = String(proxy.port);
+        if (!direct) {
+          const proxy = await FaultProxy.before(world.database.port);
+          world.proxies.push(proxy);
+          through.port = String(proxy.port);
+        }
         const env = {
           DATABASE_URL: through.href,
           LEASE_SECONDS: String(leaseMs / 1000),
