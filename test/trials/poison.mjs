@@ -1,13 +1,12 @@
-import { appendFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { effectValue } from '../chaos/generator/arithmetic.mjs';
 import { Http } from '../chaos/http.mjs';
-import { Random } from '../chaos/random.mjs';
 import { PROBES } from '../chaos/world/program.mjs';
-import { newFolder, World } from '../chaos/world/world.mjs';
+import { World } from '../chaos/world/world.mjs';
 import { BROKEN_ROWS } from './poison/broken-rows.mjs';
 import { HOSTILE_STEPS, REGEX_BOMB } from './poison/hostile-steps.mjs';
 import { around, documentOf, poisonPlaybooks } from './poison/playbooks.mjs';
@@ -43,13 +42,8 @@ const CHANGES = [
   },
 ];
 
-/**
- * Definitions and rows that crash or hang whoever works on them: each must end, in a few attempts, and cost its neighbours nothing (R5).
- * @param {{ minutes: number, seed: string, say: (text: string) => void }} options `minutes`: within so long everything must have ended
- * @returns {Promise<{ passed: boolean, counts: object, broken: string[] }>}
- */
-export async function run({ minutes, seed, say }) {
-  const folder = newFolder();
+/** Definitions and rows that crash or hang whoever works on them: each must end, in a few attempts, and cost its neighbours nothing (R5). */
+export async function run({ minutes, random, folder, say, verdict }) {
   const crashes = join(folder, 'crashes.jsonl');
   appendFileSync(crashes, '');
   const world = await World.build({
@@ -62,24 +56,21 @@ export async function run({ minutes, seed, say }) {
       TRIAL_CRASHES: crashes,
       PYTHON_WORKERS: '2',
     }),
-    random: new Random(seed),
+    random,
     short: true,
   });
-  const trial = new Poison(world, crashes, say);
   try {
-    return await trial.run(performance.now() + minutes * 60_000, new Random(seed));
+    await new Poison(world, crashes, say).run(performance.now() + minutes * 60_000, random, verdict);
   } finally {
     await world.close();
-    if (trial.broken.length === 0) rmSync(folder, { recursive: true, force: true });
-    else {
-      for (const name of ['database', 'program']) rmSync(join(folder, name), { recursive: true, force: true });
-      say(`records in ${folder}`);
-    }
   }
 }
 
 class Poison {
-  broken = [];
+  wrongEnds = [];
+  tooOften = [];
+  neighboursLost = [];
+  notServing = [];
   /** Every execution that does harm: what it is, its id, how it must end. */
   cases = [];
   neighbours = new Map();
@@ -89,7 +80,7 @@ class Poison {
     Object.assign(this, { world, crashes, say, http: world.nodes.map(({ url }) => new Http(url)) });
   }
 
-  async run(deadline, random) {
+  async run(deadline, random, verdict) {
     await this.#register();
     const neighbours = this.#startNeighbours(random);
     await this.#startHolding();
@@ -104,7 +95,7 @@ class Poison {
     await neighbours;
     await this.#settle(deadline);
     await this.#nodesServe('at the end');
-    return await this.#verdict(restartMs);
+    await this.#judge(restartMs, verdict);
   }
 
   async #register() {
@@ -177,9 +168,9 @@ class Poison {
     await sleep(500);
     const since = performance.now();
     const answer = await this.#send('POST', `/executions/${id}/signal`, { body: { name: 'go', payload: { a: `${'a'.repeat(50_000)}!` } } });
-    const ms = Math.round(performance.now() - since);
-    this.say(`a signal for a pattern that explodes was answered with ${answer.status} in ${ms} ms`);
-    if (answer.status >= 500 || ms > 5_000) this.broken.push(`a signal for a pattern that explodes: ${answer.status} in ${ms} ms`);
+    this.signalMs = Math.round(performance.now() - since);
+    this.say(`a signal for a pattern that explodes was answered with ${answer.status} in ${this.signalMs} ms`);
+    if (answer.status >= 500) this.notServing.push(`a signal for a pattern that explodes: ${answer.status}`);
   }
 
   /** Once they wait without a holder, by SQL. */
@@ -214,7 +205,11 @@ class Poison {
       // A claim comes after a wait of its own.
       const path = trial.where === 'claim' ? 'trial/claimed' : 'trial/neighbour';
       if (trial.where === 'claim' && !this.claimed) {
-        await this.#registered(path, [{ step: 'start', next: 'hold' }, { step: 'hold', type: 'wait', duration: 6, next: 'end' }, { step: 'end' }]);
+        await this.#registered(path, [
+          { step: 'start', next: 'hold' },
+          { step: 'hold', type: 'wait', duration: 6, next: 'end' },
+          { step: 'end' },
+        ]);
         this.claimed = true;
       }
       this.cases.push({ name, ends: 'failed', crashes: true, id: await this.#start(path, name, { n: 1 }, trial) });
@@ -226,7 +221,7 @@ class Poison {
       () => null,
       (error) => error.message,
     );
-    if (late !== null) this.broken.push(`${when}: ${late}`);
+    if (late !== null) this.notServing.push(`${when}: ${late}`);
   }
 
   /** Waits until nothing is open but what must wait. */
@@ -255,7 +250,7 @@ class Poison {
       : [];
   }
 
-  async #verdict(restartMs) {
+  async #judge(restartMs, verdict) {
     const rows = await this.world.database.readPatiently(
       `SELECT e.id::text, e.status, e.error->>'code' AS code, e.attempts, e.claim_no, (extract(epoch FROM e.ended_at - e.created_at))::float8 AS seconds,
          (SELECT count(*)::int FROM execution_event v WHERE v.execution_id = e.id AND v.event_type IN ('execution_completed', 'execution_failed', 'execution_cancelled')) AS ends,
@@ -263,40 +258,67 @@ class Poison {
     );
     const byId = new Map(rows.map((row) => [row.id, row]));
     const crashes = this.#crashLines();
-    const counts = { cases: this.cases.length, neighbours: this.neighbours.size, neighboursCompleted: 0, crashes: crashes.length };
-    Object.assign(counts, { restartMs, repeatedRequests: this.#refused, ends: {} });
-    for (const { name, id, ends } of this.cases) this.#checkCase(name, ends, byId.get(id), crashes, counts);
+    const ends = {};
+    for (const { name, id, ends: wanted } of this.cases) this.#checkCase(name, wanted, byId.get(id), crashes, ends);
+    let completed = 0;
     for (const [id, n] of this.neighbours) {
       const row = byId.get(id);
-      if (row?.status === 'completed' && row.result?.v === effectValue('after', n) && row.ends === 1) counts.neighboursCompleted += 1;
-      else this.broken.push(`neighbour ${id} is ${row?.status} ${row?.code ?? ''} ${JSON.stringify(row?.result)} (attempts ${row?.attempts})`);
+      if (row?.status === 'completed' && row.result?.v === effectValue('after', n) && row.ends === 1) completed += 1;
+      else
+        this.neighboursLost.push(
+          `${id} is ${row?.status} ${row?.code ?? ''} (attempts ${row?.attempts}, result ${JSON.stringify(row?.result)})`,
+        );
     }
-    this.#checkProcesses(crashes);
-    return { passed: this.broken.length === 0, counts, broken: this.broken };
+    const byThemselves = this.#unplannedEnds(crashes);
+    verdict.figure('executions that do harm', this.cases.length);
+    verdict.figure('their ends', ends);
+    verdict.figure('crashes and stalls of nodes by them', crashes.length);
+    verdict.figure(
+      'starts of the nodes',
+      this.world.nodes.map(({ starts }) => starts),
+    );
+    verdict.figure('milliseconds of a restart with the broken rows in place', restartMs);
+    verdict.figure('requests that had to be repeated', this.#refused);
+    verdict.bound(
+      'what does harm ends as it must',
+      this.wrongEnds.length === 0,
+      this.wrongEnds.length === 0 ? this.cases.length : this.wrongEnds,
+    );
+    verdict.bound(
+      `in at most ${MAX_ATTEMPTS} attempts`,
+      this.tooOften.length === 0,
+      this.tooOften.length === 0 ? Math.max(...[...byId.values()].map(({ attempts }) => attempts)) : this.tooOften,
+    );
+    verdict.bound('all neighbours complete', completed === NEIGHBOURS, [
+      `${completed} of ${NEIGHBOURS}`,
+      ...this.neighboursLost.slice(0, 10),
+    ]);
+    verdict.bound('nodes end only where they are made to', byThemselves.length === 0, byThemselves);
+    verdict.bound('nodes serve', this.notServing.length === 0, this.notServing);
+    verdict.bound('a pattern that explodes is answered soon', this.signalMs < 5_000, `${this.signalMs} ms`);
+    verdict.needs(crashes.length >= CRASHES.length, `only ${crashes.length} crashes`);
   }
 
-  #checkCase(name, ends, row, crashes, counts) {
+  #checkCase(name, wanted, row, crashes, counts) {
     const mine = crashes.filter(({ execution }) => execution === row?.id).length;
     const end = `${row?.status}${row?.code ? ` ${row.code}` : ''}`;
-    counts.ends[end] = (counts.ends[end] ?? 0) + 1;
-    this.say(
-      `  ${name.padEnd(24)} ${end.padEnd(30)} attempts ${row?.attempts}, claims ${row?.claim_no}, crashes ${mine}, ${row?.seconds?.toFixed(0)} s`,
-    );
+    counts[end] = (counts[end] ?? 0) + 1;
+    const about = `attempts ${row?.attempts}, claims ${row?.claim_no}, crashes ${mine}`;
+    this.say(`  ${name.padEnd(24)} ${end.padEnd(30)} ${about}, ${row?.seconds?.toFixed(0)} s`);
     const terminal = ['completed', 'failed', 'cancelled'].includes(row?.status);
-    const right = ends === 'waits' ? row?.status === 'running' && row.attempts === 0 : ends === 'ended' ? terminal : row?.status === ends;
-    if (!right) this.broken.push(`${name} (${row?.id}) is ${end}, not ${ends}; attempts ${row?.attempts}, claims ${row?.claim_no}`);
-    if (terminal && row.ends !== 1 && ends !== 'ended') this.broken.push(`${name} has ${row.ends} terminal events`);
-    if (mine > MAX_ATTEMPTS || row?.attempts > MAX_ATTEMPTS)
-      this.broken.push(`${name}: ${mine} crashes, attempts ${row?.attempts}, at most ${MAX_ATTEMPTS} may be`);
+    const right =
+      wanted === 'waits' ? row?.status === 'running' && row.attempts === 0 : wanted === 'ended' ? terminal : row?.status === wanted;
+    if (!right) this.wrongEnds.push(`${name} (${row?.id}) is ${end}, not ${wanted}; ${about}`);
+    else if (terminal && row.ends !== 1) this.wrongEnds.push(`${name} (${row.id}) has ${row.ends} terminal events`);
+    if (mine > MAX_ATTEMPTS || row?.attempts > MAX_ATTEMPTS) this.tooOften.push(`${name} (${row?.id}): ${about}`);
   }
 
   /** Processes end by what was planned only. */
-  #checkProcesses(crashes) {
-    for (const node of this.world.nodes) {
-      for (const end of node.unexpectedEnds) {
-        const planned = crashes.some(({ node: at, at: wall }) => at === end.node && end.wall - wall < 20_000 && end.wall >= wall);
-        if (!planned) this.broken.push(`node ${end.node} ended by itself (${end.code ?? end.signal}): ${end.output.slice(-3).join(' | ')}`);
-      }
-    }
+  #unplannedEnds(crashes) {
+    return this.world.nodes.flatMap((node) =>
+      node.unexpectedEnds
+        .filter((end) => !crashes.some(({ node: at, at: wall }) => at === end.node && end.wall >= wall && end.wall - wall < 20_000))
+        .map((end) => `node ${end.node} (${end.code ?? end.signal}): ${end.output.slice(-3).join(' | ')}`),
+    );
   }
 }

@@ -14,6 +14,11 @@ import { Verdict } from './verdict.mjs';
 const TRIALS = {
   timers: { about: 'durable timers, while nodes are restarted and then all away', minutes: 5, module: './timers.mjs' },
   overload: { about: 'ten times the load that the queue can take', minutes: 5, module: './overload.mjs' },
+  poison: {
+    about: 'definitions and rows that crash or hang whoever works on them, and 1,000 neighbours',
+    minutes: 6,
+    module: './poison.mjs',
+  },
   memory: { about: 'large payloads in a node of 512 MiB', minutes: 5, module: './memory.mjs' },
 };
 

@@ -13,7 +13,10 @@ export const BROKEN_ROWS = {
   event_deep: { sql: [event(`(repeat('[', 5000) || repeat(']', 5000))::json`)] },
   event_deep_value: { sql: [event(`('{"value": ' || repeat('[', 5000) || repeat(']', 5000) || '}')::json`)], ends: 'ended' },
   event_huge_number: { sql: [event(`'{"value": {"v": 1e999}, "wave": 1e999}'`)], ends: 'ended' },
-  event_unknown_type: { sql: [`UPDATE execution_event SET event_type = 'no_such_event' WHERE execution_id = $1 AND seq = 2`], ends: 'ended' },
+  event_unknown_type: {
+    sql: [`UPDATE execution_event SET event_type = 'no_such_event' WHERE execution_id = $1 AND seq = 2`],
+    ends: 'ended',
+  },
   event_unknown_step: { sql: [`UPDATE execution_event SET step = 'no_such_step' WHERE execution_id = $1 AND step IS NOT NULL`] },
   event_missing: { sql: [`DELETE FROM execution_event WHERE execution_id = $1 AND seq = 2`], ends: 'ended' },
   events_gone: { sql: [`DELETE FROM execution_event WHERE execution_id = $1`], ends: 'ended' },

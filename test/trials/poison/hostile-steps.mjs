@@ -22,9 +22,28 @@ export const HOSTILE_STEPS = {
   python_circular: python(main('a = []', 'a.append(a)', 'return a')),
   python_huge_result: python(main(`return 'x' * (64 * 1024 * 1024)`)),
   python_flood: { ...python(main('import sys', `for _ in range(300): sys.stdout.write('x' * 1024 * 1024)`, 'return 1')), ends: 'ended' },
-  python_close_pipes: { ...python(main('import os', 'for n in range(0, 64):', '    try: os.close(n)', '    except OSError: pass', 'return 1')) },
-  python_garbage: { ...python(main('import os', 'for n in range(0, 16):', `    try: os.write(n, b'\\xff' * 65536)`, '    except OSError: pass', 'return 1')), ends: 'ended' },
-  python_forks: { ...python(main('import os', 'while True:', '    try: os.fork()', '    except OSError: pass'), { timeout: 3 }) },
+  python_close_pipes: {
+    ...python(main('import os', 'for n in range(0, 64):', '    try: os.close(n)', '    except OSError: pass', 'return 1')),
+  },
+  python_garbage: {
+    ...python(
+      main('import os', 'for n in range(0, 16):', `    try: os.write(n, b'\\xff' * 65536)`, '    except OSError: pass', 'return 1'),
+    ),
+    ends: 'ended',
+  },
+  // Bounded, in case nobody ends what it starts.
+  python_forks: python(
+    main(
+      'import os, time',
+      'end = time.time() + 10',
+      'while time.time() < end:',
+      '    try: os.fork()',
+      '    except OSError: time.sleep(0.5)',
+      '    time.sleep(0.2)',
+      'os._exit(0)',
+    ),
+    { timeout: 3 },
+  ),
   python_nan: { ...python(main(`return {'a': float('nan'), 'b': 10 ** 400}`)), ends: 'ended' },
   template_long_loop: template('{% for a in range(100000) %}{% for b in range(100000) %}{{ a }}{% endfor %}{% endfor %}'),
   template_long_text: template(`{% for a in range(100000) %}${'x'.repeat(1000)}{% endfor %}`),
