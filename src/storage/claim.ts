@@ -3,7 +3,7 @@ import { type HeldRun, type NewRun, type RowState, type RunId, type RunSnapshot 
 import { type RunEvent } from '../engine/run/events.js';
 import { type JsonObject } from '../engine/values.js';
 import { CODEC } from './event-codec.js';
-import { readHistories } from './history.js';
+import { readCancels, readHistories } from './history.js';
 import { type LeaseTerm } from './lease-term.js';
 import { readSnapshots } from './snapshots.js';
 import { isTransient, sqlStateOf } from './sql-state.js';
@@ -181,16 +181,40 @@ async function isLost(tx: EntityManager): Promise<boolean> {
   );
 }
 
+/**
+ * Of suspects the snapshot is not believed: their events say the same, and a broken one must not cost the run. Of those that are only to be
+ * ended nothing is read that may be what their holders failed on.
+ */
 async function readClaimed(tx: EntityManager, rows: readonly ClaimedRow[]): Promise<HeldRun[]> {
-  const ids = rows.map((row) => row.id);
-  const snapshots = await readSnapshots(tx, rows);
-  const events = await readHistories(tx, ids, snapshots);
+  const idsOf = (some: readonly ClaimedRow[]): RunId[] => some.map((row) => row.id);
+  const [going, over] = [rows.filter((row) => row.attempts < POISON_ATTEMPTS), rows.filter((row) => row.attempts >= POISON_ATTEMPTS)];
+  const snapshots = await readSnapshots(
+    tx,
+    going.filter((row) => row.attempts < SUSPECT_ATTEMPTS),
+  );
+  const events = await readHistories(tx, idsOf(going), snapshots);
+  const cancels = await readCancels(tx, idsOf(over));
   const payloads = await tx.query<{ execution_id: string; parameters: JsonObject; workload: JsonObject | null }[]>(
     `SELECT execution_id, parameters, workload FROM execution_payload WHERE execution_id = ANY($1::bigint[]) AND part = 0`,
-    [ids],
+    [idsOf(going)],
   );
   const payloadOf = new Map(payloads.map((payload) => [payload.execution_id, payload]));
-  return rows.map((row) => heldRun(row, payloadOf.get(row.id), snapshots.get(row.id) ?? null, events.get(row.id) ?? []));
+  return rows.map((row) =>
+    row.attempts < POISON_ATTEMPTS
+      ? heldRun(row, payloadOf.get(row.id), snapshots.get(row.id) ?? null, events.get(row.id) ?? [])
+      : heldRun({ ...row, ...NO_TIMES }, undefined, null, cancels.get(row.id) ?? []),
+  );
+}
+
+/** What stands for the times of a run that is only to be ended: they may be what cannot be read. */
+const NO_TIMES = { created_at: new Date(0), start_at: null, expires_at: null, timeout_at: null } as const;
+
+/** Counts that nobody could read a run: it stays due, and whoever claims it after so many times only ends it (D16). */
+export async function countUnreadable(db: DataSource, lease: LeaseTerm, id: RunId): Promise<void> {
+  await db.query(
+    `UPDATE execution SET attempts = least(attempts + 1, ${POISON_ATTEMPTS}) WHERE id = $1 AND (lease_token IS NULL OR ${expiredSql(lease)})`,
+    [id],
+  );
 }
 
 /** Gives claimed runs back, due again `afterMs` from now. */

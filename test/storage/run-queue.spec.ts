@@ -26,6 +26,9 @@ describe(RunQueue.name, () => {
     await database.drop();
   });
 
+  const attemptsOf = async (id: string): Promise<number | undefined> =>
+    (await node.db.query<{ attempts: number }[]>(`SELECT attempts FROM execution WHERE id = $1`, [id]))[0]?.attempts;
+
   it('hands a run to the consumer here before it is stored, and tells when it is durable', async () => {
     const collector = new Collector(node);
     node.queue.consume(collector);
@@ -90,6 +93,37 @@ describe(RunQueue.name, () => {
     await all.promise;
     expect(collector.taken.map(({ run }) => run.id).sort()).toEqual([0, 1, 3, 4].map((at) => runs[at]?.id));
     expect(await readStoredRun(node.db, runs[2]!.id)).toMatchObject({ token: null, wakeAt: expect.any(Number) as number });
+  });
+
+  it('counts that a row cannot be read, and hands it out to be ended after five times, with no more of it than that takes', async () => {
+    const run = nextRun();
+    await node.queue.offer(run, [...STARTED, { type: 'cancel_requested', reason: 'enough', force: false }]).durable;
+    await node.db.query(`UPDATE execution SET created_at = 'infinity', attempts = 3 WHERE id = $1`, [run.id]);
+    await node.db.query(`UPDATE execution_event SET body = 'null' WHERE execution_id = $1 AND seq = 1`, [run.id]);
+    const collectors = [node, other].map((each) => new Collector(each));
+    const [first, second] = collectors as [Collector, Collector];
+    const drain = node.queue.consume(first);
+    await drain();
+    expect(await attemptsOf(run.id)).toBe(4);
+    const drainOther = other.queue.consume(second);
+    await drainOther();
+    expect(await attemptsOf(run.id)).toBe(5);
+    // Both have set it aside for now.
+    const third = await openStorage(database.url);
+    try {
+      const collector = new Collector(third);
+      const claimed = collector.next();
+      third.queue.consume(collector);
+      expect((await claimed).history).toMatchObject({
+        attempts: 5,
+        lastSeq: 2,
+        snapshot: null,
+        events: [{ type: 'cancel_requested', reason: 'enough' }],
+      });
+    } finally {
+      await third.close();
+    }
+    expect([first.taken, second.taken]).toEqual([[], []]);
   });
 
   it('takes what is too late to begin, once, and although one row of it cannot be read; due or not, nobody else gets it', async () => {

@@ -242,12 +242,10 @@ class Poison {
   }
 
   #crashLines() {
-    return existsSync(this.crashes)
-      ? readFileSync(this.crashes, 'utf8')
-          .split('\n')
-          .filter((line) => line !== '')
-          .map((line) => JSON.parse(line))
-      : [];
+    return readFileSync(this.crashes, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line));
   }
 
   async #judge(restartMs, verdict) {

@@ -19,6 +19,8 @@ const TRIALS = {
     minutes: 6,
     module: './poison.mjs',
   },
+  disk: { about: 'a full disk under the database, and a busy machine', minutes: 5, module: './disk.mjs' },
+  backup: { about: 'backups taken while it works, restored, and gone on with', minutes: 3, module: './backup.mjs' },
   memory: { about: 'large payloads in a node of 512 MiB', minutes: 5, module: './memory.mjs' },
 };
 

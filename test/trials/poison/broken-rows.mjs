@@ -44,10 +44,11 @@ export const BROKEN_ROWS = {
     sql: [`UPDATE execution_blob SET body = (repeat('[', 5000) || repeat(']', 5000))::json WHERE execution_id = $1`],
     ends: 'ended',
   },
-  snapshot_text: { of: 'long', sql: [snapshot(`'"x"'`)] },
-  snapshot_null: { of: 'long', sql: [snapshot(`'null'`)] },
-  snapshot_empty: { of: 'long', sql: [snapshot(`'{}'`)] },
-  snapshot_short: { of: 'long', sql: [snapshot(`'[1, 2, 3]'`)] },
+  // All of it is in the events as well.
+  snapshot_text: { of: 'long', sql: [snapshot(`'"x"'`)], ends: 'completed' },
+  snapshot_null: { of: 'long', sql: [snapshot(`'null'`)], ends: 'completed' },
+  snapshot_empty: { of: 'long', sql: [snapshot(`'{}'`)], ends: 'completed' },
+  snapshot_short: { of: 'long', sql: [snapshot(`'[1, 2, 3]'`)], ends: 'completed' },
   snapshot_gone: { of: 'long', sql: [`DELETE FROM execution_snapshot WHERE execution_id = $1`], ends: 'completed' },
   // Entries are of one execution each; nodes have them compiled in memory until they are started again.
   entry_text: { of: 'own', sql: [entry(`'"x"'`)] },
