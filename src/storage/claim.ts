@@ -38,20 +38,23 @@ const COUNTED = `CASE WHEN lease_until < clock_timestamp() - $4::float8 * interv
 
 /**
  * Rows whose holder let its lease expire: it crashed, or cannot reach the database. Such claims count (D16); a suspect is taken only where
- * this node runs none, and one at a time. After a restart of the database nothing has expired before its holders had a lease's time to renew.
+ * this node runs none, and one at a time. Those that are only to be ended go first and alone: whatever else is claimed might crash the node before
+ * their end is written. After a restart of the database nothing has expired before its holders had a lease's time to renew.
  */
 const sweepStatement = (lease: LeaseTerm): string => `
   WITH expired AS MATERIALIZED (
-    SELECT id FROM execution WHERE lease_token IS NOT NULL AND ${expiredSql(lease)} AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
+    SELECT id, attempts + ${COUNTED} >= ${POISON_ATTEMPTS} AS over FROM execution
+    WHERE lease_token IS NOT NULL AND ${expiredSql(lease)} AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
       AND (${TOO_LATE}) IS NOT TRUE AND attempts + ${COUNTED} NOT BETWEEN ${SUSPECT_ATTEMPTS} AND ${POISON_ATTEMPTS - 1}
-    ORDER BY id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED),
+    ORDER BY over DESC, id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED),
   suspect AS MATERIALIZED (
     SELECT id FROM execution WHERE lease_token IS NOT NULL AND ${expiredSql(lease)} AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
       AND (${TOO_LATE}) IS NOT TRUE AND attempts + ${COUNTED} BETWEEN ${SUSPECT_ATTEMPTS} AND ${POISON_ATTEMPTS - 1} AND $3::boolean
+      AND NOT EXISTS (SELECT FROM expired WHERE over)
     ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
   UPDATE execution e SET lease_token = gen_random_uuid(), lease_until = ${lease.untilSql},
     claim_no = e.claim_no + 1, attempts = e.attempts + ${COUNTED}, wake_at = NULL
-  WHERE e.id IN (SELECT id FROM expired UNION ALL SELECT id FROM suspect) RETURNING e.*`;
+  WHERE e.id IN (SELECT id FROM expired WHERE over OR NOT EXISTS (SELECT FROM expired WHERE over) UNION ALL SELECT id FROM suspect) RETURNING e.*`;
 
 /**
  * Releases claimed runs of which nothing was written. They are due at a time, so nobody's message can be slept through: it needs no fence by

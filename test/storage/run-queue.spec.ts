@@ -1,5 +1,6 @@
 import { COMPLETED, newRun, RUNNING, stepEvent } from '../../src/engine/testing/scripted-run.js';
-import { claimDue, giveBack } from '../../src/storage/claim.js';
+import { claimDue, claimExpired, giveBack } from '../../src/storage/claim.js';
+import { LeaseTerm } from '../../src/storage/lease-term.js';
 import { RunQueue } from '../../src/storage/run-queue.js';
 import { Collector } from '../support/collector.js';
 import { type TestDatabase } from '../support/database.js';
@@ -138,6 +139,19 @@ describe(RunQueue.name, () => {
     expect(node.held.ids().sort()).toEqual(taken);
     expect(await other.queue.takeTooLate(1, () => taken.push('again'))).toBe(1);
     expect(taken).not.toContain('again');
+  });
+
+  it('takes over first, and alone, what is only to be ended: others might crash the node before that is written', async () => {
+    const [plain, suspect, over] = [nextRun(), nextRun(), nextRun()];
+    for (const run of [plain, suspect, over]) await node.queue.offer(run, STARTED).durable;
+    await node.db.query(
+      `UPDATE execution SET lease_token = gen_random_uuid(), lease_until = clock_timestamp() - interval '1 second',
+         attempts = CASE id WHEN ${over.id} THEN 4 WHEN ${suspect.id} THEN 1 ELSE 0 END`,
+    );
+    const lease = new LeaseTerm(1_000);
+    const claim = async (): Promise<string[]> => (await claimExpired(node.db, lease, 10, [], true)).map(({ run }) => run.id).sort();
+    expect(await claim()).toEqual([over.id]);
+    expect(await claim()).toEqual([plain.id, suspect.id]);
   });
 
   it('gives each due run to one node only, and none that is held here or not yet due', async () => {

@@ -52,7 +52,7 @@ export async function run({ minutes, random, folder, say, verdict }) {
     leaseMs: LEASE_MS,
     changes: CHANGES,
     nodeEnv: () => ({
-      NODE_OPTIONS: `--import=${PROBES} --import=${CRASHING_RUN} --max-old-space-size=512`,
+      NODE_OPTIONS: `--import=${PROBES} --import=${CRASHING_RUN} --max-old-space-size=256`,
       TRIAL_CRASHES: crashes,
       PYTHON_WORKERS: '2',
     }),
@@ -75,6 +75,7 @@ class Poison {
   cases = [];
   neighbours = new Map();
   #refused = 0;
+  #turn = 0;
 
   constructor(world, crashes, say) {
     Object.assign(this, { world, crashes, say, http: world.nodes.map(({ url }) => new Http(url)) });
@@ -113,7 +114,9 @@ class Poison {
   /** Repeats until a node answers; starts have a key, so that a repetition is the same start. */
   async #send(method, path, options) {
     for (let turn = 0; ; turn++) {
-      const answer = await this.http[turn % this.http.length].send(method, path, options).catch(() => null);
+      const answer = await this.http[(turn + this.#turn++) % this.http.length]
+        .send(method, path, { timeoutMs: 3_000, ...options })
+        .catch(() => null);
       if (answer !== null && answer.status !== 503) return answer;
       this.#refused += 1;
       if (turn > 600) throw new Error(`${method} ${path} found no node that answers`);
@@ -136,10 +139,10 @@ class Poison {
         const number = next++;
         const n = random.int(0, 1_000_000);
         this.neighbours.set(await this.#start('trial/neighbour', `neighbour-${number}`, { n }), n);
-        await sleep(random.int(100, 900));
+        await sleep(random.int(500, 3_000));
       }
     };
-    await Promise.all(Array.from({ length: 8 }, one));
+    await Promise.all(Array.from({ length: 16 }, one));
     this.say(`${NEIGHBOURS} neighbours are started`);
   }
 
@@ -212,7 +215,9 @@ class Poison {
         ]);
         this.claimed = true;
       }
-      this.cases.push({ name, ends: 'failed', crashes: true, id: await this.#start(path, name, { n: 1 }, trial) });
+      // One that only stands still may go on where nobody else was there to take it over.
+      const ends = trial.how === 'hang' || trial.how === 'loop' ? 'ended' : 'failed';
+      this.cases.push({ name, ends, id: await this.#start(path, name, { n: 1 }, trial) });
     }
   }
 
@@ -282,11 +287,12 @@ class Poison {
       this.wrongEnds.length === 0,
       this.wrongEnds.length === 0 ? this.cases.length : this.wrongEnds,
     );
-    verdict.bound(
-      `in at most ${MAX_ATTEMPTS} attempts`,
-      this.tooOften.length === 0,
-      this.tooOften.length === 0 ? Math.max(...[...byId.values()].map(({ attempts }) => attempts)) : this.tooOften,
+    const most = Math.max(
+      ...Map.groupBy(crashes, ({ execution }) => execution)
+        .values()
+        .map((mine) => mine.length),
     );
+    verdict.bound(`in at most ${MAX_ATTEMPTS} attempts`, this.tooOften.length === 0, this.tooOften.length === 0 ? most : this.tooOften);
     verdict.bound('all neighbours complete', completed === NEIGHBOURS, [
       `${completed} of ${NEIGHBOURS}`,
       ...this.neighboursLost.slice(0, 10),
@@ -308,7 +314,7 @@ class Poison {
       wanted === 'waits' ? row?.status === 'running' && row.attempts === 0 : wanted === 'ended' ? terminal : row?.status === wanted;
     if (!right) this.wrongEnds.push(`${name} (${row?.id}) is ${end}, not ${wanted}; ${about}`);
     else if (terminal && row.ends !== 1) this.wrongEnds.push(`${name} (${row.id}) has ${row.ends} terminal events`);
-    if (mine > MAX_ATTEMPTS || row?.attempts > MAX_ATTEMPTS) this.tooOften.push(`${name} (${row?.id}): ${about}`);
+    if (mine > MAX_ATTEMPTS) this.tooOften.push(`${name} (${row?.id}): ${about}`);
   }
 
   /** Processes end by what was planned only. */

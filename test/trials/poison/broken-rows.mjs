@@ -4,13 +4,13 @@
  * `ended` where either end is right, because the damage may not matter; `waits`: nobody may touch it.
  */
 export const BROKEN_ROWS = {
-  event_text: { sql: [event(`'"text"'`)] },
-  event_null: { sql: [event(`'null'`)] },
-  event_list: { sql: [event(`'[1, 2]'`)] },
-  event_empty: { sql: [event(`'{}'`)] },
+  event_text: { sql: [event(`'"text"'`)], ends: 'ended' },
+  event_null: { sql: [event(`'null'`)], ends: 'ended' },
+  event_list: { sql: [event(`'[1, 2]'`)], ends: 'ended' },
+  event_empty: { sql: [event(`'{}'`)], ends: 'ended' },
   event_wrong_types: { sql: [event(`'{"wave": "x", "attempt": [], "inputs": 7, "value": {"data": null}}'`)], ends: 'ended' },
   event_nul: { sql: [event(String.raw`'{"value": {"a": "\u0000", "b": "\ud800"}}'`)], ends: 'ended' },
-  event_deep: { sql: [event(`(repeat('[', 5000) || repeat(']', 5000))::json`)] },
+  event_deep: { sql: [event(`(repeat('[', 5000) || repeat(']', 5000))::json`)], ends: 'ended' },
   event_deep_value: { sql: [event(`('{"value": ' || repeat('[', 5000) || repeat(']', 5000) || '}')::json`)], ends: 'ended' },
   event_huge_number: { sql: [event(`'{"value": {"v": 1e999}, "wave": 1e999}'`)], ends: 'ended' },
   event_unknown_type: {

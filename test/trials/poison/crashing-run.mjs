@@ -17,9 +17,9 @@ const HOW = {
   },
   overflow: () => HOW.overflow() + 1,
   /** Long enough for every lease of this node to go elsewhere. */
-  hang: () => sleep(3 * Number(LEASE_SECONDS) * 1000),
+  hang: () => sleep(2 * Number(LEASE_SECONDS) * 1000),
   loop: () => {
-    for (const until = performance.now() + 3 * Number(LEASE_SECONDS) * 1000; performance.now() < until;);
+    for (const until = performance.now() + 2 * Number(LEASE_SECONDS) * 1000; performance.now() < until;);
   },
 };
 
