@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -177,7 +177,7 @@ class FullDisk {
   }
 
   async #hog(name, ms) {
-    const writer = join(this.world.folder, 'program-hog');
+    const writer = join(this.world.folder, 'hog-');
     const program =
       name === 'processors'
         ? `for (;;);`
@@ -194,5 +194,6 @@ class FullDisk {
       hog.kill('SIGTERM');
       this.#hogs.delete(hog);
     }
+    for (const left of readdirSync(this.world.folder)) if (left.startsWith('hog-')) rmSync(join(this.world.folder, left), { force: true });
   }
 }
