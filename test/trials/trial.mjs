@@ -14,6 +14,13 @@ import { Verdict } from './verdict.mjs';
 const TRIALS = {
   timers: { about: 'durable timers, while nodes are restarted and then all away', minutes: 5, module: './timers.mjs' },
   overload: { about: 'ten times the load that the queue can take', minutes: 5, module: './overload.mjs' },
+  poison: {
+    about: 'definitions and rows that crash or hang whoever works on them, and 1,000 neighbours',
+    minutes: 6,
+    module: './poison.mjs',
+  },
+  disk: { about: 'a full disk under the database, and a busy machine', minutes: 5, module: './disk.mjs' },
+  backup: { about: 'backups taken while it works, restored, and gone on with', minutes: 3, module: './backup.mjs' },
   memory: { about: 'large payloads in a node of 512 MiB', minutes: 5, module: './memory.mjs' },
 };
 

@@ -20,21 +20,23 @@ export function newFolder(command = 'chaos') {
 export class World {
   /**
    * @param {{ folder: string, nodes: number, leaseMs: number, changes?: readonly object[], nodeEnv?: (index: number) => Record<string, string>,
-   *   random: import('../random.mjs').Random, short: boolean, direct?: boolean, command?: readonly string[] }} options `changes`: to the copy of the
-   *   program; `nodeEnv`: for one node; `direct`: no proxies, the nodes speak to the database themselves; `command`: what starts a node, before its own
+   *   random: import('../random.mjs').Random, short: boolean, direct?: boolean, command?: readonly string[], settings?: Record<string, string>,
+   *   database?: object, effects?: EffectProcess }} options `changes`: to the copy of the program; `nodeEnv`: for one node; `direct`: no proxies, the
+   *   nodes speak to the database themselves; `command`: what starts a node, before its own; `settings`: of the database; `database` and `effects`:
+   *   those of another world, which ends them
    */
   static async build(options) {
     const { folder, nodes, leaseMs, changes, nodeEnv = () => ({}), random, short, direct = false, command = [] } = options;
     mkdirSync(folder, { recursive: true });
     const world = new World();
-    Object.assign(world, { folder, leaseMs, random, short, proxies: [], nodes: [] });
+    Object.assign(world, { folder, leaseMs, random, short, proxies: [], nodes: [], borrowed: [options.database, options.effects] });
     world.stallLog = join(folder, 'stalls.jsonl');
     const program = copyProgram(join(folder, 'program'), changes);
     world.history = new History(join(folder, 'history.jsonl'));
     try {
       for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void world.close().finally(() => process.exit(130)));
-      world.database = await Database.start(join(folder, 'database'));
-      world.effects = await EffectProcess.start(join(folder, 'effects.jsonl'));
+      world.database = options.database ?? (await Database.start(join(folder, 'database'), options.settings));
+      world.effects = options.effects ?? (await EffectProcess.start(join(folder, 'effects.jsonl')));
       for (let index = 0; index < nodes; index++) {
         const through = new URL(world.database.url);
         if (!direct) {
@@ -78,8 +80,7 @@ export class World {
   async close() {
     await Promise.all(this.nodes.map((node) => node.close()));
     await Promise.all(this.proxies.map((proxy) => proxy.close()));
-    await this.effects?.stop();
-    await this.database?.stop();
+    for (const own of [this.effects, this.database]) if (!this.borrowed.includes(own)) await own?.stop();
   }
 }
 
