@@ -1,3 +1,4 @@
+import { type SqlPolicy } from '../engine/database-port.js';
 import { StepFailure } from '../engine/step-executor.js';
 import { type Part } from '../engine/template/template.js';
 import { type Json } from '../engine/values.js';
@@ -6,12 +7,9 @@ import { contextFailure } from './sql-failure.js';
 import { type Dialect, isWordPart, SqlLexer } from './sql-lexer.js';
 import { type SqlStatement, type WrittenAs } from './sql-statement.js';
 
-/** What rendered templates may put into SQL as it stands: everything, only what says `| sql_raw`, or nothing. */
-export type UnsafeSql = 'allow' | 'explicit' | 'refuse';
-
 export interface ArrangeOptions {
   readonly dialect: Dialect;
-  readonly unsafe: UnsafeSql;
+  readonly unsafe: SqlPolicy['unsafe'];
   readonly binds: Binds | null;
 }
 

@@ -1,8 +1,9 @@
+import { type SqlPolicy } from '../engine/database-port.js';
 import { EngineError } from '../engine/engine-error.js';
 import { type Rendering } from '../engine/template/rendering.js';
 import { type Scope } from '../engine/template/scope.js';
 import { compileParts, type PartsTemplate, TemplateSyntaxError } from '../engine/template/template.js';
-import { arrangeStatements, type UnsafeSql } from './arrange.js';
+import { arrangeStatements } from './arrange.js';
 import { type Binds } from './binds.js';
 import { checkPlaces } from './check-places.js';
 import { type Dialect } from './sql-lexer.js';
@@ -18,7 +19,11 @@ export interface SqlTemplate {
    * Its statements in order, without those that are only comments, each value in the form of its place.
    * Throws TemplateError, and StepFailure where a value has no place.
    */
-  render(scope: Scope, rendering: Rendering, options: { readonly unsafe: UnsafeSql; readonly binds: Binds | null }): SqlStatement[];
+  render(
+    scope: Scope,
+    rendering: Rendering,
+    options: { readonly unsafe: SqlPolicy['unsafe']; readonly binds: Binds | null },
+  ): SqlStatement[];
 }
 
 /**

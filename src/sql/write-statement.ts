@@ -1,3 +1,4 @@
+import { type SentStatement } from '../engine/database-port.js';
 import { StepFailure } from '../engine/step-executor.js';
 import { type Json } from '../engine/values.js';
 import { contextFailure } from './sql-failure.js';
@@ -10,15 +11,8 @@ export interface WriteOptions {
   readonly backslashEscapes?: boolean;
 }
 
-/** A statement as it is sent. */
-export interface WrittenStatement {
-  readonly text: string;
-  /** Of $1, $2, …; text, or null. */
-  readonly values: readonly (string | null)[];
-}
-
 /** Writes every value in the form of its place. Throws StepFailure for values that SQL cannot hold (NUL, half characters). */
-export function writeStatement(statement: SqlStatement, options: WriteOptions): WrittenStatement {
+export function writeStatement(statement: SqlStatement, options: WriteOptions): SentStatement {
   const { parts } = statement;
   const values: (string | null)[] = [];
   const ownText = parts.filter((part) => typeof part === 'string');
@@ -32,7 +26,7 @@ export function writeStatement(statement: SqlStatement, options: WriteOptions): 
     values.push(boundText(part.value, part.as === 'bind_array'));
     return ` $${values.length} `;
   };
-  return { text: parts.map(write).join(''), values };
+  return { text: parts.map(write).join(''), ownText: ownText.join(' '), values };
 }
 
 /** A name as the server has it after folding, in quotes. */
