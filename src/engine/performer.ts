@@ -1,8 +1,9 @@
+import { type SecretKeeper } from './auth/secret-keeper.js';
 import { type CompiledPlaybook } from './playbook/compile.js';
 import { type Clock, type HeldRun } from './ports.js';
 import { type AttemptOutcome, type Perform, type Stimulus } from './run/decision.js';
 import { storabilityFault } from './storability.js';
-import { StepFailure, type StepKind } from './step-executor.js';
+import { type StepContext, StepFailure, type StepKind } from './step-executor.js';
 
 interface Attempt {
   readonly wave: number;
@@ -10,6 +11,7 @@ interface Attempt {
   readonly effect: boolean;
 }
 
+const NO_AUTH: StepContext['auth'] = new Map();
 /** A step that ignores its abort signal is given this long before its outcome is decided without it. */
 const ABORT_GRACE_MS = 5_000;
 
@@ -25,6 +27,9 @@ export class Performer {
     private readonly held: HeldRun,
     private readonly clock: Clock,
     private readonly feed: (stimulus: Stimulus) => void,
+    private readonly secrets: SecretKeeper,
+    /** Asked where time has passed since the attempt was told to begin: an effect begins under the lease alone (D13). */
+    private readonly mayBegin: () => boolean,
   ) {}
 
   perform(perform: Perform): void {
@@ -77,8 +82,13 @@ export class Performer {
             controller.abort(new StepFailure('timeout', `The step did not end within ${timeoutMs / 1000} s.`)),
           );
     try {
+      const recorded = perform.request;
+      const { request, auth } = this.secrets.isPlain(recorded)
+        ? { request: recorded, auth: NO_AUTH }
+        : await orAborted(this.secrets.open(recorded, controller.signal), controller.signal, this.clock);
+      if (request !== recorded) this.checkBegin(perform, controller.signal);
       const result = await orAborted(
-        kind.execute(perform.request, {
+        kind.execute(request, {
           tenantId: run.tenantId,
           executionId: run.id,
           step,
@@ -87,17 +97,28 @@ export class Performer {
           claimNo,
           idempotencyKey: `${run.id}/${step}/${perform.wave}/-/action`,
           signal: controller.signal,
+          auth,
         }),
         controller.signal,
         this.clock,
       );
-      const fault = storabilityFault(result.value);
-      return fault ? { ok: false, failure: new StepFailure(fault.code, fault.message, { retryable: false }) } : { ok: true, result };
+      const kept = this.secrets.recordable(result, recorded);
+      const fault = storabilityFault(kept.value);
+      return fault ? { ok: false, failure: new StepFailure(fault.code, fault.message, { retryable: false }) } : { ok: true, result: kept };
     } catch (thrown) {
-      return { ok: false, failure: this.failureOf(thrown, controller.signal) };
+      return { ok: false, failure: this.failureOf(this.redacted(thrown), controller.signal) };
     } finally {
       stopTimer?.();
     }
+  }
+
+  private checkBegin(perform: Perform, signal: AbortSignal): void {
+    signal.throwIfAborted();
+    if (perform.effect && !this.mayBegin()) throw new StepFailure('cancelled', 'The step was not begun.', { retryable: false });
+  }
+
+  private redacted(thrown: unknown): unknown {
+    return thrown instanceof StepFailure ? this.secrets.failure(thrown) : thrown;
   }
 
   private failureOf(thrown: unknown, signal: AbortSignal): StepFailure {

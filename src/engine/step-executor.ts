@@ -32,6 +32,18 @@ export function defineStep<Config, Request extends Json>(kind: StepKind<Config, 
   return kind;
 }
 
+/** A credential as a step kind gets it, opened for one attempt. */
+export interface ResolvedCredential {
+  readonly alias: string;
+  /** Name in the store; null where the fields come from elsewhere. */
+  readonly name: string | null;
+  /** As it is stored or was asked for, lower case. */
+  readonly type: string;
+  /** Changes with every change of the fields. */
+  readonly version: string;
+  readonly fields: Readonly<Record<string, Json>>;
+}
+
 export interface StepContext {
   readonly tenantId: string;
   readonly executionId: string;
@@ -44,12 +56,16 @@ export interface StepContext {
   readonly idempotencyKey: string;
   /** Aborted on time-out, cancellation and loss of the lease. The engine owns all three. */
   readonly signal: AbortSignal;
+  /** The credentials of the action's `auth` by alias, in document order; one entry for the single form, empty where there is none. */
+  readonly auth: ReadonlyMap<string, ResolvedCredential>;
 }
 
 export interface StepResult {
   readonly value: Json;
   /** Captured prints, capped by the step. */
   readonly logs?: string;
+  /** Set where every text of the value is one secret: what finds it again. The value is recorded as an encrypted reference (D23). */
+  readonly secret?: JsonObject;
 }
 
 /** An attempt that failed in an expected way. `message` is shown to users and recorded: no secrets, no inputs. */

@@ -1,4 +1,5 @@
 import { type ErrorCode } from '../error-codes.js';
+import { type CompiledAuth, compileAuth, compileHandles } from '../auth/compiled-auth.js';
 import { EngineError, type Issue } from '../engine-error.js';
 import { type StepKind, type StepKinds } from '../step-executor.js';
 import {
@@ -39,6 +40,10 @@ export interface CompiledPlaybook {
   readonly plainWorkload: boolean;
   /** The workload's texts that hold templates. */
   readonly workloadTemplates: ReadonlyMap<string, Template>;
+  /** Credentials that the document itself names (`credentials`, `keychain`); null where it names none. */
+  readonly handles: CompiledAuth | null;
+  /** True where it has `secrets` steps, whose values are references to secrets. */
+  readonly fetchesSecrets: boolean;
   /** Constructs that are registered but cannot run here, with pointers into the canonical form. */
   readonly warnings: readonly Issue[];
 }
@@ -79,6 +84,8 @@ export interface CompiledAction {
   readonly refusal: { readonly code: ErrorCode; readonly message: string } | null;
   /** A workbook task's own `data`, rendered where the step's inputs are visible. */
   readonly taskData: ValueTemplate | null;
+  /** The credentials it is performed with: the step's, else the task's. */
+  readonly auth: CompiledAuth | null;
   readonly saves: readonly CompiledSave[];
   readonly assert: AssertSpec | null;
   readonly retry: CompiledRetry | null;
@@ -108,6 +115,8 @@ export interface CompiledSave {
   /** null where the save names no data: then the value itself. */
   readonly data: ValueTemplate | null;
   readonly supported: boolean;
+  /** Its own, else its action's. */
+  readonly auth: CompiledAuth | null;
 }
 
 export interface CompiledEdge {
@@ -146,6 +155,7 @@ class Compiler {
   private readonly errors: Issue[] = [];
   private readonly warnings: Issue[] = [];
   private readonly indexOf: ReadonlyMap<string, number>;
+  private handles: CompiledAuth | null = null;
 
   constructor(
     private readonly playbook: Playbook,
@@ -156,6 +166,7 @@ class Compiler {
 
   *compile(): Generator<void, CompiledPlaybook, void> {
     const edges = edgesOf(this.playbook.workflow, this.indexOf);
+    this.handles = this.found(() => compileHandles(this.playbook.credentials, this.playbook.keychain), '');
     yield;
     const steps: CompiledStep[] = [];
     for (const [index, step] of this.playbook.workflow.entries()) {
@@ -176,6 +187,8 @@ class Compiler {
       progressUnits: progressUnits(steps, entry),
       plainWorkload: workloadTemplates.size === 0,
       workloadTemplates,
+      handles: this.handles,
+      fetchesSecrets: [...this.playbook.workflow.map(({ action }) => action), ...this.playbook.workbook].some(fetchesSecrets),
       warnings: this.warnings,
     };
   }
@@ -193,7 +206,7 @@ class Compiler {
       definition: step,
       data: compileInputs(step.action?.data ?? step.data),
       action,
-      saves: step.action ? [] : step.save.map((save, at) => this.save(save, `${pointer}/save/${at}`)),
+      saves: step.action ? [] : step.save.map((save, at) => this.save(save, `${pointer}/save/${at}`, null)),
       next: step.next.map((entry) => this.next(entry)),
       onError: step.onError.kind === 'goto' ? { kind: 'goto', target: this.edge(step.onError.target) } : step.onError,
       onTimeout: step.onTimeout ? this.edge(step.onTimeout) : null,
@@ -213,7 +226,7 @@ class Compiler {
     const task = this.playbook.workbook[at];
     if (!task) {
       this.errors.push({ code: 'unknown_task', message: `There is no workbook task ${String(own.fields['name'])}.`, pointer });
-      return { definition: own, performer: null, refusal: null, taskData: null, saves: [], assert: null, retry: null, timeout: null };
+      return { definition: own, performer: null, refusal: null, taskData: null, auth: null, saves: [], assert: null, retry: null, timeout: null };
     }
     const merged: Action = {
       ...task,
@@ -246,12 +259,14 @@ class Compiler {
     }
     if (refusal) this.warnings.push({ ...refusal, pointer });
     const { retry } = action;
+    const auth = this.auth(action, pointer);
     return {
       definition: action,
       performer,
       refusal,
       taskData: taskData === null ? null : compileInputs(taskData),
-      saves: action.save.map((save, at) => this.save(save, `${pointer}/save/${at}`)),
+      auth,
+      saves: action.save.map((save, at) => this.save(save, `${pointer}/save/${at}`, auth)),
       assert: action.assert,
       retry: retry && {
         policy: retry,
@@ -275,7 +290,23 @@ class Compiler {
     }
   }
 
-  private save(save: Save, pointer: string): CompiledSave {
+  /** What connects to a database and names no credential uses the document's own; nothing else sends them anywhere unasked. */
+  private auth({ type, auth, fields }: Action, pointer: string): CompiledAuth | null {
+    const found = this.found(() => compileAuth(auth, fields['use_auth'] ?? null), `${pointer}/auth`);
+    return found ?? (auth === null && CONNECTING_TYPES.has(type) ? this.handles : null);
+  }
+
+  private found<T>(compile: () => T | null, pointer: string): T | null {
+    try {
+      return compile();
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      for (const issue of error.issues) this.errors.push({ ...issue, pointer: pointer + (issue.pointer ?? '') });
+      return null;
+    }
+  }
+
+  private save(save: Save, pointer: string, auth: CompiledAuth | null): CompiledSave {
     const supported = INTERNAL_STORAGES.has(save.storage);
     if (!supported) {
       this.warnings.push({ code: 'unsupported_storage', message: `Saves to ${save.storage} cannot run here.`, pointer });
@@ -285,6 +316,7 @@ class Compiler {
       when: save.when === null ? null : compileCondition(save.when),
       data: save.data === null ? null : compileSaveData(save.data),
       supported,
+      auth: this.found(() => compileAuth(save.auth, null), `${pointer}/auth`) ?? auth,
     };
   }
 
@@ -298,6 +330,13 @@ class Compiler {
   private edge(target: EdgeTarget): CompiledEdge {
     return { to: { name: target.step, index: this.indexOf.get(target.step)! }, data: compileInputs(target.data) };
   }
+}
+
+/** Steps that are nothing without a connection. */
+const CONNECTING_TYPES: ReadonlySet<string> = new Set(['postgres', 'duckdb', 'transfer']);
+
+function fetchesSecrets(action: Action | null): boolean {
+  return action !== null && (action.type === 'secrets' || action.tasks.some(fetchesSecrets));
 }
 
 /** Inputs are a mapping of templates or one lone template that gives a mapping. */

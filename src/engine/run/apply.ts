@@ -1,3 +1,4 @@
+import { isSealed, sealedRequest } from '../auth/sealed-request.js';
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
 import { type Json, type JsonObject } from '../values.js';
 import { type RunEvent, type SaveOutcome, type TakenEdge } from './events.js';
@@ -15,6 +16,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       arm(state, state.override ? playbook.byName.get(state.override[0]!)! : playbook.entry, -1, {}, null);
       return;
     case 'step_started':
+      rememberSealed(state, event.request);
       fire(state, playbook, event, { request: event.request, timeoutMs: event.timeoutMs ?? null }, null);
       return;
     case 'step_waiting':
@@ -154,6 +156,19 @@ function fire(
     dueAt: wait?.dueAt ?? null,
     parkedSince: wait?.since ?? null,
   });
+}
+
+/** More different ones than this are not kept in mind; each holds a few names. */
+const MOST_SEALED = 200;
+
+function rememberSealed(state: RunState, request: Json): void {
+  if (!isSealed(request) || state.sealed.length >= MOST_SEALED) return;
+  const { credentials, references, nonce } = request.$auth;
+  const whole = JSON.stringify([credentials, references]);
+  const texts = nonce === '' ? whole : whole.replaceAll(nonce, '');
+  const isKnown = state.sealed.some((each) => isSealed(each) && each.request === texts);
+  // In place of the request stands what tells one from another.
+  if (!isKnown) state.sealed.push(sealedRequest(request.$auth, texts));
 }
 
 /** What a firing keeps of its arrivals. */

@@ -1,3 +1,5 @@
+import { isSealed } from '../auth/sealed-request.js';
+import { withoutMarkers } from '../auth/secret-markers.js';
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
 import { runFault } from '../run-fault.js';
 import { storableText } from '../storability.js';
@@ -126,7 +128,7 @@ function settle(deciding: Deciding, firing: Firing, outcome: AttemptOutcome, dur
     step,
     wave: firing.wave,
     attempt: firing.attempt,
-    inputs: firing.inputs,
+    inputs: inputsAfter(firing),
     arrivedError: firing.arrivedError,
     durationMs,
     rendering,
@@ -172,6 +174,11 @@ function settle(deciding: Deciding, firing: Firing, outcome: AttemptOutcome, dur
     );
   } else if (outcome.ok) completeStep(deciding, settling, outcome.result.value);
   else failStep(deciding, settling, outcome.failure);
+}
+
+/** The inputs as templates see them once the step has acted: without the places of secrets, which only its request could fill. */
+function inputsAfter({ inputs, request }: Firing): JsonObject {
+  return isSealed(request) ? withoutMarkers(inputs) : inputs;
 }
 
 function storableLogs(logs: string | undefined): string | undefined {

@@ -65,6 +65,7 @@ const contextWith = (signal: AbortSignal): StepContext => ({
   claimNo: 1,
   idempotencyKey: '1/call/1/-/action',
   signal,
+  auth: new Map(),
 });
 const names: JsonObject = { path: 'things', token: 'abc', headers: { 'X-All': 'yes' }, n: 5, breaking: 'a\r\nX-Injected: b', off: 'False' };
 const scope = { lookup: (name: string): Json | undefined => names[name] };
