@@ -38,6 +38,10 @@ export class Settings {
   readonly retention: readonly RetentionRule[];
   /** Executions that may wait to be begun, of all nodes together. */
   readonly queue: { readonly perTenant: number; readonly total: number };
+  /** File with the master keys of stored secrets; null: made beside an embedded database, none otherwise. */
+  readonly encryptionKeyFile: string | null;
+  /** Secrets that the operator gives in the environment as NOETL_SECRET_<NAME>, by NAME. */
+  readonly secretEnv: Readonly<Record<string, string>>;
   readonly outboundAllow: ReturnType<typeof parseOutboundAllow>;
   /** What templates see as `env`: the variables named in ENV_ALLOW that are set. */
   readonly templateEnv: Readonly<Record<string, string>>;
@@ -73,6 +77,8 @@ export class Settings {
       perTenant: environment.integer('MAX_QUEUED_PER_TENANT', 100_000, { min: 1, max: 10_000_000 }),
       total: environment.integer('MAX_QUEUED_TOTAL', 1_000_000, { min: 1, max: 10_000_000 }),
     });
+    this.encryptionKeyFile = environment.text('ENCRYPTION_KEY_FILE');
+    this.secretEnv = environment.withPrefix('NOETL_SECRET_');
     this.outboundAllow = Object.freeze(environment.parse('OUTBOUND_ALLOW', parseOutboundAllow));
     this.templateEnv = Object.freeze(templateEnv(environment));
     this.python = python(environment);

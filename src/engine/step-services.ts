@@ -1,4 +1,5 @@
 import { type Outbound } from './outbound-port.js';
+import { type SecretProviders } from './secrets-port.js';
 import { type Sandbox } from './sandbox-port.js';
 import { type StepKind } from './step-executor.js';
 
@@ -6,6 +7,8 @@ import { type StepKind } from './step-executor.js';
 export interface StepServices {
   readonly outbound: Outbound;
   readonly sandbox: Sandbox;
+  /** Where `secrets` steps fetch from. */
+  readonly secrets: SecretProviders;
 }
 
 /** The default export of `src/steps/<kind>/<kind>.step.ts` where the kind needs services; else it is the kind itself. */

@@ -1,4 +1,5 @@
 import { type DynamicModule, Global, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { SecretStore } from '../credentials/secret-store.js';
 import { Settings } from '../config/settings.js';
 import { type StepKinds } from '../engine/step-executor.js';
 import { OutboundClient } from '../outbound/outbound-client.js';
@@ -39,11 +40,12 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
         },
         {
           provide: STEP_KINDS,
-          inject: [OutboundClient, CodeSandbox],
-          useFactory: (outbound: OutboundClient, sandbox: CodeSandbox): Promise<StepKinds> => loadSteps({ outbound, sandbox }),
+          inject: [OutboundClient, CodeSandbox, SecretStore],
+          useFactory: (outbound: OutboundClient, sandbox: CodeSandbox, secrets: SecretStore): Promise<StepKinds> =>
+            loadSteps({ outbound, sandbox, secrets }),
         },
       ],
-      exports: [STEP_KINDS],
+      exports: [STEP_KINDS, OutboundClient],
     };
   }
 

@@ -93,7 +93,13 @@ function keychainEntries(raw: Json): AuthEntry[] {
       }
       case 'secret':
       case 'secret_manager':
-        return { alias, source: 'secret', name: textOf(item['secret']) ?? textOf(item['key']) ?? alias, type: textOf(item['type']), fields: map };
+        return {
+          alias,
+          source: 'secret',
+          name: textOf(item['secret']) ?? textOf(item['key']) ?? alias,
+          type: textOf(item['type']),
+          fields: map,
+        };
       default:
         throw invalid(
           `${pointer}/kind`,
@@ -121,7 +127,11 @@ function entryOf(alias: string, raw: JsonObject, pointer: string): AuthEntry {
   const word = textOf(own(raw, 'source')) ?? textOf(own(raw, 'provider'));
   const said = word === null ? null : (SOURCES[word.toLowerCase()] ?? null);
   if (word !== null && said === null)
-    throw invalid(`${pointer}/${'source' in raw ? 'source' : 'provider'}`, `"${word}" is not one of ${Object.keys(SOURCES).join(', ')}`, 'invalid_value');
+    throw invalid(
+      `${pointer}/${'source' in raw ? 'source' : 'provider'}`,
+      `"${word}" is not one of ${Object.keys(SOURCES).join(', ')}`,
+      'invalid_value',
+    );
   const type = textOf(own(raw, 'type'));
   const inline = own(raw, 'inline') ?? null;
   if (inline !== null && !isObject(inline)) throw invalid(`${pointer}/inline`, 'inline must be a mapping of fields');
@@ -144,7 +154,11 @@ function entryOf(alias: string, raw: JsonObject, pointer: string): AuthEntry {
   const fields: JsonObject = { ...Object.fromEntries(rest), ...keyOfHeader, ...(inline ?? {}), ...(overrides ?? {}) };
   const found = source ?? (name !== null ? 'credential' : 'inline');
   if (found !== 'inline' && name === null)
-    throw invalid(pointer, `auth${alias === '' ? '' : ` ${alias}`} names no credential (key, credential, env, secret or inline)`, 'missing_field');
+    throw invalid(
+      pointer,
+      `auth${alias === '' ? '' : ` ${alias}`} names no credential (key, credential, env, secret or inline)`,
+      'missing_field',
+    );
   if (found === 'inline' && Object.keys(fields).length === 0)
     throw invalid(pointer, `auth${alias === '' ? '' : ` ${alias}`} names no credential and has no fields`, 'missing_field');
   return { alias: alias === '' ? (type ?? 'auth') : alias, source: found, name: found === 'inline' ? null : name, type, fields };

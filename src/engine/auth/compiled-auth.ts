@@ -48,7 +48,9 @@ export function renderEntry(
   const { source, name, type } = entry;
   if (source === 'inline') return entry;
   if (typeof name !== 'string' || name.trim() === '') {
-    throw new StepFailure('unknown_credential', `The credential of auth ${alias} has no name: its template gave no text.`, { retryable: false });
+    throw new StepFailure('unknown_credential', `The credential of auth ${alias} has no name: its template gave no text.`, {
+      retryable: false,
+    });
   }
   const handle = source === 'credential' && depth === 0 ? handles?.entries.find((each) => each.alias === name) : undefined;
   if (!handle) return { ...entry, name: name.trim() };

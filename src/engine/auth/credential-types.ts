@@ -35,7 +35,10 @@ const TYPES: Readonly<Record<string, CredentialType>> = {
       ['db_password', 'password'],
       ['db_name', 'database', 'dbname'],
     ],
-    optional: [['db_port', 'port'], ['db_schema', 'schema']],
+    optional: [
+      ['db_port', 'port'],
+      ['db_schema', 'schema'],
+    ],
     main: 'db_password',
     family: 'postgres',
   },
@@ -72,9 +75,22 @@ const SECRET_ENDINGS =
 /** Fields that are never secret although their names end so. */
 const NEVER_SECRET: ReadonlySet<string> = new Set(['key_id', 'access_key_id', 'secret_name', 'token_url', 'token_uri', 'header', 'name']);
 /** Fields of generic credentials that are not secret. */
-const PLAIN: ReadonlySet<string> = new Set(
-  ['host', 'port', 'user', 'username', 'database', 'dbname', 'schema', 'sslmode', 'region', 'endpoint', 'scope', 'service', 'url', 'account'],
-);
+const PLAIN: ReadonlySet<string> = new Set([
+  'host',
+  'port',
+  'user',
+  'username',
+  'database',
+  'dbname',
+  'schema',
+  'sslmode',
+  'region',
+  'endpoint',
+  'scope',
+  'service',
+  'url',
+  'account',
+]);
 
 /** A name in words joined by `_`: dbPassword, DB-PASSWORD and db_password are one. */
 export function wordsOf(name: string): string {

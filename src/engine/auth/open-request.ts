@@ -52,7 +52,11 @@ async function openCredentials({ credentials, nonce, references }: AuthRecord, c
     const readable =
       references.length === 0
         ? plain
-        : (replaceMarkers(plain, nonce, await new References({ credentials, nonce, references }, opened, context).reader(true)) as typeof plain);
+        : (replaceMarkers(
+            plain,
+            nonce,
+            await new References({ credentials, nonce, references }, opened, context).reader(true),
+          ) as typeof plain);
     const credential = await context.secrets.open(context.tenantId, (await unsealed(readable, context)) as typeof plain, context.signal);
     for (const secret of credential.secrets) context.redactor.taint(secret);
     opened.push(credential);

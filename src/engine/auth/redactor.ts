@@ -70,7 +70,9 @@ const lowerHex = (form: string): string => form.replace(/%[0-9A-F]{2}/g, (code) 
 function base64Forms(secret: string): string[] {
   const bytes = Buffer.from(secret, 'utf8');
   const forms = [0, 1, 2].flatMap((before) => {
-    const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64').replace(/=+$/, '');
+    const encoded = Buffer.concat([Buffer.alloc(before), bytes])
+      .toString('base64')
+      .replace(/=+$/, '');
     const first = Math.ceil((before * 8) / 6);
     const whole = Math.floor(((before + bytes.length) * 8) / 6);
     return [encoded.slice(first, whole), ...(before === 0 ? [encoded] : [])];

@@ -72,7 +72,9 @@ export class SecretSession {
 /** Replaces the markers of one rendering in every text of a value; what carries another nonce stays text. Shares what has none. */
 export function replaceMarkers(value: Json, nonce: string, secretOf: (index: number) => string): Json {
   return mapTexts(value, (text) =>
-    text.includes(nonce) ? text.replace(MARKER, (whole, of: string, index: string) => (of === nonce ? secretOf(Number(index)) : whole)) : text,
+    text.includes(nonce)
+      ? text.replace(MARKER, (whole, of: string, index: string) => (of === nonce ? secretOf(Number(index)) : whole))
+      : text,
   );
 }
 
@@ -125,7 +127,10 @@ export function encodeText(encoding: Encoding, text: string): string {
     case 'base64':
       return Buffer.from(text, 'utf8').toString('base64');
     case 'url':
-      return encodeURIComponent(text.toWellFormed()).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+      return encodeURIComponent(text.toWellFormed()).replace(
+        /[!'()*]/g,
+        (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+      );
     case 'sql_string':
       return text.replaceAll("'", "''");
   }

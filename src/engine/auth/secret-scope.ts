@@ -57,7 +57,10 @@ export class SecretScope {
 
   private handle(alias: string, name: string): unknown {
     const { auth } = this;
-    const own = name === 'keychain' ? undefined : (auth?.entries.find((each) => each.alias === alias) ?? (auth?.single ? auth.entries[0] : undefined));
+    const own =
+      name === 'keychain'
+        ? undefined
+        : (auth?.entries.find((each) => each.alias === alias) ?? (auth?.single ? auth.entries[0] : undefined));
     const found = own ?? this.handles?.entries.find((each) => each.alias === alias);
     if (!found) return undefined;
     const mark = (field: string): string => this.session().mark({ credential: this.placeOf(found), field });
@@ -77,7 +80,9 @@ export class SecretScope {
 /** Has nothing to give as a whole: secrets stand in texts one by one. */
 abstract class SecretReferences extends TemplateReference {
   unwrap(): Json {
-    throw new StepFailure('template_error', 'Credentials cannot be used as a whole; name a field, as in {{ auth.alias.token }}.', { retryable: false });
+    throw new StepFailure('template_error', 'Credentials cannot be used as a whole; name a field, as in {{ auth.alias.token }}.', {
+      retryable: false,
+    });
   }
 }
 

@@ -226,7 +226,17 @@ class Compiler {
     const task = this.playbook.workbook[at];
     if (!task) {
       this.errors.push({ code: 'unknown_task', message: `There is no workbook task ${String(own.fields['name'])}.`, pointer });
-      return { definition: own, performer: null, refusal: null, taskData: null, auth: null, saves: [], assert: null, retry: null, timeout: null };
+      return {
+        definition: own,
+        performer: null,
+        refusal: null,
+        taskData: null,
+        auth: null,
+        saves: [],
+        assert: null,
+        retry: null,
+        timeout: null,
+      };
     }
     const merged: Action = {
       ...task,

@@ -40,7 +40,8 @@ export function fireStep(deciding: Deciding, step: CompiledStep): void {
   try {
     checkLimits(deciding, step);
     // Only what acts sees secrets: they are opened when it is performed, and by nothing else.
-    const secrets = step.action?.performer?.does === 'step' ? new SecretScope(deciding.playbook.handles, step.action.auth, rendering) : null;
+    const secrets =
+      step.action?.performer?.does === 'step' ? new SecretScope(deciding.playbook.handles, step.action.auth, rendering) : null;
     inputs = renderInputs(deciding, step, edge, arrivedError, rendering, secrets);
     const scope = scopeOfInputs(deciding, inputs, arrivedError, secrets);
     if (step.pass?.isTrue(scope, rendering) || (step.when && !step.when.isTrue(scope, rendering))) {
@@ -117,7 +118,10 @@ function renderInputs(
   const given = { ...edge, ...renderMapping(step.data, scopeOfInputs(deciding, edge, error, secrets), rendering, `data of ${step.name}`) };
   const taskData = step.action?.taskData;
   if (!taskData) return given;
-  return { ...renderMapping(taskData, scopeOfInputs(deciding, given, error, secrets), rendering, `data of the task of ${step.name}`), ...given };
+  return {
+    ...renderMapping(taskData, scopeOfInputs(deciding, given, error, secrets), rendering, `data of the task of ${step.name}`),
+    ...given,
+  };
 }
 
 const EMPTY_SCOPE = { lookup: (): undefined => undefined };

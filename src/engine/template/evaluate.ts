@@ -19,7 +19,21 @@ const MAX_HEIGHT = 1_000;
 /** Filters that know what to do with a text that has a secret in it, or need not look into it. */
 const SECRET_FILTERS: ReadonlySet<string> = new Set(['b64encode', 'urlencode', 'default', 'd', 'string']);
 /** Tests that compare by value. */
-const COMPARING_TESTS: ReadonlySet<string> = new Set(['eq', 'equalto', '==', 'ne', '!=', 'lt', 'lessthan', 'gt', 'greaterthan', 'le', 'ge', 'in', 'sameas']);
+const COMPARING_TESTS: ReadonlySet<string> = new Set([
+  'eq',
+  'equalto',
+  '==',
+  'ne',
+  '!=',
+  'lt',
+  'lessthan',
+  'gt',
+  'greaterthan',
+  'le',
+  'ge',
+  'in',
+  'sameas',
+]);
 
 /** Compiles the expressions of one template and collects the names they read from the scope. */
 export class ExpressionCompiler {

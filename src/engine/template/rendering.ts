@@ -55,7 +55,14 @@ export class Rendering {
   /** Fresh with every call. */
   nonce(): string {
     const { nonce, random } = this.world;
-    return nonce?.() ?? Array.from({ length: 8 }, () => Math.floor(random() * 65_536).toString(16).padStart(4, '0')).join('');
+    return (
+      nonce?.() ??
+      Array.from({ length: 8 }, () =>
+        Math.floor(random() * 65_536)
+          .toString(16)
+          .padStart(4, '0'),
+      ).join('')
+    );
   }
 
   /** Nothing may look into a text that has a secret in it: what stands there is only its place. Throws TemplateError. */

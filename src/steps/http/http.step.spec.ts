@@ -28,9 +28,10 @@ const echo: RequestListener = (request, response) => {
   });
 };
 
+const NO_PROVIDERS = null as unknown as StepServices['secrets'];
 const NO_SANDBOX = null as unknown as StepServices['sandbox'];
 const outbound: Outbound & { close(): Promise<void> } = new OutboundClient({ allow: parseOutboundAllow('127.0.0.1') });
-const step = createHttpStep({ outbound, sandbox: NO_SANDBOX });
+const step = createHttpStep({ outbound, sandbox: NO_SANDBOX, secrets: NO_PROVIDERS });
 let server: LocalServer;
 beforeAll(async () => {
   server = await serveHttp((request, response) => {
@@ -205,12 +206,9 @@ describe('the http step', () => {
     ['an undefined name', { verify: '{{ nothing }}' }, true],
   ])('reads verify from %s', (_name, fields, verify) => expect(requestFor(fields as JsonObject)).toMatchObject({ verify }));
 
-  it('fails where it asks for credentials or pagination', () => {
+  it('fails where it asks for pagination', () => {
     const onSuccess = { while: '{{ true }}' };
     const retry = { onSuccess } as unknown as Action['retry'];
-    expect(() => requestFor({}, {}, { auth: 'name' })).toThrow(
-      expect.objectContaining({ code: 'unsupported_auth', retryable: false }) as Error,
-    );
     expect(() => requestFor({}, {}, { retry })).toThrow(
       expect.objectContaining({ code: 'unsupported_pagination', retryable: false }) as Error,
     );

@@ -2,6 +2,7 @@ import { type Outbound, OutboundError } from '../../engine/outbound-port.js';
 import { defineStep, type StepContext, StepFailure } from '../../engine/step-executor.js';
 import { type StepFactory } from '../../engine/step-services.js';
 import { type Json } from '../../engine/values.js';
+import { authHeaders } from './http.auth.js';
 import { parseHttpConfig } from './http.config.js';
 import { encodeBody, headersOf, type HttpRequest, methodOf, splitInputs, urlOf } from './http.request.js';
 import { httpValue } from './http.value.js';
@@ -16,8 +17,6 @@ const httpStep = (outbound: Outbound) =>
     parse: parseHttpConfig,
 
     render(config, inputs, scope, rendering): HttpRequest {
-      if (config.usesAuth)
-        throw new StepFailure('unsupported_auth', 'Credentials are not available for http steps yet', { retryable: false });
       if (config.usesPagination) {
         throw new StepFailure('unsupported_pagination', 'Pagination (retry.on_success) is not available yet', { retryable: false });
       }
@@ -33,7 +32,7 @@ const httpStep = (outbound: Outbound) =>
 
     async execute(request, context) {
       const { body, contentType } = encodeBody(request);
-      const headers = sentHeaders(request.headers, contentType, context);
+      const headers = sentHeaders(withAuth(request.headers, context.auth), contentType, context);
       const url = urlOf(request);
       const { method, verify } = request;
       const response = await outbound.fetch({ url, method, headers, body, verify, signal: context.signal }).catch(failStep);
@@ -60,6 +59,13 @@ function isTrue(rendered: Json): boolean {
     rendered === 0 ||
     (typeof rendered === 'string' && ['false', 'no', 'off', 'n', '0'].includes(rendered.trim().toLowerCase()))
   );
+}
+
+/** What the author writes counts before what a credential stands for. */
+function withAuth(headers: Record<string, string>, auth: StepContext['auth']): Record<string, string> {
+  if (auth.size === 0) return headers;
+  const written = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
+  return { ...Object.fromEntries(Object.entries(authHeaders(auth)).filter(([name]) => !written.has(name.toLowerCase()))), ...headers };
 }
 
 /** The author's headers, the encoding's Content-Type, and the attempt's idempotency key where the author sets none. */

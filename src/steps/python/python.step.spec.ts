@@ -23,9 +23,10 @@ const actionOf = (fields: JsonObject): Action => ({
 describe('the python step', () => {
   let sandbox: CodeSandbox;
   let step: StepKind;
+  const noSecrets = { fetch: () => Promise.reject(new Error('unused')) };
   beforeAll(async () => {
     sandbox = await openSandbox({ python: 'python3', isolation: 'process', workers: 1, warn: () => {} });
-    step = factory({ sandbox, outbound: noOutbound });
+    step = factory({ sandbox, outbound: noOutbound, secrets: noSecrets });
   });
   afterAll(() => sandbox.close());
 
