@@ -26,6 +26,8 @@ export class SecretScope {
 
   /** @param name one of `auth`, `credentials`, `keychain`, `secret` */
   lookup(name: string): unknown {
+    // From now on every operation of the rendering looks whether it has a secret before it.
+    this.session();
     if (name === 'secret') return new NamedSecrets((secret) => this.session().mark({ secret }));
     return new Handles((alias) => this.handle(alias, name));
   }

@@ -120,7 +120,12 @@ export class ExpressionCompiler {
     const object = this.compile(objectExpression);
     if (keyExpression.kind === 'constant' && (typeof keyExpression.value === 'string' || typeof keyExpression.value === 'number')) {
       const { value: key } = keyExpression;
-      return counted((frame) => itemOf(object(frame), key));
+      if (typeof key === 'string') return counted((frame) => itemOf(object(frame), key));
+      return counted((frame) => {
+        const container = object(frame);
+        if (frame.rendering.secrets !== null && typeof container === 'string') frame.rendering.refuseSecrets(container, 'A subscript');
+        return itemOf(container, key);
+      });
     }
     const key = this.compile(keyExpression);
     return counted((frame) => {
@@ -153,7 +158,7 @@ export class ExpressionCompiler {
     const [start, stop, step] = boundExpressions.map((bound) => (bound === null ? () => undefined : this.compile(bound)));
     return counted((frame) => {
       const value = object(frame);
-      if (frame.rendering.secrets !== null && typeof value === 'string') frame.rendering.refuseSecrets(value, 'A slice');
+      if (frame.rendering.secrets !== null) frame.rendering.refuseSecretText(settled(value), 'A slice');
       return slice(value, start?.(frame), stop?.(frame), step?.(frame), frame.rendering);
     });
   }
@@ -250,7 +255,7 @@ export class ExpressionCompiler {
     const args = expression.arguments.positional.map((argument) => this.compile(argument));
     return counted((frame) => {
       const value = object(frame);
-      if (frame.rendering.secrets !== null && typeof value === 'string') frame.rendering.refuseSecrets(value, `The method ${name}`);
+      if (frame.rendering.secrets !== null) frame.rendering.refuseSecretText(settled(value), `The method ${name}`);
       return callMethod(value, name, args.map((argument) => argument(frame)), frame.rendering); // prettier-ignore
     });
   }

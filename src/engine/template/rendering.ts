@@ -72,6 +72,11 @@ export class Rendering {
     }
   }
 
+  /** The same where only texts are looked into: parts of mappings and lists may be taken. */
+  refuseSecretText(value: unknown, what: string): void {
+    if (typeof value === 'string') this.refuseSecrets(value, what);
+  }
+
   /** Counts work before it is done; throws template_limit where the budget is used up. */
   spend(steps: number): void {
     this.steps += steps;
