@@ -20,6 +20,8 @@ export interface OpeningContext {
   /** Hears of every secret before anything can come back that holds it. */
   readonly redactor: Redactor;
   readonly signal: AbortSignal;
+  /** What `secrets` steps left, as far as it was opened here: an execution sees one value of it. */
+  readonly revealed: Map<string, string>;
   /** False: no value of this run can come from a `secrets` step, so that requests need no look. */
   readonly mayHoldSealed: boolean;
 }
@@ -64,13 +66,14 @@ async function openCredentials({ credentials, nonce, references }: AuthRecord, c
   return opened;
 }
 
-async function unsealed(value: Json, { secrets, tenantId, redactor, signal, mayHoldSealed }: OpeningContext): Promise<Json> {
+async function unsealed(value: Json, { secrets, tenantId, redactor, signal, revealed, mayHoldSealed }: OpeningContext): Promise<Json> {
   if (!mayHoldSealed) return value;
   const found = new Map<string, string>();
   for (const token of sealedIn(value)) {
-    const secret = await secrets.reveal(tenantId, token, signal);
+    const secret = revealed.get(token) ?? (await secrets.reveal(tenantId, token, signal));
     if (secret === null) continue;
     redactor.taint(secret);
+    revealed.set(token, secret);
     found.set(token, secret);
   }
   return found.size === 0 ? value : replaceSealed(value, found);

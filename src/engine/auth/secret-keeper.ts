@@ -20,6 +20,7 @@ const NO_AUTH: ReadonlyMap<string, ResolvedCredential> = new Map();
  */
 export class SecretKeeper {
   private readonly redactor = new Redactor();
+  private readonly revealed = new Map<string, string>();
   /** What others opened before this holder; its secrets may still come back. */
   private earlier: readonly Json[];
 
@@ -49,6 +50,7 @@ export class SecretKeeper {
       tenantId: this.tenantId,
       redactor: this.redactor,
       signal,
+      revealed: this.revealed,
       mayHoldSealed: this.mayHoldSealed,
     };
     for (const request of this.earlier) await retaint(request, context);
@@ -66,8 +68,10 @@ export class SecretKeeper {
     if (secret !== undefined) {
       this.redactor.taintAll(value);
       const login: AuthRecord['credentials'] = isSealed(recorded) ? recorded.$auth.credentials : [];
-      const token = sealedText(this.sealed({ wanted: secret, login }));
-      return { value: valuesAs(value, token), ...(logs === undefined ? {} : { logs: this.redactor.text(logs) }) };
+      const token = this.sealed({ wanted: secret, login });
+      const text = firstText(value);
+      if (text !== null) this.revealed.set(token, text);
+      return { value: valuesAs(value, sealedText(token)), ...(logs === undefined ? {} : { logs: this.redactor.text(logs) }) };
     }
     if (this.redactor.isIdle) return result;
     return { value: this.redactor.value(value), ...(logs === undefined ? {} : { logs: this.redactor.text(logs) }) };
@@ -97,6 +101,16 @@ export class SecretKeeper {
 
 function asStepFailure(error: unknown): unknown {
   return error instanceof SecretsError ? new StepFailure(error.code, error.message, { retryable: error.retryable }) : error;
+}
+
+function firstText(value: Json): string | null {
+  if (typeof value === 'string') return value;
+  if (value === null || typeof value !== 'object') return null;
+  for (const item of Object.values(value)) {
+    const text = firstText(item as Json);
+    if (text !== null) return text;
+  }
+  return null;
 }
 
 /** Every text below a mapping is the secret; its keys are names. */
