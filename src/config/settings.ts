@@ -40,6 +40,10 @@ export class Settings {
   readonly retention: readonly RetentionRule[];
   /** Executions that may wait to be begun, of all nodes together. */
   readonly queue: { readonly perTenant: number; readonly total: number };
+  /** File with the master keys of stored secrets; null: made beside an embedded database, none otherwise. */
+  readonly encryptionKeyFile: string | null;
+  /** Secrets that the operator gives in the environment as NOETL_SECRET_<NAME>, by NAME. */
+  readonly secretEnv: Readonly<Record<string, string>>;
   readonly outboundAllow: ReturnType<typeof parseOutboundAllow>;
   /** Connections of this node to one database of playbooks, per login. */
   readonly stepDatabasePool: number;
@@ -81,6 +85,8 @@ export class Settings {
       perTenant: environment.integer('MAX_QUEUED_PER_TENANT', 100_000, { min: 1, max: 10_000_000 }),
       total: environment.integer('MAX_QUEUED_TOTAL', 1_000_000, { min: 1, max: 10_000_000 }),
     });
+    this.encryptionKeyFile = environment.text('ENCRYPTION_KEY_FILE');
+    this.secretEnv = environment.withPrefix('NOETL_SECRET_');
     this.outboundAllow = Object.freeze(environment.parse('OUTBOUND_ALLOW', parseOutboundAllow));
     this.stepDatabasePool = environment.integer('STEP_DATABASE_POOL', 10, { min: 1, max: 1_000 });
     this.sqlPolicy = Object.freeze({
