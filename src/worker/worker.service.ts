@@ -70,6 +70,10 @@ export class Worker implements RunConsumer {
     };
     held.onDropped((runId) => this.running.get(runId)?.drop());
     signals.onInbox((runId) => this.running.get(runId)?.readInbox());
+    signals.onSettled((unit, outcome) => {
+      // What gets further is no suspect any more, here as in its row: the next one need not wait until it ends.
+      if (outcome.kind === 'committed' && unit.recordsProgress) this.suspects.delete(unit.runId);
+    });
     ephemeral.onAbandoned((runId) => this.running.get(runId)?.drop());
     ephemeral.onInbox((runId) => this.running.get(runId)?.readInbox());
   }

@@ -11,6 +11,7 @@ export class FaultProxy {
   #links = new Set();
   #cuts = [];
   #latencyMs = 0;
+  #bytesPerSecond = Infinity;
   #holding = false;
   /** Batches cut so far, by kind. */
   cut = { request: 0, middle: 0, reply: 0 };
@@ -56,6 +57,16 @@ export class FaultProxy {
 
   get latencyMs() {
     return this.#latencyMs;
+  }
+
+  /** How much gets through per connection and direction; Infinity where it is not held back. */
+  set bytesPerSecond(bytes) {
+    this.#bytesPerSecond = bytes;
+    if (bytes === Infinity) for (const link of this.#links) link.hurry();
+  }
+
+  get bytesPerSecond() {
+    return this.#bytesPerSecond;
   }
 
   /** From now on nothing gets through, and nobody is told. */
@@ -129,6 +140,11 @@ class Link {
     this.replies.pump();
   }
 
+  hurry() {
+    this.requests.hurry();
+    this.replies.hurry();
+  }
+
   end(how) {
     if (this.#ended) return;
     this.#ended = true;
@@ -157,8 +173,18 @@ class Queue {
 
   push(chunk) {
     const { proxy } = this;
-    if (this.#chunks.length === 0 && proxy.latencyMs === 0 && !proxy.holding) return void this.to.write(chunk);
-    this.#chunks.push({ due: performance.now() + proxy.latencyMs, chunk });
+    const isFree = proxy.latencyMs === 0 && proxy.bytesPerSecond === Infinity && !proxy.holding;
+    if (this.#chunks.length === 0 && isFree) return void this.to.write(chunk);
+    const begins = Math.max(performance.now() + proxy.latencyMs, this.#chunks.at(-1)?.due ?? 0);
+    this.#chunks.push({ due: begins + (chunk.length / proxy.bytesPerSecond) * 1_000, chunk });
+    this.pump();
+  }
+
+  /** What was held back by a slow line is held back no longer. */
+  hurry() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    for (const waiting of this.#chunks) waiting.due = 0;
     this.pump();
   }
 
