@@ -105,6 +105,7 @@ export class ExecutionService {
       parentExecutionId: command.parent.executionId,
       parentEventId: command.parent.eventId,
       parentStep: command.parent.step,
+      parent: null,
       forkedFrom: command.forkedFrom,
       kept: command.kept,
       priority: command.options.priority ?? 0,

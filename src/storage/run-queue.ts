@@ -392,6 +392,8 @@ class CreateOnly implements UnitSource {
       seenInbox: 0,
       recordsProgress: false,
       snapshot: null,
+      children: [],
+      parent: this.run.parent,
     };
   }
 

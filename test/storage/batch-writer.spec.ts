@@ -106,6 +106,8 @@ describe(BatchWriter.name, () => {
             seenInbox: 0,
             recordsProgress: true,
             snapshot: null,
+            children: [],
+            parent: null,
           });
           return taken.at(-1) ?? null;
         },

@@ -23,6 +23,7 @@ export function newRun(id: string, changes: Partial<NewRun> = {}): NewRun {
     parentExecutionId: null,
     parentEventId: null,
     parentStep: null,
+    parent: null,
     forkedFrom: null,
     kept: [],
     priority: 0,
@@ -76,6 +77,8 @@ export class ScriptedRun implements UnitSource {
         seenInbox: 0,
         recordsProgress: false,
         snapshot: null,
+        children: [],
+        parent: this.run.parent,
         ...changes,
       });
       this.queue.push({ unit, settled });
