@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type BornChild, type EngineParent, type UnitOutcome } from '../../src/engine/ports.js';
 import { calledRun, CANCELLED, COMPLETED, newRun, ScriptedRun, stepEvent, TEST_TENANT } from '../../src/engine/testing/scripted-run.js';
 import { claimDue } from '../../src/storage/claim.js';
-import { SILENT_LOG } from '../../src/storage/log.js';
+import { type Log, SILENT_LOG } from '../../src/storage/log.js';
 import { sqlStateOf } from '../../src/storage/sql-state.js';
 import { Bystander, PatientLease } from '../support/bystander.js';
 import { Collector } from '../support/collector.js';
@@ -27,6 +27,7 @@ let node: StorageNode;
 let other: StorageNode;
 let here: Collector;
 let warned: (string | null)[];
+const log: Log = { ...SILENT_LOG, warn: (fields) => void warned.push(sqlStateOf((fields as { err?: unknown }).err)) };
 let lastId = 20_000n;
 
 const nextId = (): string => String(++lastId);
@@ -70,7 +71,6 @@ beforeEach(async () => {
   bystander = await Bystander.of(database.url);
   stalls = new Stalls();
   warned = [];
-  const log = { ...SILENT_LOG, warn: (fields: object) => void warned.push(sqlStateOf((fields as { err?: unknown }).err)) };
   const lease = new PatientLease(15_000);
   node = await openStorage(database.url, { writerUrl: proxy.url, connections: 1, lease, stalls, log });
   other = await openStorage(database.url, { connections: 1, lease, log });
@@ -257,13 +257,15 @@ describe('ends', () => {
 
   it('a caller whose row is locked for long holds up the end alone, not its neighbours', async () => {
     await node.close();
-    node = await openStorage(database.url, { writerUrl: proxy.url, connections: 1, leaseMs: 1_500 });
+    node = await openStorage(database.url, { writerUrl: proxy.url, connections: 1, leaseMs: 1_500, log });
     node.queue.consume(new Collector(node, 0));
     const { run, children } = await family(['0']);
     const neighbour = await caller();
     await bystander.lock(run.runId);
     const told = end(taken(children[0]!));
     expect(await neighbour.write({ events: [stepEvent('a')] })).toEqual(COMMITTED);
+    // Once it is known whose rows are locked, nothing waits for them any more.
+    expect(warned.filter((state) => state === '55P03')).toHaveLength(1);
     await bystander.end();
     expect(await told).toEqual(COMMITTED);
     expect(await inboxOf(run)).toEqual([[1, children[0]!.run.id]]);
