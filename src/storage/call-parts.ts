@@ -32,19 +32,20 @@ export const CALLS = {
   born: ` AND (x.ord IS NULL OR x.ord IN (SELECT ord FROM fenced))`,
 } as const;
 
+/** What is in IS TRUE is looked up by hash; as plain conditions these would be joins, each row with each (see the settings of the writer's session). */
 export const callParts = `,
 told AS MATERIALIZED (
   SELECT t.* FROM unnest($79::bigint[], $80::int[], string_to_array($81::text, chr(31), '')) AS t(parent, ord, payload)
-  WHERE t.ord IN (SELECT ord FROM fenced) AND t.parent IN (SELECT id FROM fenced WHERE mode = ${MODE.told})),
+  WHERE (t.ord IN (SELECT ord FROM fenced)) IS TRUE AND (t.parent IN (SELECT id FROM fenced WHERE mode = ${MODE.told})) IS TRUE),
 bumped AS (
-  UPDATE execution e SET inbox_seq = e.inbox_seq + t.messages,
+  UPDATE execution e SET inbox_seq = e.inbox_seq + cardinality(t.payloads),
     wake_at = CASE WHEN e.lease_token IS NULL THEN least(coalesce(e.wake_at, clock_timestamp()), clock_timestamp()) ELSE e.wake_at END
-  FROM (SELECT parent, count(*)::int AS messages FROM told GROUP BY parent) t WHERE e.id = t.parent
-  RETURNING e.id, e.tenant_id, e.inbox_seq - t.messages AS inbox_seq),
+  FROM (SELECT parent, array_agg(payload ORDER BY ord) AS payloads FROM told GROUP BY parent) t WHERE e.id = t.parent
+  RETURNING e.id, e.tenant_id, e.inbox_seq - cardinality(t.payloads) AS before, t.payloads),
 messages AS (
   INSERT INTO execution_inbox (execution_id, inbox_seq, tenant_id, kind, payload)
-  SELECT b.id, b.inbox_seq + row_number() OVER (PARTITION BY t.parent ORDER BY t.ord), b.tenant_id, 'child_ended', t.payload::json
-  FROM told t JOIN bumped b ON b.id = t.parent)`;
+  SELECT b.id, b.before + m.number, b.tenant_id, 'child_ended', m.payload::json
+  FROM bumped b, unnest(b.payloads) WITH ORDINALITY AS m(payload, number))`;
 
 /** The parameters of these parts. @param units a unit's ordinal is its index */
 export function callParameters(units: readonly PendingUnit[], creates: readonly CreatedUnit[]): string[] {

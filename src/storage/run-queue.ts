@@ -18,6 +18,8 @@ const POLL_MS = 1_000;
 const ANSWER_WITHIN_MS = 5_000;
 const MAX_CLAIM = 100;
 const GIVE_BACK_RETRY_MS = 500;
+/** Called runs begun in one turn of the loop. */
+const BEGIN_AT_ONCE = 100;
 
 /** The worker's side of the queue. */
 export interface RunConsumer {
@@ -74,6 +76,9 @@ export class RunQueue {
   private nextSweepAt = 0;
   private stops: (() => void)[] = [];
   private stopped = false;
+  /** Called runs that this node holds and has not begun yet. */
+  private readonly born: HeldRun[] = [];
+  private beginning = false;
   /** Runs whose called runs have ended, which they were not told yet. */
   private readonly told = new Set<RunId>();
   private readonly givingBack = new Set<Promise<void>>();
@@ -112,6 +117,7 @@ export class RunQueue {
     this.stopped = true;
     this.consumer = null;
     for (const stop of this.stops) stop();
+    for (const run of this.born.splice(0)) this.hand(run);
     await this.claiming;
     await Promise.all(this.givingBack);
   }
@@ -337,12 +343,20 @@ export class RunQueue {
         continue;
       }
       this.held.add(run.id, token, 0, true, sentAt ?? undefined);
-      this.hand(heldAtBirth(child, token, at));
+      this.born.push(heldAtBirth(child, token, at));
     }
+    if (this.born.length > 0 && !this.beginning) this.beginBorn();
     if (queued === 0) return;
     this.depth.note(tenantId, queued);
     this.wake();
     this.notifications.notify(DUE_CHANNEL, '');
+  }
+
+  /** Some in each turn of the loop: a batch may bring thousands, and beginning one takes a while. */
+  private beginBorn(): void {
+    for (const run of this.born.splice(0, BEGIN_AT_ONCE)) this.hand(run);
+    this.beginning = this.born.length > 0;
+    if (this.beginning) this.timing.after(0, () => this.beginBorn());
   }
 
   /** A called run ended: the one that waits for it hears soon, where it is held here without a question to the database. */

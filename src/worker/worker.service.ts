@@ -199,6 +199,7 @@ export class Worker implements RunConsumer {
   }
 
   private over(id: RunId, token: string, how: 'ended' | 'released' | 'lost' | 'refused'): void {
+    const wasFull = this.capacity() <= 0;
     this.running.delete(id);
     this.suspects.delete(id);
     this.freePlaces(id);
@@ -207,7 +208,7 @@ export class Worker implements RunConsumer {
       // One without rows has nobody to go on with it; where it was ended from outside this says nothing new.
       this.ephemeral.abandon(id, SERVICE_FAULT, this.timing.now());
     }
-    if (this.capacity() === 1) this.queue.wake();
+    if (wasFull && this.capacity() > 0) this.queue.wake();
     if (this.running.size > 0) return;
     for (const tell of this.idle) tell();
     this.idle.clear();

@@ -225,3 +225,31 @@ describe('the playbooks below a path', () => {
     await expect(children.below(run, 'a b')).rejects.toMatchObject({ code: 'invalid_path' });
   });
 });
+
+describe('places for called runs', () => {
+  it('are kept until they begin; where there is none left, the queue takes what is called', async () => {
+    const small = await startTestService({ MAX_IN_FLIGHT_RUNS: '2', LEASE_SECONDS: '300' });
+    try {
+      const worker = small.app.get(Worker);
+      await small.register(routingPlaybook('called/route'));
+      const entry = await small.register(WAITING);
+      const run = newRun(small.app.get(IdMint).next(), { tenantId: TENANT, catalogId: String(entry['catalog_id']) });
+      const parent = new ScriptedRun(small.app.get(PostgresRunStore), run, randomUUID());
+      await parent.create();
+      const called = await small.app.get(ChildRunsService).prepare(callFrom(run, 'called/route'));
+      const [token, other] = [worker.tokenForCalled(parent.runId), worker.tokenForCalled('1')];
+      expect([typeof token, typeof other, token === other]).toEqual(['string', 'string', false]);
+      expect([worker.tokenForCalled('1'), worker.capacity()]).toEqual([null, 0]);
+      // Nothing else is begun in a place that is kept.
+      const queued = await small.post('/execute', { path: 'called/route' });
+      expect(queued.json).toMatchObject({ status: 'pending' });
+      await parent.write({ events: [stepEvent('a')], children: [{ run: called, token }] });
+      await small.waitDone(called.id);
+      // Its place is free again, and whoever waits for one gets it.
+      await small.waitDone(String(queued.json['id']));
+      expect(worker.capacity()).toBe(1);
+    } finally {
+      await small.stop();
+    }
+  });
+});
