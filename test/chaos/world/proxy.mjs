@@ -113,7 +113,7 @@ class Link {
     const fromClient = new Frames(true);
     const fromServer = new Frames(false);
     client.on('data', (chunk) => {
-      const hasBatch = fromClient.read(chunk).some((frame) => frame.type === 'B' && frame.statement === 'batch');
+      const hasBatch = fromClient.read(chunk).some((frame) => frame.type === 'B' && frame.statement.startsWith('batch'));
       const cut = hasBatch ? proxy.nextCut() : undefined;
       if (cut !== undefined) proxy.cut[cut] += 1;
       if (cut !== undefined) proxy.onCut(cut);
