@@ -2,13 +2,15 @@ import { type CompiledPlaybook } from './playbook/compile.js';
 import { type Clock, type HeldRun } from './ports.js';
 import { type AttemptOutcome, type Perform, type Stimulus } from './run/decision.js';
 import { storabilityFault } from './storability.js';
-import { StepFailure, type StepKind } from './step-executor.js';
+import { type StepContext, StepFailure, type StepKind } from './step-executor.js';
 
 interface Attempt {
   readonly wave: number;
   readonly controller: AbortController;
   readonly effect: boolean;
 }
+
+const NO_CREDENTIALS: StepContext['auth'] = new Map();
 
 /** A step that ignores its abort signal is given this long before its outcome is decided without it. */
 const ABORT_GRACE_MS = 5_000;
@@ -87,6 +89,8 @@ export class Performer {
           claimNo,
           idempotencyKey: `${run.id}/${step}/${perform.wave}/-/action`,
           signal: controller.signal,
+          timeoutMs,
+          auth: NO_CREDENTIALS,
         }),
         controller.signal,
         this.clock,

@@ -27,21 +27,29 @@ export class DestinationCheck {
     private readonly resolve: Resolve,
   ) {}
 
-  /** Resolves once and refuses the whole destination if one answer is not allowed. Throws OutboundError. */
-  async destinationOf(url: URL, signal: AbortSignal): Promise<Destination> {
-    const destination = await this.resolved(url, signal);
+  /** Where a URL leads, checked. Throws OutboundError. */
+  destinationOf(url: URL, signal: AbortSignal): Promise<Destination> {
+    const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+    const port = url.port === '' ? (DEFAULT_PORTS[url.protocol] ?? 0) : Number(url.port);
+    return this.destinationAt(host, port, signal);
+  }
+
+  /**
+   * Resolves once and refuses the whole destination if one answer is not allowed. Throws OutboundError.
+   * @param host a name or an address, without brackets
+   */
+  async destinationAt(host: string, port: number, signal: AbortSignal): Promise<Destination> {
+    const destination = await this.resolved(host, port, signal);
     const refusal = refusalOf(destination, this.allow, await unlessAborted(this.ownDatabase.destinations(), signal));
     if (refusal === null) return destination;
-    const where = `${url.hostname}:${destination.port}`;
+    const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     const remedy = refusal.allowable
       ? `whoever runs this service can allow it with OUTBOUND_ALLOW=${where}`
       : 'OUTBOUND_ALLOW cannot allow it';
     throw new OutboundError('outbound_blocked', `Calls to ${where} are not allowed: ${refusal.address} is ${refusal.reason}; ${remedy}`);
   }
 
-  private async resolved(url: URL, signal: AbortSignal): Promise<Destination> {
-    const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-    const port = url.port === '' ? (DEFAULT_PORTS[url.protocol] ?? 0) : Number(url.port);
+  private async resolved(host: string, port: number, signal: AbortSignal): Promise<Destination> {
     const addresses = await unlessAborted(
       addressesOf(host, this.resolve).catch(() => []),
       signal,

@@ -1,6 +1,6 @@
 import { type ErrorCode } from '../error-codes.js';
 import { EngineError, type Issue } from '../engine-error.js';
-import { type StepKind, type StepKinds } from '../step-executor.js';
+import { type StepKind, type StepKinds, type ValueAliases } from '../step-executor.js';
 import {
   compileCondition,
   compileTemplate,
@@ -86,7 +86,7 @@ export interface CompiledAction {
 }
 
 /** Other names for parts of the action's value, as its kind defines them. */
-export function valueAliasesOf(step: CompiledStep): Readonly<Record<string, string>> | undefined {
+export function valueAliasesOf(step: CompiledStep): ValueAliases | undefined {
   const performer = step.action?.performer;
   return performer?.does === 'step' ? performer.kind.valueAliases : undefined;
 }
