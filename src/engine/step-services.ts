@@ -1,4 +1,5 @@
 import { type Databases, type SqlPolicy } from './database-port.js';
+import { type DuckDb } from './duckdb-port.js';
 import { type Outbound } from './outbound-port.js';
 import { type Sandbox } from './sandbox-port.js';
 import { type StepKind } from './step-executor.js';
@@ -8,6 +9,7 @@ export interface StepServices {
   readonly outbound: Outbound;
   readonly sandbox: Sandbox;
   readonly databases: Databases;
+  readonly duckdb: DuckDb;
   readonly sqlPolicy: SqlPolicy;
 }
 

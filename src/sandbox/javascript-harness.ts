@@ -6,7 +6,6 @@ import { nodeHarness } from './node-harness.js';
  * WebAssembly instance whose memory has a hard maximum; its own limit, a little lower, gives the code an error to end with.
  */
 const INTERPRETER = String.raw`
-const { parentPort, workerData } = require('node:worker_threads');
 const { settings, prelude } = workerData;
 const PAGE = 65536;
 const STACK_BYTES = 256 * 1024;

@@ -1,17 +1,28 @@
+const FROM_PARENT = "const { parentPort, workerData } = require('node:worker_threads');\n";
+
 /**
  * The program of a worker that runs on Node, as text for its command line: the protocol of the python3 worker in the main
- * thread, an interpreter in a thread of its own, because it blocks. `interpreter` is CommonJS source that finds
- * {settings, ...data} as workerData, posts 'ready' once and then for every text (a call) the text of its answer.
+ * thread, an interpreter in a thread of its own where it blocks. `interpreter` is CommonJS source that finds `parentPort`
+ * and {settings, ...data} as `workerData`, posts 'ready' once and then for every text (a call) the text of its answer.
  * `settings` is the JSON argument of the process, with at least {leaseMs, memoryBytes, dropTo: {uid, gid} | null}: rights
  * are dropped when everything is loaded, so that nothing on disk need be readable for that user. The process ends itself at
  * the end of its stdin (the service is gone), when nothing comes for one lease, and above `memoryBytes` resident.
  */
-export function nodeHarness(interpreter: string, data: Readonly<Record<string, unknown>> = {}): string {
+export function nodeHarness(
+  interpreter: string,
+  data: Readonly<Record<string, unknown>> = {},
+  place: 'thread' | 'main thread' = 'thread',
+): string {
+  const start =
+    place === 'thread'
+      ? `new Worker(${JSON.stringify(FROM_PARENT + interpreter)}, { eval: true, workerData })`
+      : `(() => { const { port1, port2: parentPort } = new MessageChannel(); (() => {${interpreter}})(); return port1; })()`;
   return String.raw`
 const { Worker } = require('node:worker_threads');
 const settings = JSON.parse(process.argv[1]);
 const stop = (why) => { if (why) require('node:fs').writeSync(2, why + '\n'); process.kill(process.pid, 'SIGKILL'); };
-const interpreter = new Worker(${JSON.stringify(interpreter)}, { eval: true, workerData: { ...${JSON.stringify(data)}, settings } });
+const workerData = { ...${JSON.stringify(data)}, settings };
+const interpreter = ${start};
 interpreter.on('exit', () => process.exit(1));
 interpreter.on('error', (error) => stop(String(error && error.message)));
 setInterval(() => {

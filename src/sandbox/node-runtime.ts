@@ -12,9 +12,13 @@ export interface NodeProgram {
   readonly writable?: readonly string[];
   /** True: it may use the network, under bubblewrap too. */
   readonly network?: boolean;
+  /** False: it stays the service's user under `process`. */
+  readonly dropRights?: boolean;
   /** Its JSON argument, besides `dropTo`. */
   readonly settings: Readonly<Record<string, unknown>>;
 }
+
+const LIST_FOLDERS = 'process.argv.slice(1).forEach((folder) => require("node:fs").readdirSync(folder))';
 
 /**
  * How to start workers of this program on the Node that runs the service, or null where that does not work. Under `process`
@@ -22,16 +26,12 @@ export interface NodeProgram {
  */
 export async function launchNode(isolation: Isolation, program: NodeProgram): Promise<Launch | null> {
   const node = { command: process.execPath, folders: [dirname(process.execPath), ...program.folders] };
-  const asRoot = process.getuid?.() === 0;
+  const asRoot = process.getuid?.() === 0 && program.dropRights !== false;
   const args = (dropTo: typeof NOBODY | null) => ['--no-warnings', '-e', program.harness, JSON.stringify({ ...program.settings, dropTo })];
   if (isolation === 'process') return { command: node.command, args: args(asRoot ? NOBODY : null), user: null, ownFolder: false };
-  const more = { writable: program.writable ?? [], network: program.network ?? false };
-  const readable = launchesOf(
-    isolation,
-    node,
-    ['-e', 'process.argv.slice(1).forEach((each) => require("fs").readdirSync(each))', ...program.folders],
-    more,
-  );
-  const working = await firstWorking(readable);
-  return launchesOf(isolation, node, args(null), more).find(({ user }) => working && user === working.user) ?? null;
+  const openings = { writable: program.writable ?? [], network: program.network ?? false };
+  const folders = [...program.folders, ...openings.writable];
+  const trials = launchesOf(isolation, node, ['-e', LIST_FOLDERS, ...folders], openings);
+  const working = await firstWorking(trials);
+  return launchesOf(isolation, node, args(null), openings).find(({ user }) => working && user === working.user) ?? null;
 }

@@ -6,7 +6,6 @@ import { PYTHON_CORE } from './python-core.js';
  * lets Python reach the JavaScript of its process: it is a runtime, never a boundary; the process is the boundary.
  */
 const INTERPRETER = String.raw`
-const { parentPort, workerData } = require('node:worker_threads');
 const { core, settings } = workerData;
 const ready = (async () => {
   const { loadPyodide } = await import('file://' + settings.folder + '/pyodide.mjs');

@@ -33,6 +33,7 @@ import { DUE_CHANNEL, Notifications } from './notifications.js';
 import { Partitions } from './partitions.js';
 import { Prepared } from './prepared.js';
 import { BulkOperationRepository } from './repositories/bulk-operation.repository.js';
+import { ExecutionEndsRepository } from './repositories/execution-ends.repository.js';
 import { ExecutionEventRepository } from './repositories/execution-event.repository.js';
 import { ExecutionRepository } from './repositories/execution.repository.js';
 import { IdempotencyKeyRepository } from './repositories/idempotency-key.repository.js';
@@ -69,6 +70,7 @@ const REPOSITORIES = [
   PlaybookListingRepository,
   PlaybookTagRepository,
   ExecutionRepository,
+  ExecutionEndsRepository,
   ExecutionEventRepository,
   IdempotencyKeyRepository,
   BulkOperationRepository,
