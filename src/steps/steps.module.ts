@@ -8,6 +8,7 @@ import { OwnDatabase } from '../outbound/own-database.js';
 import { resolveWithSystem } from '../outbound/resolve.js';
 import { CodeSandbox, openSandbox } from '../sandbox/code-sandbox.js';
 import { DuckDbProcesses } from '../sandbox/duckdb-processes.js';
+import { ScriptLoader } from '../sandbox/script-loader.js';
 import { PostgresDatabases } from '../sql/postgres-databases.js';
 import { STEP_KINDS } from '../storage/compiled-playbooks.js';
 import { LOG, type Log } from '../storage/log.js';
@@ -86,8 +87,9 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
             sandbox: CodeSandbox,
             databases: PostgresDatabases,
             duckdb: DuckDbProcesses,
-            { sqlPolicy }: Settings,
-          ): Promise<StepKinds> => loadSteps({ outbound, sandbox, databases, duckdb, sqlPolicy }),
+            { sqlPolicy, scriptRoot }: Settings,
+          ): Promise<StepKinds> =>
+            loadSteps({ outbound, sandbox, databases, duckdb, sqlPolicy, scripts: new ScriptLoader(scriptRoot, outbound) }),
         },
       ],
       exports: [STEP_KINDS],

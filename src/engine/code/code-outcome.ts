@@ -4,9 +4,9 @@ import { isObject } from '../values.js';
 
 const MAX_MESSAGE = 2_000;
 
-/** The result of a step of code. Throws StepFailure for an exception of the code and for a value {status: error, error: text}. */
-export function resultOf(outcome: CodeOutcome): StepResult {
-  const { logs } = outcome;
+/** The result of a step of code, `note` before what it printed. Throws StepFailure for an exception of the code and for a value {status: error, error: text}. */
+export function resultOf(outcome: CodeOutcome, note = ''): StepResult {
+  const logs = note + outcome.logs;
   if (!outcome.ok) {
     const { code, type, message, frames } = outcome;
     throw new StepFailure(code, message === '' ? type : `${type}: ${message}`, {
