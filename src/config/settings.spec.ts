@@ -21,6 +21,7 @@ describe(loadSettings.name, () => {
       isolation: 'auto',
       logLevel: 'info',
       assertMode: 'fail',
+      saveErrors: 'fail',
       warnings: [],
       limits: { bodyBytes: 1_048_576, documentBytes: 524_288, inFlightRequests: 512, waitingRequests: 2_000, requestTimeoutMs: 30_000 },
     });

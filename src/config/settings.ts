@@ -40,6 +40,10 @@ export class Settings {
   readonly retention: readonly RetentionRule[];
   /** Executions that may wait to be begun, of all nodes together. */
   readonly queue: { readonly perTenant: number; readonly total: number };
+  /** File with the master keys of stored secrets; null: made beside an embedded database, none otherwise. */
+  readonly encryptionKeyFile: string | null;
+  /** Secrets that the operator gives in the environment as NOETL_SECRET_<NAME>, by NAME. */
+  readonly secretEnv: Readonly<Record<string, string>>;
   readonly outboundAllow: ReturnType<typeof parseOutboundAllow>;
   /** Connections of this node to one database of playbooks, per login. */
   readonly stepDatabasePool: number;
@@ -61,6 +65,8 @@ export class Settings {
   readonly logLevel: LogLevel;
   /** What a broken `assert` does to its step. */
   readonly assertMode: FailOrWarn;
+  /** What a save that fails and has no on_error does to its step. */
+  readonly saveErrors: FailOrWarn;
   readonly limits: RequestLimits;
   /** What the operator should know although nothing is wrong. */
   readonly warnings: readonly string[];
@@ -86,6 +92,8 @@ export class Settings {
       perTenant: environment.integer('MAX_QUEUED_PER_TENANT', 100_000, { min: 1, max: 10_000_000 }),
       total: environment.integer('MAX_QUEUED_TOTAL', 1_000_000, { min: 1, max: 10_000_000 }),
     });
+    this.encryptionKeyFile = environment.text('ENCRYPTION_KEY_FILE');
+    this.secretEnv = environment.withPrefix('NOETL_SECRET_');
     this.outboundAllow = Object.freeze(environment.parse('OUTBOUND_ALLOW', parseOutboundAllow));
     this.stepDatabasePool = environment.integer('STEP_DATABASE_POOL', 10, { min: 1, max: 1_000 });
     this.sqlPolicy = Object.freeze({
@@ -104,6 +112,7 @@ export class Settings {
     this.scriptRoot = environment.folder('SCRIPT_ROOT');
     this.logLevel = environment.oneOf('LOG_LEVEL', LOG_LEVELS, 'info');
     this.assertMode = environment.oneOf('ASSERT_MODE', FAIL_OR_WARN, 'fail');
+    this.saveErrors = environment.oneOf('SAVE_ERRORS', FAIL_OR_WARN, 'fail');
     this.limits = readRequestLimits(environment);
     Object.freeze(this);
   }

@@ -1,4 +1,6 @@
 import { Alarm } from './alarm.js';
+import { SecretKeeper } from './auth/secret-keeper.js';
+import { sealedIn } from './auth/secret-markers.js';
 import { ParkedSteps } from './parked-steps.js';
 import { type CompiledPlaybook } from './playbook/compile.js';
 import {
@@ -12,6 +14,7 @@ import {
   type UnitSource,
 } from './ports.js';
 import { decide, resume } from './run/decide.js';
+import { type Secrets } from './secrets-port.js';
 import { stimulusOf } from './run/messages.js';
 import { type Decision, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';
 import { isTerminal, type RunEvent, type RunStatus } from './run/events.js';
@@ -23,6 +26,7 @@ import { onlyWaits, ownDueAt, waitOf, waitsForStart, wakeAt } from './run/schedu
 import { encodeState, foldHistory, SNAPSHOT_EVERY } from './run/snapshot.js';
 import { mergeWorkload } from './run/workload.js';
 import { Performer } from './performer.js';
+import { type Json } from './values.js';
 
 /** Events a run may decide ahead of its last commit (D17). */
 const RUN_AHEAD_EVENTS = 256;
@@ -36,6 +40,9 @@ const PROGRESS: ReadonlySet<RunEvent['type']> = new Set([
   'step_skipped',
   'step_waiting',
   'action_retry',
+  'action_completed',
+  'action_acted',
+  'loop_iteration',
   'execution_paused',
 ]);
 /** The inbox of a claimed run is asked for again so long after the store failed to answer. */
@@ -48,6 +55,8 @@ export interface OrchestratorOptions {
   readonly facts: Pick<RunFacts, 'env'>;
   /** A run that only waits, for longer than this, gives its lease back and leaves memory; null: it never does. */
   readonly parkAfterMs: number | null;
+  /** What opens the credentials of its steps; without it none is known. */
+  readonly secrets?: Secrets;
   /** Lease still good by the monotonic clock (D13); checked right before each effect begins. */
   holdsLease(): boolean;
   /** Called once: the run is over here. `ended` after its terminal unit is committed, `released` and `lost` otherwise. */
@@ -92,6 +101,8 @@ export class Orchestrator implements UnitSource {
   /** seq of the last snapshot that was stored or tried. */
   private snapshotSeq: number;
   private readonly barriers: { readonly seq: number; readonly perform: Perform }[] = [];
+  /** Programs that go on after a commit. */
+  private readonly awaiting: { readonly seq: number; readonly goOn: () => void }[] = [];
   private readonly parked: ParkedSteps;
   /** Start and time-out of the run itself, while it is in memory. */
   private readonly alarm: Alarm;
@@ -114,6 +125,7 @@ export class Orchestrator implements UnitSource {
       env: options.facts.env,
       startAt: run.startAt,
       timeoutAt: run.timeoutAt,
+      mayHoldSecrets: playbook.fetchesSecrets || run.parentStep !== null,
     };
     this.committedSeq = this.state.seq;
     this.created = history !== null;
@@ -123,7 +135,20 @@ export class Orchestrator implements UnitSource {
     this.alarm = new Alarm(options.clock, () => this.feed({ kind: 'continue' }));
     this.snapshotSeq = history?.snapshot?.seq ?? 0;
     this.parked = new ParkedSteps(options.clock, ({ step, wave }) => this.feed({ kind: 'due', step, wave }));
-    this.performer = new Performer(playbook, this.held, options.clock, (stimulus) => this.feed(stimulus));
+    const secrets = new SecretKeeper(run.tenantId, options.secrets, history ? earlierSecrets(this.state) : [], this.facts.mayHoldSecrets);
+    this.performer = new Performer({
+      playbook,
+      held: this.held,
+      clock: options.clock,
+      state: this.state,
+      facts: this.facts,
+      world: options.world,
+      secrets,
+      feed: (stimulus) => this.feed(stimulus),
+      committed: () => this.whenCommitted(),
+      mayAct: () => this.mayAct(),
+      rests: () => this.rest(),
+    });
   }
 
   /** Begins: a run born here decides its start, a claimed one picks up what was under way and reads its inbox. */
@@ -250,6 +275,7 @@ export class Orchestrator implements UnitSource {
     if (unit.end) return this.close('ended');
     if (unit.release) return this.close('released');
     while (this.barriers.length > 0 && this.barriers[0]!.seq <= this.committedSeq) this.perform(this.barriers.shift()!.perform);
+    while (this.awaiting.length > 0 && this.awaiting[0]!.seq <= this.committedSeq) this.awaiting.shift()!.goOn();
     this.continueSoon();
     this.announceIfNeeded();
   }
@@ -299,6 +325,32 @@ export class Orchestrator implements UnitSource {
     else this.carryOut(this.decide({ kind: 'continue' }));
   }
 
+  /** Resolves once everything decided so far is committed, and never where the run is over here before. */
+  private whenCommitted(): Promise<void> {
+    const { seq } = this.state;
+    if (this.isOver) return new Promise(() => undefined);
+    return seq <= this.committedSeq ? Promise.resolve() : new Promise((goOn) => this.awaiting.push({ seq, goOn }));
+  }
+
+  /** Asked right before an effect of a program: without a good lease the run is no longer ours (D13). */
+  private mayAct(): boolean {
+    if (this.isOver || this.releasing || this.release) return false;
+    if (this.options.holdsLease()) return true;
+    this.close('lost');
+    return false;
+  }
+
+  /** All that is under way in a program sleeps: perhaps the run has nothing else to do. */
+  private rest(): void {
+    if (this.isOver) return;
+    this.guard(() => {
+      this.parkIfIdle();
+      this.announceIfNeeded();
+    });
+  }
+
+  private asleepUntil = (step: number): number | null => this.performer.asleepUntil(step);
+
   private feed(stimulus: Stimulus): void {
     if (this.isOver || this.releasing || this.refusals > 0) return;
     this.guard(() => this.carryOut(this.decide(stimulus)));
@@ -341,8 +393,8 @@ export class Orchestrator implements UnitSource {
     const { parkAfterMs, clock } = this.options;
     if (parkAfterMs === null || this.releasing || this.finish || this.refusals > 0) return;
     const now = clock.now();
-    if (this.mustContinue || !onlyWaits(this.state, this.facts, now)) return;
-    const dueAt = wakeAt(this.state, this.facts, now);
+    if (this.mustContinue || !onlyWaits(this.state, this.facts, now, this.asleepUntil)) return;
+    const dueAt = wakeAt(this.state, this.facts, now, this.asleepUntil);
     if (dueAt === null || dueAt - now > parkAfterMs) this.release = { wakeAt: dueAt };
   }
 
@@ -400,13 +452,13 @@ export class Orchestrator implements UnitSource {
     const isOver = isTerminal(status);
     this.progress = isOver ? 100 : Math.max(this.progress, progressOf(this.state, this.playbook));
     const now = this.options.clock.now();
-    const waits = !isOver && !this.mustContinue && onlyWaits(this.state, this.facts, now);
+    const waits = !isOver && !this.mustContinue && onlyWaits(this.state, this.facts, now, this.asleepUntil);
     return {
       // One that was told something before its start is still to begin.
       status: status === 'running' && waitsForStart(this.state, this.facts, now) ? 'pending' : status,
       progress: this.progress,
       currentStep: this.state.currentStep,
-      waitingFor: waits ? waitOf(this.state, this.playbook) : null,
+      waitingFor: waits ? waitOf(this.state, this.playbook, this.asleepUntil, now) : null,
       error: status === 'failed' ? this.state.failure : null,
     };
   }
@@ -434,4 +486,10 @@ export class Orchestrator implements UnitSource {
       this.close('lost');
     }
   }
+}
+
+/** What a history has opened that may still come back from the world: its requests, and what `secrets` steps left. */
+function earlierSecrets({ sealed, settled }: RunState): Json[] {
+  const left = settled.flatMap((step) => (step && sealedIn(step.value).length > 0 ? [step.value] : []));
+  return [...sealed, ...left];
 }

@@ -1,107 +1,218 @@
+import { type ProgramHost } from './action/program-host.js';
+import { type ProgramEnd, runProgram } from './action/program.js';
+import { type SecretKeeper } from './auth/secret-keeper.js';
 import { type CompiledPlaybook } from './playbook/compile.js';
 import { type Clock, type HeldRun } from './ports.js';
-import { type AttemptOutcome, type Perform, type Stimulus } from './run/decision.js';
+import { type AttemptOutcome, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';
+import { type RunFacts } from './run/run-scope.js';
+import { type RunState } from './run/run-state.js';
 import { storabilityFault } from './storability.js';
 import { type StepContext, StepFailure, type StepKind } from './step-executor.js';
 
-interface Attempt {
+interface Performing {
   readonly wave: number;
   readonly controller: AbortController;
-  readonly effect: boolean;
+  /** Things that the world can see and that are under way. */
+  effects: number;
+  /** All of it sleeps, until then at least (epoch ms). */
+  asleepUntil: number | null;
 }
 
-const NO_CREDENTIALS: StepContext['auth'] = new Map();
+/** What the performer asks of the run it works for. */
+export interface PerformerRun {
+  readonly playbook: CompiledPlaybook;
+  readonly held: HeldRun;
+  readonly clock: Clock;
+  readonly state: RunState;
+  readonly facts: RunFacts;
+  readonly world: DecisionWorld;
+  readonly secrets: SecretKeeper;
+  feed(stimulus: Stimulus): void;
+  /** Resolves once everything that was fed is committed, and never where the run is over here. */
+  committed(): Promise<void>;
+  /** Lease still good: asked right before each effect of a program begins (D13). Where it is not, the run lets go. */
+  mayAct(): boolean;
+  /** A program has fallen asleep, or is awake again. */
+  rests(): void;
+}
+
+/** Of one program. */
+const MAX_WARNINGS = 20;
+const NO_AUTH: StepContext['auth'] = new Map();
 
 /** A step that ignores its abort signal is given this long before its outcome is decided without it. */
 const ABORT_GRACE_MS = 5_000;
 
 /**
  * Runs the attempts of one run's steps: hands the recorded request to the step kind, owns time-out and abort, and feeds
- * exactly one `settled` per attempt back, unless the run has let go of it.
+ * exactly one `settled` per attempt back, unless the run has let go of it. Composite actions are programs that record their parts one by one.
  */
 export class Performer {
-  private readonly attempts = new Map<number, Attempt>();
+  private readonly performing = new Map<number, Performing>();
 
-  constructor(
-    private readonly playbook: CompiledPlaybook,
-    private readonly held: HeldRun,
-    private readonly clock: Clock,
-    private readonly feed: (stimulus: Stimulus) => void,
-  ) {}
+  constructor(private readonly run: PerformerRun) {}
 
   perform(perform: Perform): void {
-    const step = this.playbook.steps[perform.step]!;
+    const step = this.run.playbook.steps[perform.step]!;
     const performer = step.action?.performer;
-    if (performer?.does !== 'step') return this.refuse(perform);
+    if (!perform.isProgram && performer?.does !== 'step') return this.refuse(perform);
     const controller = new AbortController();
-    const attempt: Attempt = { wave: perform.wave, controller, effect: perform.effect };
-    this.attempts.set(perform.step, attempt);
-    const since = this.clock.monotonic();
-    void this.outcomeOf(performer.kind, perform, step.name, controller).then((outcome) => {
-      if (this.attempts.get(perform.step) !== attempt) return; // the run has let go of it
-      this.attempts.delete(perform.step);
-      this.feed({ kind: 'settled', step: perform.step, wave: perform.wave, outcome, durationMs: this.clock.monotonic() - since });
-    });
+    const performing: Performing = { wave: perform.wave, controller, effects: 0, asleepUntil: null };
+    this.performing.set(perform.step, performing);
+    const since = this.run.clock.monotonic();
+    const settle = (end: Pick<Extract<Stimulus, { kind: 'settled' }>, 'outcome' | 'saves' | 'itemErrors' | 'warnings'>): void => {
+      if (this.performing.get(perform.step) !== performing) return; // the run has let go of it
+      this.performing.delete(perform.step);
+      const durationMs = this.run.clock.monotonic() - since;
+      this.run.feed({ kind: 'settled', step: perform.step, wave: perform.wave, durationMs, ...end });
+    };
+    if (perform.isProgram) return this.runProgram(perform, performing, settle);
+    if (performer?.does !== 'step') return;
+    const key = `${step.name}/${perform.wave}/-/action`;
+    void this.outcomeOf({ ...perform, kind: performer.kind, key }, performing).then((outcome) => settle({ outcome }));
   }
 
   /** Whether something that the world can see is under way. */
   get hasEffects(): boolean {
-    for (const { effect } of this.attempts.values()) if (effect) return true;
+    for (const { effects } of this.performing.values()) if (effects > 0) return true;
     return false;
+  }
+
+  /** Until when all of a step's program sleeps; null where something of it is under way. */
+  asleepUntil(step: number): number | null {
+    return this.performing.get(step)?.asleepUntil ?? null;
   }
 
   /** Settles an attempt that never begins, because the run is being cancelled or has failed. */
   refuse(perform: Perform): void {
     const failure = new StepFailure('cancelled', 'The step was not begun.', { retryable: false });
     queueMicrotask(() =>
-      this.feed({ kind: 'settled', step: perform.step, wave: perform.wave, outcome: { ok: false, failure }, durationMs: 0 }),
+      this.run.feed({ kind: 'settled', step: perform.step, wave: perform.wave, outcome: { ok: false, failure }, durationMs: 0 }),
     );
   }
 
   abort(step: number, code: 'cancelled'): void {
-    this.attempts.get(step)?.controller.abort(new StepFailure(code, 'The step was aborted.', { retryable: false }));
+    this.performing.get(step)?.controller.abort(new StepFailure(code, 'The step was aborted.', { retryable: false }));
   }
 
   /** Aborts everything and forgets it: no outcome is fed back any more. */
   abortAll(): void {
-    for (const { controller } of this.attempts.values())
-      controller.abort(new StepFailure('cancelled', 'The step was aborted.', { retryable: false }));
-    this.attempts.clear();
+    const all = [...this.performing.values()];
+    this.performing.clear();
+    for (const { controller } of all) controller.abort(new StepFailure('cancelled', 'The step was aborted.', { retryable: false }));
   }
 
-  private async outcomeOf(kind: StepKind, perform: Perform, step: string, controller: AbortController): Promise<AttemptOutcome> {
-    const { run, claimNo } = this.held;
-    const { timeoutMs } = perform;
-    const stopTimer =
-      timeoutMs === null
-        ? undefined
-        : this.clock.after(timeoutMs, () =>
-            controller.abort(new StepFailure('timeout', `The step did not end within ${timeoutMs / 1000} s.`)),
-          );
+  private runProgram(perform: Perform, performing: Performing, settle: (end: ProgramEnd & { warnings?: readonly string[] }) => void): void {
+    const { run } = this;
+    const { step, wave, timeoutMs } = perform;
+    const { controller } = performing;
+    const isOurs = (): boolean => this.performing.get(step) === performing;
+    const never = new Promise<never>(() => undefined);
+    const warnings = new Set<string>();
+    const stopTimer = this.timeOut(controller, timeoutMs);
+    const compiled = run.playbook.steps[step]!;
+    const host: ProgramHost = {
+      playbook: run.playbook,
+      state: run.state,
+      facts: run.facts,
+      world: run.world,
+      clock: run.clock,
+      step: compiled,
+      firing: run.state.running.get(step)!,
+      signal: controller.signal,
+      write: (events) => {
+        if (!isOurs()) return never;
+        run.feed({ kind: 'parts', step, wave, events });
+        return isOurs() ? run.committed() : never;
+      },
+      attempt: async ({ path, ...part }) => {
+        if (!isOurs() || (part.kind.effect && !run.mayAct())) return never;
+        const key = `${compiled.name}/${wave}/${path}/action`;
+        return this.outcomeOf({ ...part, step, wave, key }, performing);
+      },
+      warn: (message) => {
+        if (warnings.size < MAX_WARNINGS) warnings.add(message);
+      },
+      asleep: (until) => {
+        if (!isOurs()) return;
+        performing.asleepUntil = until;
+        if (until !== null) run.rests();
+      },
+      held: () => {
+        if (!isOurs()) return;
+        this.performing.delete(step);
+        stopTimer?.();
+        run.feed({ kind: 'held', step, wave });
+      },
+    };
+    void runProgram(host).then((end) => {
+      stopTimer?.();
+      settle(warnings.size > 0 ? { ...end, warnings: [...warnings] } : end);
+    });
+  }
+
+  private timeOut(controller: AbortController, timeoutMs: number | null): (() => void) | undefined {
+    if (timeoutMs === null) return undefined;
+    const failure = (): StepFailure => new StepFailure('timeout', `The step did not end within ${timeoutMs / 1000} s.`);
+    return this.run.clock.after(timeoutMs, () => controller.abort(failure()));
+  }
+
+  private async outcomeOf(
+    attempt: Pick<Perform, 'step' | 'wave' | 'attempt' | 'request' | 'timeoutMs'> & { readonly kind: StepKind; readonly key: string },
+    performing: Performing,
+  ): Promise<AttemptOutcome> {
+    const { playbook, held, clock, secrets } = this.run;
+    const { kind, key, timeoutMs } = attempt;
+    // A program ends its own parts; an attempt of a step is all there is to abort.
+    const controller = new AbortController();
+    const outer = performing.controller.signal;
+    const follow = (): void => controller.abort(outer.reason);
+    if (outer.aborted) follow();
+    outer.addEventListener('abort', follow, { once: true });
+    const stopTimer = this.timeOut(controller, timeoutMs);
+    if (kind.effect) performing.effects += 1;
     try {
+      const recorded = attempt.request;
+      const { request, auth } = secrets.isPlain(recorded)
+        ? { request: recorded, auth: NO_AUTH }
+        : await orAborted(secrets.open(recorded, controller.signal), controller.signal, clock);
+      if (request !== recorded) this.checkBegin(kind, controller.signal);
       const result = await orAborted(
-        kind.execute(perform.request, {
-          tenantId: run.tenantId,
-          executionId: run.id,
-          step,
-          wave: perform.wave,
-          attempt: perform.attempt,
-          claimNo,
-          idempotencyKey: `${run.id}/${step}/${perform.wave}/-/action`,
+        kind.execute(request, {
+          tenantId: held.run.tenantId,
+          executionId: held.run.id,
+          step: playbook.steps[attempt.step]!.name,
+          wave: attempt.wave,
+          attempt: attempt.attempt,
+          claimNo: held.claimNo,
+          idempotencyKey: `${held.run.id}/${key}`,
           signal: controller.signal,
           timeoutMs,
-          auth: NO_CREDENTIALS,
+          auth,
         }),
         controller.signal,
-        this.clock,
+        clock,
       );
-      const fault = storabilityFault(result.value);
-      return fault ? { ok: false, failure: new StepFailure(fault.code, fault.message, { retryable: false }) } : { ok: true, result };
+      const kept = secrets.recordable(result, recorded);
+      const fault = storabilityFault(kept.value);
+      return fault ? { ok: false, failure: new StepFailure(fault.code, fault.message, { retryable: false }) } : { ok: true, result: kept };
     } catch (thrown) {
-      return { ok: false, failure: this.failureOf(thrown, controller.signal) };
+      return { ok: false, failure: this.failureOf(this.redacted(thrown), controller.signal) };
     } finally {
+      if (kind.effect) performing.effects -= 1;
+      outer.removeEventListener('abort', follow);
       stopTimer?.();
     }
+  }
+
+  /** Where time has passed since the attempt was told to begin: an effect begins under the lease alone (D13). */
+  private checkBegin(kind: StepKind, signal: AbortSignal): void {
+    signal.throwIfAborted();
+    if (kind.effect && !this.run.mayAct()) throw new StepFailure('cancelled', 'The step was not begun.', { retryable: false });
+  }
+
+  private redacted(thrown: unknown): unknown {
+    return thrown instanceof StepFailure ? this.run.secrets.failure(thrown) : thrown;
   }
 
   private failureOf(thrown: unknown, signal: AbortSignal): StepFailure {

@@ -47,6 +47,18 @@ export function defineStep<Config, Request extends Json>(kind: StepKind<Config, 
   return kind;
 }
 
+/** A credential as a step kind gets it, opened for one attempt. */
+export interface ResolvedCredential {
+  readonly alias: string;
+  /** Name in the store; null where the fields come from elsewhere. */
+  readonly name: string | null;
+  /** As it is stored or was asked for, lower case. */
+  readonly type: string;
+  /** Changes with every change of the fields. */
+  readonly version: string;
+  readonly fields: Readonly<Record<string, Json>>;
+}
+
 export interface StepContext {
   readonly tenantId: string;
   readonly executionId: string;
@@ -61,25 +73,16 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** Milliseconds after which the signal is aborted for time; null: never. For bounds that others keep (D15). */
   readonly timeoutMs: number | null;
-  /** Credentials by alias, in document order; one entry where `auth` names one. Opened right before the attempt (D23). */
+  /** The credentials of the action's `auth` by alias, in document order; one entry for the single form, empty where there is none (D23). */
   readonly auth: ReadonlyMap<string, ResolvedCredential>;
-}
-
-/** A credential as an attempt uses it. Nothing of `fields` may get into messages, logs or values. */
-export interface ResolvedCredential {
-  readonly alias: string;
-  /** Null: written in the playbook itself. */
-  readonly name: string | null;
-  readonly type: string;
-  /** Another one after each change. */
-  readonly version: string;
-  readonly fields: Readonly<Record<string, Json>>;
 }
 
 export interface StepResult {
   readonly value: Json;
   /** Captured prints, capped by the step. */
   readonly logs?: string;
+  /** Set where every text of the value is one secret: what finds it again. The value is recorded as an encrypted reference (D23). */
+  readonly secret?: JsonObject;
 }
 
 /** An attempt that failed in an expected way. `message` is shown to users and recorded: no secrets, no inputs. */
@@ -90,11 +93,13 @@ export class StepFailure extends Error {
   readonly statusCode: number | undefined;
   readonly logs: string | undefined;
   readonly details: Json;
+  /** The item of an iterator that failed. */
+  readonly itemIndex: number | null;
 
   constructor(
     readonly code: ErrorCode,
     message: string,
-    detail: { retryable?: boolean; value?: Json; statusCode?: number; logs?: string; cause?: Json } = {},
+    detail: { retryable?: boolean; value?: Json; statusCode?: number; logs?: string | undefined; cause?: Json; itemIndex?: number } = {},
   ) {
     super(message);
     this.name = 'StepFailure';
@@ -103,6 +108,7 @@ export class StepFailure extends Error {
     this.statusCode = detail.statusCode;
     this.logs = detail.logs;
     this.details = detail.cause ?? null;
+    this.itemIndex = detail.itemIndex ?? null;
   }
 }
 

@@ -1,6 +1,7 @@
 import { type Databases, type SqlPolicy } from './database-port.js';
 import { type DuckDb } from './duckdb-port.js';
 import { type Outbound } from './outbound-port.js';
+import { type SecretProviders } from './secrets-port.js';
 import { type Sandbox } from './sandbox-port.js';
 import { type Scripts } from './script-port.js';
 import { type StepKind } from './step-executor.js';
@@ -13,6 +14,8 @@ export interface StepServices {
   readonly databases: Databases;
   readonly duckdb: DuckDb;
   readonly sqlPolicy: SqlPolicy;
+  /** Where `secrets` steps fetch from. */
+  readonly secrets: SecretProviders;
 }
 
 /** The default export of `src/steps/<kind>/<kind>.step.ts` where the kind needs services; else it is the kind itself. */

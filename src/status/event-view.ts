@@ -1,9 +1,11 @@
 import { type RunEvent } from '../engine/run/events.js';
+import { type ItemStop, type PartStart, type PartStop } from '../engine/run/parts.js';
 import { type Json, type JsonObject } from '../engine/values.js';
 import { type ExecutionRecord } from '../storage/execution-record.js';
 import { type StoredEvent } from '../storage/repositories/execution-event.repository.js';
 import { timeOf } from './dto/execution-view.js';
 import { type EventStatus, type ExecutionEvent } from './dto/execution-event.js';
+import { shown } from './shown.js';
 
 /** NoETL's names of two types, accepted in filters. */
 const SYNONYMS: Readonly<Record<string, string>> = { execution_start: 'execution_started', execution_complete: 'execution_completed' };
@@ -39,10 +41,10 @@ export function eventView(record: ExecutionRecord, { seq, at, event }: StoredEve
     attempt: 'attempt' in event ? event.attempt : null,
     wave: 'wave' in event ? event.wave : null,
     item_index: null,
-    context: 'inputs' in event ? (event.inputs ?? null) : null,
-    result: resultOf(event, result),
-    error: errorOf(event),
-    meta: metaOf(event),
+    context: 'inputs' in event ? shown(event.inputs ?? null) : null,
+    result: shown(resultOf(event, result)),
+    error: shown(errorOf(event)),
+    meta: shown(metaOf(event)),
     parent_execution_id: record.parentExecutionId,
     parent_event_id: record.parentEventId,
   };
@@ -53,6 +55,8 @@ function statusOf(event: RunEvent): EventStatus {
     case 'execution_started':
     case 'step_started':
     case 'step_waiting':
+    case 'action_started':
+    case 'loop_started':
       return 'STARTED';
     case 'step_completed':
       return event.passed ? 'SKIPPED' : 'COMPLETED';
@@ -63,6 +67,12 @@ function statusOf(event: RunEvent): EventStatus {
       return 'FAILED';
     case 'step_skipped':
       return event.reason === 'cancelled' ? 'CANCELLED' : 'SKIPPED';
+    case 'action_completed':
+      return event.parts.every(({ end }) => end.ok) ? 'COMPLETED' : 'FAILED';
+    case 'action_acted':
+      return event.acted.end.ok ? 'COMPLETED' : 'FAILED';
+    case 'loop_iteration':
+    case 'action_held':
     case 'action_retry':
     case 'step_woken':
     case 'signal_received':
@@ -82,12 +92,39 @@ function statusOf(event: RunEvent): EventStatus {
 function resultOf(event: RunEvent, result: Json): Json {
   if (event.type === 'step_completed') return event.value;
   if (event.type === 'signal_received') return event.payload;
+  if (event.type === 'action_acted') return event.acted.end.value;
+  if (event.type === 'loop_started') return { items: event.items.length };
+  if (event.type === 'loop_iteration') return event.items.map(itemView);
   return event.type === 'execution_completed' ? result : null;
 }
 
 function errorOf(event: RunEvent): string | null {
   if (event.type === 'execution_cancelled' || event.type === 'cancel_requested' || event.type === 'pause_requested') return event.reason;
   return 'error' in event && event.error ? event.error.message : null;
+}
+
+function itemView({ index, end, attempt, logs }: ItemStop): JsonObject {
+  const error = end.ok ? null : end.error.message;
+  return {
+    item_index: index,
+    status: end.ok ? 'COMPLETED' : 'FAILED',
+    value: end.ok ? end.value : null,
+    error,
+    attempt,
+    ...(logs ? { logs } : {}),
+  };
+}
+
+function partView(part: PartStart | PartStop): JsonObject {
+  if (!('end' in part)) return { path: part.path, attempt: part.attempt, inputs: part.inputs };
+  const { path, end, logs } = part;
+  return {
+    path,
+    status: end.ok ? 'COMPLETED' : 'FAILED',
+    value: end.value,
+    ...(end.ok ? {} : { error: { ...end.error } }),
+    ...(logs ? { logs } : {}),
+  };
 }
 
 /** Everything an event says that has no column of its own. */
@@ -108,12 +145,17 @@ function metaOf(event: RunEvent): JsonObject {
     add('due_at', event.dueAt === null ? null : timeOf(event.dueAt));
     add('warnings', event.warnings);
   }
+  if (event.type === 'action_started' || event.type === 'action_completed') add('parts', event.parts.map(partView));
+  if (event.type === 'loop_started' || event.type === 'loop_iteration' || event.type === 'action_retry')
+    add('path', event.path || undefined);
+  if (event.type === 'action_acted') add('error', event.acted.end.ok ? undefined : event.acted.end.error);
   if (event.type === 'step_woken') add('reason', event.reason);
   if (event.type === 'signal_received') add('name', event.name);
   if (event.type === 'execution_failing') add('error', event.error);
   if (event.type === 'step_completed') {
     add('raw', event.raw);
     add('passed', event.passed);
+    add('errors', event.itemErrors);
   }
   if (event.type === 'step_failed') add('handled', event.handled);
   if (event.type === 'step_skipped') add('reason', event.reason);
@@ -135,6 +177,13 @@ function metaOf(event: RunEvent): JsonObject {
 
 function saveMeta(saves: Extract<RunEvent, { type: 'step_completed' }>['saves']): Json | undefined {
   if (saves.length === 0) return undefined;
-  const views = saves.map(({ status, storage, name, data, error }): JsonObject => ({ status, storage, name, data, error }));
+  const views = saves.map(({ status, storage, name, data, error, detail }): JsonObject => ({
+    status,
+    storage,
+    name,
+    data,
+    error,
+    ...detail,
+  }));
   return views.length === 1 ? views[0]! : views;
 }

@@ -11,6 +11,7 @@ const services = {
     runJavaScript: () => Promise.reject(new Error('not run')),
     runPython: () => Promise.reject(new Error('unused')),
   },
+  secrets: { fetch: () => Promise.reject(new Error('unused')) },
 } as unknown as StepServices;
 
 describe(loadSteps.name, () => {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type DynamicModule, Global, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { SecretStore } from '../credentials/secret-store.js';
 import { Settings } from '../config/settings.js';
 import { type StepKinds } from '../engine/step-executor.js';
 import { DestinationCheck } from '../outbound/destination.js';
@@ -81,18 +82,19 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
         },
         {
           provide: STEP_KINDS,
-          inject: [OutboundClient, CodeSandbox, PostgresDatabases, DuckDbProcesses, Settings],
+          inject: [OutboundClient, CodeSandbox, PostgresDatabases, DuckDbProcesses, SecretStore, Settings],
           useFactory: (
             outbound: OutboundClient,
             sandbox: CodeSandbox,
             databases: PostgresDatabases,
             duckdb: DuckDbProcesses,
+            secrets: SecretStore,
             { sqlPolicy, scriptRoot }: Settings,
           ): Promise<StepKinds> =>
-            loadSteps({ outbound, sandbox, databases, duckdb, sqlPolicy, scripts: new ScriptLoader(scriptRoot, outbound) }),
+            loadSteps({ outbound, sandbox, databases, duckdb, secrets, sqlPolicy, scripts: new ScriptLoader(scriptRoot, outbound) }),
         },
       ],
-      exports: [STEP_KINDS],
+      exports: [STEP_KINDS, OutboundClient],
     };
   }
 

@@ -33,6 +33,7 @@ import { DUE_CHANNEL, Notifications } from './notifications.js';
 import { Partitions } from './partitions.js';
 import { Prepared } from './prepared.js';
 import { BulkOperationRepository } from './repositories/bulk-operation.repository.js';
+import { CredentialRepository } from './repositories/credential.repository.js';
 import { ExecutionEndsRepository } from './repositories/execution-ends.repository.js';
 import { ExecutionEventRepository } from './repositories/execution-event.repository.js';
 import { ExecutionRepository } from './repositories/execution.repository.js';
@@ -74,6 +75,7 @@ const REPOSITORIES = [
   ExecutionEventRepository,
   IdempotencyKeyRepository,
   BulkOperationRepository,
+  CredentialRepository,
 ];
 
 const PROVIDERS: Provider[] = [

@@ -1,6 +1,7 @@
 import { type ErrorCode } from '../error-codes.js';
+import { type CompiledAuth, compileAuth, compileHandles } from '../auth/compiled-auth.js';
 import { EngineError, type Issue } from '../engine-error.js';
-import { type StepKind, type StepKinds, type ValueAliases } from '../step-executor.js';
+import { type SaveStorage, type StepKind, type StepKinds, type ValueAliases } from '../step-executor.js';
 import {
   compileCondition,
   compileTemplate,
@@ -39,6 +40,10 @@ export interface CompiledPlaybook {
   readonly plainWorkload: boolean;
   /** The workload's texts that hold templates. */
   readonly workloadTemplates: ReadonlyMap<string, Template>;
+  /** Credentials that the document itself names (`credentials`, `keychain`); null where it names none. */
+  readonly handles: CompiledAuth | null;
+  /** True where it has `secrets` steps, whose values are references to secrets. */
+  readonly fetchesSecrets: boolean;
   /** Constructs that are registered but cannot run here, with pointers into the canonical form. */
   readonly warnings: readonly Issue[];
 }
@@ -70,25 +75,54 @@ export interface CompiledStep {
 
 export interface CompiledAction {
   readonly definition: Action;
+  /** Inputs of a nested task; a step renders its own. */
+  readonly data: ValueTemplate;
   /** What performs it; null where nothing here can, then `refusal` says why. */
   readonly performer:
     | { readonly does: 'step'; readonly kind: StepKind; readonly config: unknown }
     | { readonly does: 'save' }
     | { readonly does: 'wait'; readonly wait: CompiledWait }
+    | { readonly does: 'iterator'; readonly iterator: CompiledIterator }
     | null;
   readonly refusal: { readonly code: ErrorCode; readonly message: string } | null;
   /** A workbook task's own `data`, rendered where the step's inputs are visible. */
   readonly taskData: ValueTemplate | null;
+  /** The credentials it is performed with: the step's, else the task's. */
+  readonly auth: CompiledAuth | null;
   readonly saves: readonly CompiledSave[];
   readonly assert: AssertSpec | null;
   readonly retry: CompiledRetry | null;
   readonly timeout: ValueTemplate | null;
 }
 
+export const iterates = ({ action }: CompiledStep): boolean => action?.performer?.does === 'iterator';
+
+/** The list in the value of a `loop:` step. */
+const LOOP_ALIASES = { data: 'results', result: 'results' };
+
 /** Other names for parts of the action's value, as its kind defines them. */
 export function valueAliasesOf(step: CompiledStep): ValueAliases | undefined {
   const performer = step.action?.performer;
+  if (performer?.does === 'iterator') return performer.iterator.spelling === 'loop' ? LOOP_ALIASES : undefined;
   return performer?.does === 'step' ? performer.kind.valueAliases : undefined;
+}
+
+/** A task, or several in order, over the items of a collection (playbook language §6.6). */
+export interface CompiledIterator {
+  readonly collection: ValueTemplate;
+  readonly element: string;
+  readonly mode: ValueTemplate;
+  readonly concurrency: ValueTemplate | null;
+  readonly where: Condition | null;
+  readonly orderBy: { readonly key: ValueTemplate; readonly descending: boolean } | null;
+  readonly limit: ValueTemplate | null;
+  readonly chunk: ValueTemplate | null;
+  readonly enumerate: ValueTemplate | null;
+  /** continue: a failed item leaves null in the result. */
+  readonly onError: 'fail' | 'continue';
+  readonly tasks: readonly CompiledAction[];
+  /** Of the `loop:` spelling the value is {results, stats} instead of the list. */
+  readonly spelling: 'iterator' | 'loop';
 }
 
 /** What a step waits for: a time, given as one of the two, or a signal. */
@@ -108,6 +142,10 @@ export interface CompiledSave {
   /** null where the save names no data: then the value itself. */
   readonly data: ValueTemplate | null;
   readonly supported: boolean;
+  /** What stores it in the world; null for the storages of the execution itself, and where nothing can. */
+  readonly external: { readonly kind: StepKind; readonly storage: SaveStorage; readonly config: unknown } | null;
+  /** Its own, else its action's. */
+  readonly auth: CompiledAuth | null;
 }
 
 export interface CompiledEdge {
@@ -121,6 +159,8 @@ export interface CompiledTarget {
 export type CompiledNext =
   | { readonly kind: 'when'; readonly when: Condition; readonly then: readonly CompiledEdge[]; readonly else: readonly CompiledEdge[] }
   | { readonly kind: 'else' | 'plain'; readonly then: readonly CompiledEdge[] };
+
+const NOT_PARSED = Symbol('not parsed');
 
 /** Storages that need nothing but the execution itself. */
 const INTERNAL_STORAGES = new Set(['event_log', 'variables']);
@@ -146,6 +186,7 @@ class Compiler {
   private readonly errors: Issue[] = [];
   private readonly warnings: Issue[] = [];
   private readonly indexOf: ReadonlyMap<string, number>;
+  private handles: CompiledAuth | null = null;
 
   constructor(
     private readonly playbook: Playbook,
@@ -156,6 +197,7 @@ class Compiler {
 
   *compile(): Generator<void, CompiledPlaybook, void> {
     const edges = edgesOf(this.playbook.workflow, this.indexOf);
+    this.handles = this.found(() => compileHandles(this.playbook.credentials, this.playbook.keychain), '');
     yield;
     const steps: CompiledStep[] = [];
     for (const [index, step] of this.playbook.workflow.entries()) {
@@ -176,6 +218,8 @@ class Compiler {
       progressUnits: progressUnits(steps, entry),
       plainWorkload: workloadTemplates.size === 0,
       workloadTemplates,
+      handles: this.handles,
+      fetchesSecrets: [...this.playbook.workflow.map(({ action }) => action), ...this.playbook.workbook].some(fetchesSecrets),
       warnings: this.warnings,
     };
   }
@@ -193,7 +237,7 @@ class Compiler {
       definition: step,
       data: compileInputs(step.action?.data ?? step.data),
       action,
-      saves: step.action ? [] : step.save.map((save, at) => this.save(save, `${pointer}/save/${at}`)),
+      saves: step.action ? [] : step.save.map((save, at) => this.save(save, `${pointer}/save/${at}`, null)),
       next: step.next.map((entry) => this.next(entry)),
       onError: step.onError.kind === 'goto' ? { kind: 'goto', target: this.edge(step.onError.target) } : step.onError,
       onTimeout: step.onTimeout ? this.edge(step.onTimeout) : null,
@@ -213,7 +257,18 @@ class Compiler {
     const task = this.playbook.workbook[at];
     if (!task) {
       this.errors.push({ code: 'unknown_task', message: `There is no workbook task ${String(own.fields['name'])}.`, pointer });
-      return { definition: own, performer: null, refusal: null, taskData: null, saves: [], assert: null, retry: null, timeout: null };
+      return {
+        definition: own,
+        data: compileInputs(own.data),
+        performer: null,
+        refusal: null,
+        taskData: null,
+        auth: null,
+        saves: [],
+        assert: null,
+        retry: null,
+        timeout: null,
+      };
     }
     const merged: Action = {
       ...task,
@@ -232,26 +287,25 @@ class Compiler {
     const kind = this.kinds.get(action.type);
     if (action.type === 'save') performer = { does: 'save' };
     else if (action.type === 'wait' || action.type === 'wait_for') performer = { does: 'wait', wait: this.wait(action, pointer) };
+    else if (action.type === 'iterator') performer = { does: 'iterator', iterator: this.iterator(action, pointer) };
     else if (kind) {
-      try {
-        performer = { does: 'step', kind, config: kind.parse(action) };
-      } catch (error) {
-        if (!(error instanceof EngineError)) throw error;
-        for (const issue of error.issues) this.errors.push({ ...issue, pointer: pointer + (issue.pointer ?? '') });
-        if (error.issues.length === 0) this.errors.push({ code: error.code, message: error.message, pointer });
-      }
+      const config = this.parsed(() => kind.parse(action), pointer);
+      if (config !== NOT_PARSED) performer = { does: 'step', kind, config };
     } else refusal = { code: 'unsupported_type', message: `Steps of type ${action.type} cannot run here.` };
     if (!refusal && action.retry && action.retry.onSuccess !== null) {
       refusal = { code: 'unsupported_pagination', message: 'retry.on_success (pagination) cannot run here.' };
     }
     if (refusal) this.warnings.push({ ...refusal, pointer });
     const { retry } = action;
+    const auth = this.auth(action, pointer);
     return {
       definition: action,
+      data: compileInputs(action.data),
       performer,
       refusal,
       taskData: taskData === null ? null : compileInputs(taskData),
-      saves: action.save.map((save, at) => this.save(save, `${pointer}/save/${at}`)),
+      auth,
+      saves: action.save.map((save, at) => this.save(save, `${pointer}/save/${at}`, auth)),
       assert: action.assert,
       retry: retry && {
         policy: retry,
@@ -275,8 +329,62 @@ class Compiler {
     }
   }
 
-  private save(save: Save, pointer: string): CompiledSave {
-    const supported = INTERNAL_STORAGES.has(save.storage);
+  /** What a kind makes of an action or a save of it; its findings become ours. */
+  private parsed(parse: () => unknown, pointer: string): unknown {
+    try {
+      return parse();
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      for (const issue of error.issues) this.errors.push({ ...issue, pointer: pointer + (issue.pointer ?? '') });
+      if (error.issues.length === 0) this.errors.push({ code: error.code, message: error.message, pointer });
+      return NOT_PARSED;
+    }
+  }
+
+  private iterator(action: Action, pointer: string): CompiledIterator {
+    const { fields, tasks } = action;
+    const template = (name: string): ValueTemplate | null => (fields[name] === undefined ? null : compileValue(fields[name]));
+    const orderBy = typeof fields['order_by'] === 'string' ? fields['order_by'].trim() : null;
+    const descending = orderBy?.startsWith('-') ?? false;
+    const key = descending ? orderBy!.slice(1) : orderBy;
+    return {
+      collection: compileValue(fields['collection'] ?? null),
+      element: String(fields['element']),
+      mode: compileValue(fields['mode'] ?? 'sequential'),
+      concurrency: template('concurrency'),
+      where: fields['where'] === undefined ? null : compileCondition(fields['where']),
+      orderBy: key === null ? null : { key: compileValue(key.includes('{{') ? key : `{{ ${key} }}`), descending },
+      limit: template('limit'),
+      chunk: template('chunk'),
+      enumerate: template('enumerate'),
+      onError: fields['on_error'] === 'continue' ? 'continue' : 'fail',
+      tasks: tasks.map((task, at) => this.action(task, `${pointer}/tasks/${at}`)),
+      spelling: fields['spelling'] === 'loop' ? 'loop' : 'iterator',
+    };
+  }
+
+  /** What connects to a database and names no credential uses the document's own; nothing else sends them anywhere unasked. */
+  private auth({ type, auth, fields }: Action, pointer: string): CompiledAuth | null {
+    const found = this.found(() => compileAuth(auth, fields['use_auth'] ?? null), `${pointer}/auth`);
+    return found ?? (auth === null && CONNECTING_TYPES.has(type) ? this.handles : null);
+  }
+
+  private found<T>(compile: () => T | null, pointer: string): T | null {
+    try {
+      return compile();
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      for (const issue of error.issues) this.errors.push({ ...issue, pointer: pointer + (issue.pointer ?? '') });
+      return null;
+    }
+  }
+
+  private save(save: Save, pointer: string, auth: CompiledAuth | null): CompiledSave {
+    const kind = this.kinds.get(save.storage);
+    const storage = kind?.save;
+    const config = storage ? this.parsed(() => storage.parse(save), pointer) : NOT_PARSED;
+    const external = kind && storage && config !== NOT_PARSED ? { kind, storage, config } : null;
+    const supported = INTERNAL_STORAGES.has(save.storage) || storage !== undefined;
     if (!supported) {
       this.warnings.push({ code: 'unsupported_storage', message: `Saves to ${save.storage} cannot run here.`, pointer });
     }
@@ -285,6 +393,8 @@ class Compiler {
       when: save.when === null ? null : compileCondition(save.when),
       data: save.data === null ? null : compileSaveData(save.data),
       supported,
+      external,
+      auth: this.found(() => compileAuth(save.auth, null), `${pointer}/auth`) ?? auth,
     };
   }
 
@@ -298,6 +408,13 @@ class Compiler {
   private edge(target: EdgeTarget): CompiledEdge {
     return { to: { name: target.step, index: this.indexOf.get(target.step)! }, data: compileInputs(target.data) };
   }
+}
+
+/** Steps that are nothing without a connection. */
+const CONNECTING_TYPES: ReadonlySet<string> = new Set(['postgres', 'duckdb', 'transfer']);
+
+function fetchesSecrets(action: Action | null): boolean {
+  return action !== null && (action.type === 'secrets' || action.tasks.some(fetchesSecrets));
 }
 
 /** Inputs are a mapping of templates or one lone template that gives a mapping. */

@@ -1,6 +1,8 @@
+import { isSealed, sealedRequest } from '../auth/sealed-request.js';
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
 import { type Json, type JsonObject } from '../values.js';
 import { type RunEvent, type SaveOutcome, type TakenEdge } from './events.js';
+import { newPart, partAt, type PartRecord, startLoop, startParts, stopItems, stopParts } from './parts.js';
 import { type ArmedStep, type Firing, newRunState, type RunState } from './run-state.js';
 
 /**
@@ -15,6 +17,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       arm(state, state.override ? playbook.byName.get(state.override[0]!)! : playbook.entry, -1, {}, null);
       return;
     case 'step_started':
+      rememberSealed(state, event.request);
       fire(state, playbook, event, { request: event.request, timeoutMs: event.timeoutMs ?? null }, null);
       return;
     case 'step_waiting':
@@ -31,8 +34,32 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       else state.signals.set(event.name, [event.payload]);
       return;
     }
+    case 'action_started':
+      state.itemEvents += 1;
+      for (const { request } of event.parts) rememberSealed(state, request);
+      return startParts(partsOf(state, playbook, event), event.parts);
+    case 'action_completed':
+      state.itemEvents += 1;
+      return stopParts(partsOf(state, playbook, event), event.parts);
+    case 'action_acted':
+      state.running.get(playbook.byName.get(event.step)!.index)!.acted = event.acted;
+      return;
+    case 'loop_started':
+      return startLoop(partsOf(state, playbook, event), event.path, event.items);
+    case 'loop_iteration':
+      state.itemEvents += 1;
+      return stopItems(partsOf(state, playbook, event), event.path, event.items);
+    case 'action_held':
+      state.running.get(playbook.byName.get(event.step)!.index)!.isHeld = true;
+      return;
     case 'action_retry': {
       const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
+      if (event.path !== undefined) {
+        state.itemEvents += 1;
+        Object.assign(partAt(firing.parts!, event.path), { attempt: event.attempt + 1, dueAt: event.dueAt });
+        return;
+      }
+      firing.parts = null;
       firing.attempt = event.attempt + 1;
       firing.dueAt = event.dueAt;
       firing.parkedSince = event.dueAt - event.delayMs;
@@ -97,6 +124,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     case 'execution_resumed':
       state.pause = 'none';
       state.status = 'running';
+      for (const firing of state.running.values()) firing.isHeld = false;
       return;
     case 'execution_failing':
       if (state.failure) state.otherFailures.push(event.error);
@@ -153,7 +181,29 @@ function fire(
     waitsFor: wait?.waitsFor ?? null,
     dueAt: wait?.dueAt ?? null,
     parkedSince: wait?.since ?? null,
+    parts: null,
+    acted: null,
+    isHeld: false,
   });
+}
+
+/** The parts of a firing's action; from the first record of them on there are some. */
+function partsOf(state: RunState, playbook: CompiledPlaybook, event: { readonly step: string }): PartRecord {
+  const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
+  return (firing.parts ??= newPart());
+}
+
+/** More different ones than this are not kept in mind; each holds a few names. */
+const MOST_SEALED = 200;
+
+function rememberSealed(state: RunState, request: Json): void {
+  if (!isSealed(request) || state.sealed.length >= MOST_SEALED) return;
+  const { credentials, references, nonce } = request.$auth;
+  const whole = JSON.stringify([credentials, references]);
+  const texts = nonce === '' ? whole : whole.replaceAll(nonce, '');
+  const isKnown = state.sealed.some((each) => isSealed(each) && each.request === texts);
+  // In place of the request stands what tells one from another.
+  if (!isKnown) state.sealed.push(sealedRequest(request.$auth, texts));
 }
 
 /** What a firing keeps of its arrivals. */
@@ -222,8 +272,9 @@ function metaOf(event: Extract<RunEvent, { type: 'step_completed' }>): Json {
   const meta: JsonObject = { attempt: event.attempt, duration_ms: event.durationMs };
   if (event.raw !== undefined) meta['raw'] = event.raw;
   if (event.logs !== undefined) meta['logs'] = event.logs;
+  if (event.itemErrors !== undefined) meta['errors'] = event.itemErrors.map(({ index, message }) => ({ index, message }));
   if (event.saves.length > 0) {
-    const outcomes = event.saves.map(({ status, storage }): JsonObject => ({ status, storage }));
+    const outcomes = event.saves.map(({ status, storage, detail }): JsonObject => ({ status, storage, ...detail }));
     meta['save'] = outcomes.length === 1 ? outcomes[0]! : outcomes;
   }
   return meta;

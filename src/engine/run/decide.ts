@@ -1,17 +1,21 @@
+import { isSealed } from '../auth/sealed-request.js';
+import { withoutMarkers } from '../auth/secret-markers.js';
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
 import { runFault } from '../run-fault.js';
 import { storableText } from '../storability.js';
 import { StepFailure } from '../step-executor.js';
 import { type Json, type JsonObject } from '../values.js';
 import { type AttemptOutcome, Deciding, type Decision, type DecisionWorld, type Stimulus } from './decision.js';
-import { detailsOf, errorView } from './failures.js';
-import { elapsed, fireStep, LOOP_LIMITS, performOf } from './fire.js';
+import { detailsOf, errorView, failureFrom } from './failures.js';
+import { elapsed, fireStep, LOOP_LIMITS } from './fire.js';
+import { performOf } from './performs.js';
 import { readySteps } from './joins.js';
 import { resultOf } from './result.js';
 import { retryDelayMs, retryVerdict } from './retry.js';
 import { type RunFacts } from './run-scope.js';
+import { type ActedStep } from './parts.js';
 import { type Firing, isParked, type RunState } from './run-state.js';
-import { completeStep, failStep, outcomeView, scopeOf, type Settling } from './settle.js';
+import { completeStep, failAction, failStep, outcomeView, scopeOf, settleAction, type Settling } from './settle.js';
 import { endWait, handOutSignals } from './waiting.js';
 
 /** One decision adds about this many events at most, so that no playbook holds the process (R14). */
@@ -64,7 +68,23 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
       return;
     case 'settled': {
       const firing = firingOf(state, stimulus);
-      if (firing) settle(deciding, firing, stimulus.outcome, elapsed(stimulus.durationMs));
+      if (firing) settle(deciding, firing, stimulus);
+      return;
+    }
+    case 'parts': {
+      const firing = firingOf(state, stimulus);
+      if (!firing) return;
+      const { name, type } = deciding.playbook.steps[firing.step]!;
+      const place = { step: name, stepType: type, wave: firing.wave, attempt: firing.attempt };
+      for (const event of stimulus.events) deciding.emit({ ...place, ...event });
+      return;
+    }
+    case 'held': {
+      const firing = firingOf(state, stimulus);
+      if (!firing) return;
+      const step = deciding.playbook.steps[firing.step]!;
+      if (state.pause === 'none') deciding.decision.performs.push(performOf(step, firing));
+      else deciding.emit({ type: 'action_held', step: step.name, stepType: step.type, wave: firing.wave, attempt: firing.attempt });
       return;
     }
     case 'due': {
@@ -79,7 +99,7 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
     }
     case 'signal':
       deciding.emit({ type: 'signal_received', name: stimulus.name, payload: stimulus.payload, ...askedBy(stimulus) });
-      if (state.seq < LOOP_LIMITS.events || state.failure) return;
+      if (state.seq - state.itemEvents < LOOP_LIMITS.events || state.failure) return;
       deciding.emit({ type: 'execution_failing', error: runFault('history_limit', `The execution has ${LOOP_LIMITS.events} events.`) });
       abortRunning(deciding);
       return;
@@ -88,9 +108,7 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
       return;
     case 'resume':
       if (state.pause === 'none') return;
-      deciding.emit({ type: 'execution_resumed', ...askedBy(stimulus) });
-      for (const firing of state.running.values()) if (isParked(firing)) armTimer(deciding, firing);
-      return;
+      return takeUpAgain(deciding, stimulus);
     case 'cancel':
       if (!state.cancel) deciding.emit({ type: 'cancel_requested', reason: stimulus.reason, force: stimulus.force, ...askedBy(stimulus) });
       else if (stimulus.force && !state.cancel.force)
@@ -98,6 +116,14 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
       abortRunning(deciding);
       return;
   }
+}
+
+function takeUpAgain(deciding: Deciding, stimulus: { readonly by?: string }): void {
+  const { state, playbook } = deciding;
+  const held = [...state.running.values()].filter(({ isHeld }) => isHeld);
+  deciding.emit({ type: 'execution_resumed', ...askedBy(stimulus) });
+  for (const firing of held) deciding.decision.performs.push(performOf(playbook.steps[firing.step]!, firing));
+  for (const firing of state.running.values()) if (isParked(firing)) armTimer(deciding, firing);
 }
 
 function askedBy({ by }: { readonly by?: string }): { readonly by?: string } {
@@ -118,21 +144,25 @@ function firingOf(state: RunState, at: { step: number; wave: number }): Firing |
 }
 
 /** An attempt ended: try again, or settle the step. */
-function settle(deciding: Deciding, firing: Firing, outcome: AttemptOutcome, durationMs: number): void {
+function settle(deciding: Deciding, firing: Firing, settled: Extract<Stimulus, { kind: 'settled' }>): void {
+  const { outcome } = settled;
   const { state, world } = deciding;
   const step = deciding.playbook.steps[firing.step]!;
   const rendering = deciding.rendering();
+  for (const warning of settled.warnings ?? []) rendering.warn(warning);
+  const { acted } = firing;
   const settling: Settling = {
     step,
     wave: firing.wave,
     attempt: firing.attempt,
-    inputs: firing.inputs,
+    inputs: inputsAfter(firing),
     arrivedError: firing.arrivedError,
-    durationMs,
+    durationMs: acted?.durationMs ?? elapsed(settled.durationMs),
     rendering,
-    logs: storableLogs(outcome.ok ? outcome.result.logs : outcome.failure.logs),
+    logs: acted ? (acted.logs ?? undefined) : storableLogs(outcome.ok ? outcome.result.logs : outcome.failure.logs),
     started: true,
     passed: false,
+    itemErrors: acted ? acted.itemErrors : (settled.itemErrors ?? null),
   };
   const isNotBegun = !outcome.ok && state.failure !== null && outcome.failure.code === 'cancelled';
   if (isNotBegun || (!outcome.ok && state.cancel)) {
@@ -145,7 +175,9 @@ function settle(deciding: Deciding, firing: Firing, outcome: AttemptOutcome, dur
     });
     return;
   }
-  const verdict = state.failure || state.cancel || state.seq >= LOOP_LIMITS.events ? 'keep' : verdictOf(deciding, settling, outcome);
+  if (acted) return settleSaves(deciding, settling, acted, settled);
+  const isLast = state.failure || state.cancel || state.seq - state.itemEvents >= LOOP_LIMITS.events;
+  const verdict = isLast ? 'keep' : verdictOf(deciding, settling, outcome);
   if (verdict === 'again') {
     const { policy } = step.action!.retry!;
     const delayMs = retryDelayMs(policy, firing.attempt, () => world.random());
@@ -165,13 +197,28 @@ function settle(deciding: Deciding, firing: Firing, outcome: AttemptOutcome, dur
     });
     deciding.decision.timers.push({ step: firing.step, wave: firing.wave, dueAt });
   } else if (verdict === 'exhausted') {
-    failStep(
+    failAction(
       deciding,
       settling,
       new StepFailure('retry_exhausted', `retry_when still held after ${firing.attempt} attempts.`, { retryable: false }),
     );
-  } else if (outcome.ok) completeStep(deciding, settling, outcome.result.value);
-  else failStep(deciding, settling, outcome.failure);
+  } else if (outcome.ok) settleAction(deciding, settling, outcome.result.value);
+  else failAction(deciding, settling, outcome.failure);
+}
+
+/** The saves of an action have ended: with it its step ends, or one of them failed. A save of an error may not hide the error. */
+function settleSaves(deciding: Deciding, settling: Settling, acted: ActedStep, settled: Extract<Stimulus, { kind: 'settled' }>): void {
+  const { outcome, saves = [] } = settled;
+  if (!acted.end.ok) {
+    if (!outcome.ok) settling.rendering.warn(`save: ${outcome.failure.message}`);
+    failStep(deciding, settling, failureFrom(acted.end.error), saves);
+  } else if (outcome.ok) completeStep(deciding, settling, acted.end.value, saves);
+  else failStep(deciding, settling, outcome.failure, saves);
+}
+
+/** The inputs as templates see them once the step has acted: without the places of secrets, which only its request could fill. */
+function inputsAfter({ inputs, request }: Firing): JsonObject {
+  return isSealed(request) ? withoutMarkers(inputs) : inputs;
 }
 
 function storableLogs(logs: string | undefined): string | undefined {

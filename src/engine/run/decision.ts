@@ -1,10 +1,12 @@
+import { SecretSession } from '../auth/secret-markers.js';
 import { type CompiledPlaybook } from '../playbook/compile.js';
 import { RECORD_DEPTH, StorabilityCheck } from '../storability.js';
 import { StepFailure, type StepResult } from '../step-executor.js';
 import { Rendering } from '../template/rendering.js';
 import { type Json } from '../values.js';
 import { applyEvent } from './apply.js';
-import { type RunEvent, type TerminalEvent } from './events.js';
+import { type PartsEvent } from '../action/journal.js';
+import { type ItemFailure, type RunEvent, type SaveOutcome, type TerminalEvent } from './events.js';
 import { type RunFacts } from './run-scope.js';
 import { type RunState } from './run-state.js';
 
@@ -18,8 +20,12 @@ export interface DecisionWorld {
   nextId(): string;
   /** Server default for `assert` without a mode. */
   readonly assertMode: 'fail' | 'warn';
+  /** Server default for saves without on_error (playbook language §8). */
+  readonly saveErrors: 'fail' | 'continue';
   /** CPU clock for the render net, monotonic milliseconds. */
   monotonic(): number;
+  /** 32 hexadecimal digits that nobody can guess, for the places of secrets; without it they come from `random`. */
+  nonce?(): string;
 }
 
 /** What happened outside that the run must react to. */
@@ -34,7 +40,15 @@ export type Stimulus =
       readonly wave: number;
       readonly outcome: AttemptOutcome;
       readonly durationMs: number;
+      /** What the saves of the step came to, where they were what ran. */
+      readonly saves?: readonly SaveOutcome[];
+      readonly itemErrors?: readonly ItemFailure[];
+      readonly warnings?: readonly string[];
     }
+  /** What a program tells of the parts of its action. */
+  | { readonly kind: 'parts'; readonly step: number; readonly wave: number; readonly events: readonly PartsEvent[] }
+  /** A program has come to rest because the run is to pause. */
+  | { readonly kind: 'held'; readonly step: number; readonly wave: number }
   /** A parked retry or wait is due. */
   | { readonly kind: 'due'; readonly step: number; readonly wave: number }
   | { readonly kind: 'signal'; readonly name: string; readonly payload: Json; readonly by?: string }
@@ -52,6 +66,8 @@ export interface Perform {
   readonly request: Json;
   readonly timeoutMs: number | null;
   readonly effect: boolean;
+  /** It is composite: its parts are recorded one by one, and it is made from its records. */
+  readonly isProgram: boolean;
 }
 
 /** What the orchestrator does next. Events are applied to the state already; the terminal event is not, it waits for its commit. */
@@ -101,11 +117,15 @@ export class Deciding {
   /** A rendering session for one step: its own budget and its own now(). */
   rendering(): Rendering {
     const { world } = this;
-    return new Rendering({
+    const rendering = new Rendering({
       now: new Date(world.now()).toISOString(),
       random: () => world.random(),
       nextId: () => world.nextId(),
       monotonic: () => world.monotonic(),
+      ...(world.nonce ? { nonce: () => world.nonce!() } : {}),
     });
+    // What `secrets` steps leave is text that nothing may look into.
+    if (this.facts.mayHoldSecrets) rendering.secrets = new SecretSession(rendering.nonce(), false);
+    return rendering;
   }
 }

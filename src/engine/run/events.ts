@@ -1,22 +1,13 @@
-import { type ErrorCode } from '../error-codes.js';
 import { type Json, type JsonObject } from '../values.js';
+import { type ItemFailure, type RunErrorDetails } from './error-details.js';
+import { type ActedStep, type ItemStop, type PartStart, type PartStop } from './parts.js';
+
+export type { ItemFailure, RunErrorDetails };
 
 /** Lower case on the wire of executions; events show the upper-case form. */
 export const RUN_STATUSES = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 export const isTerminal = (status: RunStatus): boolean => status === 'completed' || status === 'failed' || status === 'cancelled';
-
-/** `error_details` of an execution and the `error` of a failed step. Never holds secrets or stacks of the service. */
-export interface RunErrorDetails {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly step: string | null;
-  readonly step_type: string | null;
-  readonly attempt: number | null;
-  readonly retryable: boolean;
-  readonly item_index: number | null;
-  readonly cause: Json;
-}
 
 /** An edge that was taken, with its rendered data. */
 export interface TakenEdge {
@@ -31,6 +22,8 @@ export interface SaveOutcome {
   readonly name: string | null;
   readonly data: Json;
   readonly error: string | null;
+  /** What the storage says of it, such as table and row_count. */
+  readonly detail?: JsonObject;
 }
 
 /** Subject of the principal who asked for it. */
@@ -83,6 +76,8 @@ export type RunEvent =
         readonly raw?: Json;
         /** On the terminal step: it determined no result of its own; the result is the value of the last steps. */
         readonly bareEnd?: boolean;
+        /** Items of an iterator that failed and left null. */
+        readonly itemErrors?: readonly ItemFailure[];
         /** True where `pass` or `when` skipped the action. */
         readonly passed?: boolean;
         /** Set where on_error: continue absorbed a failure. */
@@ -109,8 +104,22 @@ export type RunEvent =
       readonly wave: number;
       readonly reason: 'failure' | 'cancelled';
     }
+  /** Parts of the action begin. */
+  | (StepEvent & { readonly type: 'action_started'; readonly parts: readonly PartStart[] })
+  /** Parts of the action have ended. */
+  | (StepEvent & { readonly type: 'action_completed'; readonly parts: readonly PartStop[] })
+  /** The action itself has ended, and its saves follow. */
+  | (StepEvent & { readonly type: 'action_acted'; readonly acted: ActedStep })
+  /** An iterator has its items: as they were filtered, sorted and cut (D22). */
+  | (StepEvent & { readonly type: 'loop_started'; readonly path: string; readonly items: readonly Json[] })
+  /** Items of the iterator have ended. */
+  | (StepEvent & { readonly type: 'loop_iteration'; readonly path: string; readonly items: readonly ItemStop[] })
+  /** The run is to pause: what was under way in the action has ended, the rest of it begins after the resume. */
+  | (StepEvent & { readonly type: 'action_held' })
   | (StepEvent & {
       readonly type: 'action_retry';
+      /** The part it is about; none = the step's action. */
+      readonly path?: string;
       readonly maxAttempts: number;
       readonly delayMs: number;
       /** Epoch milliseconds at which attempt + 1 is due. */

@@ -29,9 +29,20 @@ export function detailsOf(failure: StepFailure, place: FailurePlace): RunErrorDe
     step_type: place.stepType,
     attempt: place.attempt,
     retryable: failure.retryable,
-    item_index: null,
+    item_index: failure.itemIndex,
     cause: hasCause ? cause : failure.details,
   };
+}
+
+/** The failure that was recorded as these details. */
+export function failureFrom({ code, message, retryable, cause, item_index }: RunErrorDetails): StepFailure {
+  const statusCode = isObject(cause) && typeof cause['status_code'] === 'number' ? cause['status_code'] : undefined;
+  return new StepFailure(code, message, {
+    retryable,
+    cause,
+    ...(statusCode === undefined ? {} : { statusCode }),
+    ...(item_index === null ? {} : { itemIndex: item_index }),
+  });
 }
 
 /** `error` as templates see it: real documents read {{ error.message }}, {{ error.status }}, {{ error != None }}. */

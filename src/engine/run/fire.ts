@@ -1,17 +1,19 @@
+import { SecretScope } from '../auth/secret-scope.js';
 import { type CompiledStep } from '../playbook/compile.js';
 import { StepFailure } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { type JsonObject } from '../values.js';
 import { missingInputs } from './asserts.js';
-import { type Deciding, type Perform } from './decision.js';
+import { type Deciding } from './decision.js';
 import { durationMs } from './durations.js';
 import { asFailure, errorView } from './failures.js';
 import { type RunErrorDetails } from './events.js';
 import { renderMapping } from './route.js';
 import { RunScope } from './run-scope.js';
-import { type Arrival, type Firing } from './run-state.js';
-import { unsupportedSave } from './saves.js';
-import { completeStep, failStep, type Settling } from './settle.js';
+import { performOf } from './performs.js';
+import { type Arrival } from './run-state.js';
+import { savesToWorld, unsupportedSave } from './saves.js';
+import { completeStep, failStep, settleAction, type Settling } from './settle.js';
 import { beginWait } from './waiting.js';
 
 /** Bounds on runaway playbooks (playbook language §5.4). */
@@ -38,11 +40,15 @@ export function fireStep(deciding: Deciding, step: CompiledStep): void {
   let inputs = edge;
   try {
     checkLimits(deciding, step);
-    inputs = renderInputs(deciding, step, edge, arrivedError, rendering);
-    const scope = scopeOfInputs(deciding, inputs, arrivedError);
+    // Only what acts sees secrets: they are opened when it is performed, and by nothing else.
+    const secrets =
+      step.action?.performer?.does === 'step' ? new SecretScope(deciding.playbook.handles, step.action.auth, rendering) : null;
+    inputs = renderInputs(deciding, step, edge, arrivedError, rendering, secrets);
+    const scope = scopeOfInputs(deciding, inputs, arrivedError, secrets);
     if (step.pass?.isTrue(scope, rendering) || (step.when && !step.when.isTrue(scope, rendering))) {
       completeStep(deciding, settling(inputs, { passed: true }), inputs);
-    } else if (step.action) startAction(deciding, step, inputs, scope, settling);
+    } else if (step.action) startAction(deciding, step, inputs, scope, secrets, settling);
+    else if (savesToWorld(step, true)) startSaving(deciding, step, settling(inputs));
     else completeStep(deciding, settling(inputs), inputs);
   } catch (thrown) {
     failStep(deciding, settling(inputs), asFailure(thrown));
@@ -54,6 +60,7 @@ function startAction(
   step: CompiledStep,
   inputs: JsonObject,
   scope: RunScope,
+  secrets: SecretScope | null,
   settling: (inputs: JsonObject, more?: Partial<Settling>) => Settling,
 ): void {
   const action = step.action!;
@@ -66,7 +73,8 @@ function startAction(
   if (performer.does === 'wait') {
     return beginWait(deciding, performer.wait, settling(inputs), scope, timeoutOf(step, scope, rendering));
   }
-  const request = performer.does === 'step' ? performer.kind.render(performer.config, inputs, scope, rendering) : null;
+  const rendered = performer.does === 'step' ? performer.kind.render(performer.config, inputs, scope, rendering) : null;
+  const request = secrets ? secrets.seal(rendered, scope) : rendered;
   const timeoutMs = timeoutOf(step, scope, rendering);
   deciding.checkStorable(inputs, request);
   deciding.emit({
@@ -80,23 +88,19 @@ function startAction(
     ...(timeoutMs === null ? {} : { timeoutMs }),
     ...(rendering.warnings.length > 0 ? { warnings: [...rendering.warnings] } : {}),
   });
-  if (performer.does === 'save') completeStep(deciding, settling(inputs, { started: true }), inputs);
+  if (performer.does === 'save') settleAction(deciding, settling(inputs, { started: true }), inputs);
   else deciding.decision.performs.push(performOf(step, deciding.state.running.get(step.index)!));
 }
 
-/** The attempt a firing stands at, for the orchestrator. */
-export function performOf(step: CompiledStep, firing: Firing): Perform {
-  const performer = step.action?.performer;
-  const kind = performer?.does === 'step' ? performer.kind : null;
-  const fallbackMs = (kind?.defaultTimeoutSeconds ?? 0) * 1000;
-  return {
-    step: step.index,
-    wave: firing.wave,
-    attempt: firing.attempt,
-    request: firing.request,
-    timeoutMs: firing.timeoutMs ?? (fallbackMs > 0 ? fallbackMs : null),
-    effect: kind?.effect ?? true,
-  };
+/** A router or bare end whose saves go to the world: from then on it is like a step that acts. */
+function startSaving(deciding: Deciding, step: CompiledStep, settling: Settling): void {
+  const { wave, inputs, rendering } = settling;
+  const unsupported = unsupportedSave(step);
+  if (unsupported) throw unsupported;
+  deciding.checkStorable(inputs);
+  const warnings = rendering.warnings.length > 0 ? { warnings: [...rendering.warnings] } : {};
+  deciding.emit({ type: 'step_started', step: step.name, stepType: step.type, wave, attempt: 1, inputs, request: null, ...warnings });
+  settleAction(deciding, { ...settling, started: true }, inputs);
 }
 
 function renderInputs(
@@ -105,19 +109,24 @@ function renderInputs(
   edge: JsonObject,
   error: RunErrorDetails | null,
   rendering: Rendering,
+  secrets: SecretScope | null,
 ): JsonObject {
   const own = step.data.isConstant && step.action?.taskData == null ? step.data.render(EMPTY_SCOPE, rendering) : undefined;
   if (own !== undefined && Object.keys(own as JsonObject).length === 0) return edge;
-  const given = { ...edge, ...renderMapping(step.data, scopeOfInputs(deciding, edge, error), rendering, `data of ${step.name}`) };
+  const given = { ...edge, ...renderMapping(step.data, scopeOfInputs(deciding, edge, error, secrets), rendering, `data of ${step.name}`) };
   const taskData = step.action?.taskData;
   if (!taskData) return given;
-  return { ...renderMapping(taskData, scopeOfInputs(deciding, given, error), rendering, `data of the task of ${step.name}`), ...given };
+  return {
+    ...renderMapping(taskData, scopeOfInputs(deciding, given, error, secrets), rendering, `data of the task of ${step.name}`),
+    ...given,
+  };
 }
 
 const EMPTY_SCOPE = { lookup: (): undefined => undefined };
 
-function scopeOfInputs(deciding: Deciding, inputs: JsonObject, error: RunErrorDetails | null): RunScope {
-  return new RunScope(deciding.playbook, deciding.state, deciding.facts, { inputs, ...(error ? { error: errorView(error) } : {}) });
+function scopeOfInputs(deciding: Deciding, inputs: JsonObject, error: RunErrorDetails | null, secrets: SecretScope | null): RunScope {
+  const view = { inputs, ...(error ? { error: errorView(error) } : {}), ...(secrets ? { secrets } : {}) };
+  return new RunScope(deciding.playbook, deciding.state, deciding.facts, view);
 }
 
 function checkExpects(deciding: Deciding, step: CompiledStep, inputs: JsonObject, scope: RunScope, rendering: Rendering): void {
@@ -148,7 +157,7 @@ function checkLimits(deciding: Deciding, step: CompiledStep): void {
   if (state.firedInAll >= LOOP_LIMITS.stepRuns) {
     throw new StepFailure('loop_limit', `The execution has run ${LOOP_LIMITS.stepRuns} steps.`, { retryable: false });
   }
-  if (state.seq >= LOOP_LIMITS.events)
+  if (state.seq - state.itemEvents >= LOOP_LIMITS.events)
     throw new StepFailure('history_limit', `The execution has ${LOOP_LIMITS.events} events.`, { retryable: false });
 }
 

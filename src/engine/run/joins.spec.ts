@@ -17,6 +17,9 @@ const FIRING = {
   waitsFor: null,
   dueAt: null,
   parkedSince: null,
+  parts: null,
+  acted: null,
+  isHeld: false,
 };
 
 interface GraphStep {

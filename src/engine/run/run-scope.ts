@@ -1,8 +1,9 @@
-import { type CompiledPlaybook, valueAliasesOf } from '../playbook/compile.js';
+import { type CompiledPlaybook, iterates, valueAliasesOf } from '../playbook/compile.js';
+import { type SecretScope } from '../auth/secret-scope.js';
 import { type ValueAliases } from '../step-executor.js';
 import { type Scope, TemplateReference } from '../template/scope.js';
 import { StepReference } from '../template/step-reference.js';
-import { type Json, type JsonObject, own } from '../values.js';
+import { isObject, type Json, type JsonObject, own } from '../values.js';
 import { type RunState } from './run-state.js';
 
 /** What stays the same for all renders of one run. */
@@ -16,6 +17,8 @@ export interface RunFacts {
   readonly startAt: number | null;
   /** Epoch ms at which the run fails, whatever it does; null = never. */
   readonly timeoutAt: number | null;
+  /** True where values may hold what `secrets` steps leave: there are such steps, or somebody who has them started it. */
+  readonly mayHoldSecrets?: boolean;
 }
 
 /** What only the step being rendered sees. */
@@ -27,9 +30,11 @@ export interface StepView {
   /** Failure that led to it, or its own while retry conditions are evaluated. */
   readonly error?: Json;
   /** Names of the moment: attempt, success, status_code, data … of retry conditions. They win over inputs. */
-  readonly moment?: JsonObject;
+  readonly moment?: Readonly<Record<string, unknown>>;
   /** Variables this step has just extracted; seen by its saves and edges. */
   readonly vars?: JsonObject;
+  /** What the templates of its action see of secrets; nothing else sees any. */
+  readonly secrets?: SecretScope;
 }
 export interface StepOutcomeView {
   readonly names: readonly string[];
@@ -38,6 +43,8 @@ export interface StepOutcomeView {
   readonly error: string | null;
   readonly meta: Json;
   readonly valueAliases: ValueAliases | undefined;
+  /** True where the step is an iterator. */
+  readonly iterates?: boolean;
 }
 
 /** The names a template sees (playbook language §3), later layers shadowing earlier ones: workload keys, steps, inputs, reserved. */
@@ -81,7 +88,7 @@ export class RunScope implements Scope {
       case 'keychain':
       case 'secret':
       case 'credentials':
-        return undefined;
+        return this.view.secrets?.lookup(name);
     }
     const { moment, inputs, outcome } = this.view;
     if (moment && Object.hasOwn(moment, name)) return moment[name];
@@ -95,7 +102,9 @@ export class RunScope implements Scope {
     if (outcome?.names.includes(name)) return referenceTo(outcome);
     if (Object.hasOwn(this.state.variables, name)) return this.state.variables[name];
     const exposed = own(this.playbook.playbook.exposed, name);
-    return this.settledReference(name) ?? own(this.state.workload, name) ?? exposed;
+    const found = this.settledReference(name) ?? own(this.state.workload, name) ?? exposed;
+    // Real documents write the plural too; anything else of that name is meant first.
+    return found === undefined && name === 'secrets' ? this.view.secrets?.lookup('secret') : found;
   }
 
   private settledReference(name: string): StepReference | undefined {
@@ -103,7 +112,7 @@ export class RunScope implements Scope {
     const step = direct ?? this.playbook.steps.findLast((each) => each.aliases.includes(name) && this.state.settled[each.index]);
     const settled = step && this.state.settled[step.index];
     if (!step || !settled) return undefined;
-    return referenceTo({ ...settled, names: [], valueAliases: valueAliasesOf(step) });
+    return referenceTo({ ...settled, names: [], valueAliases: valueAliasesOf(step), iterates: iterates(step) });
   }
 
   private settledValues(): JsonObject {
@@ -117,8 +126,16 @@ export class RunScope implements Scope {
 }
 
 function referenceTo(outcome: StepOutcomeView): StepReference {
-  const { value, status, error, meta, valueAliases } = outcome;
-  return new StepReference(value, { status, error, meta, ...(valueAliases ? { aliases: { ...valueAliases } } : {}) });
+  const { value, status, error, meta, valueAliases, iterates } = outcome;
+  const aliases = valueAliases ? { aliases: { ...valueAliases } } : {};
+  return new StepReference(value, { status, error, meta, ...aliases, ...(iterates ? { iterator: iterationOf(value, meta) } : {}) });
+}
+
+/** What a finished iterator says of itself besides its value. */
+function iterationOf(value: Json, meta: Json): { results: Json[]; errors?: Json[] } {
+  const list = isObject(value) ? own(value, 'results') : value;
+  const errors = isObject(meta) ? own(meta, 'errors') : undefined;
+  return { results: Array.isArray(list) ? list : [], ...(Array.isArray(errors) ? { errors } : {}) };
 }
 
 /** `steps`: a mapping of step names to references. */

@@ -1,6 +1,7 @@
 import { type CompiledPlaybook } from '../playbook/compile.js';
 import { type Json, type JsonObject, isObject } from '../values.js';
 import { type RunErrorDetails, type RunStatus, type StepWait } from './events.js';
+import { type ActedStep, type PartRecord } from './parts.js';
 
 /** What arrived at an armed step: from whom, with which data, and the error where a failure led here. */
 export interface Arrival {
@@ -34,10 +35,16 @@ export interface Firing {
   dueAt: number | null;
   /** Epoch ms since which it is parked. */
   parkedSince: number | null;
+  /** What has become of the parts of its action; null where it has none. */
+  parts: PartRecord | null;
+  /** How its action ended, where saves to the world follow; null before. */
+  acted: ActedStep | null;
+  /** The run is to pause, and nothing of it is under way any more. */
+  isHeld: boolean;
 }
 
-/** True where nothing of the firing is under way: it waits for a time or a signal. */
-export const isParked = (firing: Firing): boolean => firing.waitsFor !== null || firing.dueAt !== null;
+/** True where nothing of the firing is under way: it waits for a time, a signal or the resume. */
+export const isParked = (firing: Firing): boolean => firing.waitsFor !== null || firing.dueAt !== null || firing.isHeld;
 
 /** The newest settled run of a step, as later steps see it. */
 export interface SettledStep {
@@ -65,6 +72,8 @@ export interface RunState {
   /** How often each step has fired. */
   readonly fired: number[];
   firedInAll: number;
+  /** Events about items, which no limit of events counts. */
+  itemEvents: number;
   readonly armed: Map<number, ArmedStep>;
   readonly running: Map<number, Firing>;
   readonly vars: JsonObject;
@@ -78,6 +87,8 @@ export interface RunState {
   pause: 'none' | 'requested' | 'paused';
   /** Payloads of signals that nobody has taken yet, by name, oldest first. */
   readonly signals: Map<string, Json[]>;
+  /** Requests with credentials that were recorded, each kind of them once: whose secrets have to be kept out of what comes back. */
+  readonly sealed: Json[];
   /** Name of the step that moved last. */
   currentStep: string | null;
   /** Steps whose arrivals the terminal step had, in document order. */
@@ -98,6 +109,7 @@ export function newRunState(playbook: CompiledPlaybook, workload: JsonObject): R
     settled: new Array<SettledStep | undefined>(playbook.steps.length).fill(undefined),
     fired: new Array<number>(playbook.steps.length).fill(0),
     firedInAll: 0,
+    itemEvents: 0,
     armed: new Map(),
     running: new Map(),
     vars: {},
@@ -107,6 +119,7 @@ export function newRunState(playbook: CompiledPlaybook, workload: JsonObject): R
     cancel: null,
     pause: 'none',
     signals: new Map(),
+    sealed: [],
     currentStep: null,
     lastSteps: [],
     terminalRan: false,

@@ -11,6 +11,11 @@ export function savesOf(step: CompiledStep): readonly CompiledSave[] {
   return step.action ? step.action.saves : step.saves;
 }
 
+/** Whether saves of the step go to the world for such an outcome: then they are parts of their own. */
+export function savesToWorld(step: CompiledStep, succeeded: boolean): boolean {
+  return savesOf(step).some(({ external, definition: { on } }) => external && (on === 'always' || (on === 'success') === succeeded));
+}
+
 /**
  * Why a step must not begin: a save that would certainly run has a storage that cannot be written here. Found before the
  * action, so that no effect is done whose outcome could then not be kept.
@@ -33,7 +38,8 @@ export function runSaves(step: CompiledStep, succeeded: boolean, fallback: Json,
     .map((save) => runSave(save, fallback, scope, rendering));
 }
 
-function runSave(save: CompiledSave, fallback: Json, scope: Scope, rendering: Rendering): SaveOutcome {
+/** One save to the execution itself. @throws StepFailure where it fails and has no on_error: continue */
+export function runSave(save: CompiledSave, fallback: Json, scope: Scope, rendering: Rendering): SaveOutcome {
   const { storage, name, onError } = save.definition;
   try {
     if (save.when && !save.when.isTrue(scope, rendering)) return { status: 'skipped', storage, name, data: null, error: null };
@@ -53,7 +59,12 @@ export function saveValue(step: CompiledStep, outcomes: readonly SaveOutcome[]):
   if (!last) return { saved: null };
   const definition = savesOf(step).find((save) => save.definition.storage === last.storage)?.definition;
   const table = definition?.fields['table'];
-  return { ...(isObject(last.data) ? last.data : { data: last.data }), saved: last.storage, ...(table === undefined ? {} : { table }) };
+  return {
+    ...(isObject(last.data) ? last.data : { data: last.data }),
+    saved: last.storage,
+    ...(table === undefined ? {} : { table }),
+    ...last.detail,
+  };
 }
 
 function storageFailure(save: CompiledSave): StepFailure {

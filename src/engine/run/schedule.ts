@@ -10,24 +10,28 @@ export function waitsForStart(state: RunState, { startAt }: Times, now: number):
   return startAt !== null && state.firedInAll === 0 && startAt > now;
 }
 
+/** Until when all that is under way in a firing sleeps (epoch ms); null where something does not. */
+export type AsleepUntil = (step: number) => number | null;
+
 /** Whether nothing is under way, and nothing will be before a time has come or a message. */
-export function onlyWaits(state: RunState, times: Times, now: number): boolean {
+export function onlyWaits(state: RunState, times: Times, now: number, asleepUntil: AsleepUntil): boolean {
   if (state.pause === 'paused') return true;
   if (state.failure || state.cancel) return false;
-  for (const firing of state.running.values()) if (!isParked(firing)) return false;
+  for (const firing of state.running.values()) if (!isParked(firing) && asleepUntil(firing.step) === null) return false;
   return state.running.size > 0 || waitsForStart(state, times, now);
 }
 
 /** What a run that only waits waits for: the wait that is over first. A paused run, and one that has not begun, wait for nothing of their own. */
-export function waitOf(state: RunState, playbook: CompiledPlaybook): WaitingFor | null {
+export function waitOf(state: RunState, playbook: CompiledPlaybook, asleepUntil: AsleepUntil, now: number): WaitingFor | null {
   if (state.pause === 'paused') return null;
   let first: Firing | null = null;
   for (const firing of state.running.values()) {
-    if (!first || (firing.dueAt ?? Infinity) < (first.dueAt ?? Infinity)) first = firing;
+    if (!first || dueOf(firing, asleepUntil) < dueOf(first, asleepUntil)) first = firing;
   }
   if (!first) return null;
   const { kind, name } = first.waitsFor ?? { kind: 'retry' as const, name: playbook.steps[first.step]!.name };
-  return { kind, name, since: first.parkedSince!, until: first.dueAt };
+  const until = dueOf(first, asleepUntil);
+  return { kind, name, since: first.parkedSince ?? now, until: until === Infinity ? null : until };
 }
 
 /** The next time at which the run itself has something to do, whatever its steps do: its start, or its time-out. Epoch ms; null = none. */
@@ -37,10 +41,12 @@ export function ownDueAt(state: RunState, times: Times, now: number): number | n
 }
 
 /** When a run that only waits is due: the earliest of all its times; null where only a message can wake it (D28: a paused one always). */
-export function wakeAt(state: RunState, times: Times, now: number): number | null {
+export function wakeAt(state: RunState, times: Times, now: number, asleepUntil: AsleepUntil): number | null {
   if (state.pause === 'paused') return null;
-  return earliest([...[...state.running.values()].map(({ dueAt }) => dueAt), ownDueAt(state, times, now)]);
+  return earliest([...[...state.running.values()].map(({ step, dueAt }) => dueAt ?? asleepUntil(step)), ownDueAt(state, times, now)]);
 }
+
+const dueOf = ({ step, dueAt }: Firing, asleepUntil: AsleepUntil): number => dueAt ?? asleepUntil(step) ?? Infinity;
 
 function earliest(times: readonly (number | null)[]): number | null {
   const known = times.filter((at) => at !== null);

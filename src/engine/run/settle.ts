@@ -1,14 +1,17 @@
-import { type CompiledEdge, type CompiledStep, valueAliasesOf } from '../playbook/compile.js';
+import { type CompiledEdge, type CompiledStep, iterates, valueAliasesOf } from '../playbook/compile.js';
 import { StepFailure } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { type Json, type JsonObject } from '../values.js';
 import { missingOutputs } from './asserts.js';
 import { type Deciding } from './decision.js';
+import { namesOfResults } from './results.js';
+import { performOf } from './performs.js';
 import { asFailure, detailsOf, errorView } from './failures.js';
-import { type RunErrorDetails, type SaveOutcome, type TakenEdge } from './events.js';
+import { type ItemFailure, type RunErrorDetails, type SaveOutcome, type TakenEdge } from './events.js';
 import { renderMapping, takenEdges } from './route.js';
 import { RunScope, type StepOutcomeView, type StepView } from './run-scope.js';
-import { runSaves, saveValue } from './saves.js';
+import { type ActedStep } from './parts.js';
+import { runSaves, savesToWorld, saveValue } from './saves.js';
 
 /** A firing on its way to its end. */
 export interface Settling {
@@ -24,39 +27,90 @@ export interface Settling {
   readonly started: boolean;
   /** True where `pass` or `when` skipped the action. */
   readonly passed: boolean;
+  /** Items of an iterator that failed and left null. */
+  readonly itemErrors?: readonly ItemFailure[] | null;
 }
 
-/** Ends a firing with a value: projection, contracts, vars, saves, edges; recorded in one step_completed. */
-export function completeStep(deciding: Deciding, settling: Settling, value: Json): void {
+/** What an action's value is to whoever comes after it: projected, with its contract kept and the variables that were taken from it. */
+interface Projected {
+  readonly seen: Json;
+  readonly raw: { readonly value: Json } | null;
+  readonly vars: JsonObject | null;
+}
+
+/** An action has succeeded: saves to the world follow as parts of their own, or the firing ends. */
+export function settleAction(deciding: Deciding, settling: Settling, value: Json): void {
+  if (!savesToWorld(settling.step, true)) return completeStep(deciding, settling, value);
+  try {
+    const { seen, raw, vars } = project(deciding, settling, value);
+    deciding.checkStorable(seen, raw?.value ?? null, vars);
+    beginSaves(deciding, settling, { end: { ok: true, value: seen }, raw, vars });
+  } catch (thrown) {
+    failStep(deciding, settling, asFailure(thrown));
+  }
+}
+
+/** An action has failed for good: saves of errors to the world follow, or the firing ends. */
+export function failAction(deciding: Deciding, settling: Settling, failure: StepFailure): void {
+  if (!savesToWorld(settling.step, false) || isLimit(failure)) return failStep(deciding, settling, failure);
+  const value: JsonObject = {
+    status: 'error',
+    error: failure.message,
+    ...(failure.statusCode === undefined ? {} : { status_code: failure.statusCode }),
+  };
+  const error = detailsOf(failure, { step: settling.step.name, stepType: settling.step.type, attempt: settling.attempt });
+  beginSaves(deciding, settling, { end: { ok: false, error, value }, raw: null, vars: null });
+}
+
+function beginSaves(deciding: Deciding, settling: Settling, acted: Pick<ActedStep, 'end' | 'raw' | 'vars'>): void {
+  const { step, durationMs, logs = null, itemErrors = null } = settling;
+  deciding.emit({ type: 'action_acted', ...placeOf(settling), acted: { ...acted, durationMs, logs, itemErrors } });
+  deciding.decision.performs.push(performOf(step, deciding.state.running.get(step.index)!));
+}
+
+function project(deciding: Deciding, settling: Settling, value: Json): Projected {
+  const { step, rendering, passed } = settling;
+  const status = passed ? 'skipped' : 'success';
+  const isProjected = step.result !== null && step !== deciding.playbook.terminal && !passed;
+  const seen = isProjected ? step.result.render(scopeOf(deciding, settling, outcomeView(settling, value, status)), rendering) : value;
+  if (!passed) checkReturns(deciding, settling, value);
+  const outcome = outcomeView(settling, seen, status);
+  const vars = step.vars ? renderMapping(step.vars, scopeOf(deciding, settling, outcome), rendering, 'vars') : null;
+  return { seen, raw: isProjected ? { value } : null, vars };
+}
+
+/**
+ * Ends a firing with a value: projection, contracts, vars, saves, edges; recorded in one step_completed.
+ * @param saved what its saves came to, where they were parts of their own
+ */
+export function completeStep(deciding: Deciding, settling: Settling, value: Json, saved: readonly SaveOutcome[] | null = null): void {
   const { step, rendering, passed } = settling;
   try {
     const isTerminal = step === deciding.playbook.terminal;
     const status = passed ? 'skipped' : 'success';
-    let seen = value;
-    let raw: Json | undefined;
-    if (step.result && !isTerminal && !passed) {
-      raw = value;
-      seen = step.result.render(scopeOf(deciding, settling, outcomeView(settling, value, status)), rendering);
-    }
-    if (!passed) checkReturns(deciding, settling, value);
+    const acted = saved && deciding.state.running.get(step.index)?.acted;
+    const projected: Projected = acted ? { seen: value, raw: acted.raw, vars: acted.vars } : project(deciding, settling, value);
+    const { raw, vars } = projected;
+    let { seen } = projected;
     const outcome = outcomeView(settling, seen, status);
-    const vars = step.vars ? renderMapping(step.vars, scopeOf(deciding, settling, outcome), rendering, 'vars') : null;
-    const saves = passed ? [] : runSaves(step, true, seen, scopeOf(deciding, settling, outcome, vars), rendering);
+    const names = iterates(step) ? namesOfResults(seen, settling.itemErrors ?? null) : undefined;
+    const saves = passed ? [] : (saved ?? runSaves(step, true, seen, scopeOf(deciding, settling, outcome, vars, null, names), rendering));
     if (step.action?.performer?.does === 'save' && !passed) seen = saveValue(step, saves);
     const ended = isTerminal ? terminalValue(deciding, settling, seen, saves, vars) : undefined;
     const final = ended?.determined ? ended.value : seen;
     const view = outcomeView(settling, final, status);
     const edges = takenEdges(step, deciding.state.override, scopeOf(deciding, settling, view, vars), rendering);
-    deciding.checkStorable(final, raw ?? null, [edges, vars, saves], settling.started ? null : settling.inputs);
+    deciding.checkStorable(final, raw?.value ?? null, [edges, vars, saves], settling.started ? null : settling.inputs);
     deciding.emit({
       type: 'step_completed',
       ...placeOf(settling),
       value: final,
-      ...(raw === undefined ? {} : { raw }),
+      ...(raw === null ? {} : { raw: raw.value }),
       edges,
       vars,
       saves,
       ...(ended && !ended.determined ? { bareEnd: true } : {}),
+      ...(settling.itemErrors ? { itemErrors: settling.itemErrors } : {}),
       ...(passed ? { passed } : {}),
       ...tailOf(settling),
     });
@@ -66,7 +120,7 @@ export function completeStep(deciding: Deciding, settling: Settling, value: Json
 }
 
 /** Ends a firing with a failure, as its on_error says: the run fails, goes on with an error value, or goes to a handler step. */
-export function failStep(deciding: Deciding, settling: Settling, failure: StepFailure): void {
+export function failStep(deciding: Deciding, settling: Settling, failure: StepFailure, saved: readonly SaveOutcome[] | null = null): void {
   const { step, rendering } = settling;
   const error = detailsOf(failure, { step: step.name, stepType: step.type, attempt: settling.attempt });
   const value: JsonObject = {
@@ -76,8 +130,8 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
   };
   const outcome = { ...outcomeView(settling, value, 'error'), error: failure.message };
   const scope = scopeOf(deciding, settling, outcome, null, error);
-  let saves = savesOfFailure(settling, value, scope);
-  let edges: TakenEdge[] = [];
+  let saves = saved ?? savesOfFailure(settling, value, scope);
+  let edges: readonly TakenEdge[] = [];
   // A runaway playbook is cut whatever it says about errors: absorbed, the limit would be none.
   let kind = isLimit(failure) ? 'fail' : step.onError.kind;
   try {
@@ -201,7 +255,7 @@ export function scopeOf(
   outcome: StepOutcomeView,
   vars: JsonObject | null = null,
   ownError: RunErrorDetails | null = null,
-  moment?: JsonObject,
+  moment?: Readonly<Record<string, unknown>>,
 ): RunScope {
   const error = ownError ?? settling.arrivedError;
   const view: StepView = {
@@ -216,7 +270,15 @@ export function scopeOf(
 
 export function outcomeView(settling: Pick<Settling, 'step'>, value: Json, status: StepOutcomeView['status']): StepOutcomeView {
   const { step } = settling;
-  return { names: [step.name, ...step.aliases], value, status, error: null, meta: null, valueAliases: valueAliasesOf(step) };
+  return {
+    names: [step.name, ...step.aliases],
+    value,
+    status,
+    error: null,
+    meta: null,
+    valueAliases: valueAliasesOf(step),
+    iterates: iterates(step),
+  };
 }
 
 function placeOf(settling: Settling): { step: string; stepType: string; wave: number; attempt: number } {

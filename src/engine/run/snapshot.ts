@@ -33,6 +33,9 @@ const FIRING: Fields<Firing> = {
   waitsFor: PLAIN,
   dueAt: PLAIN,
   parkedSince: PLAIN,
+  parts: PLAIN,
+  acted: PLAIN,
+  isHeld: PLAIN,
 };
 const STATE: Codec<Omit<RunState, Derived>> = record<Omit<RunState, Derived>>({
   status: PLAIN,
@@ -40,6 +43,7 @@ const STATE: Codec<Omit<RunState, Derived>> = record<Omit<RunState, Derived>>({
   settled: sparseList(record(SETTLED)),
   fired: PLAIN,
   firedInAll: PLAIN,
+  itemEvents: PLAIN,
   armed: mapOf<number, ArmedStep>(record(ARMED)),
   running: mapOf<number, Firing>(record(FIRING)),
   vars: PLAIN,
@@ -48,6 +52,7 @@ const STATE: Codec<Omit<RunState, Derived>> = record<Omit<RunState, Derived>>({
   otherFailures: PLAIN,
   cancel: PLAIN,
   pause: PLAIN,
+  sealed: PLAIN,
   signals: mapOf<string, Json[]>(PLAIN as Codec<Json[]>),
   currentStep: PLAIN,
   lastSteps: PLAIN,

@@ -43,9 +43,9 @@ export class StepReference extends TemplateReference {
     const { value } = this;
     const found = ownOf(value, key);
     if (found !== undefined) return reached(key, found);
-    if (SELF.has(key)) return this;
     const aliased = this.ofAlias(key);
     if (aliased !== undefined) return aliased;
+    if (SELF.has(key)) return this;
     if (!isObject(value) || !Object.hasOwn(value, 'status')) return undefined;
     return ownOf(own(value, 'data'), key);
   }

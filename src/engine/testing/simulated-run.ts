@@ -44,6 +44,7 @@ export function simulatedWorld(): DecisionWorld {
     },
     nextId: () => String(++seed),
     assertMode: 'fail',
+    saveErrors: 'fail',
   };
 }
 

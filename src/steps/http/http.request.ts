@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { StepFailure } from '../../engine/step-executor.js';
 import { isObject, type Json, type JsonObject, own } from '../../engine/values.js';
-import { isHeaderName, METHODS } from './http.config.js';
+import { type Rendering } from '../../engine/template/rendering.js';
+import { type Scope } from '../../engine/template/scope.js';
+import { type HttpConfig, isHeaderName, METHODS } from './http.config.js';
 
 /** What one call sends, before its body is encoded: recorded with the attempt, so it stays readable by key. */
 export interface HttpRequest extends JsonObject {
@@ -13,6 +15,35 @@ export interface HttpRequest extends JsonObject {
   /** Mapping, list, text or scalar; null sends none. */
   body: Json;
   verify: boolean;
+}
+
+/** Where a call goes and what it says about itself, rendered. */
+export function targetOf(
+  config: Pick<HttpConfig, 'endpoint' | 'headers' | 'verify'>,
+  scope: Scope,
+  rendering: Rendering,
+): Pick<HttpRequest, 'endpoint' | 'headers' | 'verify'> {
+  return {
+    endpoint: endpointOf(config.endpoint.render(scope, rendering)),
+    headers: headersOf(config.headers.render(scope, rendering)),
+    verify: isTrue(config.verify.render(scope, rendering)),
+  };
+}
+
+function endpointOf(rendered: Json): string {
+  const endpoint = typeof rendered === 'string' ? rendered.trim() : '';
+  if (endpoint === '')
+    throw new StepFailure('invalid_endpoint', 'The endpoint of the http step is empty or not a text', { retryable: false });
+  return endpoint;
+}
+
+/** Playbooks write booleans as text too; whatever does not say no leaves verification on. */
+function isTrue(rendered: Json): boolean {
+  return !(
+    rendered === false ||
+    rendered === 0 ||
+    (typeof rendered === 'string' && ['false', 'no', 'off', 'n', '0'].includes(rendered.trim().toLowerCase()))
+  );
 }
 
 const WITHOUT_BODY = new Set(['GET', 'DELETE', 'HEAD']);
@@ -39,7 +70,7 @@ export function methodOf(rendered: Json): string {
 }
 
 /** Texts, numbers and booleans become header values; null leaves the header out. Messages never hold a value. */
-export function headersOf(rendered: Json): Record<string, string> {
+function headersOf(rendered: Json): Record<string, string> {
   if (rendered === null || rendered === '') return {};
   if (!isObject(rendered)) throw refused('invalid_value', 'The headers of an http step are a mapping');
   const headers = Object.entries(rendered).filter(([, value]) => value !== null);

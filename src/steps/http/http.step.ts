@@ -1,9 +1,10 @@
 import { type Outbound, OutboundError } from '../../engine/outbound-port.js';
 import { defineStep, type StepContext, StepFailure } from '../../engine/step-executor.js';
 import { type StepFactory } from '../../engine/step-services.js';
-import { type Json } from '../../engine/values.js';
+import { authHeaders } from './http.auth.js';
 import { parseHttpConfig } from './http.config.js';
-import { encodeBody, headersOf, type HttpRequest, methodOf, splitInputs, urlOf } from './http.request.js';
+import { encodeBody, type HttpRequest, methodOf, splitInputs, targetOf, urlOf } from './http.request.js';
+import { httpSave } from './http.save.js';
 import { httpValue } from './http.value.js';
 
 /** Calls an HTTP endpoint through the checked client; any status outside 2xx fails the step and keeps its value for retry conditions. */
@@ -16,24 +17,18 @@ const httpStep = (outbound: Outbound) =>
     parse: parseHttpConfig,
 
     render(config, inputs, scope, rendering): HttpRequest {
-      if (config.usesAuth)
-        throw new StepFailure('unsupported_auth', 'Credentials are not available for http steps yet', { retryable: false });
       if (config.usesPagination) {
         throw new StepFailure('unsupported_pagination', 'Pagination (retry.on_success) is not available yet', { retryable: false });
       }
       const method = methodOf(config.method.render(scope, rendering));
-      return {
-        endpoint: endpointOf(config.endpoint.render(scope, rendering)),
-        method,
-        headers: headersOf(config.headers.render(scope, rendering)),
-        ...splitInputs(method, inputs),
-        verify: isTrue(config.verify.render(scope, rendering)),
-      };
+      return { ...targetOf(config, scope, rendering), method, ...splitInputs(method, inputs) };
     },
+
+    save: httpSave,
 
     async execute(request, context) {
       const { body, contentType } = encodeBody(request);
-      const headers = sentHeaders(request.headers, contentType, context);
+      const headers = sentHeaders(withAuth(request.headers, context.auth), contentType, context);
       const url = urlOf(request);
       const { method, verify } = request;
       const response = await outbound.fetch({ url, method, headers, body, verify, signal: context.signal }).catch(failStep);
@@ -46,20 +41,11 @@ const httpStep = (outbound: Outbound) =>
 const factory: StepFactory = ({ outbound }) => httpStep(outbound);
 export default factory;
 
-function endpointOf(rendered: Json): string {
-  const endpoint = typeof rendered === 'string' ? rendered.trim() : '';
-  if (endpoint === '')
-    throw new StepFailure('invalid_endpoint', 'The endpoint of the http step is empty or not a text', { retryable: false });
-  return endpoint;
-}
-
-/** Playbooks write booleans as text too; whatever does not say no leaves verification on. */
-function isTrue(rendered: Json): boolean {
-  return !(
-    rendered === false ||
-    rendered === 0 ||
-    (typeof rendered === 'string' && ['false', 'no', 'off', 'n', '0'].includes(rendered.trim().toLowerCase()))
-  );
+/** What the author writes counts before what a credential stands for. */
+function withAuth(headers: Record<string, string>, auth: StepContext['auth']): Record<string, string> {
+  if (auth.size === 0) return headers;
+  const written = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
+  return { ...Object.fromEntries(Object.entries(authHeaders(auth)).filter(([name]) => !written.has(name.toLowerCase()))), ...headers };
 }
 
 /** The author's headers, the encoding's Content-Type, and the attempt's idempotency key where the author sets none. */

@@ -66,6 +66,7 @@ const javascriptStep = (sandbox: Sandbox, scripts: Scripts) => {
 
     render(config, inputs, scope, rendering) {
       const [code, script] = config.kind === 'code' ? [config.code, null] : [null, scriptSourceOf(config.script.render(scope, rendering))];
+      if (script !== null) rendering.refuseSecrets(script.uri, 'The uri of a script');
       const usesContext = code?.usesContext ?? true;
       return {
         codeDigest: code?.digest ?? '',

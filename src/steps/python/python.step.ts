@@ -5,8 +5,10 @@ import { compileScript, scriptNote, scriptSourceOf } from '../../engine/code/scr
 import { EngineError } from '../../engine/engine-error.js';
 import { type Sandbox } from '../../engine/sandbox-port.js';
 import { type Scripts, type ScriptSource } from '../../engine/script-port.js';
-import { defineStep } from '../../engine/step-executor.js';
+import { defineStep, type SaveStorage } from '../../engine/step-executor.js';
 import { type StepFactory } from '../../engine/step-services.js';
+import { type Rendering } from '../../engine/template/rendering.js';
+import { type Scope } from '../../engine/template/scope.js';
 import { type ValueTemplate } from '../../engine/template/template.js';
 import { isObject, type Json, type JsonObject, own } from '../../engine/values.js';
 import { fillPlaceholders } from './placeholders.js';
@@ -38,8 +40,23 @@ const pythonStep = (sandbox: Sandbox, scripts: Scripts) => {
     return { text, note: '' };
   };
 
+  /** `code` of a save: main(data), for the author's own storage (playbook language §8). */
+  const save: SaveStorage<PythonCode, PythonRequest> = {
+    parse({ fields }) {
+      const { code } = fields;
+      if (typeof code === 'string' && code.trim() !== '') return registry.add(new PythonCode(code));
+      throw new EngineError('invalid', 'missing_field', 'A save to python needs code', [
+        { code: 'missing_field', message: 'code is missing or empty', pointer: '/code' },
+      ]);
+    },
+    render: (code, data, scope, rendering) =>
+      requestOf(code, { ...(isObject(data) ? data : {}), data, input_data: data }, scope, rendering),
+    outcome: () => ({}),
+  };
+
   return defineStep<PythonConfig, PythonRequest>({
     kind: 'python',
+    save,
     effect: !sandbox.networkDenied,
     defaultTimeoutSeconds: 60,
 
@@ -56,19 +73,11 @@ const pythonStep = (sandbox: Sandbox, scripts: Scripts) => {
     render(config, inputs, scope, rendering) {
       if (config.kind === 'script') {
         const script = scriptSourceOf(config.script.render(scope, rendering));
+        rendering.refuseSecrets(script.uri, 'The uri of a script');
         // Nobody has read the script yet: it gets everything that it may ask for by name.
         return { codeDigest: '', code: null, script, inputs, fallbacks: {}, context: contextOf('', inputs, scope, 'python_error') };
       }
-      const { code } = config;
-      const filled = code.hasPlaceholder ? fillPlaceholders(code.text, (path) => valueAt(scope, path)) : code.text;
-      return {
-        codeDigest: code.digest,
-        code: filled === code.text ? null : filled,
-        script: null,
-        inputs,
-        fallbacks: fallbacksOf(code.parameters, inputs, scope),
-        context: code.usesContext ? contextOf(code.text, inputs, scope, 'python_error') : null,
-      };
+      return requestOf(config.code, inputs, scope, rendering);
     },
 
     async execute(request, { tenantId, executionId, claimNo, signal }) {
@@ -82,3 +91,17 @@ const pythonStep = (sandbox: Sandbox, scripts: Scripts) => {
 
 const factory: StepFactory = ({ sandbox, scripts }) => pythonStep(sandbox, scripts);
 export default factory;
+
+function requestOf(code: PythonCode, inputs: JsonObject, scope: Scope, rendering: Rendering): PythonRequest {
+  const filled = code.hasPlaceholder ? fillPlaceholders(code.text, (path) => valueAt(scope, path)) : code.text;
+  // In code a secret would be source text.
+  if (filled !== code.text) rendering.refuseSecrets(filled, 'A placeholder in Python code');
+  return {
+    codeDigest: code.digest,
+    code: filled === code.text ? null : filled,
+    script: null,
+    inputs,
+    fallbacks: fallbacksOf(code.parameters, inputs, scope),
+    context: code.usesContext ? contextOf(code.text, inputs, scope, 'python_error') : null,
+  };
+}

@@ -14,6 +14,10 @@ const PLACES: Readonly<Record<BlobPart, EventPlace>> = {
   raw: 'raw',
   inputs: 'inputs',
   request: 'inputs',
+  // Of parts, items and an action's end: what the views show of them as the result.
+  items: 'result',
+  parts: 'result',
+  acted: 'result',
 };
 
 /** An event of a history as readers get it: a value that lies apart is only referred to. */

@@ -1,0 +1,85 @@
+import { type Clock } from '../ports.js';
+
+/**
+ * Whether something of a program is under way, or all of it sleeps or is held back. A program whose parts all sleep costs a row, not memory: its
+ * run may give the lease back, and the program is made again from its records.
+ */
+export class Activity {
+  private active = 0;
+  private readonly sleeps = new Set<{ readonly until: number }>();
+  private isHolding = false;
+  private told = false;
+  private checking = false;
+
+  /** @param tell with the earliest end of the sleeps where nothing is active, `held` where it is held back, null where something is again */
+  constructor(
+    private readonly clock: Clock,
+    private readonly signal: AbortSignal,
+    private readonly tell: (what: number | 'held' | null) => void,
+  ) {}
+
+  /** Counts work as under way until it settles. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    this.active += 1;
+    this.wake();
+    try {
+      return await work;
+    } finally {
+      this.active -= 1;
+      this.check();
+    }
+  }
+
+  /** Resolves at the time (epoch ms); rejects with the abort's reason. */
+  async sleepUntil(until: number): Promise<void> {
+    const { clock, signal } = this;
+    const sleep = { until };
+    this.sleeps.add(sleep);
+    this.check();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const stop = clock.after(Math.max(0, until - clock.now()), resolve);
+        const abort = (): void => {
+          stop();
+          reject(signal.reason as Error);
+        };
+        if (signal.aborted) abort();
+        else signal.addEventListener('abort', abort, { once: true });
+      });
+    } finally {
+      this.sleeps.delete(sleep);
+      this.wake();
+      this.check();
+    }
+  }
+
+  /** Nothing more begins; never resolves. */
+  hold(): Promise<never> {
+    this.isHolding = true;
+    this.check();
+    return new Promise(() => undefined);
+  }
+
+  private wake(): void {
+    if (!this.told) return;
+    this.told = false;
+    this.tell(null);
+  }
+
+  /** A turn later, when what has settled has had the time to begin something else. */
+  private check(): void {
+    if (this.active > 0 || this.checking) return;
+    this.checking = true;
+    this.clock.after(0, () => {
+      this.checking = false;
+      if (this.active > 0 || this.told || this.signal.aborted) return;
+      if (this.isHolding) {
+        this.told = true;
+        this.tell('held');
+      } else if (this.sleeps.size > 0) {
+        this.told = true;
+        this.tell(Math.min(...[...this.sleeps].map(({ until }) => until)));
+      }
+    });
+  }
+}

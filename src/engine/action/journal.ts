@@ -1,0 +1,116 @@
+import { type Clock } from '../ports.js';
+import { type RunEvent } from '../run/events.js';
+import { type ItemStop, type PartStart, type PartStop } from '../run/parts.js';
+import { type Json } from '../values.js';
+
+/** An event about the parts of an action, without the place of the action. */
+export type PartsEvent =
+  | { readonly type: 'action_started'; readonly parts: readonly PartStart[] }
+  | { readonly type: 'action_completed'; readonly parts: readonly PartStop[] }
+  | { readonly type: 'loop_started'; readonly path: string; readonly items: readonly Json[] }
+  | { readonly type: 'loop_iteration'; readonly path: string; readonly items: readonly ItemStop[] }
+  | ({ readonly type: 'action_retry'; readonly path: string } & Pick<
+      Extract<RunEvent, { type: 'action_retry' }>,
+      'attempt' | 'maxAttempts' | 'delayMs' | 'dueAt' | 'error'
+    >);
+
+/** One event tells of so many parts at most, and of about so many characters (D24). */
+const CHUNK = { parts: 500, characters: 200_000 } as const;
+/** What nobody waits for is written this much later at the latest, so that readers see a loop get on. */
+const NOTE_MS = 250;
+
+/**
+ * What a program tells of its parts, on its way into the history. Whoever must not go on before it is committed awaits it; what is only to be kept
+ * is noted. All that is told in one turn of the event loop goes into one event of each kind.
+ */
+export class Journal {
+  private starts: PartStart[] = [];
+  private stops: PartStop[] = [];
+  private items = new Map<string, ItemStop[]>();
+  private noted = 0;
+  private characters = 0;
+  private waiters: (() => void)[] = [];
+  private soon: (() => void) | null = null;
+  private later: (() => void) | null = null;
+
+  /** @param write hands events to the run; resolves once they are committed, and never where the run lets go of the program */
+  constructor(
+    private readonly clock: Clock,
+    private readonly write: (events: readonly PartsEvent[]) => Promise<void>,
+  ) {}
+
+  start(part: PartStart): Promise<void> {
+    this.starts.push(part);
+    return this.committed();
+  }
+
+  stop(part: PartStop): Promise<void> {
+    this.stops.push(part);
+    return this.committed();
+  }
+
+  stopItem(loop: string, item: ItemStop): Promise<void> {
+    this.listOf(loop).push(item);
+    return this.committed();
+  }
+
+  /** A part without effects: a crash before it is written repeats it, and nobody sees it. */
+  note(part: PartStop, characters: number): void {
+    this.stops.push(part);
+    this.keep(characters);
+  }
+
+  noteItem(loop: string, item: ItemStop, characters: number): void {
+    this.listOf(loop).push(item);
+    this.keep(characters);
+  }
+
+  /** A loop begins, or a part is to be tried again: written at once, after what was told before. */
+  tell(event: PartsEvent): Promise<void> {
+    return this.flush(event);
+  }
+
+  /** Writes all that was told. */
+  flush(last?: PartsEvent): Promise<void> {
+    this.close();
+    const events: PartsEvent[] = [];
+    if (this.starts.length > 0) events.push({ type: 'action_started', parts: this.starts });
+    if (this.stops.length > 0) events.push({ type: 'action_completed', parts: this.stops });
+    for (const [path, items] of this.items) events.push({ type: 'loop_iteration', path, items });
+    if (last) events.push(last);
+    const { waiters } = this;
+    this.starts = [];
+    this.stops = [];
+    this.items = new Map();
+    this.waiters = [];
+    this.noted = this.characters = 0;
+    const written = events.length === 0 ? Promise.resolve() : this.write(events);
+    if (waiters.length > 0) void written.then(() => waiters.forEach((go) => go()));
+    return written;
+  }
+
+  /** Nothing is written later by itself. */
+  close(): void {
+    this.soon?.();
+    this.later?.();
+    this.soon = this.later = null;
+  }
+
+  private listOf(loop: string): ItemStop[] {
+    let items = this.items.get(loop);
+    if (!items) this.items.set(loop, (items = []));
+    return items;
+  }
+
+  private committed(): Promise<void> {
+    this.soon ??= this.clock.after(0, () => void this.flush());
+    return new Promise((resolve) => this.waiters.push(resolve));
+  }
+
+  private keep(characters: number): void {
+    this.noted += 1;
+    this.characters += characters;
+    if (this.noted >= CHUNK.parts || this.characters >= CHUNK.characters) void this.flush();
+    else this.later ??= this.clock.after(NOTE_MS, () => void this.flush());
+  }
+}

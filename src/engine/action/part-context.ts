@@ -1,0 +1,67 @@
+import { StepFailure } from '../step-executor.js';
+import { Rendering } from '../template/rendering.js';
+import { type CompiledAction } from '../playbook/compile.js';
+import { type PartEnd, type PartRecord } from '../run/parts.js';
+import { RunScope, type StepView } from '../run/run-scope.js';
+import { Activity } from './activity.js';
+import { Journal } from './journal.js';
+import { type ProgramHost } from './program-host.js';
+
+/** How a nested task ended. */
+export interface TaskEnd {
+  readonly end: PartEnd;
+  readonly attempt: number;
+  readonly logs?: string | undefined;
+  /** About how long the record of it is. */
+  readonly characters: number;
+}
+
+/** Runs a nested task from where its records end; see `runTask`. */
+export type RunTask = (context: PartContext, action: CompiledAction, path: string, view: StepView, element: string) => Promise<TaskEnd>;
+
+/** What all parts of one program share. */
+export class PartContext {
+  readonly journal: Journal;
+  readonly activity: Activity;
+
+  constructor(readonly host: ProgramHost) {
+    this.journal = new Journal(host.clock, (events) => this.activity.during(host.write(events)));
+    this.activity = new Activity(host.clock, host.signal, (what) => (what === 'held' ? host.held() : host.asleep(what)));
+  }
+
+  /** What the history knows of a part. */
+  find(path: string): PartRecord | undefined {
+    let part = this.host.firing.parts ?? undefined;
+    if (path !== '') for (const name of path.split('/')) part = part && Object.hasOwn(part.parts, name) ? part.parts[name] : undefined;
+    return part;
+  }
+
+  /** Asked before each part: in a run that has failed nothing begins, and in one that is to pause nothing for now (D27, D28). */
+  async mayBegin(): Promise<void> {
+    const { state, signal } = this.host;
+    if (signal.aborted) throw signal.reason;
+    if (state.failure) throw new StepFailure('cancelled', 'The part was not begun.', { retryable: false });
+    if (state.pause !== 'none') {
+      void this.journal.flush();
+      await this.activity.hold();
+    }
+  }
+
+  scope(view: StepView): RunScope {
+    const { playbook, state, facts } = this.host;
+    return new RunScope(playbook, state, facts, view);
+  }
+
+  /** A rendering session of one part: its own budget and its own now(). */
+  rendering(): Rendering {
+    const { world } = this.host;
+    return new Rendering({
+      now: new Date(world.now()).toISOString(),
+      random: () => world.random(),
+      nextId: () => world.nextId(),
+      monotonic: () => world.monotonic(),
+    });
+  }
+}
+
+export const join = (path: string, name: string): string => (path === '' ? name : `${path}/${name}`);

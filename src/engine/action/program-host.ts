@@ -1,0 +1,40 @@
+import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
+import { type Clock } from '../ports.js';
+import { type AttemptOutcome, type DecisionWorld } from '../run/decision.js';
+import { type RunFacts } from '../run/run-scope.js';
+import { type Firing, type RunState } from '../run/run-state.js';
+import { type StepKind } from '../step-executor.js';
+import { type Json } from '../values.js';
+import { type PartsEvent } from './journal.js';
+
+/** One attempt of one part. */
+export interface PartAttempt {
+  readonly kind: StepKind;
+  readonly request: Json;
+  readonly attempt: number;
+  /** Path of the part, for its idempotency key (D21). */
+  readonly path: string;
+  readonly timeoutMs: number | null;
+}
+
+/** The run as the program of one of its firings sees it. The state is read, and changed by nothing but events. */
+export interface ProgramHost {
+  readonly playbook: CompiledPlaybook;
+  readonly state: RunState;
+  readonly facts: RunFacts;
+  readonly world: DecisionWorld;
+  readonly clock: Clock;
+  readonly step: CompiledStep;
+  readonly firing: Firing;
+  /** Aborted on time-out, cancellation and loss of the lease. */
+  readonly signal: AbortSignal;
+  /** Puts events into the history; resolves once they are committed, and never where the run lets go of the program. */
+  write(events: readonly PartsEvent[]): Promise<void>;
+  attempt(part: PartAttempt): Promise<AttemptOutcome>;
+  /** What the step warns of when it settles. */
+  warn(message: string): void;
+  /** All of the program sleeps until then (epoch ms); null: something of it is under way again. */
+  asleep(until: number | null): void;
+  /** The run is to pause, and nothing of the program is under way any more; it is made again after the resume. */
+  held(): void;
+}

@@ -1,0 +1,74 @@
+import { type SaveOutcome, type ItemFailure } from '../run/events.js';
+import { asFailure, errorView } from '../run/failures.js';
+import { type StepView } from '../run/run-scope.js';
+import { type ActedStep } from '../run/parts.js';
+import { savesOf } from '../run/saves.js';
+import { type AttemptOutcome } from '../run/decision.js';
+import { iterates, valueAliasesOf } from '../playbook/compile.js';
+import { StepFailure } from '../step-executor.js';
+import { namesOfResults } from '../run/results.js';
+import { runLoop } from './loop.js';
+import { PartContext } from './part-context.js';
+import { type ProgramHost } from './program-host.js';
+import { runSaves } from './saves.js';
+import { runTask, valueOfLoop } from './task.js';
+
+/** How a program ended. */
+export interface ProgramEnd {
+  readonly outcome: AttemptOutcome;
+  /** Where it ran the saves of the step: what they came to. */
+  readonly saves?: readonly SaveOutcome[];
+  readonly itemErrors?: readonly ItemFailure[];
+}
+
+/**
+ * Runs what is composite about a firing, from where its records end: the items of an iterator, or the saves to the world of an action that has
+ * ended. Made again from the records after a crash, a release or a pause, it does only what is left.
+ */
+export async function runProgram(host: ProgramHost): Promise<ProgramEnd> {
+  const context = new PartContext(host);
+  try {
+    return host.firing.acted ? await saveActed(context, host.firing.acted) : await iterate(context);
+  } catch (thrown) {
+    if (host.signal.aborted && host.signal.reason instanceof StepFailure) return { outcome: { ok: false, failure: host.signal.reason } };
+    return { outcome: { ok: false, failure: asFailure(thrown) } };
+  } finally {
+    context.journal.close();
+  }
+}
+
+async function iterate(context: PartContext): Promise<ProgramEnd> {
+  const { step, firing } = context.host;
+  const performer = step.action?.performer;
+  if (performer?.does !== 'iterator') throw new Error(`${step.name} is not composite`);
+  const view: StepView = { inputs: firing.inputs, ...(firing.arrivedError ? { error: errorView(firing.arrivedError) } : {}) };
+  const end = await runLoop(context, performer.iterator, '', view, runTask);
+  const itemErrors = end.errors.map(({ index, error: { message } }) => ({ index, message })).sort((a, b) => a.index - b.index);
+  return {
+    outcome: { ok: true, result: { value: valueOfLoop(performer.iterator.spelling, end) } },
+    ...(itemErrors.length > 0 ? { itemErrors } : {}),
+  };
+}
+
+async function saveActed(context: PartContext, { end, vars, itemErrors }: ActedStep): Promise<ProgramEnd> {
+  const { step, firing } = context.host;
+  const { value } = end;
+  const error = end.ok ? firing.arrivedError : end.error;
+  const view: StepView = {
+    inputs: firing.inputs,
+    outcome: {
+      names: [step.name, ...step.aliases],
+      value,
+      status: end.ok ? 'success' : 'error',
+      error: end.ok ? null : end.error.message,
+      meta: null,
+      valueAliases: valueAliasesOf(step),
+      iterates: iterates(step),
+    },
+    ...(error ? { error: errorView(error) } : {}),
+    ...(vars ? { vars } : {}),
+    ...(iterates(step) ? { moment: namesOfResults(value, itemErrors) } : {}),
+  };
+  const { outcomes, failure } = await runSaves(context, savesOf(step), end.ok, '', view, value);
+  return { outcome: failure ? { ok: false, failure } : { ok: true, result: { value } }, saves: outcomes };
+}

@@ -1,0 +1,105 @@
+import { type CompiledSave } from '../playbook/compile.js';
+import { type SaveOutcome } from '../run/events.js';
+import { SecretScope } from '../auth/secret-scope.js';
+import { asFailure, detailsOf, failureFrom } from '../run/failures.js';
+import { type PartEnd } from '../run/parts.js';
+import { type StepView } from '../run/run-scope.js';
+import { runSave } from '../run/saves.js';
+import { type StepFailure } from '../step-executor.js';
+import { isObject, type Json, type JsonObject } from '../values.js';
+import { join, type PartContext } from './part-context.js';
+
+/** What saves came to. `failure` ends their step: that of the first that failed and may not. */
+export interface SavesEnd {
+  readonly outcomes: readonly SaveOutcome[];
+  readonly failure: StepFailure | null;
+}
+
+/**
+ * Runs the saves of an action that has ended, in order. Each save to the world is a part of its own: its rendered request is in the history before
+ * it begins and its outcome after, so that none runs again but the one a crash met (D20).
+ * @param path of the part they belong to; @param fallback what a save without `data` stores: the value
+ */
+export async function runSaves(
+  context: PartContext,
+  saves: readonly CompiledSave[],
+  succeeded: boolean,
+  path: string,
+  view: StepView,
+  fallback: Json,
+): Promise<SavesEnd> {
+  const outcomes: SaveOutcome[] = [];
+  for (const [at, save] of saves.entries()) {
+    const { on, onError, storage, name } = save.definition;
+    if (on !== 'always' && (on === 'success') !== succeeded) continue;
+    const end = save.external ? await toWorld(context, save, join(path, `s${at}`), view, fallback) : inside(context, save, view, fallback);
+    if ('storage' in end) outcomes.push(end);
+    else if (end.ok) outcomes.push({ status: 'success', storage, name, error: null, ...partsOfValue(end.value) });
+    else {
+      outcomes.push({ status: 'error', storage, name, data: null, error: end.error.message });
+      if ((onError ?? context.host.world.saveErrors) === 'fail') return { outcomes, failure: failureFrom(end.error) };
+    }
+  }
+  return { outcomes, failure: null };
+}
+
+/** A save to the execution itself. */
+function inside(context: PartContext, save: CompiledSave, view: StepView, fallback: Json): SaveOutcome | PartEnd {
+  try {
+    return runSave(save, fallback, context.scope(view), context.rendering());
+  } catch (thrown) {
+    return { ok: false, error: errorOf(context, save, asFailure(thrown)), value: null };
+  }
+}
+
+async function toWorld(
+  context: PartContext,
+  save: CompiledSave,
+  path: string,
+  view: StepView,
+  fallback: Json,
+): Promise<SaveOutcome | PartEnd> {
+  const { journal, host, activity } = context;
+  const known = context.find(path);
+  if (known?.ended) return known.ended;
+  const { kind, storage, config } = save.external!;
+  let end: PartEnd;
+  try {
+    const rendering = context.rendering();
+    const secrets = new SecretScope(host.playbook.handles, save.auth, rendering);
+    const scope = context.scope({ ...view, secrets });
+    const isBegun = known?.inputs !== undefined && known.inputs !== null;
+    if (!isBegun && save.when && !save.when.isTrue(scope, rendering)) return skipped(save);
+    const data = isBegun ? (known.inputs!['data'] ?? null) : save.data ? save.data.render(scope, rendering) : fallback;
+    const request = isBegun ? known.request : secrets.seal(storage.render(config, data, scope, rendering), scope);
+    if (!isBegun) await journal.start({ path, attempt: 1, inputs: { data }, request });
+    const timeoutMs = kind.defaultTimeoutSeconds > 0 ? kind.defaultTimeoutSeconds * 1000 : null;
+    const outcome = await activity.during(host.attempt({ kind, request, attempt: 1, path, timeoutMs }));
+    if (host.signal.aborted) throw host.signal.reason;
+    end = outcome.ok
+      ? { ok: true, value: { data, detail: storage.outcome(outcome.result.value) } }
+      : { ok: false, error: errorOf(context, save, outcome.failure), value: null };
+  } catch (thrown) {
+    if (host.signal.aborted) throw host.signal.reason;
+    end = { ok: false, error: errorOf(context, save, asFailure(thrown)), value: null };
+  }
+  await journal.stop({ path, end });
+  return end;
+}
+
+const skipped = ({ definition: { storage, name } }: CompiledSave): SaveOutcome => ({
+  status: 'skipped',
+  storage,
+  name,
+  data: null,
+  error: null,
+});
+
+function partsOfValue(value: Json): { data: Json; detail: JsonObject } {
+  if (!isObject(value)) return { data: value, detail: {} };
+  return { data: value['data'] ?? null, detail: isObject(value['detail']) ? value['detail'] : {} };
+}
+
+function errorOf({ host }: PartContext, save: CompiledSave, failure: StepFailure): ReturnType<typeof detailsOf> {
+  return detailsOf(failure, { step: host.step.name, stepType: `save to ${save.definition.storage}`, attempt: 1 });
+}

@@ -1,0 +1,257 @@
+import { type CompiledAction } from '../playbook/compile.js';
+import { SecretScope } from '../auth/secret-scope.js';
+import { missingInputs, missingOutputs } from '../run/asserts.js';
+import { type AttemptOutcome } from '../run/decision.js';
+import { durationMs } from '../run/durations.js';
+import { asFailure, detailsOf, errorView } from '../run/failures.js';
+import { retryDelayMs, retryVerdict } from '../run/retry.js';
+import { renderMapping } from '../run/route.js';
+import { type StepOutcomeView, type StepView } from '../run/run-scope.js';
+import { StepFailure, type StepKind } from '../step-executor.js';
+import { type Rendering } from '../template/rendering.js';
+import { isObject, type Json, type JsonObject } from '../values.js';
+import { type LoopEnd, runLoop } from './loop.js';
+import { type PartContext, type TaskEnd } from './part-context.js';
+import { runSaves } from './saves.js';
+
+/**
+ * Runs a nested task from where its records end: its action with its retries, then its saves. What it may not do fails it, and it never throws but
+ * for what ends the whole program.
+ * @param element name of the item, which code gets as an input where the task has none of its own
+ */
+export async function runTask(
+  context: PartContext,
+  action: CompiledAction,
+  path: string,
+  view: StepView,
+  element: string,
+): Promise<TaskEnd> {
+  const known = context.find(path);
+  if (known?.ended) return { end: known.ended, attempt: Math.max(1, known.attempt), characters: 0 };
+  const task = new Task(context, action, path, view, element);
+  const acted: TaskEnd = known?.acted ? { end: known.acted, attempt: Math.max(1, known.attempt), characters: 0 } : await task.act();
+  if (action.saves.length === 0) return acted;
+  return task.save(acted, known?.acted !== undefined && known.acted !== null);
+}
+
+class Task {
+  private readonly rendering: Rendering;
+  /** What its templates see of secrets; nothing else sees any. */
+  private readonly secrets: SecretScope;
+
+  constructor(
+    private readonly context: PartContext,
+    private readonly action: CompiledAction,
+    private readonly path: string,
+    private readonly view: StepView,
+    private readonly element: string,
+  ) {
+    this.rendering = context.rendering();
+    this.secrets = new SecretScope(context.host.playbook.handles, action.auth, this.rendering);
+  }
+
+  async act(): Promise<TaskEnd> {
+    const { context, action, path, rendering } = this;
+    try {
+      const { performer, refusal } = action;
+      if (refusal) throw new StepFailure(refusal.code, refusal.message, { retryable: false });
+      const known = context.find(path);
+      const inputs = known?.inputs ?? this.inputs();
+      const view = { ...this.view, inputs: { ...this.view.inputs, ...inputs }, secrets: this.secrets };
+      this.checkExpects(inputs, view);
+      switch (performer?.does) {
+        case 'step':
+          return await this.attempts(performer.kind, performer.config, inputs, view);
+        case 'iterator': {
+          const loop = await runLoop(context, performer.iterator, path, view, runTask);
+          return this.ended(valueOfLoop(performer.iterator.spelling, loop), 1);
+        }
+        case 'save':
+          return { end: { ok: true, value: inputs }, attempt: 1, characters: 0 };
+        default:
+          throw new StepFailure('unsupported_type', `A task of type ${action.definition.type} cannot run inside an iterator.`, {
+            retryable: false,
+          });
+      }
+    } catch (thrown) {
+      return this.failed(asFailure(unlessAborted(context, thrown)), 1);
+    } finally {
+      for (const warning of rendering.warnings) context.host.warn(warning);
+    }
+  }
+
+  /** The saves of the task. Those to the world are told apart in the history, so its action's end is there before the first of them begins. */
+  async save(acted: TaskEnd, isRecorded: boolean): Promise<TaskEnd> {
+    const { context, action, path } = this;
+    const { end } = acted;
+    const toWorld = action.saves.some(
+      ({ external, definition }) => external && (definition.on === 'always' || (definition.on === 'success') === end.ok),
+    );
+    if (toWorld && !isRecorded) await context.journal.stop({ path, acted: true, end, ...(acted.logs ? { logs: acted.logs } : {}) });
+    const value = end.ok ? end.value : { status: 'error', error: end.error.message };
+    const view: StepView = {
+      ...this.view,
+      outcome: this.outcome(value, end.ok),
+      ...(end.ok ? {} : { error: errorView(end.error) }),
+    };
+    const { outcomes, failure } = await runSaves(context, action.saves, end.ok, path, view, value);
+    if (!end.ok) return acted;
+    if (failure) return this.failed(failure, acted.attempt);
+    if (action.performer?.does !== 'save') return acted;
+    return { ...acted, end: { ok: true, value: saveValueOf(outcomes) } };
+  }
+
+  private sealed(request: Json, view: StepView): Json {
+    return this.secrets.seal(request, this.context.scope(view));
+  }
+
+  private async attempts(kind: StepKind, config: unknown, inputs: JsonObject, view: StepView): Promise<TaskEnd> {
+    const { context, path, action, rendering } = this;
+    const { host, journal, activity } = context;
+    const known = context.find(path);
+    const isBegun = known?.inputs !== null && known?.inputs !== undefined;
+    const request = isBegun ? known.request : this.sealed(kind.render(config, inputs, context.scope(view), rendering), view);
+    const timeoutMs = this.timeoutMs(view) ?? (kind.defaultTimeoutSeconds > 0 ? kind.defaultTimeoutSeconds * 1000 : null);
+    let due = known?.dueAt ?? null;
+    let isStarted = isBegun && due === null;
+    for (let attempt = Math.max(1, known?.attempt ?? 1); ; attempt += 1) {
+      if (due !== null) await activity.sleepUntil(due);
+      if (kind.effect && !isStarted) await journal.start({ path, attempt, inputs, request });
+      isStarted = false;
+      const outcome = await activity.during(host.attempt({ kind, request, attempt, path, timeoutMs }));
+      if (host.signal.aborted) throw host.signal.reason;
+      const verdict = this.verdict(outcome, attempt, { ...this.view, inputs: view.inputs });
+      if (verdict === 'exhausted')
+        return this.failed(
+          new StepFailure('retry_exhausted', `retry_when still held after ${attempt} attempts.`, { retryable: false }),
+          attempt,
+        );
+      if (verdict === 'keep') {
+        return outcome.ok ? this.ended(outcome.result.value, attempt, outcome.result.logs) : this.failed(outcome.failure, attempt);
+      }
+      const { policy } = action.retry!;
+      const delayMs = retryDelayMs(policy, attempt, () => host.world.random());
+      due = host.world.now() + delayMs;
+      const error = outcome.ok ? null : this.details(outcome.failure, attempt);
+      void journal.tell({ type: 'action_retry', path, attempt, maxAttempts: policy.maxAttempts, delayMs, dueAt: due, error });
+    }
+  }
+
+  /** The task's own data over what edges gave its step; code without any gets the item. */
+  private inputs(): JsonObject {
+    const { context, action, element, rendering } = this;
+    const view = { ...this.view, secrets: this.secrets };
+    const scope = context.scope(view);
+    const own = renderMapping(action.data, scope, rendering, 'data of the task');
+    const given = action.taskData
+      ? {
+          ...renderMapping(action.taskData, context.scope({ ...view, inputs: { ...view.inputs, ...own } }), rendering, 'data of the task'),
+          ...own,
+        }
+      : own;
+    if (Object.keys(given).length > 0 || !CODE.has(action.definition.type)) return given;
+    const item = view.moment?.[element] as Json;
+    return { ...(isObject(item) ? item : {}), value: item, [element]: item };
+  }
+
+  private ended(value: Json, attempt: number, logs?: string): TaskEnd {
+    const { action } = this;
+    const { assert } = action;
+    const aliases = action.performer?.does === 'step' ? action.performer.kind.valueAliases : undefined;
+    const missing = assert ? missingOutputs(assert, value, aliases) : [];
+    if (missing.length > 0) {
+      const message = `The value lacks ${missing.join(', ')}.`;
+      if (this.assertMode() === 'fail') return this.failed(new StepFailure('assert_returns', message, { retryable: false, logs }), attempt);
+      this.rendering.warn(`assert.returns: ${message}`);
+    }
+    return { end: { ok: true, value }, attempt, logs, characters: about(value) + 40 };
+  }
+
+  private failed(failure: StepFailure, attempt: number): TaskEnd {
+    const error = this.details(failure, attempt);
+    return { end: { ok: false, error, value: failure.value ?? null }, attempt, logs: failure.logs, characters: 300 };
+  }
+
+  private details(failure: StepFailure, attempt: number): ReturnType<typeof detailsOf> {
+    return detailsOf(failure, { step: this.context.host.step.name, stepType: this.action.definition.type, attempt });
+  }
+
+  private checkExpects(inputs: JsonObject, view: StepView): void {
+    const { assert, definition } = this.action;
+    const missing = assert ? missingInputs(assert, inputs, definition.auth, this.context.scope(view)) : [];
+    if (missing.length === 0) return;
+    const message = `The inputs lack ${missing.join(', ')}.`;
+    if (this.assertMode() === 'fail') throw new StepFailure('assert_expects', message, { retryable: false });
+    this.rendering.warn(`assert.expects: ${message}`);
+  }
+
+  private assertMode(): 'fail' | 'warn' {
+    return this.action.assert?.mode ?? this.context.host.world.assertMode;
+  }
+
+  private timeoutMs(view: StepView): number | null {
+    const { timeout } = this.action;
+    if (!timeout) return null;
+    const ms = durationMs(timeout.render(this.context.scope(view), this.rendering));
+    if (ms === undefined || ms <= 0)
+      throw new StepFailure('invalid_value', 'The timeout of the task is not a duration above zero.', { retryable: false });
+    return ms;
+  }
+
+  private outcome(value: Json, ok: boolean): StepOutcomeView {
+    const { performer } = this.action;
+    const valueAliases = performer?.does === 'step' ? performer.kind.valueAliases : undefined;
+    return { names: [], value, status: ok ? 'success' : 'error', error: null, meta: null, valueAliases };
+  }
+
+  private verdict(outcome: AttemptOutcome, attempt: number, view: StepView): ReturnType<typeof retryVerdict> {
+    const { retry } = this.action;
+    if (!retry) return 'keep';
+    const failure = outcome.ok ? null : outcome.failure;
+    const value = outcome.ok ? outcome.result.value : (outcome.failure.value ?? null);
+    const error = failure && errorView(this.details(failure, attempt));
+    const statusCode = failure?.statusCode ?? (isObject(value) ? (value['status_code'] ?? null) : null);
+    const scope = this.context.scope({
+      ...view,
+      outcome: { ...this.outcome(value, outcome.ok), error: failure?.message ?? null },
+      ...(error ? { error } : {}),
+      moment: { ...view.moment, attempt, success: outcome.ok, status_code: statusCode, error },
+    });
+    const end = { attempt, succeeded: outcome.ok, code: failure?.code ?? null, retryable: failure?.retryable ?? true };
+    return retryVerdict(retry, end, scope, this.rendering);
+  }
+}
+
+/** Types whose main() gets the item by itself. */
+const CODE: ReadonlySet<string> = new Set(['python', 'javascript']);
+
+/** The value of an iterator in its spelling. */
+export function valueOfLoop(spelling: 'iterator' | 'loop', { values, errors }: LoopEnd): Json {
+  if (spelling === 'iterator') return [...values];
+  return { results: [...values], stats: { total: values.length, success: values.length - errors.length, failed: errors.length } };
+}
+
+/** An abort ends the program, whatever was thrown because of it. */
+function unlessAborted({ host }: PartContext, thrown: unknown): unknown {
+  if (host.signal.aborted) throw host.signal.reason;
+  if (thrown instanceof StepFailure && thrown.code === 'cancelled') throw thrown;
+  return thrown;
+}
+
+function saveValueOf(outcomes: Awaited<ReturnType<typeof runSaves>>['outcomes']): Json {
+  const last = outcomes.findLast(({ status }) => status !== 'skipped');
+  if (!last) return { saved: null };
+  return { ...(isObject(last.data) ? last.data : { data: last.data }), saved: last.storage, ...last.detail };
+}
+
+/** A cheap guess at the length of a value's JSON. */
+function about(value: Json): number {
+  if (typeof value === 'string') return value.length + 2;
+  if (value === null || typeof value !== 'object') return 8;
+  let size = 2;
+  for (const each of Object.values(value)) {
+    size += 12 + about(each as Json);
+    if (size > 1_000_000) return size;
+  }
+  return size;
+}

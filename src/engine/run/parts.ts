@@ -1,0 +1,132 @@
+import { type Json, type JsonObject } from '../values.js';
+import { type ItemFailure, type RunErrorDetails } from './error-details.js';
+
+/**
+ * The parts of a composite action: items of an iterator, tasks of an item, pages, saves. Each is an effect of its own with a start and an end in
+ * the history (D20), so that a crash repeats only what was under way. A part is named by its path below the action: `3` is the fourth item,
+ * `3/t1` its second task, `3/s0` its first save, `s0` the step's own first save, `` the action itself.
+ */
+export interface PartRecord {
+  /** Attempt it stands at; 0 before the first. */
+  attempt: number;
+  inputs: JsonObject | null;
+  request: Json;
+  /** Epoch ms at which the next attempt is due; null where it is under way. */
+  dueAt: number | null;
+  /** Its action has ended, its saves follow; null before. */
+  acted: PartEnd | null;
+  ended: PartEnd | null;
+  /** Set where it iterates. */
+  loop: LoopRecord | null;
+  /** Parts below it that have begun; an item's are gone once it has ended. */
+  readonly parts: Record<string, PartRecord>;
+}
+
+export type PartEnd =
+  | { readonly ok: true; readonly value: Json }
+  /** `value`: what later expressions see of the failure, such as an HTTP answer. */
+  | { readonly ok: false; readonly error: RunErrorDetails; readonly value: Json };
+
+/** How the action of a firing ended whose saves are under way: everything that was rendered before them (D22). */
+export interface ActedStep {
+  readonly end: PartEnd;
+  /** Unprojected value, where `result:` projected it. */
+  readonly raw: { readonly value: Json } | null;
+  readonly vars: JsonObject | null;
+  readonly durationMs: number;
+  readonly logs: string | null;
+  readonly itemErrors: readonly ItemFailure[] | null;
+}
+
+/** What an iterator stands at: the collection as it was filtered and sorted (D22), and what came of each item. */
+export interface LoopRecord {
+  readonly items: readonly Json[];
+  /** By index; null where an item has not ended, or failed. */
+  readonly values: Json[];
+  readonly over: boolean[];
+  readonly errors: ItemError[];
+  done: number;
+}
+
+/** An item that failed. */
+export interface ItemError {
+  readonly index: number;
+  readonly error: RunErrorDetails;
+}
+
+/** A part that begins an attempt. */
+export interface PartStart {
+  readonly path: string;
+  readonly attempt: number;
+  readonly inputs: JsonObject;
+  readonly request: Json;
+}
+
+/** A part that has come to its end, or (`acted`) whose action has and whose saves follow. */
+export interface PartStop {
+  readonly path: string;
+  readonly acted?: true;
+  readonly end: PartEnd;
+  readonly logs?: string;
+}
+
+/** An item that has ended. */
+export interface ItemStop {
+  readonly index: number;
+  readonly end: PartEnd;
+  readonly attempt: number;
+  readonly logs?: string;
+}
+
+export const newPart = (): PartRecord => ({
+  attempt: 0,
+  inputs: null,
+  request: null,
+  dueAt: null,
+  acted: null,
+  ended: null,
+  loop: null,
+  parts: {},
+});
+
+/** The part of a path, which is made where it is not there yet. */
+export function partAt(root: PartRecord, path: string): PartRecord {
+  if (path === '') return root;
+  let part = root;
+  for (const name of path.split('/')) part = part.parts[name] ??= newPart();
+  return part;
+}
+
+export function startParts(root: PartRecord, starts: readonly PartStart[]): void {
+  for (const { path, attempt, inputs, request } of starts) Object.assign(partAt(root, path), { attempt, inputs, request, dueAt: null });
+}
+
+export function stopParts(root: PartRecord, stops: readonly PartStop[]): void {
+  for (const { path, acted, end } of stops) {
+    const part = partAt(root, path);
+    if (acted) part.acted = end;
+    else Object.assign(part, { ended: end, acted: null, inputs: null, request: null, loop: null, parts: {} });
+  }
+}
+
+export function startLoop(root: PartRecord, path: string, items: readonly Json[]): void {
+  partAt(root, path).loop = {
+    items,
+    values: new Array<Json>(items.length).fill(null),
+    over: new Array<boolean>(items.length).fill(false),
+    errors: [],
+    done: 0,
+  };
+}
+
+export function stopItems(root: PartRecord, path: string, stops: readonly ItemStop[]): void {
+  const part = partAt(root, path);
+  const loop = part.loop!;
+  for (const { index, end } of stops) {
+    if (end.ok) loop.values[index] = end.value;
+    else loop.errors.push({ index, error: end.error });
+    loop.over[index] = true;
+    loop.done += 1;
+    delete part.parts[String(index)];
+  }
+}

@@ -1,0 +1,20 @@
+import { type CompiledStep } from '../playbook/compile.js';
+import { type Perform } from './decision.js';
+import { type Firing } from './run-state.js';
+
+/** The attempt a firing stands at, for the orchestrator. */
+export function performOf(step: CompiledStep, firing: Firing): Perform {
+  const performer = step.action?.performer;
+  const kind = performer?.does === 'step' ? performer.kind : null;
+  const fallbackMs = (kind?.defaultTimeoutSeconds ?? 0) * 1000;
+  return {
+    step: step.index,
+    wave: firing.wave,
+    attempt: firing.attempt,
+    request: firing.request,
+    // Saves have times of their own, each that of its kind.
+    timeoutMs: firing.acted ? null : (firing.timeoutMs ?? (fallbackMs > 0 ? fallbackMs : null)),
+    effect: kind?.effect ?? false,
+    isProgram: kind === null || firing.acted !== null,
+  };
+}
