@@ -205,4 +205,48 @@ workflow:
     expect([endless.status, endless.code]).toEqual(['failed', 'timeout']);
     expect((await run('SELECT 1 AS one')).status).toBe('completed');
   });
+
+  it('saves rows in every mode, with what they hold as values', async () => {
+    const hostile = `'); DROP TABLE people; --`;
+    await run('CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, tags JSON, age INTEGER)', { database: 'people' });
+    const save = async (fields: JsonObject, data: unknown): Promise<void> => {
+      const saved = { storage: 'duckdb', table: 'people', spec: { database: 'people' }, data: '{{ result }}', ...fields } as JsonObject;
+      const code = `import json\nresult = json.loads(${JSON.stringify(JSON.stringify(data))})`;
+      expect(await runStep(service, 'python', { code, save: saved })).toMatchObject({ status: 'completed' });
+    };
+    const people = async (): Promise<unknown> => {
+      const { result } = await run('SELECT id, name, tags, age FROM people ORDER BY id', { database: 'people' });
+      return (result as { command_0: { rows: unknown } }).command_0.rows;
+    };
+    await save({}, [{ id: 1, name: hostile, tags: ['a'], age: '55' }, { id: 2, name: 'b', tags: null, age: 3 }]); // prettier-ignore
+    expect(await people()).toEqual([{ id: 1, name: hostile, tags: ['a'], age: 55 }, { id: 2, name: 'b', tags: null, age: 3 }]); // prettier-ignore
+    await save({ mode: 'upsert', key: 'id' }, [{ id: 2, name: 'c' }, { id: 3, name: 'd' }]); // prettier-ignore
+    await save({ mode: 'update', key: ['id'] }, { id: 1, name: 'e' });
+    expect(await people()).toMatchObject([{ id: 1, name: 'e', age: 55 }, { id: 2, name: 'c', age: 3 }, { id: 3, name: 'd' }]); // prettier-ignore
+    await save({ mode: 'overwrite' }, [{ id: 1, name: 'z' }]);
+    expect(await people()).toEqual([{ id: 1, name: 'z', tags: null, age: null }]);
+    await save(
+      { table: null, commands: "INSERT INTO people VALUES (9, '{{ data.name }}', NULL, 1); DELETE FROM people WHERE id = 1" },
+      { name: hostile },
+    );
+    expect(await people()).toEqual([{ id: 9, name: hostile, tags: null, age: 1 }]);
+  });
+
+  it('fails a save that the database refuses, and says why without values', async () => {
+    await run('CREATE TABLE strict (a INTEGER)', { database: 'strict' });
+    const failed = await runStep(service, 'python', {
+      code: 'result = {"a": "canary-in-value"}',
+      save: { storage: 'duckdb', table: 'strict', spec: { database: 'strict' }, data: '{{ result }}' },
+    });
+    expect(failed).toMatchObject({ status: 'failed', code: 'sql_error' });
+    expect(failed.message).not.toContain('canary-in-value');
+  });
+
+  it('goes on after its process was killed, with what was committed', async () => {
+    await run('CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1)', { database: 'killed' });
+    const endless =
+      'INSERT INTO t VALUES (2); SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range * b.range % 7 = 3';
+    expect(await run(endless, { database: 'killed' }, { timeout: 1 })).toMatchObject({ code: 'timeout' });
+    expect(await run('SELECT * FROM t', { database: 'killed' })).toMatchObject({ result: { command_0: { rows: [{ a: 1 }] } } });
+  });
 });

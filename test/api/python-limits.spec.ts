@@ -148,6 +148,22 @@ def main():
     expect(threads.result).toBeLessThan(5000);
     expect((await runStep(service, 'python', { code: 'result = 1' })).result).toBe(1);
   });
+  it('stores by python: main(data) of a save', async () => {
+    const saved = await runStep(service, 'python', {
+      code: 'result = {"data": {"n": 2}}',
+      save: {
+        storage: 'python',
+        data: '{{ result.data }}',
+        code: 'def main(data):\n  assert data == {"n": 2}\n  print("stored", data["n"])',
+      },
+    });
+    expect([saved.status, saved.message]).toEqual(['completed', '""']);
+    const failed = await runStep(service, 'python', {
+      code: 'result = 1',
+      save: { storage: 'python', data: { n: '{{ result }}' }, code: 'def main(data):\n  raise ValueError("full")' },
+    });
+    expect([failed.status, failed.code]).toEqual(['failed', 'python_error']);
+  });
 });
 
 describe('a service that is killed', () => {
