@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { type PythonCall, type CodeOutcome } from '../engine/sandbox-port.js';
 import { type JsonObject } from '../engine/values.js';
 import { type CodeSandbox, openSandbox, type SandboxOptions } from './code-sandbox.js';
@@ -167,6 +169,13 @@ describe('Python in a pooled process', () => {
     return [str(${statement})]
   except OSError as error:
     return type(error).__name__`;
+
+  it('puts up the walls that this kernel has', () => {
+    const version = 'import ctypes; print(ctypes.CDLL(None).syscall(444, None, ctypes.c_size_t(0), 1))';
+    const landlock = Number(execFileSync('python3', ['-c', version], { encoding: 'utf8' })) >= 1;
+    const seccomp = /^Seccomp:/m.test(readFileSync('/proc/self/status', 'utf8')) && ['x64', 'arm64'].includes(process.arch);
+    expect(sandbox.walls).toEqual({ landlock, seccomp });
+  });
 
   it.each([
     ['fork', 'os.fork()'],

@@ -42,7 +42,7 @@ export async function openSandbox(options: SandboxOptions): Promise<CodeSandbox>
   const launch = native?.launch ?? (await launchPyodide(isolation, limits, leaseMs));
   const runtime: Runtime | null = native ? 'python3' : launch ? 'pyodide' : null;
   const walls = native?.walls ?? { seccomp: false, landlock: false };
-  if (isolation === 'process') options.warn(`Step code runs without bubblewrap: ${weaknessesOf(walls)}.`);
+  if (isolation === 'process') options.warn(`Step code runs without bubblewrap: ${weaknessesOf(native?.walls ?? null)}.`);
   if (!native) {
     options.warn(
       launch
@@ -62,11 +62,12 @@ export async function openSandbox(options: SandboxOptions): Promise<CodeSandbox>
   return new CodeSandbox(runtime, isolation, walls, { python: launch, javascript }, limits, leaseMs, options);
 }
 
-function weaknessesOf({ seccomp, landlock }: PythonWalls): string {
+/** @param walls of python3 workers; null: there are none */
+function weaknessesOf(walls: PythonWalls | null): string {
   return [
     'processes with limits, but with network access',
-    ...(landlock ? [] : ['and access to the files of its user, because Landlock does not work here']),
-    ...(seccomp ? [] : ['and able to leave processes of its own behind, because seccomp does not work here']),
+    ...(walls?.landlock ? [] : ['with access to the files of their user']),
+    ...(walls?.seccomp ? [] : ['and able to leave processes of their own behind']),
   ].join(', ');
 }
 

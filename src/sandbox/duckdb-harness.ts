@@ -9,6 +9,8 @@ const { settings } = workerData;
 const duckdb = require(workerData.module);
 const { mkdirSync, writeFileSync, existsSync } = require('node:fs');
 const { DuckDBTypeId: Type, ResultReturnType: Returns } = duckdb;
+const LOCK_WAIT_MS = 5000;
+const LOCKED = /Could not set lock|Conflicting lock/;
 const BUILT_IN = ['json', 'parquet', 'icu', 'core_functions'];
 /** Begins or ends transactions itself, or reaches a second database, which one transaction cannot write beside the first. */
 const ALONE = /^\s*(?:BEGIN|START|COMMIT|END|ABORT|ROLLBACK|ATTACH|DETACH|CHECKPOINT|FORCE|VACUUM)\b/i;
@@ -74,6 +76,11 @@ function withoutValues(message, own) {
   return first.replace(/'([^']*)'|"([^"]*)"/g, (whole, a, b) => (own.includes(a ?? b) ? whole : "'…'")).slice(0, 500);
 }
 
+/** Paths and processes of this machine stay here. */
+function unopened(message) {
+  return LOCKED.test(message) ? 'another process has it open' : (/^[A-Za-z ]+ (?:Error|Exception)/.exec(message)?.[0] ?? 'it is no database of this version');
+}
+
 async function perform(connection, { text, values }, maxRows, room) {
   const pairs = values.map(bound);
   const result = await connection.stream(text, pairs.map(([value]) => value), pairs.map(([, type]) => type));
@@ -100,9 +107,21 @@ async function perform(connection, { text, values }, maxRows, room) {
   return { columns: null, rows: [], truncated: false, rowCount: changed ? count : null, message: changed ? count + ' rows' : 'done' };
 }
 
+/** Whoever had it before, here or on another node, may be about to let go: a process that was killed takes a moment to be gone. */
+async function opened(file) {
+  for (const until = performance.now() + LOCK_WAIT_MS; ; ) {
+    try {
+      return await duckdb.DuckDBInstance.create(file);
+    } catch (error) {
+      if (!LOCKED.test(error.message) || performance.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
 async function open(call, loaded) {
   const fresh = !existsSync(call.database);
-  const instance = await duckdb.DuckDBInstance.create(call.database);
+  const instance = await opened(call.database);
   const connection = await instance.connect();
   const set = [
     "TimeZone = 'UTC'", 'autoinstall_known_extensions = false', 'autoload_known_extensions = false', 'allow_community_extensions = false',
@@ -170,7 +189,7 @@ async function run(call) {
     if (inOne) await connection.run('COMMIT');
     return { ok: true, results };
   } catch (error) {
-    if (!database) return { ok: false, code: 'sql_error', at: -1, message: withoutValues(String(error.message), ''), undone: false, fresh: false };
+    if (!database) return { ok: false, code: 'sql_error', at: -1, message: unopened(String(error.message)), undone: false, fresh: false };
     const message = String(error.message);
     const code = error instanceof Failed ? error.code : NEEDS_EXTENSION.test(message) ? 'extension_unavailable' : 'sql_error';
     const own = call.statements[Math.min(at, call.statements.length - 1)].ownText;

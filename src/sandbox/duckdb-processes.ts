@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type StatementOutcome } from '../engine/database-port.js';
@@ -45,10 +46,9 @@ export class DuckDbProcesses implements DuckDb {
   private readonly turns = new KeyedTurns();
   private readonly sweeper: NodeJS.Timeout;
   private pool: Promise<ProcessPool | null> | null = null;
-  private readonly folders: DuckDbFolders;
+  private made: DuckDbFolders | null = null;
 
   constructor(private readonly options: DuckDbOptions) {
-    this.folders = new DuckDbFolders(options.folder);
     this.sweeper = setInterval(() => void this.sweep().catch(() => {}), SWEEP_MS);
     this.sweeper.unref();
   }
@@ -78,8 +78,14 @@ export class DuckDbProcesses implements DuckDb {
     }
   }
 
+  /** Made with the first step that needs them. */
+  private get folders(): DuckDbFolders {
+    return (this.made ??= new DuckDbFolders(this.options.folder));
+  }
+
   /** Removes the folders of executions that are over. */
   async sweep(): Promise<void> {
+    if (!existsSync(this.options.folder)) return;
     const found = await this.folders.executionsUntouchedFor(0);
     if (found.length === 0) return;
     const states = await this.options.stateOf(found);

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JsonObject } from '../../src/engine/values.js';
@@ -143,6 +143,34 @@ workflow:
     expect(await run('SELECT * FROM t')).toMatchObject({ status: 'failed', code: 'sql_error' });
     await service.app.get(DuckDbProcesses).sweep();
     expect(existsSync(join(dataDir, 'duckdb', 'executions', id))).toBe(false);
+  });
+
+  it('lets parallel branches into the database of their execution one after the other', async () => {
+    const branches = ['a', 'b', 'c', 'd'];
+    const steps = branches.map((name) => `  - { step: ${name}, type: duckdb, command: "INSERT INTO t VALUES ('${name}')", next: count }`);
+    await service.register(
+      `apiVersion: noetl.io/v1
+kind: Playbook
+metadata: { name: parallel, path: parallel }
+workflow:
+  - { step: start, type: duckdb, command: CREATE TABLE t (a TEXT), next: [${branches.join(', ')}] }
+${steps.join('\n')}
+  - { step: count, type: duckdb, command: SELECT string_agg(a ORDER BY a) AS joined FROM t, next: end }
+  - { step: end, result: "{{ count.rows[0].joined }}" }
+`,
+    );
+    const id = await service.execute('parallel');
+    expect(await service.waitDone(id)).toMatchObject({ status: 'completed', result: 'a,b,c,d' });
+  });
+
+  it('says without a path of this machine that a file is no database', async () => {
+    await run('SELECT 1', { database: 'broken' });
+    const file = join(dataDir, 'duckdb', 'databases', 'default', 'broken');
+    writeFileSync(file, 'x'.repeat(8192));
+    const failed = await run('SELECT 1', { database: 'broken' });
+    expect(failed).toMatchObject({ status: 'failed', code: 'sql_error' });
+    expect(failed.message).toContain('The database could not be opened');
+    expect(failed.message).not.toContain(dataDir);
   });
 
   it('keeps a named database, and refuses names that lead elsewhere', async () => {

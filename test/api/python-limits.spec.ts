@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:net';
 import { readFileSync } from 'node:fs';
+import { CodeSandbox } from '../../src/sandbox/code-sandbox.js';
 import { hasBubblewrap, runStep, startStep } from '../support/code-runs.js';
 import { createTestDatabase } from '../support/database.js';
 import { type ServiceProcess, spawnService, startTestService, type TestService } from '../support/service.js';
@@ -19,14 +20,18 @@ const attempt = (statement: string): string => `def main():
     return {"refused": type(error).__name__}
 `;
 
-/** T23, what no isolation allows. */
-const NEVER: readonly (readonly [string, string])[] = [
+/** T23, what no isolation allows: files, which Landlock keeps away without bubblewrap, … */
+const FILES: readonly (readonly [string, string])[] = [
   ['/etc/passwd', 'open("/etc/passwd").read()'],
   ['/etc/shadow', 'open("/etc/shadow").read()'],
   ['the data of the service', 'os.listdir(DATA_DIR)'],
   ['the environment of the service', 'open("/proc/" + SERVICE_PID + "/environ").read()'],
   ['the memory of the service', 'open("/proc/" + SERVICE_PID + "/mem", "rb").read(1)'],
   ['a file outside its folder', 'open("/usr/showrunner-was-here", "w")'],
+];
+
+/** … and calls, which seccomp refuses, or a limit. */
+const CALLS: readonly (readonly [string, string])[] = [
   ['ptrace', 'call("ptrace", 16, int(SERVICE_PID), 0, 0)'],
   ['mount', 'call("mount", b"none", b"/tmp", b"tmpfs", 0, None)'],
   ['a user namespace', 'call("unshare", 0x10000000)'],
@@ -81,9 +86,12 @@ describe.each(MODES)('what python code may do under the isolation %s', (isolatio
   };
 
   it('refuses what is refused everywhere', async () => {
+    const { seccomp, landlock } = service.app.get(CodeSandbox).walls;
+    // What the kernel does not offer is told at the start; that it is used where it is there, code-sandbox.spec.ts asserts.
+    const never = [...(landlock || isolation === 'bubblewrap' ? FILES : []), ...(seccomp ? CALLS : [])];
     const seen: Record<string, unknown> = {};
-    for (const [name, statement] of NEVER) seen[name] = await tried(statement);
-    expect(seen).toEqual(Object.fromEntries(NEVER.map(([name]) => [name, { refused: expect.stringMatching(/Error$/) as string }])));
+    for (const [name, statement] of never) seen[name] = await tried(statement);
+    expect(seen).toEqual(Object.fromEntries(never.map(([name]) => [name, { refused: expect.stringMatching(/Error$/) as string }])));
   });
 
   it('reaches the network only where that is allowed', async () => {
