@@ -1,5 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { parseOutboundAllow } from '../outbound/allow-list.js';
+import { type EgressProxy, parseEgressProxy } from '../outbound/egress-proxy.js';
+import { readAuthorities } from '../outbound/trust.js';
 import { dataFolder } from './data-folder.js';
 import { Environment } from './environment.js';
 import { parseRetention, type RetentionRule } from './retention-rules.js';
@@ -39,6 +41,12 @@ export class Settings {
   /** Executions that may wait to be begun, of all nodes together. */
   readonly queue: { readonly perTenant: number; readonly total: number };
   readonly outboundAllow: ReturnType<typeof parseOutboundAllow>;
+  /** What every outbound call goes through; null: nothing. */
+  readonly outboundProxy: EgressProxy | null;
+  /** Whether that proxy is asked for names that this machine cannot resolve, whose addresses nobody here can check. */
+  readonly outboundProxyResolves: boolean;
+  /** Certificates (PEM) that outbound calls trust besides those of Node. */
+  readonly outboundAuthorities: readonly string[];
   /** What templates see as `env`: the variables named in ENV_ALLOW that are set. */
   readonly templateEnv: Readonly<Record<string, string>>;
   /** Absolute path; null: no Python on this machine. */
@@ -76,6 +84,9 @@ export class Settings {
       total: environment.integer('MAX_QUEUED_TOTAL', 1_000_000, { min: 1, max: 10_000_000 }),
     });
     this.outboundAllow = Object.freeze(environment.parse('OUTBOUND_ALLOW', parseOutboundAllow));
+    this.outboundProxy = Object.freeze(environment.parse('OUTBOUND_PROXY', parseEgressProxy));
+    this.outboundProxyResolves = environment.flag('OUTBOUND_PROXY_RESOLVES');
+    this.outboundAuthorities = Object.freeze(environment.parse('OUTBOUND_CA_FILE', readAuthorities));
     this.templateEnv = Object.freeze(templateEnv(environment));
     this.python = python(environment);
     this.pythonWorkers = environment.integer('PYTHON_WORKERS', availableParallelism(), { min: 1, max: 1_024 });

@@ -1,6 +1,6 @@
 import { OutboundError } from '../engine/outbound-port.js';
 import { unlessAborted } from './abort.js';
-import { type Destination, refusalOf } from './address-policy.js';
+import { type Destination, type Refusal, refusalOf, refusalOfName } from './address-policy.js';
 import { type AllowList } from './allow-list.js';
 import { type OwnDatabase } from './own-database.js';
 import { addressesOf, type Resolve } from './resolve.js';
@@ -25,18 +25,28 @@ export class DestinationCheck {
     private readonly allow: AllowList,
     private readonly ownDatabase: OwnDatabase,
     private readonly resolve: Resolve,
+    /** What an egress proxy does for names that cannot be resolved here: nothing, as a rule; null where there is no proxy. */
+    private readonly proxyResolves: boolean | null,
   ) {}
 
-  /** Resolves once and refuses the whole destination if one answer is not allowed. Throws OutboundError. */
+  /**
+   * Resolves once and refuses the whole destination if one answer is not allowed. Throws OutboundError.
+   * @returns no addresses only where the egress proxy is to resolve the name
+   */
   async destinationOf(url: URL, signal: AbortSignal): Promise<Destination> {
     const destination = await this.resolved(url, signal);
-    const refusal = refusalOf(destination, this.allow, await unlessAborted(this.ownDatabase.destinations(), signal));
+    const refusal = this.refusal(destination, await unlessAborted(this.ownDatabase.destinations(), signal));
     if (refusal === null) return destination;
     const where = `${url.hostname}:${destination.port}`;
     const remedy = refusal.allowable
       ? `whoever runs this service can allow it with OUTBOUND_ALLOW=${where}`
       : 'OUTBOUND_ALLOW cannot allow it';
     throw new OutboundError('outbound_blocked', `Calls to ${where} are not allowed: ${refusal.address} is ${refusal.reason}; ${remedy}`);
+  }
+
+  private refusal(destination: Destination, forbidden: readonly Destination[]): Refusal | null {
+    const judge = destination.addresses.length > 0 ? refusalOf : refusalOfName;
+    return judge(destination, this.allow, forbidden);
   }
 
   private async resolved(url: URL, signal: AbortSignal): Promise<Destination> {
@@ -46,7 +56,11 @@ export class DestinationCheck {
       addressesOf(host, this.resolve).catch(() => []),
       signal,
     );
-    if (addresses.length === 0) throw new OutboundError('connection_error', `The host ${host} could not be resolved`);
+    if (addresses.length === 0 && this.proxyResolves !== true) {
+      const remedy =
+        this.proxyResolves === null ? '' : ' here; whoever runs this service can let the proxy do it with OUTBOUND_PROXY_RESOLVES=true';
+      throw new OutboundError('connection_error', `The host ${host} could not be resolved${remedy}`);
+    }
     return { host, port, addresses };
   }
 }
