@@ -51,9 +51,19 @@ export default tseslint.config(
     files: ['**/*.mjs', '**/*.cjs'],
     languageOptions: {
       globals: Object.fromEntries(
-        ['process', 'console', 'module', 'URL', 'Buffer', 'setTimeout', 'clearTimeout', 'setImmediate', 'fetch', 'performance'].map(
-          (name) => [name, 'readonly'],
-        ),
+        [
+          'process',
+          'console',
+          'module',
+          'URL',
+          'Buffer',
+          'setTimeout',
+          'clearTimeout',
+          'setImmediate',
+          'fetch',
+          'performance',
+          'AbortController',
+        ].map((name) => [name, 'readonly']),
       ),
     },
   },

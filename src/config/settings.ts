@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { type SqlPolicy } from '../engine/database-port.js';
 import { parseOutboundAllow } from '../outbound/allow-list.js';
 import { type EgressProxy, parseEgressProxy } from '../outbound/egress-proxy.js';
 import { readAuthorities } from '../outbound/trust.js';
@@ -10,6 +11,7 @@ import { readRequestLimits, type RequestLimits } from './request-limits.js';
 const ROLES = ['all', 'api', 'worker'] as const;
 const ISOLATIONS = ['auto', 'bubblewrap', 'process'] as const;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const UNSAFE_SQL = ['allow', 'explicit', 'refuse'] as const;
 const FAIL_OR_WARN = ['fail', 'warn'] as const;
 const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
@@ -47,6 +49,10 @@ export class Settings {
   readonly outboundProxyResolves: boolean;
   /** Certificates (PEM) that outbound calls trust besides those of Node. */
   readonly outboundAuthorities: readonly string[];
+  /** Connections of this node to one database of playbooks, per login. */
+  readonly stepDatabasePool: number;
+  /** What the SQL of playbooks may do: whether templates may make SQL text, and how many rows of a statement are kept. */
+  readonly sqlPolicy: SqlPolicy;
   /** What templates see as `env`: the variables named in ENV_ALLOW that are set. */
   readonly templateEnv: Readonly<Record<string, string>>;
   /** Absolute path; null: no Python on this machine. */
@@ -87,6 +93,11 @@ export class Settings {
     this.outboundProxy = Object.freeze(environment.parse('OUTBOUND_PROXY', parseEgressProxy));
     this.outboundProxyResolves = environment.flag('OUTBOUND_PROXY_RESOLVES');
     this.outboundAuthorities = Object.freeze(environment.parse('OUTBOUND_CA_FILE', readAuthorities));
+    this.stepDatabasePool = environment.integer('STEP_DATABASE_POOL', 10, { min: 1, max: 1_000 });
+    this.sqlPolicy = Object.freeze({
+      unsafe: environment.oneOf('UNSAFE_SQL', UNSAFE_SQL, 'allow'),
+      maxRows: environment.integer('SQL_MAX_ROWS', 10_000, { min: 1, max: 1_000_000 }),
+    });
     this.templateEnv = Object.freeze(templateEnv(environment));
     this.python = python(environment);
     this.pythonWorkers = environment.integer('PYTHON_WORKERS', availableParallelism(), { min: 1, max: 1_024 });

@@ -6,7 +6,7 @@ import { type AttemptOutcome, type DecisionWorld, type Perform, type Stimulus } 
 import { type RunFacts } from './run/run-scope.js';
 import { type RunState } from './run/run-state.js';
 import { storabilityFault } from './storability.js';
-import { StepFailure, type StepKind } from './step-executor.js';
+import { type StepContext, StepFailure, type StepKind } from './step-executor.js';
 
 interface Performing {
   readonly wave: number;
@@ -36,6 +36,8 @@ export interface PerformerRun {
 
 /** Of one program. */
 const MAX_WARNINGS = 20;
+const NO_CREDENTIALS: StepContext['auth'] = new Map();
+
 /** A step that ignores its abort signal is given this long before its outcome is decided without it. */
 const ABORT_GRACE_MS = 5_000;
 
@@ -178,6 +180,8 @@ export class Performer {
           claimNo: held.claimNo,
           idempotencyKey: `${held.run.id}/${key}`,
           signal: controller.signal,
+          timeoutMs,
+          auth: NO_CREDENTIALS,
         }),
         controller.signal,
         clock,

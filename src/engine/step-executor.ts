@@ -26,7 +26,22 @@ export interface StepKind<Config = unknown, Request extends Json = Json> {
   /** Set where saves can go to this kind (`save: {storage: <kind>}`). */
   readonly save?: SaveStorage;
   /** Alternative names under which templates and asserts may read parts of the value (http: body, payload, json, response -> data). */
-  readonly valueAliases?: Readonly<Record<string, string>>;
+  readonly valueAliases?: ValueAliases;
+  /** Where the kind can store: saves to the storage of the same word. */
+  readonly save?: SaveStorage;
+}
+
+/** Names of parts of a value: of one of its keys, or of what the function finds in it (undefined: nothing). */
+export type ValueAliases = Readonly<Record<string, string | ((value: Json) => Json | undefined)>>;
+
+/** How a kind stores data (playbook language §8). Its requests are performed by the kind's own `execute`, so they say that they are saves. */
+export interface SaveStorage<Config = unknown, Request extends Json = Json> {
+  /** Once per registration; pointers of issues are relative to the save. Throws EngineError. */
+  parse(save: Save): Config;
+  /** Pure, recorded before the effect begins. `data` is the rendered data of the save. Throws StepFailure, TemplateError. */
+  render(config: Config, data: Json, scope: Scope, rendering: Rendering): Request;
+  /** What the step's meta says about a save that was performed: table, row_count, … */
+  outcome(value: Json): JsonObject;
 }
 
 /** How a kind stores what a save gives it. The request is performed by the kind's own `execute`, and says itself that it is a save. */
@@ -56,6 +71,21 @@ export interface StepContext {
   readonly idempotencyKey: string;
   /** Aborted on time-out, cancellation and loss of the lease. The engine owns all three. */
   readonly signal: AbortSignal;
+  /** Milliseconds after which the signal is aborted for time; null: never. For bounds that others keep (D15). */
+  readonly timeoutMs: number | null;
+  /** Credentials by alias, in document order; one entry where `auth` names one. Opened right before the attempt (D23). */
+  readonly auth: ReadonlyMap<string, ResolvedCredential>;
+}
+
+/** A credential as an attempt uses it. Nothing of `fields` may get into messages, logs or values. */
+export interface ResolvedCredential {
+  readonly alias: string;
+  /** Null: written in the playbook itself. */
+  readonly name: string | null;
+  readonly type: string;
+  /** Another one after each change. */
+  readonly version: string;
+  readonly fields: Readonly<Record<string, Json>>;
 }
 
 export interface StepResult {

@@ -1,3 +1,4 @@
+import { type Databases, type SqlPolicy } from './database-port.js';
 import { type Outbound } from './outbound-port.js';
 import { type Sandbox } from './sandbox-port.js';
 import { type StepKind } from './step-executor.js';
@@ -6,6 +7,8 @@ import { type StepKind } from './step-executor.js';
 export interface StepServices {
   readonly outbound: Outbound;
   readonly sandbox: Sandbox;
+  readonly databases: Databases;
+  readonly sqlPolicy: SqlPolicy;
 }
 
 /** The default export of `src/steps/<kind>/<kind>.step.ts` where the kind needs services; else it is the kind itself. */

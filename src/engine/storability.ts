@@ -3,8 +3,12 @@ export const MAX_RESULT_BYTES = 16 * 1024 * 1024;
 /** Deepest value of a step. What is recorded around values (events, edges, results of several branches) may be deeper. */
 const VALUE_DEPTH = 64;
 export const RECORD_DEPTH = 200;
-/** Seen characters whose JSON surely fits: a number counts as one and has 24 and a comma at most, a UTF-16 unit six bytes. */
-const SURELY_SMALL = MAX_RESULT_BYTES / 26;
+/** Bytes of JSON that a number and its comma have at most, and a UTF-16 unit of a text where it is escaped. */
+const NUMBER_BYTES = 25;
+const UNIT_BYTES = 6;
+/** Texts from this length on are measured: their JSON is often far below the worst case, and making it only to know how long it is costs most. */
+const MEASURED_LENGTH = 64 * 1024;
+const ESCAPED = /["\\\u0000-\u001f]/;
 
 export type StorabilityFault = { readonly code: 'result_not_storable' | 'result_too_large'; readonly message: string };
 
@@ -30,6 +34,8 @@ export function storableText(text: string): string {
 export class StorabilityCheck {
   /** Characters of JSON seen so far, without escapes and commas: a lower bound of its bytes. */
   characters = 0;
+  /** What the JSON can have at most, in bytes. */
+  private bytesAtMost = 0;
 
   constructor(
     private readonly depth: number,
@@ -41,7 +47,7 @@ export class StorabilityCheck {
     if (reason !== null) return { code: 'result_not_storable', message: `The value ${reason}.` };
     // A value that shares parts with itself can be huge as JSON: its text is only made once it is known to be bounded.
     if (this.characters > MAX_RESULT_BYTES) return tooLarge();
-    if (this.characters <= SURELY_SMALL) return null;
+    if (this.bytesAtMost <= MAX_RESULT_BYTES) return null;
     return Buffer.byteLength(JSON.stringify(value)) > MAX_RESULT_BYTES ? tooLarge() : null;
   }
 
@@ -49,12 +55,15 @@ export class StorabilityCheck {
     switch (typeof value) {
       case 'string':
         this.characters += value.length + 2;
+        this.bytesAtMost += bytesOfText(value) + 1;
         return textFault(value);
       case 'number':
         this.characters += 1;
+        this.bytesAtMost += NUMBER_BYTES;
         return Number.isFinite(value) ? null : 'holds a number that JSON does not have';
       case 'boolean':
         this.characters += 4;
+        this.bytesAtMost += 6;
         return null;
       case 'object':
         break;
@@ -62,6 +71,7 @@ export class StorabilityCheck {
         return `holds a ${typeof value}`;
     }
     this.characters += 2;
+    this.bytesAtMost += 5;
     if (value === null) return null;
     if (depth > this.depth) return `is nested deeper than ${this.depth} levels`;
     return Array.isArray(value) ? this.listFault(value, depth + 1) : this.mappingFault(value as Record<string, unknown>, depth + 1);
@@ -83,6 +93,7 @@ export class StorabilityCheck {
       const fault = (key === '__proto__' ? 'has the key __proto__' : textFault(key)) ?? this.unstorable(entry, depth);
       if (fault !== null) return fault;
       this.characters += key.length + 3;
+      this.bytesAtMost += bytesOfText(key) + 1;
       if (this.characters > MAX_RESULT_BYTES) return null;
     }
     return null;
@@ -91,6 +102,12 @@ export class StorabilityCheck {
 
 function tooLarge(): StorabilityFault {
   return { code: 'result_too_large', message: `The value has more than ${MAX_RESULT_BYTES} bytes of JSON.` };
+}
+
+/** The bytes of a text's JSON, quotes included: at most so many, and exactly where it is long and needs no escape. */
+function bytesOfText(text: string): number {
+  if (text.length < MEASURED_LENGTH || ESCAPED.test(text)) return text.length * UNIT_BYTES + 2;
+  return Buffer.byteLength(text) + 2;
 }
 
 /** What keeps a text from being stored, or null. */

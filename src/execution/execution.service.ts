@@ -51,6 +51,7 @@ export class ExecutionService {
     // Before resolution and admission: what `latest` means by now does not matter to a repeated start.
     const known = await this.repeated.find(command);
     if (known) return known;
+    if (command.durable) this.queue.refuseIfFull(tenant);
     const resolved = await this.catalog.resolve(tenant, command.lookup);
     const { entry } = resolved;
     const playbook = this.playbooks.compiledSync(tenant, entry.id) ?? (await this.playbooks.compiled(tenant, entry.id));

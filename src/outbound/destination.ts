@@ -26,18 +26,26 @@ export class DestinationCheck {
     private readonly ownDatabase: OwnDatabase,
     private readonly resolve: Resolve,
     /** What an egress proxy does for names that cannot be resolved here: nothing, as a rule; null where there is no proxy. */
-    private readonly proxyResolves: boolean | null,
+    private readonly proxyResolves: boolean | null = null,
   ) {}
+
+  /** Where a URL leads, checked. Throws OutboundError. */
+  destinationOf(url: URL, signal: AbortSignal): Promise<Destination> {
+    const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+    const port = url.port === '' ? (DEFAULT_PORTS[url.protocol] ?? 0) : Number(url.port);
+    return this.destinationAt(host, port, signal);
+  }
 
   /**
    * Resolves once and refuses the whole destination if one answer is not allowed. Throws OutboundError.
    * @returns no addresses only where the egress proxy is to resolve the name
+   * @param host a name or an address, without brackets
    */
-  async destinationOf(url: URL, signal: AbortSignal): Promise<Destination> {
-    const destination = await this.resolved(url, signal);
+  async destinationAt(host: string, port: number, signal: AbortSignal): Promise<Destination> {
+    const destination = await this.resolved(host, port, signal);
     const refusal = this.refusal(destination, await unlessAborted(this.ownDatabase.destinations(), signal));
     if (refusal === null) return destination;
-    const where = `${url.hostname}:${destination.port}`;
+    const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     const remedy = refusal.allowable
       ? `whoever runs this service can allow it with OUTBOUND_ALLOW=${where}`
       : 'OUTBOUND_ALLOW cannot allow it';
@@ -49,9 +57,7 @@ export class DestinationCheck {
     return judge(destination, this.allow, forbidden);
   }
 
-  private async resolved(url: URL, signal: AbortSignal): Promise<Destination> {
-    const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-    const port = url.port === '' ? (DEFAULT_PORTS[url.protocol] ?? 0) : Number(url.port);
+  private async resolved(host: string, port: number, signal: AbortSignal): Promise<Destination> {
     const addresses = await unlessAborted(
       addressesOf(host, this.resolve).catch(() => []),
       signal,

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { type StepServices } from '../engine/step-services.js';
 import { loadSteps } from './load-steps.js';
 
-const services: StepServices = {
+const services = {
   outbound: { fetch: () => Promise.reject(new Error('unused')) },
   sandbox: { networkDenied: false, runPython: () => Promise.reject(new Error('unused')) },
-};
+} as unknown as StepServices;
 
 describe(loadSteps.name, () => {
   it('finds a kind in every folder, under the name of the folder', async () => {

@@ -1,14 +1,22 @@
 import { type DynamicModule, Global, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { Settings } from '../config/settings.js';
 import { type StepKinds } from '../engine/step-executor.js';
+import { DestinationCheck } from '../outbound/destination.js';
 import { OutboundClient } from '../outbound/outbound-client.js';
+import { OwnDatabase } from '../outbound/own-database.js';
+import { resolveWithSystem } from '../outbound/resolve.js';
 import { CodeSandbox, openSandbox } from '../sandbox/code-sandbox.js';
+import { PostgresDatabases } from '../sql/postgres-databases.js';
 import { STEP_KINDS } from '../storage/compiled-playbooks.js';
 import { LOG, type Log } from '../storage/log.js';
 import { loadSteps } from './load-steps.js';
 
 /** Addresses no step may reach, whatever the operator allows: the service's own database. */
 const OWN_DATABASE = Symbol('OWN_DATABASE');
+
+/** Of each pool of a step's database. */
+const IDLE_CONNECTION_MS = 60_000;
+const DATABASE_POOLS = 64;
 
 /** The step types of this node and what they share: the outbound client and the sandbox. */
 @Global()
@@ -44,9 +52,24 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
             }),
         },
         {
+          provide: PostgresDatabases,
+          inject: [Settings, OWN_DATABASE],
+          useFactory: ({ outboundAllow, stepDatabasePool }: Settings, ownDatabase: ReturnType<typeof endpointOf>[]) =>
+            new PostgresDatabases(new DestinationCheck(outboundAllow, new OwnDatabase(ownDatabase, resolveWithSystem), resolveWithSystem), {
+              connections: stepDatabasePool,
+              idleMs: IDLE_CONNECTION_MS,
+              pools: DATABASE_POOLS,
+            }),
+        },
+        {
           provide: STEP_KINDS,
-          inject: [OutboundClient, CodeSandbox],
-          useFactory: (outbound: OutboundClient, sandbox: CodeSandbox): Promise<StepKinds> => loadSteps({ outbound, sandbox }),
+          inject: [OutboundClient, CodeSandbox, PostgresDatabases, Settings],
+          useFactory: (
+            outbound: OutboundClient,
+            sandbox: CodeSandbox,
+            databases: PostgresDatabases,
+            { sqlPolicy }: Settings,
+          ): Promise<StepKinds> => loadSteps({ outbound, sandbox, databases, sqlPolicy }),
         },
       ],
       exports: [STEP_KINDS],
@@ -56,6 +79,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
   constructor(
     private readonly outbound: OutboundClient,
     private readonly sandbox: CodeSandbox,
+    private readonly databases: PostgresDatabases,
   ) {}
 
   /** The first call of a fresh interpreter takes a hundred times as long as the next. */
@@ -64,6 +88,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
   }
 
   async onApplicationShutdown(): Promise<void> {
+    this.databases.close();
     await Promise.all([this.outbound.close(), this.sandbox.close()]);
   }
 }

@@ -3,7 +3,7 @@ import { type HeldRun, type NewRun, type RowState, type RunId, type RunSnapshot 
 import { type RunEvent } from '../engine/run/events.js';
 import { type JsonObject } from '../engine/values.js';
 import { CODEC } from './event-codec.js';
-import { readHistories } from './history.js';
+import { readCancels, readHistories } from './history.js';
 import { type LeaseTerm } from './lease-term.js';
 import { readSnapshots } from './snapshots.js';
 import { isTransient, sqlStateOf } from './sql-state.js';
@@ -38,20 +38,23 @@ const COUNTED = `CASE WHEN lease_until < clock_timestamp() - $4::float8 * interv
 
 /**
  * Rows whose holder let its lease expire: it crashed, or cannot reach the database. Such claims count (D16); a suspect is taken only where
- * this node runs none, and one at a time. After a restart of the database nothing has expired before its holders had a lease's time to renew.
+ * this node runs none, and one at a time. Those that are only to be ended go first and alone: whatever else is claimed might crash the node before
+ * their end is written. After a restart of the database nothing has expired before its holders had a lease's time to renew.
  */
 const sweepStatement = (lease: LeaseTerm): string => `
   WITH expired AS MATERIALIZED (
-    SELECT id FROM execution WHERE lease_token IS NOT NULL AND ${expiredSql(lease)} AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
+    SELECT id, attempts + ${COUNTED} >= ${POISON_ATTEMPTS} AS over FROM execution
+    WHERE lease_token IS NOT NULL AND ${expiredSql(lease)} AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
       AND (${TOO_LATE}) IS NOT TRUE AND attempts + ${COUNTED} NOT BETWEEN ${SUSPECT_ATTEMPTS} AND ${POISON_ATTEMPTS - 1}
-    ORDER BY id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED),
+    ORDER BY over DESC, id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED),
   suspect AS MATERIALIZED (
     SELECT id FROM execution WHERE lease_token IS NOT NULL AND ${expiredSql(lease)} AND codec <= ${CODEC} AND id <> ALL($2::bigint[])
       AND (${TOO_LATE}) IS NOT TRUE AND attempts + ${COUNTED} BETWEEN ${SUSPECT_ATTEMPTS} AND ${POISON_ATTEMPTS - 1} AND $3::boolean
+      AND NOT EXISTS (SELECT FROM expired WHERE over)
     ORDER BY id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
   UPDATE execution e SET lease_token = gen_random_uuid(), lease_until = ${lease.untilSql},
     claim_no = e.claim_no + 1, attempts = e.attempts + ${COUNTED}, wake_at = NULL
-  WHERE e.id IN (SELECT id FROM expired UNION ALL SELECT id FROM suspect) RETURNING e.*`;
+  WHERE e.id IN (SELECT id FROM expired WHERE over OR NOT EXISTS (SELECT FROM expired WHERE over) UNION ALL SELECT id FROM suspect) RETURNING e.*`;
 
 /**
  * Releases claimed runs of which nothing was written. They are due at a time, so nobody's message can be slept through: it needs no fence by
@@ -181,16 +184,40 @@ async function isLost(tx: EntityManager): Promise<boolean> {
   );
 }
 
+/**
+ * Of suspects the snapshot is not believed: their events say the same, and a broken one must not cost the run. Of those that are only to be
+ * ended nothing is read that may be what their holders failed on.
+ */
 async function readClaimed(tx: EntityManager, rows: readonly ClaimedRow[]): Promise<HeldRun[]> {
-  const ids = rows.map((row) => row.id);
-  const snapshots = await readSnapshots(tx, rows);
-  const events = await readHistories(tx, ids, snapshots);
+  const idsOf = (some: readonly ClaimedRow[]): RunId[] => some.map((row) => row.id);
+  const [going, over] = [rows.filter((row) => row.attempts < POISON_ATTEMPTS), rows.filter((row) => row.attempts >= POISON_ATTEMPTS)];
+  const snapshots = await readSnapshots(
+    tx,
+    going.filter((row) => row.attempts < SUSPECT_ATTEMPTS),
+  );
+  const events = await readHistories(tx, idsOf(going), snapshots);
+  const cancels = await readCancels(tx, idsOf(over));
   const payloads = await tx.query<{ execution_id: string; parameters: JsonObject; workload: JsonObject | null }[]>(
     `SELECT execution_id, parameters, workload FROM execution_payload WHERE execution_id = ANY($1::bigint[]) AND part = 0`,
-    [ids],
+    [idsOf(going)],
   );
   const payloadOf = new Map(payloads.map((payload) => [payload.execution_id, payload]));
-  return rows.map((row) => heldRun(row, payloadOf.get(row.id), snapshots.get(row.id) ?? null, events.get(row.id) ?? []));
+  return rows.map((row) =>
+    row.attempts < POISON_ATTEMPTS
+      ? heldRun(row, payloadOf.get(row.id), snapshots.get(row.id) ?? null, events.get(row.id) ?? [])
+      : heldRun({ ...row, ...NO_TIMES }, undefined, null, cancels.get(row.id) ?? []),
+  );
+}
+
+/** What stands for the times of a run that is only to be ended: they may be what cannot be read. */
+const NO_TIMES = { created_at: new Date(0), start_at: null, expires_at: null, timeout_at: null } as const;
+
+/** Counts that nobody could read a run: it stays due, and whoever claims it after so many times only ends it (D16). */
+export async function countUnreadable(db: DataSource, lease: LeaseTerm, id: RunId): Promise<void> {
+  await db.query(
+    `UPDATE execution SET attempts = least(attempts + 1, ${POISON_ATTEMPTS}) WHERE id = $1 AND (lease_token IS NULL OR ${expiredSql(lease)})`,
+    [id],
+  );
 }
 
 /** Gives claimed runs back, due again `afterMs` from now. */

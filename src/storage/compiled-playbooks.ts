@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { EngineError } from '../engine/engine-error.js';
 import { compileInParts, type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { type Playbook } from '../engine/playbook/playbook.js';
 import { type StepKinds } from '../engine/step-executor.js';
 import { inSlices } from './in-slices.js';
 import { LruMap } from './lru-map.js';
@@ -56,9 +57,19 @@ export class CompiledPlaybooks {
   private async load(tenantId: string, id: string, ready: LruMap<string, CompiledPlaybook>): Promise<CompiledPlaybook> {
     const stored = await this.playbooks.normalisedById(tenantId, id);
     if (!stored) throw new EngineError('not_found', 'unknown_playbook', `There is no catalog entry ${id}.`);
-    const compiled = await inSlices(compileInParts(stored.playbook, this.kinds));
+    const compiled = await this.compile(id, stored.playbook);
     ready.set(keyOf(tenantId, id), compiled, stored.size);
     return compiled;
+  }
+
+  private async compile(id: string, playbook: Playbook): Promise<CompiledPlaybook> {
+    try {
+      return await inSlices(compileInParts(playbook, this.kinds));
+    } catch (error) {
+      if (error instanceof EngineError) throw error;
+      // What registration let pass compiles; this row was damaged since, and no repetition helps.
+      throw new EngineError('invalid', 'invalid_document', `The stored form of catalog entry ${id} cannot be used.`, [], { cause: error });
+    }
   }
 }
 

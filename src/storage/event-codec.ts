@@ -1,5 +1,5 @@
 import { type RunEvent } from '../engine/run/events.js';
-import { recordFault } from '../engine/storability.js';
+import { RECORD_DEPTH, StorabilityCheck } from '../engine/storability.js';
 import { type Json } from '../engine/values.js';
 import { withDefaults, writtenFields } from './event-defaults.js';
 import { NotStorable, storableJson } from './storability.js';
@@ -40,11 +40,13 @@ const NONE: readonly BlobRow[] = [];
 export function encodeEvent(event: RunEvent): EventRow {
   const { type, step = null } = event as { readonly type: string; readonly step?: string };
   const fields = writtenFields(event, type);
-  const fault = recordFault(fields);
-  if (fault === null) {
+  const check = new StorabilityCheck(RECORD_DEPTH, true);
+  const fault = check.faultOf(fields);
+  // Of one that is surely large nobody needs the whole text.
+  if (fault === null && check.characters <= INLINE_VALUE_BYTES) {
     const body = JSON.stringify(fields);
     if (!isLarge(body)) return { type, step, body, blobs: NONE };
-  } else if (fault.code !== 'result_too_large') {
+  } else if (fault !== null && fault.code !== 'result_too_large') {
     throw new NotStorable(fault.message);
   }
   return { type, step, ...apart(fields) };

@@ -42,6 +42,16 @@ export async function readHistories(
   return histories;
 }
 
+/** Of histories that nobody goes on from only the cancels that were heard: whatever else they hold may be what nobody can read. */
+export async function readCancels(tx: Reading, ids: readonly RunId[]): Promise<Map<RunId, RunEvent[]>> {
+  if (ids.length === 0) return new Map();
+  const rows = await tx.query<HistoryRow[]>(
+    `${SELECT} WHERE execution_id = ANY($1::bigint[]) AND event_type = 'cancel_requested' ORDER BY execution_id, seq`,
+    [ids],
+  );
+  return Map.groupBy(await wholeEvents(tx, rows), (_, index) => rows[index]!.execution_id);
+}
+
 const SELECT = `SELECT execution_id, seq, event_type, step, body FROM execution_event`;
 
 /** The events of rows, in the same order, with the values that lie apart. */

@@ -44,10 +44,19 @@ export class QueueDepth {
     if (now >= this.nextCountAt) void this.count();
     if (this.fullFor(tenantId) !== null && now - this.countedAt > STALE_MS) await this.count();
     const full = this.fullFor(tenantId);
-    if (full !== null) {
-      throw new EngineError('too_many', 'queue_full', `${full} executions wait to be begun, which is the limit; nothing was started.`);
-    }
+    if (full !== null) throw queueFull(full);
     this.added.add(tenantId, 1);
+  }
+
+  /**
+   * Refuses where the queue is full by a count that is not old, and asks nothing of the database for it.
+   * @throws EngineError queue_full
+   */
+  refuseIfFull(tenantId: string): void {
+    const now = this.monotonic();
+    if (now >= this.nextCountAt) void this.count();
+    const full = this.fullFor(tenantId);
+    if (full !== null && now - this.countedAt <= STALE_MS) throw queueFull(full);
   }
 
   /** The limit that is reached; null where there is room. */
@@ -80,6 +89,9 @@ export class QueueDepth {
     this.nextCountAt = Math.max(began + COUNT_EVERY_MS, ended + (ended - began) / COUNTING_SHARE);
   }
 }
+
+const queueFull = (limit: number): EngineError =>
+  new EngineError('too_many', 'queue_full', `${limit} executions wait to be begun, which is the limit; nothing was started.`);
 
 class Tally {
   total = 0;

@@ -2,7 +2,7 @@ import { type DataSource } from 'typeorm';
 import { EngineError } from '../engine/engine-error.js';
 import { type HeldRun, type NewRun, type RunId, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
-import { claimDue, claimExpired, claimTooLate, giveBack, UnreadableClaim } from './claim.js';
+import { claimDue, claimExpired, claimTooLate, countUnreadable, giveBack, UnreadableClaim } from './claim.js';
 import { type CommitSignals } from './commit-signals.js';
 import { type HeldRuns } from './held-runs.js';
 import { type LeaseTerm } from './lease-term.js';
@@ -121,6 +121,15 @@ export class RunQueue {
       if (this.consumer === consumer) this.consumer = null;
       await this.claiming;
     };
+  }
+
+  /**
+   * Refuses a start that could neither run here now nor be queued, before anything is looked up for it: overload is to cost little, also where the
+   * database is slow. That nothing is refused here promises nothing: `offer` decides.
+   * @throws EngineError queue_full
+   */
+  refuseIfFull(tenantId: string): void {
+    if (this.consumer === null || this.consumer.capacity() <= 0) this.depth.refuseIfFull(tenantId);
   }
 
   /**
@@ -278,12 +287,13 @@ export class RunQueue {
     return claimed.length;
   }
 
-  /** One row that cannot be read fails alone: it is set aside for a lease, and the others are claimed one by one. */
+  /** One row that cannot be read fails alone: that is counted, it is set aside for a lease, and the others are claimed one by one. */
   private async takeApart(error: UnreadableClaim, taking: Taking): Promise<number> {
     const [only] = error.ids;
     if (error.ids.length === 1 && only !== undefined) {
       this.log.error({ err: error, runId: only }, 'an execution cannot be claimed');
       this.unreadable.set(only, this.timing.monotonic() + this.lease.ms);
+      await countUnreadable(this.db, this.lease, only);
       return 1;
     }
     let count = 0;

@@ -65,6 +65,26 @@ describe(FailingRun.name, () => {
     expect(store.read('1')).toMatchObject({ row: { status: 'cancelled' }, lastSeq: 3, token: null });
   });
 
+  it.each([null, 'text', {}, [1, 2]])('ends a run whose snapshot cannot be read: %j', async (state) => {
+    const store = new MemoryRunStore();
+    const run = newRun('1');
+    await new ScriptedRun(store, run, 'one').create();
+    const { row, lastSeq } = store.read('1')!;
+    const history = {
+      snapshot: { seq: lastSeq, state },
+      events: [],
+      lastSeq,
+      row,
+      inboxConsumed: 0,
+      inboxSeq: 0,
+      createdAt: 0,
+      attempts: 0,
+    };
+    store.announce(new FailingRun({ run, token: 'one', claimNo: 1, history }, ERROR, store, () => undefined));
+    await turns();
+    expect(store.read('1')).toMatchObject({ row: { status: 'failed' }, token: null });
+  });
+
   it('lets go where even that is refused', () => {
     let times = 0;
     const held = { run: newRun('1'), token: 'one', claimNo: 1, history: null };

@@ -1,4 +1,4 @@
-import { type HeldRun, type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
+import { type HeldRun, type RunSnapshot, type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
 import { type RunErrorDetails, type RunEvent } from '../engine/run/events.js';
 import { cancelIn } from '../engine/run/snapshot.js';
 
@@ -22,7 +22,7 @@ export class FailingRun implements UnitSource {
     this.runId = held.run.id;
     this.events = held.history ? [] : [{ type: 'execution_started' }];
     const { events = [], snapshot = null } = held.history ?? {};
-    this.cancel = events.find((event) => event.type === 'cancel_requested') ?? (snapshot && cancelIn(snapshot));
+    this.cancel = events.find((event) => event.type === 'cancel_requested') ?? (snapshot && cancelOf(snapshot));
     this.seenInbox = held.history?.inboxConsumed ?? 0;
   }
 
@@ -61,5 +61,14 @@ export class FailingRun implements UnitSource {
       this.events.push({ type: 'cancel_requested', reason, force: payload['force'] === true });
     }
     this.store.announce(this);
+  }
+}
+
+/** A snapshot that cannot be read may be why the run ends so. */
+function cancelOf(snapshot: RunSnapshot): ReturnType<typeof cancelIn> {
+  try {
+    return cancelIn(snapshot);
+  } catch {
+    return null;
   }
 }

@@ -35,7 +35,9 @@ describe('the queue', () => {
       await begin({ ROLE: 'api', [setting]: String(LIMIT) });
       const known = await start({}, { 'idempotency-key': 'known' });
       await fill();
-      for (const style of [start(), start({ delay: '1h' }), service.post('/executions/run', { playbook_id: 'overload/route' })]) {
+      // Nothing is looked up for one that is refused: not even whether there is such a playbook.
+      const unknown = start({ path: 'overload/unknown' });
+      for (const style of [start(), start({ delay: '1h' }), unknown, service.post('/executions/run', { playbook_id: 'overload/route' })]) {
         const answer = await style;
         expect(answer).toMatchObject({ status: 429, json: { code: 'queue_full', errors: [] } });
         expect(answer.headers.get('retry-after')).toBe('1');

@@ -1,8 +1,15 @@
-const number = (low, high) => (text) => /^\d+(\.\d+)?$/.test(text) && Number(text) >= low && Number(text) <= high;
+/** A check for options: a number from `low` to `high`. */
+export const number = (low, high) => (text) => /^\d+(\.\d+)?$/.test(text) && Number(text) >= low && Number(text) <= high;
+
+export const SEED = {
+  initial: null,
+  check: (text) => /^[\w-]{1,40}$/.test(text),
+  hint: 'any word; the same one makes the same playbooks and faults',
+};
 
 const CHAOS = {
   minutes: { initial: '10', check: number(0.1, 1_440), hint: 'how long clients and faults go on, 0.1 to 1440' },
-  seed: { initial: null, check: (text) => /^[\w-]{1,40}$/.test(text), hint: 'any word; the same one makes the same playbooks and faults' },
+  seed: SEED,
   nodes: { initial: '2', check: (text) => /^[2-5]$/.test(text), hint: '2 to 5 nodes' },
   clients: { initial: '32', check: (text) => /^([1-9]|[1-5]\d|6[0-4])$/.test(text), hint: '1 to 64 clients' },
   lease: { initial: '3', check: number(1, 60), hint: 'LEASE_SECONDS of the nodes, 1 to 60' },
@@ -10,13 +17,13 @@ const CHAOS = {
 };
 
 const TEETH = {
-  seed: CHAOS.seed,
+  seed: SEED,
   minutes: { initial: '10', check: number(0.1, 60), hint: 'within so long each seeded bug must be caught' },
   only: { initial: null, check: (text) => /^[a-z_]+(,[a-z_]+)*$/.test(text), hint: 'names of seeded bugs, comma-separated' },
 };
 
-/** Reads `--name value` options; a wrong one says so and exits 2. */
-function read(command, known, argv) {
+/** Reads `--name value` options; a wrong one says so and exits 2. A seed that is not given is made. */
+export function read(command, known, argv) {
   const chosen = Object.fromEntries(Object.entries(known).map(([name, { initial }]) => [name, initial]));
   for (let i = 0; i < argv.length; i += 2) {
     const name = argv[i].startsWith('--') ? argv[i].slice(2) : '';
@@ -43,7 +50,8 @@ export function teethOptions(argv, names) {
   return { seed, minutes: Number(minutes), only: chosen };
 }
 
-function refuse(command, message) {
+/** Says what is wrong with the command line, and exits 2. */
+export function refuse(command, message) {
   console.error(`${command}: ${message}`);
   process.exit(2);
 }

@@ -14,9 +14,22 @@ import { Watch } from './watch.mjs';
 /**
  * One round: clients and nemesis for a while, then heal, wait until everything has ended, and check all of it.
  * @param {{ world: import('./world/world.mjs').World, label: string, seconds: number, clients: number, deck: object, random: import('./random.mjs').Random,
- *   weights?: object, only?: readonly string[], say: (text: string) => void }} options
+ *   weights?: object, only?: readonly string[], say: (text: string) => void,
+ *   nemesis?: { start(): void, stop(): Promise<void>, windows: object[] } }} options `nemesis`: another one than that of the deck
  */
-export async function round({ world, label, seconds, clients, deck, random, weights, only, keyed, say }) {
+export async function round({
+  world,
+  label,
+  seconds,
+  clients,
+  deck,
+  random,
+  weights,
+  only,
+  keyed,
+  say,
+  nemesis = new Nemesis(world, deck),
+}) {
   world.history.lines = [];
   world.random = random.stream('nemesis');
   const load = new Load({
@@ -32,7 +45,6 @@ export async function round({ world, label, seconds, clients, deck, random, weig
   });
   world.load = load;
   await load.prepare();
-  const nemesis = new Nemesis(world, deck);
   const watch = new Watch(world.database, label, ({ open }) => {
     load.open = open;
     for (const node of world.nodes) node.sampleMemory();

@@ -188,6 +188,8 @@ export class SimulatedDatabase {
       .filter((row) => row.lease_token !== null && row.lease_until! < clock && !excluded.includes(row.id) && !isLocked(row.id))
       .sort((a, b) => Number(a.id) - Number(b.id));
     const isSuspect = ({ attempts }: ExecutionRow): boolean => attempts + 1 >= SUSPECT_ATTEMPTS && attempts + 1 <= POISON_ATTEMPTS - 1;
+    const over = expired.filter(({ attempts }) => attempts + 1 >= POISON_ATTEMPTS).slice(0, limit);
+    if (over.length > 0) return this.claim(over, 'swept', 1, by);
     const plain = expired.filter((row) => !isSuspect(row)).slice(0, limit);
     const suspects = suspectToo ? expired.filter(isSuspect).slice(0, 1) : [];
     return this.claim([...plain, ...suspects], 'swept', 1, by);

@@ -53,6 +53,20 @@ describe(CompiledPlaybooks.name, () => {
     expect(compiled.playbook).toEqual(parsePlaybook(TEXT).playbook);
   });
 
+  it.each(['null', '"text"', '{}', '{"workflow": null}', '{"workflow": [null]}', '[[]]'])(
+    'says of an entry that was damaged since, %s, that it cannot be used: nobody is to try again',
+    async (stored) => {
+      const [row] = await db.query<{ normalised: unknown }[]>(`SELECT normalised FROM playbook WHERE id = 7`);
+      await db.query(`UPDATE playbook SET normalised = $1 WHERE id = 7`, [stored]);
+      try {
+        const compiling = new CompiledPlaybooks(playbooks, new Map()).compiled('default', '7');
+        await expect(compiling).rejects.toMatchObject({ kind: 'invalid', code: 'invalid_document' });
+      } finally {
+        await db.query(`UPDATE playbook SET normalised = $1 WHERE id = 7`, [JSON.stringify(row?.normalised)]);
+      }
+    },
+  );
+
   it('gives nothing to another tenant, and does not remember that', async () => {
     const compiled = new CompiledPlaybooks(playbooks, new Map());
     const one = await compiled.compiled('default', '7');

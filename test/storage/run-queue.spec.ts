@@ -1,5 +1,6 @@
 import { COMPLETED, newRun, RUNNING, stepEvent } from '../../src/engine/testing/scripted-run.js';
-import { claimDue, giveBack } from '../../src/storage/claim.js';
+import { claimDue, claimExpired, giveBack } from '../../src/storage/claim.js';
+import { LeaseTerm } from '../../src/storage/lease-term.js';
 import { RunQueue } from '../../src/storage/run-queue.js';
 import { Collector } from '../support/collector.js';
 import { type TestDatabase } from '../support/database.js';
@@ -25,6 +26,9 @@ describe(RunQueue.name, () => {
     await other.close();
     await database.drop();
   });
+
+  const attemptsOf = async (id: string): Promise<number | undefined> =>
+    (await node.db.query<{ attempts: number }[]>(`SELECT attempts FROM execution WHERE id = $1`, [id]))[0]?.attempts;
 
   it('hands a run to the consumer here before it is stored, and tells when it is durable', async () => {
     const collector = new Collector(node);
@@ -92,6 +96,37 @@ describe(RunQueue.name, () => {
     expect(await readStoredRun(node.db, runs[2]!.id)).toMatchObject({ token: null, wakeAt: expect.any(Number) as number });
   });
 
+  it('counts that a row cannot be read, and hands it out to be ended after five times, with no more of it than that takes', async () => {
+    const run = nextRun();
+    await node.queue.offer(run, [...STARTED, { type: 'cancel_requested', reason: 'enough', force: false }]).durable;
+    await node.db.query(`UPDATE execution SET created_at = 'infinity', attempts = 3 WHERE id = $1`, [run.id]);
+    await node.db.query(`UPDATE execution_event SET body = 'null' WHERE execution_id = $1 AND seq = 1`, [run.id]);
+    const collectors = [node, other].map((each) => new Collector(each));
+    const [first, second] = collectors as [Collector, Collector];
+    const drain = node.queue.consume(first);
+    await drain();
+    expect(await attemptsOf(run.id)).toBe(4);
+    const drainOther = other.queue.consume(second);
+    await drainOther();
+    expect(await attemptsOf(run.id)).toBe(5);
+    // Both have set it aside for now.
+    const third = await openStorage(database.url);
+    try {
+      const collector = new Collector(third);
+      const claimed = collector.next();
+      third.queue.consume(collector);
+      expect((await claimed).history).toMatchObject({
+        attempts: 5,
+        lastSeq: 2,
+        snapshot: null,
+        events: [{ type: 'cancel_requested', reason: 'enough' }],
+      });
+    } finally {
+      await third.close();
+    }
+    expect([first.taken, second.taken]).toEqual([[], []]);
+  });
+
   it('takes what is too late to begin, once, and although one row of it cannot be read; due or not, nobody else gets it', async () => {
     const runs = Array.from({ length: 5 }, () => ({ ...nextRun(), expiresAt: Date.now() - 1_000 }));
     const young = { ...nextRun(), expiresAt: Date.now() + 3_600_000 };
@@ -104,6 +139,19 @@ describe(RunQueue.name, () => {
     expect(node.held.ids().sort()).toEqual(taken);
     expect(await other.queue.takeTooLate(1, () => taken.push('again'))).toBe(1);
     expect(taken).not.toContain('again');
+  });
+
+  it('takes over first, and alone, what is only to be ended: others might crash the node before that is written', async () => {
+    const [plain, suspect, over] = [nextRun(), nextRun(), nextRun()];
+    for (const run of [plain, suspect, over]) await node.queue.offer(run, STARTED).durable;
+    await node.db.query(
+      `UPDATE execution SET lease_token = gen_random_uuid(), lease_until = clock_timestamp() - interval '1 second',
+         attempts = CASE id WHEN ${over.id} THEN 4 WHEN ${suspect.id} THEN 1 ELSE 0 END`,
+    );
+    const lease = new LeaseTerm(1_000);
+    const claim = async (): Promise<string[]> => (await claimExpired(node.db, lease, 10, [], true)).map(({ run }) => run.id).sort();
+    expect(await claim()).toEqual([over.id]);
+    expect(await claim()).toEqual([plain.id, suspect.id]);
   });
 
   it('gives each due run to one node only, and none that is held here or not yet due', async () => {

@@ -1,13 +1,13 @@
 import { type CompiledIterator } from '../playbook/compile.js';
 import { type RunErrorDetails } from '../run/events.js';
-import { type ItemError, type PartEnd } from '../run/parts.js';
+import { type ItemError } from '../run/parts.js';
 import { type StepView } from '../run/run-scope.js';
 import { StepFailure } from '../step-executor.js';
 import { type Scope, TemplateReference } from '../template/scope.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
+import { hasEffects } from './effects.js';
 import { collectionOf, concurrencyOf } from './loop-items.js';
-import { join, type PartContext } from './part-context.js';
-import { hasEffects, runTask } from './task.js';
+import { join, type PartContext, type RunTask, type TaskEnd } from './part-context.js';
 
 /** What an iterator comes to: the values in the order of the items, null where one failed. */
 export interface LoopEnd {
@@ -20,7 +20,13 @@ export interface LoopEnd {
  * @param view of the step, or of the item it stands in; @param path of the part that iterates
  * @throws StepFailure of the first item that failed where failures are not to be gone over
  */
-export async function runLoop(context: PartContext, iterator: CompiledIterator, path: string, view: StepView): Promise<LoopEnd> {
+export async function runLoop(
+  context: PartContext,
+  iterator: CompiledIterator,
+  path: string,
+  view: StepView,
+  runTask: RunTask,
+): Promise<LoopEnd> {
   const { journal, host } = context;
   if (!context.find(path)?.loop) {
     const items = await collectionOf(context, iterator, view);
@@ -41,10 +47,13 @@ export async function runLoop(context: PartContext, iterator: CompiledIterator, 
       if (stop) return;
       const item = loop.items[index]!;
       const names = namesOf(iterator, host.step.name, item, index, loop.items.length, outer);
-      const { end, attempt, logs, characters } = await runItem(context, iterator, join(path, String(index)), {
-        ...view,
-        moment: { ...view.moment, ...names },
-      });
+      const { end, attempt, logs, characters } = await runItem(
+        context,
+        iterator,
+        join(path, String(index)),
+        { ...view, moment: { ...view.moment, ...names } },
+        runTask,
+      );
       if (!end.ok && iterator.onError === 'fail') stop = true;
       const ended = {
         index,
@@ -66,18 +75,16 @@ export async function runLoop(context: PartContext, iterator: CompiledIterator, 
   return { values: loop.values, errors: loop.errors };
 }
 
-interface ItemEnd {
-  readonly end: PartEnd;
-  readonly attempt: number;
-  readonly logs?: string | undefined;
-  /** About how long its record is. */
-  readonly characters: number;
-}
-
 /** The tasks of one item, in order; the last one's value counts, and each sees the one before as `result`. */
-async function runItem(context: PartContext, { tasks, element }: CompiledIterator, path: string, view: StepView): Promise<ItemEnd> {
+async function runItem(
+  context: PartContext,
+  { tasks, element }: CompiledIterator,
+  path: string,
+  view: StepView,
+  runTask: RunTask,
+): Promise<TaskEnd> {
   if (tasks.length === 1) return runTask(context, tasks[0]!, path, view, element);
-  let last: ItemEnd = { end: { ok: true, value: null }, attempt: 1, characters: 0 };
+  let last: TaskEnd = { end: { ok: true, value: null }, attempt: 1, characters: 0 };
   let seen = view;
   for (const [at, task] of tasks.entries()) {
     const taskPath = join(path, `t${at}`);

@@ -1,10 +1,23 @@
 import { StepFailure } from '../step-executor.js';
 import { Rendering } from '../template/rendering.js';
-import { type PartRecord } from '../run/parts.js';
+import { type CompiledAction } from '../playbook/compile.js';
+import { type PartEnd, type PartRecord } from '../run/parts.js';
 import { RunScope, type StepView } from '../run/run-scope.js';
 import { Activity } from './activity.js';
 import { Journal } from './journal.js';
 import { type ProgramHost } from './program-host.js';
+
+/** How a nested task ended. */
+export interface TaskEnd {
+  readonly end: PartEnd;
+  readonly attempt: number;
+  readonly logs?: string | undefined;
+  /** About how long the record of it is. */
+  readonly characters: number;
+}
+
+/** Runs a nested task from where its records end; see `runTask`. */
+export type RunTask = (context: PartContext, action: CompiledAction, path: string, view: StepView, element: string) => Promise<TaskEnd>;
 
 /** What all parts of one program share. */
 export class PartContext {

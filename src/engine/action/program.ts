@@ -1,7 +1,7 @@
 import { type SaveOutcome, type ItemFailure } from '../run/events.js';
 import { asFailure, errorView } from '../run/failures.js';
 import { type StepView } from '../run/run-scope.js';
-import { type ActedStep } from '../run/run-state.js';
+import { type ActedStep } from '../run/parts.js';
 import { savesOf } from '../run/saves.js';
 import { type AttemptOutcome } from '../run/decision.js';
 import { iterates, valueAliasesOf } from '../playbook/compile.js';
@@ -11,7 +11,7 @@ import { runLoop } from './loop.js';
 import { PartContext } from './part-context.js';
 import { type ProgramHost } from './program-host.js';
 import { runSaves } from './saves.js';
-import { valueOfLoop } from './task.js';
+import { runTask, valueOfLoop } from './task.js';
 
 /** How a program ended. */
 export interface ProgramEnd {
@@ -42,7 +42,7 @@ async function iterate(context: PartContext): Promise<ProgramEnd> {
   const performer = step.action?.performer;
   if (performer?.does !== 'iterator') throw new Error(`${step.name} is not composite`);
   const view: StepView = { inputs: firing.inputs, ...(firing.arrivedError ? { error: errorView(firing.arrivedError) } : {}) };
-  const end = await runLoop(context, performer.iterator, '', view);
+  const end = await runLoop(context, performer.iterator, '', view, runTask);
   const itemErrors = end.errors.map(({ index, error: { message } }) => ({ index, message })).sort((a, b) => a.index - b.index);
   return {
     outcome: { ok: true, result: { value: valueOfLoop(performer.iterator.spelling, end) } },

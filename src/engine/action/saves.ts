@@ -4,7 +4,7 @@ import { asFailure, detailsOf, failureFrom } from '../run/failures.js';
 import { type PartEnd } from '../run/parts.js';
 import { type StepView } from '../run/run-scope.js';
 import { runSave } from '../run/saves.js';
-import { StepFailure } from '../step-executor.js';
+import { type StepFailure } from '../step-executor.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { join, type PartContext } from './part-context.js';
 

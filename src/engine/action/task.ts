@@ -3,7 +3,6 @@ import { missingInputs, missingOutputs } from '../run/asserts.js';
 import { type AttemptOutcome } from '../run/decision.js';
 import { durationMs } from '../run/durations.js';
 import { asFailure, detailsOf, errorView } from '../run/failures.js';
-import { type PartEnd } from '../run/parts.js';
 import { retryDelayMs, retryVerdict } from '../run/retry.js';
 import { renderMapping } from '../run/route.js';
 import { type StepOutcomeView, type StepView } from '../run/run-scope.js';
@@ -11,25 +10,8 @@ import { StepFailure, type StepKind } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { type LoopEnd, runLoop } from './loop.js';
-import { type PartContext } from './part-context.js';
+import { type PartContext, type TaskEnd } from './part-context.js';
 import { runSaves } from './saves.js';
-
-/** How a nested task ended. */
-export interface TaskEnd {
-  readonly end: PartEnd;
-  readonly attempt: number;
-  readonly logs?: string | undefined;
-  /** About how long the record of it is. */
-  readonly characters: number;
-}
-
-/** Whether the world can see what the task does. */
-export function hasEffects(action: CompiledAction): boolean {
-  const { performer } = action;
-  if (action.saves.some((save) => save.external)) return true;
-  if (performer?.does === 'step') return performer.kind.effect;
-  return performer?.does === 'iterator' && performer.iterator.tasks.some(hasEffects);
-}
 
 /**
  * Runs a nested task from where its records end: its action with its retries, then its saves. What it may not do fails it, and it never throws but
@@ -77,7 +59,7 @@ class Task {
         case 'step':
           return await this.attempts(performer.kind, performer.config, inputs, view);
         case 'iterator': {
-          const loop = await runLoop(context, performer.iterator, path, view);
+          const loop = await runLoop(context, performer.iterator, path, view, runTask);
           return this.ended(valueOfLoop(performer.iterator.spelling, loop), 1);
         }
         case 'save':

@@ -1,6 +1,6 @@
 import { type ErrorCode } from '../error-codes.js';
 import { EngineError, type Issue } from '../engine-error.js';
-import { type SaveStorage, type StepKind, type StepKinds } from '../step-executor.js';
+import { type SaveStorage, type StepKind, type StepKinds, type ValueAliases } from '../step-executor.js';
 import {
   compileCondition,
   compileTemplate,
@@ -94,7 +94,7 @@ export const iterates = ({ action }: CompiledStep): boolean => action?.performer
 const LOOP_ALIASES = { data: 'results', result: 'results' };
 
 /** Other names for parts of the action's value, as its kind defines them. */
-export function valueAliasesOf(step: CompiledStep): Readonly<Record<string, string>> | undefined {
+export function valueAliasesOf(step: CompiledStep): ValueAliases | undefined {
   const performer = step.action?.performer;
   if (performer?.does === 'iterator') return performer.iterator.spelling === 'loop' ? LOOP_ALIASES : undefined;
   return performer?.does === 'step' ? performer.kind.valueAliases : undefined;

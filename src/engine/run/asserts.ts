@@ -1,4 +1,5 @@
 import { type AssertPath, type AssertSpec } from '../playbook/playbook.js';
+import { type ValueAliases } from '../step-executor.js';
 import { type Scope, TemplateReference } from '../template/scope.js';
 import { isObject, type Json, type JsonObject, own } from '../values.js';
 
@@ -13,21 +14,24 @@ export function missingInputs(spec: AssertSpec, inputs: JsonObject, auth: Json, 
 }
 
 /** Paths of `assert.returns` that the value does not have: looked up in V, in `data.` = V, and in V.data. */
-export function missingOutputs(spec: AssertSpec, value: Json, aliases: Readonly<Record<string, string>> | undefined): string[] {
+export function missingOutputs(spec: AssertSpec, value: Json, aliases: ValueAliases | undefined): string[] {
   return unmet(spec.returns, (path) => {
     const inner = isObject(value) ? own(value, 'data') : undefined;
     const [head, ...rest] = path;
-    const renamed = head !== undefined && aliases && Object.hasOwn(aliases, head) ? [aliases[head]!, ...rest] : undefined;
     return (
       walk(value, path) ??
       (head === 'data' ? (walk(value, rest) ?? (inner === undefined ? undefined : walk(inner, rest))) : undefined) ??
       (inner === undefined ? undefined : walk(inner, path)) ??
-      (renamed ? walk(value, renamed) : undefined) ??
-      (head === 'data' && rest[0] !== undefined && aliases && Object.hasOwn(aliases, rest[0])
-        ? walk(value, [aliases[rest[0]]!, ...rest.slice(1)])
-        : undefined)
+      aliased(value, path, aliases) ??
+      (head === 'data' ? aliased(value, rest, aliases) : undefined)
     );
   });
+}
+
+function aliased(value: Json, [head, ...rest]: readonly string[], aliases: ValueAliases | undefined): unknown {
+  const alias = head !== undefined && aliases && Object.hasOwn(aliases, head) ? aliases[head] : undefined;
+  if (typeof alias === 'function') return walk(alias(value), rest);
+  return alias === undefined ? undefined : walk(value, [alias, ...rest]);
 }
 
 function unmet(paths: readonly AssertPath[], find: (path: string[]) => unknown): string[] {

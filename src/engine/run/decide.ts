@@ -11,7 +11,8 @@ import { readySteps } from './joins.js';
 import { resultOf } from './result.js';
 import { retryDelayMs, retryVerdict } from './retry.js';
 import { type RunFacts } from './run-scope.js';
-import { type ActedStep, type Firing, isParked, type RunState } from './run-state.js';
+import { type ActedStep } from './parts.js';
+import { type Firing, isParked, type RunState } from './run-state.js';
 import { completeStep, failAction, failStep, outcomeView, scopeOf, settleAction, type Settling } from './settle.js';
 import { endWait, handOutSignals } from './waiting.js';
 

@@ -1,24 +1,13 @@
-import { type ErrorCode } from '../error-codes.js';
 import { type Json, type JsonObject } from '../values.js';
-import { type ActedStep } from './run-state.js';
-import { type ItemStop, type PartStart, type PartStop } from './parts.js';
+import { type ItemFailure, type RunErrorDetails } from './error-details.js';
+import { type ActedStep, type ItemStop, type PartStart, type PartStop } from './parts.js';
+
+export type { ItemFailure, RunErrorDetails };
 
 /** Lower case on the wire of executions; events show the upper-case form. */
 export const RUN_STATUSES = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 export const isTerminal = (status: RunStatus): boolean => status === 'completed' || status === 'failed' || status === 'cancelled';
-
-/** `error_details` of an execution and the `error` of a failed step. Never holds secrets or stacks of the service. */
-export interface RunErrorDetails {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly step: string | null;
-  readonly step_type: string | null;
-  readonly attempt: number | null;
-  readonly retryable: boolean;
-  readonly item_index: number | null;
-  readonly cause: Json;
-}
 
 /** An edge that was taken, with its rendered data. */
 export interface TakenEdge {
@@ -35,12 +24,6 @@ export interface SaveOutcome {
   readonly error: string | null;
   /** What the storage says of it, such as table and row_count. */
   readonly detail?: JsonObject;
-}
-
-/** An item of an iterator that failed. */
-export interface ItemFailure {
-  readonly index: number;
-  readonly message: string;
 }
 
 /** Subject of the principal who asked for it. */

@@ -1,5 +1,5 @@
 import { type Json, type JsonObject } from '../values.js';
-import { type RunErrorDetails } from './events.js';
+import { type ItemFailure, type RunErrorDetails } from './error-details.js';
 
 /**
  * The parts of a composite action: items of an iterator, tasks of an item, pages, saves. Each is an effect of its own with a start and an end in
@@ -26,6 +26,17 @@ export type PartEnd =
   | { readonly ok: true; readonly value: Json }
   /** `value`: what later expressions see of the failure, such as an HTTP answer. */
   | { readonly ok: false; readonly error: RunErrorDetails; readonly value: Json };
+
+/** How the action of a firing ended whose saves are under way: everything that was rendered before them (D22). */
+export interface ActedStep {
+  readonly end: PartEnd;
+  /** Unprojected value, where `result:` projected it. */
+  readonly raw: { readonly value: Json } | null;
+  readonly vars: JsonObject | null;
+  readonly durationMs: number;
+  readonly logs: string | null;
+  readonly itemErrors: readonly ItemFailure[] | null;
+}
 
 /** What an iterator stands at: the collection as it was filtered and sorted (D22), and what came of each item. */
 export interface LoopRecord {

@@ -1,4 +1,5 @@
 import { type CompiledPlaybook, iterates, valueAliasesOf } from '../playbook/compile.js';
+import { type ValueAliases } from '../step-executor.js';
 import { type Scope, TemplateReference } from '../template/scope.js';
 import { StepReference } from '../template/step-reference.js';
 import { isObject, type Json, type JsonObject, own } from '../values.js';
@@ -36,7 +37,7 @@ export interface StepOutcomeView {
   readonly status: 'success' | 'error' | 'skipped';
   readonly error: string | null;
   readonly meta: Json;
-  readonly valueAliases: Readonly<Record<string, string>> | undefined;
+  readonly valueAliases: ValueAliases | undefined;
   /** True where the step is an iterator. */
   readonly iterates?: boolean;
 }

@@ -1,7 +1,7 @@
 import { type CompiledPlaybook } from '../playbook/compile.js';
 import { type Json, type JsonObject, isObject } from '../values.js';
-import { type ItemFailure, type RunErrorDetails, type RunStatus, type StepWait } from './events.js';
-import { type PartEnd, type PartRecord } from './parts.js';
+import { type RunErrorDetails, type RunStatus, type StepWait } from './events.js';
+import { type ActedStep, type PartRecord } from './parts.js';
 
 /** What arrived at an armed step: from whom, with which data, and the error where a failure led here. */
 export interface Arrival {
@@ -41,17 +41,6 @@ export interface Firing {
   acted: ActedStep | null;
   /** The run is to pause, and nothing of it is under way any more. */
   isHeld: boolean;
-}
-
-/** How the action of a firing ended whose saves are under way: everything that was rendered before them (D22). */
-export interface ActedStep {
-  readonly end: PartEnd;
-  /** Unprojected value, where `result:` projected it. */
-  readonly raw: { readonly value: Json } | null;
-  readonly vars: JsonObject | null;
-  readonly durationMs: number;
-  readonly logs: string | null;
-  readonly itemErrors: readonly ItemFailure[] | null;
 }
 
 /** True where nothing of the firing is under way: it waits for a time, a signal or the resume. */

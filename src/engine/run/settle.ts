@@ -10,7 +10,7 @@ import { asFailure, detailsOf, errorView } from './failures.js';
 import { type ItemFailure, type RunErrorDetails, type SaveOutcome, type TakenEdge } from './events.js';
 import { renderMapping, takenEdges } from './route.js';
 import { RunScope, type StepOutcomeView, type StepView } from './run-scope.js';
-import { type ActedStep } from './run-state.js';
+import { type ActedStep } from './parts.js';
 import { runSaves, savesToWorld, saveValue } from './saves.js';
 
 /** A firing on its way to its end. */

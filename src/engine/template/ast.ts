@@ -38,8 +38,8 @@ export type Block = readonly Statement[];
 
 export type Statement =
   | { readonly kind: 'data'; readonly text: string }
-  /** `source` is the text between the braces. */
-  | { readonly kind: 'output'; readonly expression: Expression; readonly source: string }
+  /** `source` is the text between the braces. With a `slot`, the value itself is kept under it instead of its text (compileParts). */
+  | { readonly kind: 'output'; readonly expression: Expression; readonly source: string; readonly slot?: string }
   | { readonly kind: 'if'; readonly branches: readonly { readonly test: Expression; readonly body: Block }[]; readonly otherwise: Block }
   | {
       readonly kind: 'for';

@@ -6,7 +6,7 @@ import { Frame } from './frame.js';
 import { parseExpression, parseTemplate } from './parser.js';
 import { type Rendering } from './rendering.js';
 import { type Scope } from './scope.js';
-import { StatementCompiler, warnUndefined } from './statements.js';
+import { type Part, StatementCompiler, warnUndefined } from './statements.js';
 import { TemplateError, TemplateSyntaxError } from './template-error.js';
 
 /** One text of a playbook, compiled once and rendered per step. Immutable. */
@@ -42,6 +42,32 @@ export function compileTemplate(text: string): Template {
 /** An expression without braces around it, always lone. Throws TemplateSyntaxError. */
 export function compileExpression(text: string): Template {
   return loneTemplate(text, parseExpression(text), text.trim());
+}
+
+/** A text whose values do not become text yet: whoever arranged it decides what each is turned into. Immutable. */
+export interface PartsTemplate {
+  /** Root names it may read from the scope. */
+  readonly names: ReadonlySet<string>;
+  /** Texts, and the values of the outputs that were given a slot, in order. Undefined is null with a warning. Throws TemplateError. */
+  render(scope: Scope, rendering: Rendering): readonly Part[];
+}
+
+/**
+ * Compiles text whose outputs keep their values where `arrange` gives them a slot: for languages in which a value has to
+ * be written differently depending on where it stands (SQL). Throws TemplateSyntaxError, and what `arrange` throws.
+ */
+export function compileParts(text: string, arrange: (block: Block) => Block): PartsTemplate {
+  const compiler = compilerFor(text);
+  const write = new StatementCompiler(compiler).block(arrange(parseTemplate(text)));
+  const evaluator = (frame: Frame): readonly Part[] => {
+    const out: Part[] = [];
+    write(frame, out);
+    return out;
+  };
+  return {
+    names: compiler.names,
+    render: (scope, rendering) => run(evaluator, text, new Frame(scope, rendering)) as readonly Part[],
+  };
 }
 
 export function mayHoldTemplate(text: string): boolean {
@@ -85,9 +111,9 @@ function textTemplate(source: string, block: Block): Template {
   const compiler = compilerFor(source);
   const write = new StatementCompiler(compiler).block(block);
   const evaluator = (frame: Frame): string => {
-    const out: string[] = [];
+    const out: Part[] = [];
     write(frame, out);
-    return out.join('');
+    return out.join(''); // no output of it has a slot
   };
   const render = (scope: Scope, rendering: Rendering) => run(evaluator, source, new Frame(scope, rendering)) as string;
   return { source, isConstant: false, isLone: false, beforeJson: null, names: compiler.names, render, evaluate: render };

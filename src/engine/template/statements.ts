@@ -6,8 +6,15 @@ import { Locals, type Frame } from './frame.js';
 import { isTrue, itemsOf, kindOf, textOf } from './operators.js';
 import { TemplateError } from './template-error.js';
 
-/** Appends the text of a compiled part. */
-export type Writer = (frame: Frame, out: string[]) => void;
+/** What a template with slots renders to: text, and values that were given a slot. */
+export type Part = string | Slotted;
+export interface Slotted {
+  readonly slot: string;
+  readonly value: Json;
+}
+
+/** Appends the text of a compiled part; without slots there are texts only. */
+export type Writer = (frame: Frame, out: Part[]) => void;
 
 /** Compiles statements to writers. Scoping follows Jinja: what a loop body sets ends with the iteration, what an if sets stays. */
 export class StatementCompiler {
@@ -27,7 +34,7 @@ export class StatementCompiler {
       case 'data':
         return (frame, out) => append(statement.text, frame, out);
       case 'output':
-        return this.output(this.expressions.compile(statement.expression), statement.source);
+        return this.output(this.expressions.compile(statement.expression), statement);
       case 'if':
         return this.ifStatement(statement);
       case 'for':
@@ -39,11 +46,21 @@ export class StatementCompiler {
     }
   }
 
-  private output(evaluate: Evaluator, source: string): Writer {
+  private output(evaluate: Evaluator, { source, slot }: Statement & { kind: 'output' }): Writer {
+    if (slot !== undefined) return this.slotted(evaluate, source, slot);
     return (frame, out) => {
       const value = evaluate(frame);
       if (value === undefined) warnUndefined(frame, source);
       else append(textOf(value, frame.rendering), frame, out);
+    };
+  }
+
+  private slotted(evaluate: Evaluator, source: string, slot: string): Writer {
+    return (frame, out) => {
+      const value = evaluate(frame);
+      if (value === undefined) warnUndefined(frame, source);
+      frame.rendering.spendOutput(textOf(value, frame.rendering).length);
+      out.push({ slot, value: element(value) });
     };
   }
 
@@ -117,9 +134,10 @@ export class StatementCompiler {
     const { target } = statement;
     this.bind(target);
     return (frame) => {
-      const text: string[] = [];
-      body(frame, text);
-      (frame.locals ??= new Locals(undefined)).set(target, text.join(''));
+      const parts: Part[] = [];
+      body(frame, parts);
+      const texts = parts.map((part) => (typeof part === 'string' ? part : textOf(part.value, frame.rendering)));
+      (frame.locals ??= new Locals(undefined)).set(target, texts.join(''));
     };
   }
 
@@ -138,7 +156,7 @@ export function warnUndefined(frame: Frame, source: string): void {
   frame.rendering.warn(`${source.slice(0, 120)} is undefined`);
 }
 
-function append(text: string, frame: Frame, out: string[]): void {
+function append(text: string, frame: Frame, out: Part[]): void {
   frame.rendering.spendOutput(text.length);
   out.push(text);
 }

@@ -7,8 +7,8 @@ export interface StepOutcome {
   readonly status: 'success' | 'error' | 'skipped';
   readonly error: string | null;
   readonly meta: Json;
-  /** Other names of keys of the value, e.g. body -> data of http. */
-  readonly aliases?: Readonly<Record<string, string>>;
+  /** Other names of keys of the value, e.g. body -> data of http, and names of what a function finds in it. */
+  readonly aliases?: Readonly<Record<string, string | ((value: Json) => Json | undefined)>>;
   /** Of an iterator: its results in order, the failures among them, and the position of the item being worked on. */
   readonly iterator?: { readonly results: Json[]; readonly errors?: Json[]; readonly resultIndex?: number };
 }
@@ -43,11 +43,18 @@ export class StepReference extends TemplateReference {
     const { value } = this;
     const found = ownOf(value, key);
     if (found !== undefined) return reached(key, found);
-    const alias = this.outcome.aliases;
-    if (alias !== undefined && Object.hasOwn(alias, key)) return this.get(alias[key] ?? key);
+    const aliased = this.ofAlias(key);
+    if (aliased !== undefined) return aliased;
     if (SELF.has(key)) return this;
     if (!isObject(value) || !Object.hasOwn(value, 'status')) return undefined;
     return ownOf(own(value, 'data'), key);
+  }
+
+  private ofAlias(key: string): unknown {
+    const { aliases } = this.outcome;
+    const alias = aliases !== undefined && Object.hasOwn(aliases, key) ? aliases[key] : undefined;
+    if (typeof alias !== 'function') return alias === undefined ? undefined : this.get(alias);
+    return this.value === undefined ? undefined : alias(this.value);
   }
 
   /** Rule 4. */

@@ -28,9 +28,8 @@ const echo: RequestListener = (request, response) => {
   });
 };
 
-const NO_SANDBOX = null as unknown as StepServices['sandbox'];
 const outbound: Outbound & { close(): Promise<void> } = new OutboundClient({ allow: parseOutboundAllow('127.0.0.1') });
-const step = createHttpStep({ outbound, sandbox: NO_SANDBOX });
+const step = createHttpStep({ outbound } as unknown as StepServices);
 let server: LocalServer;
 beforeAll(async () => {
   server = await serveHttp((request, response) => {
@@ -65,6 +64,8 @@ const contextWith = (signal: AbortSignal): StepContext => ({
   claimNo: 1,
   idempotencyKey: '1/call/1/-/action',
   signal,
+  timeoutMs: null,
+  auth: new Map(),
 });
 const names: JsonObject = { path: 'things', token: 'abc', headers: { 'X-All': 'yes' }, n: 5, breaking: 'a\r\nX-Injected: b', off: 'False' };
 const scope = { lookup: (name: string): Json | undefined => names[name] };

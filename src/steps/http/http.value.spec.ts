@@ -35,6 +35,8 @@ describe(httpValue.name, () => {
     ['JSON of 65 levels', nested(65), 'application/json', nested(65)],
     ['JSON of a million levels', nested(1_000_000), 'application/json', nested(1_000_000)],
     ['brackets in strings', JSON.stringify(['['.repeat(100), '\\"[']), 'application/json', ['['.repeat(100), '\\"[']],
+    ['65 levels after a string that ends in a backslash', `["\\\\",${nested(64)}]`, 'application/json', `["\\\\",${nested(64)}]`],
+    ['brackets after a quote in a string', `["\\"${'['.repeat(65)}"]`, 'application/json', [`"${'['.repeat(65)}`]],
     ['a key __proto__', '{"a":{"__proto__":{}}}', 'application/json', '{"a":{"__proto__":{}}}'],
     ['an escaped key __proto__', '{"\\u005f_proto__":1}', 'application/json', '{"\\u005f_proto__":1}'],
     ['__proto__ as a value', '["__proto__"]', 'application/json', ['__proto__']],

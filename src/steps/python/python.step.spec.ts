@@ -1,12 +1,11 @@
-import { type Outbound } from '../../engine/outbound-port.js';
 import { type Action } from '../../engine/playbook/playbook.js';
 import { type StepContext, StepFailure, type StepKind } from '../../engine/step-executor.js';
+import { type StepServices } from '../../engine/step-services.js';
 import { Rendering } from '../../engine/template/rendering.js';
 import { type Json, type JsonObject } from '../../engine/values.js';
 import { type CodeSandbox, openSandbox } from '../../sandbox/code-sandbox.js';
 import factory from './python.step.js';
 
-const noOutbound: Outbound = { fetch: () => Promise.reject(new Error('python steps call nobody')) };
 const rendering = () => new Rendering({ now: '2025-01-01T00:00:00Z', random: () => 0, nextId: () => '1' });
 const actionOf = (fields: JsonObject): Action => ({
   type: 'python',
@@ -25,7 +24,7 @@ describe('the python step', () => {
   let step: StepKind;
   beforeAll(async () => {
     sandbox = await openSandbox({ python: 'python3', isolation: 'process', workers: 1, warn: () => {} });
-    step = factory({ sandbox, outbound: noOutbound });
+    step = factory({ sandbox } as unknown as StepServices);
   });
   afterAll(() => sandbox.close());
 
@@ -38,6 +37,8 @@ describe('the python step', () => {
     claimNo: 1,
     idempotencyKey: 'k',
     signal: new AbortController().signal,
+    timeoutMs: null,
+    auth: new Map(),
   });
   const render = (code: string, inputs: JsonObject, names: Record<string, Json> = {}) => {
     const config = step.parse(actionOf({ code }));

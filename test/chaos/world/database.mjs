@@ -18,9 +18,12 @@ export class Database {
     this.url = url;
   }
 
-  static async start(folder) {
+  /** @param {Record<string, string>} [settings] of the server, beside the usual ones */
+  static async start(folder, settings = {}) {
     const program = fileURLToPath(new URL('./database-server.mjs', import.meta.url));
-    const child = spawn(process.execPath, ['--no-warnings', program, folder], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['--no-warnings', program, folder, JSON.stringify(settings)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     const [line] = await Promise.race([
       once(createInterface({ input: child.stdout }), 'line'),
       once(child, 'exit').then(() => [JSON.stringify({ error: 'the database server ended at once' })]),
@@ -39,8 +42,13 @@ export class Database {
     process.kill(this.#postmaster(), signal);
   }
 
+  /** What PostgreSQL calls the data directory. */
+  get data() {
+    return join(this.#folder, 'postgres', 'data');
+  }
+
   #postmaster() {
-    return Number(readFileSync(join(this.#folder, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n')[0]);
+    return Number(readFileSync(join(this.data, 'postmaster.pid'), 'utf8').split('\n')[0]);
   }
 
   /** Reads; the session can do nothing else. Throws while the database is away. */

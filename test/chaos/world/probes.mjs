@@ -2,11 +2,14 @@
 // CHAOS_NODE: its number. CHAOS_POINT: `<name>:<exit|stall>:<n>[:<ms>]`, at the n-th time that point is reached. CHAOS_STALLS: where stalls are written
 // down. CHAOS_CLOCK_MS: how far the clock is off.
 import { appendFileSync } from 'node:fs';
+import { isMainThread } from 'node:worker_threads';
 
 const { CHAOS_NODE, CHAOS_POINT, CHAOS_STALLS, CHAOS_CLOCK_MS } = process.env;
-// No node outlives the checker, however that ended.
-process.stdin.resume().once('close', () => process.kill(process.pid, 'SIGKILL'));
-process.stdin.unref?.();
+// No node outlives the checker, however that ended. Its threads load this as well, and may end.
+if (isMainThread) {
+  process.stdin.resume().once('close', () => process.kill(process.pid, 'SIGKILL'));
+  process.stdin.unref?.();
+}
 globalThis.chaosNode = CHAOS_NODE ?? '?';
 
 if (CHAOS_POINT !== undefined) {

@@ -22,11 +22,11 @@ export class ServiceNode {
   #watching = null;
 
   /**
-   * @param {{ index: number, port: number, folder: string, program: string, env: Record<string, string>, nextEnv: () => Record<string, string> }} options
-   *   `nextEnv`: asked at every start for what is special this time
+   * @param {{ index: number, port: number, folder: string, program: string, env: Record<string, string>, nextEnv: () => Record<string, string>,
+   *   command?: readonly string[] }} options `nextEnv`: asked at every start for what is special this time; `command`: what its command begins with
    */
   constructor(options) {
-    Object.assign(this, options);
+    Object.assign(this, { command: [], ...options });
     this.url = `http://127.0.0.1:${this.port}`;
     this.log = join(this.folder, `node-${this.index}.log`);
     this.http = new Http(this.url);
@@ -52,7 +52,8 @@ export class ServiceNode {
       const output = openSync(this.log, 'a');
       const special = this.nextEnv();
       this.#expected = false;
-      this.#child = spawn(process.execPath, ['--enable-source-maps', join(this.program, 'dist', 'src', 'main.js')], {
+      const [command, ...args] = [...this.command, process.execPath, '--enable-source-maps', join(this.program, 'dist', 'src', 'main.js')];
+      this.#child = spawn(command, args, {
         cwd: this.program,
         env: {
           PATH: process.env.PATH,

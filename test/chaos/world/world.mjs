@@ -10,8 +10,8 @@ import { FaultProxy } from './proxy.mjs';
 import { ServiceNode } from './service-node.mjs';
 
 /** A folder for all that a run writes. */
-export function newFolder() {
-  const folder = mkdtempSync(join(tmpdir(), 'showrunner-chaos-'));
+export function newFolder(command = 'chaos') {
+  const folder = mkdtempSync(join(tmpdir(), `showrunner-${command}-`));
   chmodSync(folder, 0o711); // the database runs as another user, and must pass through
   return folder;
 }
@@ -20,25 +20,30 @@ export function newFolder() {
 export class World {
   /**
    * @param {{ folder: string, nodes: number, leaseMs: number, changes?: readonly object[], nodeEnv?: (index: number) => Record<string, string>,
-   *   random: import('../random.mjs').Random, short: boolean }} options `changes`: to the copy of the program; `nodeEnv`: for one node
+   *   random: import('../random.mjs').Random, short: boolean, direct?: boolean, command?: readonly string[], settings?: Record<string, string>,
+   *   database?: object, effects?: EffectProcess }} options `changes`: to the copy of the program; `nodeEnv`: for one node; `direct`: no proxies, the
+   *   nodes speak to the database themselves; `command`: what starts a node, before its own; `settings`: of the database; `database` and `effects`:
+   *   those of another world, which ends them
    */
   static async build(options) {
-    const { folder, nodes, leaseMs, changes, nodeEnv = () => ({}), random, short } = options;
+    const { folder, nodes, leaseMs, changes, nodeEnv = () => ({}), random, short, direct = false, command = [] } = options;
     mkdirSync(folder, { recursive: true });
     const world = new World();
-    Object.assign(world, { folder, leaseMs, random, short, proxies: [], nodes: [] });
+    Object.assign(world, { folder, leaseMs, random, short, proxies: [], nodes: [], borrowed: [options.database, options.effects] });
     world.stallLog = join(folder, 'stalls.jsonl');
     const program = copyProgram(join(folder, 'program'), changes);
     world.history = new History(join(folder, 'history.jsonl'));
     try {
       for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void world.close().finally(() => process.exit(130)));
-      world.database = await Database.start(join(folder, 'database'));
-      world.effects = await EffectProcess.start(join(folder, 'effects.jsonl'));
+      world.database = options.database ?? (await Database.start(join(folder, 'database'), options.settings));
+      world.effects = options.effects ?? (await EffectProcess.start(join(folder, 'effects.jsonl')));
       for (let index = 0; index < nodes; index++) {
-        const proxy = await FaultProxy.before(world.database.port);
-        world.proxies.push(proxy);
         const through = new URL(world.database.url);
-        through.port = String(proxy.port);
+        if (!direct) {
+          const proxy = await FaultProxy.before(world.database.port);
+          world.proxies.push(proxy);
+          through.port = String(proxy.port);
+        }
         const env = {
           DATABASE_URL: through.href,
           LEASE_SECONDS: String(leaseMs / 1000),
@@ -48,7 +53,7 @@ export class World {
           CHAOS_STALLS: world.stallLog,
           ...nodeEnv(index),
         };
-        const node = new ServiceNode({ index, port: await freePort(), folder, program, env, nextEnv: () => takePoint(node) });
+        const node = new ServiceNode({ index, port: await freePort(), folder, program, env, command, nextEnv: () => takePoint(node) });
         world.nodes.push(node);
       }
       // The first one migrates the database.
@@ -75,8 +80,7 @@ export class World {
   async close() {
     await Promise.all(this.nodes.map((node) => node.close()));
     await Promise.all(this.proxies.map((proxy) => proxy.close()));
-    await this.effects?.stop();
-    await this.database?.stop();
+    for (const own of [this.effects, this.database]) if (!this.borrowed.includes(own)) await own?.stop();
   }
 }
 
@@ -87,7 +91,8 @@ function takePoint(node) {
   return point === undefined ? {} : { CHAOS_POINT: point };
 }
 
-async function freePort() {
+/** A port of this machine that nobody uses now. */
+export async function freePort() {
   const server = createServer();
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address();

@@ -10,4 +10,4 @@ const fallback = filter(['default_value', 'boolean'], (value, [other, boolean]) 
 /** Marks that other layers look for; here they change nothing. */
 const unchanged = filter([], (value) => value);
 
-export const VALUE_FILTERS: Filters = { default: fallback, d: fallback, safe: unchanged, sql_raw: unchanged };
+export const VALUE_FILTERS: Filters = { default: fallback, d: fallback, safe: unchanged, sql_raw: unchanged, sql_identifier: unchanged };

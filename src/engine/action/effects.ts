@@ -1,0 +1,9 @@
+import { type CompiledAction } from '../playbook/compile.js';
+
+/** Whether the world can see what the task does. */
+export function hasEffects(action: CompiledAction): boolean {
+  const { performer } = action;
+  if (action.saves.some((save) => save.external)) return true;
+  if (performer?.does === 'step') return performer.kind.effect;
+  return performer?.does === 'iterator' && performer.iterator.tasks.some(hasEffects);
+}
