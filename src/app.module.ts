@@ -2,6 +2,7 @@ import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { BulkModule } from './bulk/bulk.module.js';
 import { CatalogModule } from './catalog/catalog.module.js';
 import { Settings } from './config/settings.js';
+import { CredentialsModule } from './credentials/credentials.module.js';
 import { ExecutionModule } from './execution/execution.module.js';
 import { Readiness } from './observability/readiness.js';
 import { RunMetrics } from './observability/run-metrics.js';
@@ -40,6 +41,7 @@ export class AppModule {
         BootModule.with(settings, log),
         StorageModule.on(database),
         StepsModule.besides([database.url, database.directUrl]),
+        CredentialsModule,
         CatalogModule,
         StatusModule,
         ExecutionModule,

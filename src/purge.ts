@@ -1,11 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseRetention } from './config/retention-rules.js';
-import { loadSettings, type Settings, SettingsError } from './config/settings.js';
+import { loadSettings, SettingsError } from './config/settings.js';
 import { durationMs } from './engine/run/durations.js';
 import { createDataSource } from './storage/data-source.js';
-import { startEmbeddedPostgres } from './storage/embedded/embedded-postgres.js';
+import { existingDatabase, NoDatabaseError } from './storage/existing-database.js';
 import { Purge, type PurgeSelection } from './storage/purge.js';
 import { selectionsOf } from './storage/retention.js';
 
@@ -62,24 +60,9 @@ function selectionOf(choice: { 'older-than'?: string; status?: string; path?: st
   return { olderThanMs, statuses, path: choice.path ?? null, tenantId: choice.tenant ?? null };
 }
 
-/** The database of the settings; the embedded one is used where it runs, and started for the purge where it does not. */
-async function openDatabase(settings: Settings): Promise<{ url: string; stop(): Promise<void> }> {
-  if (settings.databaseUrl !== null) return { url: settings.databaseUrl, stop: () => Promise.resolve() };
-  const address = join(settings.dataDir, 'database.url');
-  if (!existsSync(address)) throw new UsageError(`there is no database below ${settings.dataDir}; set DATA_DIR or DATABASE_URL`);
-  const url = readFileSync(address, 'utf8').trim();
-  const probe = createDataSource(url, { poolSize: 1 });
-  const runs = await probe.initialize().then(
-    () => true,
-    () => false,
-  );
-  if (runs) await probe.destroy();
-  return runs ? { url, stop: () => Promise.resolve() } : startEmbeddedPostgres({ dataDir: settings.dataDir, log: () => undefined });
-}
-
 async function main(): Promise<void> {
   const { selections, dryRun } = readCall(process.argv.slice(2));
-  const database = await openDatabase(loadSettings(process.env));
+  const database = await existingDatabase(loadSettings(process.env));
   const db = await createDataSource(database.url, { poolSize: 1 }).initialize();
   try {
     const purge = new Purge(db);
@@ -114,7 +97,7 @@ function say(text: string): void {
 }
 
 main().catch((error: unknown) => {
-  const isUsage = error instanceof UsageError;
+  const isUsage = error instanceof UsageError || error instanceof NoDatabaseError;
   const text = isUsage
     ? `purge: ${error.message}\n${USAGE}`
     : error instanceof SettingsError

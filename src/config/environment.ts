@@ -27,6 +27,12 @@ export class Environment {
     return value === undefined ? [] : [value];
   }
 
+  /** The values of all variables with this beginning, by the rest of their names. */
+  withPrefix(prefix: string): Readonly<Record<string, string>> {
+    const found = Object.entries(this.variables).filter((entry): entry is [string, string] => entry[0].startsWith(prefix) && !!entry[1]);
+    return Object.freeze(Object.fromEntries(found.map(([name, value]) => [name.slice(prefix.length), value])));
+  }
+
   integer(name: string, standard: number, bounds: Bounds): number {
     return this.parsed(name, /^\d+$/, 'a whole number', standard, bounds);
   }

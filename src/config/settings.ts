@@ -42,6 +42,10 @@ export class Settings {
   readonly retention: readonly RetentionRule[];
   /** Executions that may wait to be begun, of all nodes together. */
   readonly queue: { readonly perTenant: number; readonly total: number };
+  /** File with the master keys of stored secrets; null: made beside an embedded database, none otherwise. */
+  readonly encryptionKeyFile: string | null;
+  /** Secrets that the operator gives in the environment as NOETL_SECRET_<NAME>, by NAME. */
+  readonly secretEnv: Readonly<Record<string, string>>;
   readonly outboundAllow: ReturnType<typeof parseOutboundAllow>;
   /** What every outbound call goes through; null: nothing. */
   readonly outboundProxy: EgressProxy | null;
@@ -89,6 +93,8 @@ export class Settings {
       perTenant: environment.integer('MAX_QUEUED_PER_TENANT', 100_000, { min: 1, max: 10_000_000 }),
       total: environment.integer('MAX_QUEUED_TOTAL', 1_000_000, { min: 1, max: 10_000_000 }),
     });
+    this.encryptionKeyFile = environment.text('ENCRYPTION_KEY_FILE');
+    this.secretEnv = environment.withPrefix('NOETL_SECRET_');
     this.outboundAllow = Object.freeze(environment.parse('OUTBOUND_ALLOW', parseOutboundAllow));
     this.outboundProxy = Object.freeze(environment.parse('OUTBOUND_PROXY', parseEgressProxy));
     this.outboundProxyResolves = environment.flag('OUTBOUND_PROXY_RESOLVES');

@@ -1,4 +1,6 @@
 import { Alarm } from './alarm.js';
+import { SecretKeeper } from './auth/secret-keeper.js';
+import { sealedIn } from './auth/secret-markers.js';
 import { ParkedSteps } from './parked-steps.js';
 import { type CompiledPlaybook } from './playbook/compile.js';
 import {
@@ -12,6 +14,7 @@ import {
   type UnitSource,
 } from './ports.js';
 import { decide, resume } from './run/decide.js';
+import { type Secrets } from './secrets-port.js';
 import { stimulusOf } from './run/messages.js';
 import { type Decision, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';
 import { isTerminal, type RunEvent, type RunStatus } from './run/events.js';
@@ -23,6 +26,7 @@ import { onlyWaits, ownDueAt, waitOf, waitsForStart, wakeAt } from './run/schedu
 import { encodeState, foldHistory, SNAPSHOT_EVERY } from './run/snapshot.js';
 import { mergeWorkload } from './run/workload.js';
 import { Performer } from './performer.js';
+import { type Json } from './values.js';
 
 /** Events a run may decide ahead of its last commit (D17). */
 const RUN_AHEAD_EVENTS = 256;
@@ -51,6 +55,8 @@ export interface OrchestratorOptions {
   readonly facts: Pick<RunFacts, 'env'>;
   /** A run that only waits, for longer than this, gives its lease back and leaves memory; null: it never does. */
   readonly parkAfterMs: number | null;
+  /** What opens the credentials of its steps; without it none is known. */
+  readonly secrets?: Secrets;
   /** Lease still good by the monotonic clock (D13); checked right before each effect begins. */
   holdsLease(): boolean;
   /** Called once: the run is over here. `ended` after its terminal unit is committed, `released` and `lost` otherwise. */
@@ -119,6 +125,7 @@ export class Orchestrator implements UnitSource {
       env: options.facts.env,
       startAt: run.startAt,
       timeoutAt: run.timeoutAt,
+      mayHoldSecrets: playbook.fetchesSecrets || run.parentStep !== null,
     };
     this.committedSeq = this.state.seq;
     this.created = history !== null;
@@ -128,6 +135,7 @@ export class Orchestrator implements UnitSource {
     this.alarm = new Alarm(options.clock, () => this.feed({ kind: 'continue' }));
     this.snapshotSeq = history?.snapshot?.seq ?? 0;
     this.parked = new ParkedSteps(options.clock, ({ step, wave }) => this.feed({ kind: 'due', step, wave }));
+    const secrets = new SecretKeeper(run.tenantId, options.secrets, history ? earlierSecrets(this.state) : [], this.facts.mayHoldSecrets);
     this.performer = new Performer({
       playbook,
       held: this.held,
@@ -135,6 +143,7 @@ export class Orchestrator implements UnitSource {
       state: this.state,
       facts: this.facts,
       world: options.world,
+      secrets,
       feed: (stimulus) => this.feed(stimulus),
       committed: () => this.whenCommitted(),
       mayAct: () => this.mayAct(),
@@ -477,4 +486,10 @@ export class Orchestrator implements UnitSource {
       this.close('lost');
     }
   }
+}
+
+/** What a history has opened that may still come back from the world: its requests, and what `secrets` steps left. */
+function earlierSecrets({ sealed, settled }: RunState): Json[] {
+  const left = settled.flatMap((step) => (step && sealedIn(step.value).length > 0 ? [step.value] : []));
+  return [...sealed, ...left];
 }

@@ -1,5 +1,6 @@
 import { type ProgramHost } from './action/program-host.js';
 import { type ProgramEnd, runProgram } from './action/program.js';
+import { type SecretKeeper } from './auth/secret-keeper.js';
 import { type CompiledPlaybook } from './playbook/compile.js';
 import { type Clock, type HeldRun } from './ports.js';
 import { type AttemptOutcome, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';
@@ -25,6 +26,7 @@ export interface PerformerRun {
   readonly state: RunState;
   readonly facts: RunFacts;
   readonly world: DecisionWorld;
+  readonly secrets: SecretKeeper;
   feed(stimulus: Stimulus): void;
   /** Resolves once everything that was fed is committed, and never where the run is over here. */
   committed(): Promise<void>;
@@ -36,7 +38,7 @@ export interface PerformerRun {
 
 /** Of one program. */
 const MAX_WARNINGS = 20;
-const NO_CREDENTIALS: StepContext['auth'] = new Map();
+const NO_AUTH: StepContext['auth'] = new Map();
 
 /** A step that ignores its abort signal is given this long before its outcome is decided without it. */
 const ABORT_GRACE_MS = 5_000;
@@ -159,7 +161,7 @@ export class Performer {
     attempt: Pick<Perform, 'step' | 'wave' | 'attempt' | 'request' | 'timeoutMs'> & { readonly kind: StepKind; readonly key: string },
     performing: Performing,
   ): Promise<AttemptOutcome> {
-    const { playbook, held, clock } = this.run;
+    const { playbook, held, clock, secrets } = this.run;
     const { kind, key, timeoutMs } = attempt;
     // A program ends its own parts; an attempt of a step is all there is to abort.
     const controller = new AbortController();
@@ -170,8 +172,13 @@ export class Performer {
     const stopTimer = this.timeOut(controller, timeoutMs);
     if (kind.effect) performing.effects += 1;
     try {
+      const recorded = attempt.request;
+      const { request, auth } = secrets.isPlain(recorded)
+        ? { request: recorded, auth: NO_AUTH }
+        : await orAborted(secrets.open(recorded, controller.signal), controller.signal, clock);
+      if (request !== recorded) this.checkBegin(kind, controller.signal);
       const result = await orAborted(
-        kind.execute(attempt.request, {
+        kind.execute(request, {
           tenantId: held.run.tenantId,
           executionId: held.run.id,
           step: playbook.steps[attempt.step]!.name,
@@ -181,20 +188,31 @@ export class Performer {
           idempotencyKey: `${held.run.id}/${key}`,
           signal: controller.signal,
           timeoutMs,
-          auth: NO_CREDENTIALS,
+          auth,
         }),
         controller.signal,
         clock,
       );
-      const fault = storabilityFault(result.value);
-      return fault ? { ok: false, failure: new StepFailure(fault.code, fault.message, { retryable: false }) } : { ok: true, result };
+      const kept = secrets.recordable(result, recorded);
+      const fault = storabilityFault(kept.value);
+      return fault ? { ok: false, failure: new StepFailure(fault.code, fault.message, { retryable: false }) } : { ok: true, result: kept };
     } catch (thrown) {
-      return { ok: false, failure: this.failureOf(thrown, controller.signal) };
+      return { ok: false, failure: this.failureOf(this.redacted(thrown), controller.signal) };
     } finally {
       if (kind.effect) performing.effects -= 1;
       outer.removeEventListener('abort', follow);
       stopTimer?.();
     }
+  }
+
+  /** Where time has passed since the attempt was told to begin: an effect begins under the lease alone (D13). */
+  private checkBegin(kind: StepKind, signal: AbortSignal): void {
+    signal.throwIfAborted();
+    if (kind.effect && !this.run.mayAct()) throw new StepFailure('cancelled', 'The step was not begun.', { retryable: false });
+  }
+
+  private redacted(thrown: unknown): unknown {
+    return thrown instanceof StepFailure ? this.run.secrets.failure(thrown) : thrown;
   }
 
   private failureOf(thrown: unknown, signal: AbortSignal): StepFailure {

@@ -23,8 +23,6 @@ export interface StepKind<Config = unknown, Request extends Json = Json> {
   readonly effect: boolean;
   /** Seconds per attempt where the playbook says nothing. */
   readonly defaultTimeoutSeconds: number;
-  /** Set where saves can go to this kind (`save: {storage: <kind>}`). */
-  readonly save?: SaveStorage;
   /** Alternative names under which templates and asserts may read parts of the value (http: body, payload, json, response -> data). */
   readonly valueAliases?: ValueAliases;
   /** Where the kind can store: saves to the storage of the same word. */
@@ -44,19 +42,21 @@ export interface SaveStorage<Config = unknown, Request extends Json = Json> {
   outcome(value: Json): JsonObject;
 }
 
-/** How a kind stores what a save gives it. The request is performed by the kind's own `execute`, and says itself that it is a save. */
-export interface SaveStorage<Config = unknown, Request extends Json = Json> {
-  /** As StepKind.parse, with pointers relative to the save. */
-  parse(save: Save): Config;
-  /** As StepKind.render. @param data what is to be stored: the save's rendered data */
-  render(config: Config, data: Json, scope: Scope, rendering: Rendering): Request;
-  /** What the value of `execute` says about the save: `{table?, row_count?, …}`. */
-  outcome(value: Json): JsonObject;
-}
-
 /** Fixes the types of a kind; the default export of `src/steps/<kind>/<kind>.step.ts`. */
 export function defineStep<Config, Request extends Json>(kind: StepKind<Config, Request>): StepKind<Config, Request> {
   return kind;
+}
+
+/** A credential as a step kind gets it, opened for one attempt. */
+export interface ResolvedCredential {
+  readonly alias: string;
+  /** Name in the store; null where the fields come from elsewhere. */
+  readonly name: string | null;
+  /** As it is stored or was asked for, lower case. */
+  readonly type: string;
+  /** Changes with every change of the fields. */
+  readonly version: string;
+  readonly fields: Readonly<Record<string, Json>>;
 }
 
 export interface StepContext {
@@ -73,25 +73,16 @@ export interface StepContext {
   readonly signal: AbortSignal;
   /** Milliseconds after which the signal is aborted for time; null: never. For bounds that others keep (D15). */
   readonly timeoutMs: number | null;
-  /** Credentials by alias, in document order; one entry where `auth` names one. Opened right before the attempt (D23). */
+  /** The credentials of the action's `auth` by alias, in document order; one entry for the single form, empty where there is none (D23). */
   readonly auth: ReadonlyMap<string, ResolvedCredential>;
-}
-
-/** A credential as an attempt uses it. Nothing of `fields` may get into messages, logs or values. */
-export interface ResolvedCredential {
-  readonly alias: string;
-  /** Null: written in the playbook itself. */
-  readonly name: string | null;
-  readonly type: string;
-  /** Another one after each change. */
-  readonly version: string;
-  readonly fields: Readonly<Record<string, Json>>;
 }
 
 export interface StepResult {
   readonly value: Json;
   /** Captured prints, capped by the step. */
   readonly logs?: string;
+  /** Set where every text of the value is one secret: what finds it again. The value is recorded as an encrypted reference (D23). */
+  readonly secret?: JsonObject;
 }
 
 /** An attempt that failed in an expected way. `message` is shown to users and recorded: no secrets, no inputs. */

@@ -1,5 +1,6 @@
 import { type Databases, type SqlPolicy } from './database-port.js';
 import { type Outbound } from './outbound-port.js';
+import { type SecretProviders } from './secrets-port.js';
 import { type Sandbox } from './sandbox-port.js';
 import { type StepKind } from './step-executor.js';
 
@@ -9,6 +10,8 @@ export interface StepServices {
   readonly sandbox: Sandbox;
   readonly databases: Databases;
   readonly sqlPolicy: SqlPolicy;
+  /** Where `secrets` steps fetch from. */
+  readonly secrets: SecretProviders;
 }
 
 /** The default export of `src/steps/<kind>/<kind>.step.ts` where the kind needs services; else it is the kind itself. */

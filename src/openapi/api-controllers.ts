@@ -5,6 +5,7 @@ import { CatalogEntryController } from '../catalog/catalog-entry.controller.js';
 import { CatalogTagController } from '../catalog/catalog-tag.controller.js';
 import { CatalogController } from '../catalog/catalog.controller.js';
 import { PlaybookController } from '../catalog/playbook.controller.js';
+import { CredentialsController } from '../credentials/credentials.controller.js';
 import { ControlController } from '../execution/control.controller.js';
 import { ExecuteController } from '../execution/execute.controller.js';
 import { RestartController } from '../execution/restart.controller.js';
@@ -26,6 +27,7 @@ export const API_CONTROLLERS: readonly Type[] = [
   PlaybookController,
   BulkOperationsController,
   CleanupController,
+  CredentialsController,
 ];
 
 @Module({})

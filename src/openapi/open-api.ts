@@ -39,6 +39,7 @@ export class OpenApi {
       .addServer('/api', 'The same routes, where older clients look for them')
       .addTag('executions', 'Start, read and control executions')
       .addTag('catalog', 'Register and find playbooks')
+      .addTag('credentials', 'Store what playbooks log in with')
       .addTag('health', 'Whether this node works')
       .build();
     this.made = completed(SwaggerModule.createDocument(app, config, { extraModels: [ProblemDocument] }));

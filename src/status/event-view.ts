@@ -5,6 +5,7 @@ import { type ExecutionRecord } from '../storage/execution-record.js';
 import { type StoredEvent } from '../storage/repositories/execution-event.repository.js';
 import { timeOf } from './dto/execution-view.js';
 import { type EventStatus, type ExecutionEvent } from './dto/execution-event.js';
+import { shown } from './shown.js';
 
 /** NoETL's names of two types, accepted in filters. */
 const SYNONYMS: Readonly<Record<string, string>> = { execution_start: 'execution_started', execution_complete: 'execution_completed' };
@@ -40,10 +41,10 @@ export function eventView(record: ExecutionRecord, { seq, at, event }: StoredEve
     attempt: 'attempt' in event ? event.attempt : null,
     wave: 'wave' in event ? event.wave : null,
     item_index: null,
-    context: 'inputs' in event ? (event.inputs ?? null) : null,
-    result: resultOf(event, result),
-    error: errorOf(event),
-    meta: metaOf(event),
+    context: 'inputs' in event ? shown(event.inputs ?? null) : null,
+    result: shown(resultOf(event, result)),
+    error: shown(errorOf(event)),
+    meta: shown(metaOf(event)),
     parent_execution_id: record.parentExecutionId,
     parent_event_id: record.parentEventId,
   };

@@ -15,6 +15,7 @@ import { type ExecutionStatus } from './dto/execution-status.js';
 import { type ExecutionStep, type ExecutionTree, type ExecutionTreeNode } from './dto/execution-step.js';
 import { durationInWords, durationSecondsOf, errorLineOf, executionStatusOf, optionalTimeOf, timeOf } from './dto/execution-view.js';
 import { eventView } from './event-view.js';
+import { shown } from './shown.js';
 import { stepViews } from './step-view.js';
 
 const ID = /^[1-9]\d{0,18}$/;
@@ -87,7 +88,7 @@ export class StatusService {
   /** The result alone, of any size. */
   async result(principal: Principal, id: string): Promise<Json> {
     const { resultOmitted, result } = await this.find(principal, id);
-    return resultOmitted ? ((await this.executions.resultOf(principal.tenant, id))?.result ?? null) : result;
+    return shown(resultOmitted ? ((await this.executions.resultOf(principal.tenant, id))?.result ?? null) : result);
   }
 
   /** JSON text of the result, raw value or inputs of one event, of any size. @throws EngineError unknown_execution, not_found */
@@ -96,7 +97,10 @@ export class StatusService {
     const [stored] = await this.history.page(principal.tenant, record.id, { after: seq - 1, limit: 1, order: 'ascending', types: [] });
     if (stored?.seq !== seq) throw new EngineError('not_found', 'not_found', `Execution ${id} has no event ${seq}.`);
     if (stored.event.type === 'execution_completed' && place === 'result') return JSON.stringify(await this.result(principal, id));
-    return (await this.history.valueText(principal.tenant, record.id, seq, place)) ?? 'null';
+    const text = (await this.history.valueText(principal.tenant, record.id, seq, place)) ?? 'null';
+    const value = JSON.parse(text) as Json;
+    const seen = shown(value);
+    return seen === value ? text : JSON.stringify(seen);
   }
 
   async progress(principal: Principal, id: string): Promise<ExecutionProgress> {
@@ -116,7 +120,7 @@ export class StatusService {
       end_time: optionalTimeOf(record.endedAt),
       duration_seconds: seconds,
       duration_human: seconds === null ? null : durationInWords(seconds),
-      error: errorLineOf(record.error),
+      error: shown(errorLineOf(record.error)),
     };
   }
 

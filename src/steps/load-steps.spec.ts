@@ -7,6 +7,7 @@ import { loadSteps } from './load-steps.js';
 const services = {
   outbound: { fetch: () => Promise.reject(new Error('unused')) },
   sandbox: { networkDenied: false, runPython: () => Promise.reject(new Error('unused')) },
+  secrets: { fetch: () => Promise.reject(new Error('unused')) },
 } as unknown as StepServices;
 
 describe(loadSteps.name, () => {

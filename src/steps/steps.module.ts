@@ -1,4 +1,5 @@
 import { type DynamicModule, Global, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { SecretStore } from '../credentials/secret-store.js';
 import { Settings } from '../config/settings.js';
 import { type StepKinds } from '../engine/step-executor.js';
 import { DestinationCheck } from '../outbound/destination.js';
@@ -63,16 +64,17 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
         },
         {
           provide: STEP_KINDS,
-          inject: [OutboundClient, CodeSandbox, PostgresDatabases, Settings],
+          inject: [OutboundClient, CodeSandbox, PostgresDatabases, SecretStore, Settings],
           useFactory: (
             outbound: OutboundClient,
             sandbox: CodeSandbox,
             databases: PostgresDatabases,
+            secrets: SecretStore,
             { sqlPolicy }: Settings,
-          ): Promise<StepKinds> => loadSteps({ outbound, sandbox, databases, sqlPolicy }),
+          ): Promise<StepKinds> => loadSteps({ outbound, sandbox, databases, secrets, sqlPolicy }),
         },
       ],
-      exports: [STEP_KINDS],
+      exports: [STEP_KINDS, OutboundClient],
     };
   }
 

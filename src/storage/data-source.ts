@@ -4,6 +4,7 @@ import { CreateSchema1795000000000 } from '../../migrations/1795000000000-create
 import { AddQueueIndexes1795100000000 } from '../../migrations/1795100000000-add-queue-indexes.js';
 import { CreateBulkOperation1795605700000 } from '../../migrations/1795605700000-create-bulk-operation.js';
 import { CreateExecutionBlob1795605900000 } from '../../migrations/1795605900000-create-execution-blob.js';
+import { CreateCredential1795606200000 } from '../../migrations/1795606200000-create-credential.js';
 import { BoundedPool } from './bounded-pool.js';
 import { ACQUIRE_TIMEOUT_MS, connectionOptions } from './connection-options.js';
 import { type DatabaseHistory } from './database-history.js';
@@ -17,6 +18,7 @@ export const MIGRATIONS = [
   AddQueueIndexes1795100000000,
   CreateBulkOperation1795605700000,
   CreateExecutionBlob1795605900000,
+  CreateCredential1795606200000,
 ];
 
 export interface DataSourceSettings {

@@ -33,6 +33,7 @@ import { DUE_CHANNEL, Notifications } from './notifications.js';
 import { Partitions } from './partitions.js';
 import { Prepared } from './prepared.js';
 import { BulkOperationRepository } from './repositories/bulk-operation.repository.js';
+import { CredentialRepository } from './repositories/credential.repository.js';
 import { ExecutionEventRepository } from './repositories/execution-event.repository.js';
 import { ExecutionRepository } from './repositories/execution.repository.js';
 import { IdempotencyKeyRepository } from './repositories/idempotency-key.repository.js';
@@ -72,6 +73,7 @@ const REPOSITORIES = [
   ExecutionEventRepository,
   IdempotencyKeyRepository,
   BulkOperationRepository,
+  CredentialRepository,
 ];
 
 const PROVIDERS: Provider[] = [

@@ -6,6 +6,7 @@ import { Orchestrator } from '../engine/orchestrator.js';
 import { type CompiledPlaybook } from '../engine/playbook/compile.js';
 import { type HeldRun, type NewRun, type RunId, type RunStore } from '../engine/ports.js';
 import { type DecisionWorld } from '../engine/run/decision.js';
+import { NO_SECRETS, SECRETS, type Secrets } from '../engine/secrets-port.js';
 import { runFault } from '../engine/run-fault.js';
 import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../storage/claim.js';
 import { CommitSignals } from '../storage/commit-signals.js';
@@ -56,12 +57,14 @@ export class Worker implements RunConsumer {
     signals: CommitSignals,
     ids: IdMint,
     @Optional() @Inject(TIMING) private readonly timing: Timing = PROCESS_TIMING,
+    @Optional() @Inject(SECRETS) private readonly secrets: Secrets = NO_SECRETS,
   ) {
     this.world = {
       now: () => timing.now(),
       monotonic: () => timing.monotonic(),
       random: () => timing.random(),
       nextId: () => ids.next(),
+      nonce: () => timing.token().replaceAll('-', ''),
       assertMode: settings.assertMode,
       saveErrors: settings.saveErrors === 'warn' ? 'continue' : 'fail',
     };
@@ -157,6 +160,7 @@ export class Worker implements RunConsumer {
       world: this.world,
       facts: { env: this.settings.templateEnv },
       parkAfterMs: store === this.ephemeral ? null : PARK_AFTER_MS,
+      secrets: this.secrets,
       holdsLease: () => store === this.ephemeral || this.held.isLive(id, token),
       over: (how) => this.over(id, token, how),
       unheard: (error) => this.log.warn({ err: error, executionId: id }, 'the inbox of an execution could not be read, and is read again'),

@@ -1,5 +1,6 @@
 import { type CompiledSave } from '../playbook/compile.js';
 import { type SaveOutcome } from '../run/events.js';
+import { SecretScope } from '../auth/secret-scope.js';
 import { asFailure, detailsOf, failureFrom } from '../run/failures.js';
 import { type PartEnd } from '../run/parts.js';
 import { type StepView } from '../run/run-scope.js';
@@ -64,12 +65,13 @@ async function toWorld(
   const { kind, storage, config } = save.external!;
   let end: PartEnd;
   try {
-    const scope = context.scope(view);
     const rendering = context.rendering();
+    const secrets = new SecretScope(host.playbook.handles, save.auth, rendering);
+    const scope = context.scope({ ...view, secrets });
     const isBegun = known?.inputs !== undefined && known.inputs !== null;
     if (!isBegun && save.when && !save.when.isTrue(scope, rendering)) return skipped(save);
     const data = isBegun ? (known.inputs!['data'] ?? null) : save.data ? save.data.render(scope, rendering) : fallback;
-    const request = isBegun ? known.request : storage.render(config, data, scope, rendering);
+    const request = isBegun ? known.request : secrets.seal(storage.render(config, data, scope, rendering), scope);
     if (!isBegun) await journal.start({ path, attempt: 1, inputs: { data }, request });
     const timeoutMs = kind.defaultTimeoutSeconds > 0 ? kind.defaultTimeoutSeconds * 1000 : null;
     const outcome = await activity.during(host.attempt({ kind, request, attempt: 1, path, timeoutMs }));

@@ -1,4 +1,5 @@
 import { type CompiledAction } from '../playbook/compile.js';
+import { SecretScope } from '../auth/secret-scope.js';
 import { missingInputs, missingOutputs } from '../run/asserts.js';
 import { type AttemptOutcome } from '../run/decision.js';
 import { durationMs } from '../run/durations.js';
@@ -35,6 +36,8 @@ export async function runTask(
 
 class Task {
   private readonly rendering: Rendering;
+  /** What its templates see of secrets; nothing else sees any. */
+  private readonly secrets: SecretScope;
 
   constructor(
     private readonly context: PartContext,
@@ -44,6 +47,7 @@ class Task {
     private readonly element: string,
   ) {
     this.rendering = context.rendering();
+    this.secrets = new SecretScope(context.host.playbook.handles, action.auth, this.rendering);
   }
 
   async act(): Promise<TaskEnd> {
@@ -53,7 +57,7 @@ class Task {
       if (refusal) throw new StepFailure(refusal.code, refusal.message, { retryable: false });
       const known = context.find(path);
       const inputs = known?.inputs ?? this.inputs();
-      const view = { ...this.view, inputs: { ...this.view.inputs, ...inputs } };
+      const view = { ...this.view, inputs: { ...this.view.inputs, ...inputs }, secrets: this.secrets };
       this.checkExpects(inputs, view);
       switch (performer?.does) {
         case 'step':
@@ -97,12 +101,16 @@ class Task {
     return { ...acted, end: { ok: true, value: saveValueOf(outcomes) } };
   }
 
+  private sealed(request: Json, view: StepView): Json {
+    return this.secrets.seal(request, this.context.scope(view));
+  }
+
   private async attempts(kind: StepKind, config: unknown, inputs: JsonObject, view: StepView): Promise<TaskEnd> {
     const { context, path, action, rendering } = this;
     const { host, journal, activity } = context;
     const known = context.find(path);
     const isBegun = known?.inputs !== null && known?.inputs !== undefined;
-    const request = isBegun ? known.request : kind.render(config, inputs, context.scope(view), rendering);
+    const request = isBegun ? known.request : this.sealed(kind.render(config, inputs, context.scope(view), rendering), view);
     const timeoutMs = this.timeoutMs(view) ?? (kind.defaultTimeoutSeconds > 0 ? kind.defaultTimeoutSeconds * 1000 : null);
     let due = known?.dueAt ?? null;
     let isStarted = isBegun && due === null;
@@ -112,7 +120,7 @@ class Task {
       isStarted = false;
       const outcome = await activity.during(host.attempt({ kind, request, attempt, path, timeoutMs }));
       if (host.signal.aborted) throw host.signal.reason;
-      const verdict = this.verdict(outcome, attempt, view);
+      const verdict = this.verdict(outcome, attempt, { ...this.view, inputs: view.inputs });
       if (verdict === 'exhausted')
         return this.failed(
           new StepFailure('retry_exhausted', `retry_when still held after ${attempt} attempts.`, { retryable: false }),
@@ -131,7 +139,8 @@ class Task {
 
   /** The task's own data over what edges gave its step; code without any gets the item. */
   private inputs(): JsonObject {
-    const { context, action, view, element, rendering } = this;
+    const { context, action, element, rendering } = this;
+    const view = { ...this.view, secrets: this.secrets };
     const scope = context.scope(view);
     const own = renderMapping(action.data, scope, rendering, 'data of the task');
     const given = action.taskData

@@ -1,4 +1,5 @@
 import { type ErrorCode } from '../error-codes.js';
+import { type CompiledAuth, compileAuth, compileHandles } from '../auth/compiled-auth.js';
 import { EngineError, type Issue } from '../engine-error.js';
 import { type SaveStorage, type StepKind, type StepKinds, type ValueAliases } from '../step-executor.js';
 import {
@@ -39,6 +40,10 @@ export interface CompiledPlaybook {
   readonly plainWorkload: boolean;
   /** The workload's texts that hold templates. */
   readonly workloadTemplates: ReadonlyMap<string, Template>;
+  /** Credentials that the document itself names (`credentials`, `keychain`); null where it names none. */
+  readonly handles: CompiledAuth | null;
+  /** True where it has `secrets` steps, whose values are references to secrets. */
+  readonly fetchesSecrets: boolean;
   /** Constructs that are registered but cannot run here, with pointers into the canonical form. */
   readonly warnings: readonly Issue[];
 }
@@ -82,6 +87,8 @@ export interface CompiledAction {
   readonly refusal: { readonly code: ErrorCode; readonly message: string } | null;
   /** A workbook task's own `data`, rendered where the step's inputs are visible. */
   readonly taskData: ValueTemplate | null;
+  /** The credentials it is performed with: the step's, else the task's. */
+  readonly auth: CompiledAuth | null;
   readonly saves: readonly CompiledSave[];
   readonly assert: AssertSpec | null;
   readonly retry: CompiledRetry | null;
@@ -137,6 +144,8 @@ export interface CompiledSave {
   readonly supported: boolean;
   /** What stores it in the world; null for the storages of the execution itself, and where nothing can. */
   readonly external: { readonly kind: StepKind; readonly storage: SaveStorage; readonly config: unknown } | null;
+  /** Its own, else its action's. */
+  readonly auth: CompiledAuth | null;
 }
 
 export interface CompiledEdge {
@@ -177,6 +186,7 @@ class Compiler {
   private readonly errors: Issue[] = [];
   private readonly warnings: Issue[] = [];
   private readonly indexOf: ReadonlyMap<string, number>;
+  private handles: CompiledAuth | null = null;
 
   constructor(
     private readonly playbook: Playbook,
@@ -187,6 +197,7 @@ class Compiler {
 
   *compile(): Generator<void, CompiledPlaybook, void> {
     const edges = edgesOf(this.playbook.workflow, this.indexOf);
+    this.handles = this.found(() => compileHandles(this.playbook.credentials, this.playbook.keychain), '');
     yield;
     const steps: CompiledStep[] = [];
     for (const [index, step] of this.playbook.workflow.entries()) {
@@ -207,6 +218,8 @@ class Compiler {
       progressUnits: progressUnits(steps, entry),
       plainWorkload: workloadTemplates.size === 0,
       workloadTemplates,
+      handles: this.handles,
+      fetchesSecrets: [...this.playbook.workflow.map(({ action }) => action), ...this.playbook.workbook].some(fetchesSecrets),
       warnings: this.warnings,
     };
   }
@@ -224,7 +237,7 @@ class Compiler {
       definition: step,
       data: compileInputs(step.action?.data ?? step.data),
       action,
-      saves: step.action ? [] : step.save.map((save, at) => this.save(save, `${pointer}/save/${at}`)),
+      saves: step.action ? [] : step.save.map((save, at) => this.save(save, `${pointer}/save/${at}`, null)),
       next: step.next.map((entry) => this.next(entry)),
       onError: step.onError.kind === 'goto' ? { kind: 'goto', target: this.edge(step.onError.target) } : step.onError,
       onTimeout: step.onTimeout ? this.edge(step.onTimeout) : null,
@@ -244,8 +257,18 @@ class Compiler {
     const task = this.playbook.workbook[at];
     if (!task) {
       this.errors.push({ code: 'unknown_task', message: `There is no workbook task ${String(own.fields['name'])}.`, pointer });
-      const data = compileInputs(own.data);
-      return { definition: own, data, performer: null, refusal: null, taskData: null, saves: [], assert: null, retry: null, timeout: null };
+      return {
+        definition: own,
+        data: compileInputs(own.data),
+        performer: null,
+        refusal: null,
+        taskData: null,
+        auth: null,
+        saves: [],
+        assert: null,
+        retry: null,
+        timeout: null,
+      };
     }
     const merged: Action = {
       ...task,
@@ -274,13 +297,15 @@ class Compiler {
     }
     if (refusal) this.warnings.push({ ...refusal, pointer });
     const { retry } = action;
+    const auth = this.auth(action, pointer);
     return {
       definition: action,
       data: compileInputs(action.data),
       performer,
       refusal,
       taskData: taskData === null ? null : compileInputs(taskData),
-      saves: action.save.map((save, at) => this.save(save, `${pointer}/save/${at}`)),
+      auth,
+      saves: action.save.map((save, at) => this.save(save, `${pointer}/save/${at}`, auth)),
       assert: action.assert,
       retry: retry && {
         policy: retry,
@@ -338,7 +363,23 @@ class Compiler {
     };
   }
 
-  private save(save: Save, pointer: string): CompiledSave {
+  /** What connects to a database and names no credential uses the document's own; nothing else sends them anywhere unasked. */
+  private auth({ type, auth, fields }: Action, pointer: string): CompiledAuth | null {
+    const found = this.found(() => compileAuth(auth, fields['use_auth'] ?? null), `${pointer}/auth`);
+    return found ?? (auth === null && CONNECTING_TYPES.has(type) ? this.handles : null);
+  }
+
+  private found<T>(compile: () => T | null, pointer: string): T | null {
+    try {
+      return compile();
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      for (const issue of error.issues) this.errors.push({ ...issue, pointer: pointer + (issue.pointer ?? '') });
+      return null;
+    }
+  }
+
+  private save(save: Save, pointer: string, auth: CompiledAuth | null): CompiledSave {
     const kind = this.kinds.get(save.storage);
     const storage = kind?.save;
     const config = storage ? this.parsed(() => storage.parse(save), pointer) : NOT_PARSED;
@@ -353,6 +394,7 @@ class Compiler {
       data: save.data === null ? null : compileSaveData(save.data),
       supported,
       external,
+      auth: this.found(() => compileAuth(save.auth, null), `${pointer}/auth`) ?? auth,
     };
   }
 
@@ -366,6 +408,13 @@ class Compiler {
   private edge(target: EdgeTarget): CompiledEdge {
     return { to: { name: target.step, index: this.indexOf.get(target.step)! }, data: compileInputs(target.data) };
   }
+}
+
+/** Steps that are nothing without a connection. */
+const CONNECTING_TYPES: ReadonlySet<string> = new Set(['postgres', 'duckdb', 'transfer']);
+
+function fetchesSecrets(action: Action | null): boolean {
+  return action !== null && (action.type === 'secrets' || action.tasks.some(fetchesSecrets));
 }
 
 /** Inputs are a mapping of templates or one lone template that gives a mapping. */

@@ -1,3 +1,4 @@
+import { isSealed, sealedRequest } from '../auth/sealed-request.js';
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
 import { type Json, type JsonObject } from '../values.js';
 import { type RunEvent, type SaveOutcome, type TakenEdge } from './events.js';
@@ -16,6 +17,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       arm(state, state.override ? playbook.byName.get(state.override[0]!)! : playbook.entry, -1, {}, null);
       return;
     case 'step_started':
+      rememberSealed(state, event.request);
       fire(state, playbook, event, { request: event.request, timeoutMs: event.timeoutMs ?? null }, null);
       return;
     case 'step_waiting':
@@ -34,6 +36,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     }
     case 'action_started':
       state.itemEvents += 1;
+      for (const { request } of event.parts) rememberSealed(state, request);
       return startParts(partsOf(state, playbook, event), event.parts);
     case 'action_completed':
       state.itemEvents += 1;
@@ -188,6 +191,19 @@ function fire(
 function partsOf(state: RunState, playbook: CompiledPlaybook, event: { readonly step: string }): PartRecord {
   const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
   return (firing.parts ??= newPart());
+}
+
+/** More different ones than this are not kept in mind; each holds a few names. */
+const MOST_SEALED = 200;
+
+function rememberSealed(state: RunState, request: Json): void {
+  if (!isSealed(request) || state.sealed.length >= MOST_SEALED) return;
+  const { credentials, references, nonce } = request.$auth;
+  const whole = JSON.stringify([credentials, references]);
+  const texts = nonce === '' ? whole : whole.replaceAll(nonce, '');
+  const isKnown = state.sealed.some((each) => isSealed(each) && each.request === texts);
+  // In place of the request stands what tells one from another.
+  if (!isKnown) state.sealed.push(sealedRequest(request.$auth, texts));
 }
 
 /** What a firing keeps of its arrivals. */

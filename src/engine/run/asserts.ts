@@ -7,7 +7,10 @@ import { isObject, type Json, type JsonObject, own } from '../values.js';
 export function missingInputs(spec: AssertSpec, inputs: JsonObject, auth: Json, scope: Scope): string[] {
   return unmet(spec.expects, (path) => {
     // Credentials are declared here and never read.
-    if (path[0] === 'auth' && path.length === 2 && isObject(auth) && Object.hasOwn(auth, path[1]!)) return {};
+    if (path[0] === 'auth') {
+      const isDeclared = isObject(auth) && (path.length === 1 || Object.hasOwn(auth, path[1]!));
+      return isDeclared || typeof auth === 'string' ? {} : undefined;
+    }
     const inInputs = walk(inputs, path) ?? (path[0] === 'data' ? walk(inputs, path.slice(1)) : undefined);
     return inInputs ?? walkScope(scope, path);
   });

@@ -1,3 +1,5 @@
+import { isSealed } from '../auth/sealed-request.js';
+import { withoutMarkers } from '../auth/secret-markers.js';
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
 import { runFault } from '../run-fault.js';
 import { storableText } from '../storability.js';
@@ -153,7 +155,7 @@ function settle(deciding: Deciding, firing: Firing, settled: Extract<Stimulus, {
     step,
     wave: firing.wave,
     attempt: firing.attempt,
-    inputs: firing.inputs,
+    inputs: inputsAfter(firing),
     arrivedError: firing.arrivedError,
     durationMs: acted?.durationMs ?? elapsed(settled.durationMs),
     rendering,
@@ -212,6 +214,11 @@ function settleSaves(deciding: Deciding, settling: Settling, acted: ActedStep, s
     failStep(deciding, settling, failureFrom(acted.end.error), saves);
   } else if (outcome.ok) completeStep(deciding, settling, acted.end.value, saves);
   else failStep(deciding, settling, outcome.failure, saves);
+}
+
+/** The inputs as templates see them once the step has acted: without the places of secrets, which only its request could fill. */
+function inputsAfter({ inputs, request }: Firing): JsonObject {
+  return isSealed(request) ? withoutMarkers(inputs) : inputs;
 }
 
 function storableLogs(logs: string | undefined): string | undefined {

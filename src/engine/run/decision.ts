@@ -1,3 +1,4 @@
+import { SecretSession } from '../auth/secret-markers.js';
 import { type CompiledPlaybook } from '../playbook/compile.js';
 import { RECORD_DEPTH, StorabilityCheck } from '../storability.js';
 import { StepFailure, type StepResult } from '../step-executor.js';
@@ -23,6 +24,8 @@ export interface DecisionWorld {
   readonly saveErrors: 'fail' | 'continue';
   /** CPU clock for the render net, monotonic milliseconds. */
   monotonic(): number;
+  /** 32 hexadecimal digits that nobody can guess, for the places of secrets; without it they come from `random`. */
+  nonce?(): string;
 }
 
 /** What happened outside that the run must react to. */
@@ -114,11 +117,15 @@ export class Deciding {
   /** A rendering session for one step: its own budget and its own now(). */
   rendering(): Rendering {
     const { world } = this;
-    return new Rendering({
+    const rendering = new Rendering({
       now: new Date(world.now()).toISOString(),
       random: () => world.random(),
       nextId: () => world.nextId(),
       monotonic: () => world.monotonic(),
+      ...(world.nonce ? { nonce: () => world.nonce!() } : {}),
     });
+    // What `secrets` steps leave is text that nothing may look into.
+    if (this.facts.mayHoldSecrets) rendering.secrets = new SecretSession(rendering.nonce(), false);
+    return rendering;
   }
 }

@@ -1,3 +1,4 @@
+import { SecretScope } from '../auth/secret-scope.js';
 import { type CompiledStep } from '../playbook/compile.js';
 import { StepFailure } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
@@ -39,11 +40,14 @@ export function fireStep(deciding: Deciding, step: CompiledStep): void {
   let inputs = edge;
   try {
     checkLimits(deciding, step);
-    inputs = renderInputs(deciding, step, edge, arrivedError, rendering);
-    const scope = scopeOfInputs(deciding, inputs, arrivedError);
+    // Only what acts sees secrets: they are opened when it is performed, and by nothing else.
+    const secrets =
+      step.action?.performer?.does === 'step' ? new SecretScope(deciding.playbook.handles, step.action.auth, rendering) : null;
+    inputs = renderInputs(deciding, step, edge, arrivedError, rendering, secrets);
+    const scope = scopeOfInputs(deciding, inputs, arrivedError, secrets);
     if (step.pass?.isTrue(scope, rendering) || (step.when && !step.when.isTrue(scope, rendering))) {
       completeStep(deciding, settling(inputs, { passed: true }), inputs);
-    } else if (step.action) startAction(deciding, step, inputs, scope, settling);
+    } else if (step.action) startAction(deciding, step, inputs, scope, secrets, settling);
     else if (savesToWorld(step, true)) startSaving(deciding, step, settling(inputs));
     else completeStep(deciding, settling(inputs), inputs);
   } catch (thrown) {
@@ -56,6 +60,7 @@ function startAction(
   step: CompiledStep,
   inputs: JsonObject,
   scope: RunScope,
+  secrets: SecretScope | null,
   settling: (inputs: JsonObject, more?: Partial<Settling>) => Settling,
 ): void {
   const action = step.action!;
@@ -68,7 +73,8 @@ function startAction(
   if (performer.does === 'wait') {
     return beginWait(deciding, performer.wait, settling(inputs), scope, timeoutOf(step, scope, rendering));
   }
-  const request = performer.does === 'step' ? performer.kind.render(performer.config, inputs, scope, rendering) : null;
+  const rendered = performer.does === 'step' ? performer.kind.render(performer.config, inputs, scope, rendering) : null;
+  const request = secrets ? secrets.seal(rendered, scope) : rendered;
   const timeoutMs = timeoutOf(step, scope, rendering);
   deciding.checkStorable(inputs, request);
   deciding.emit({
@@ -103,19 +109,24 @@ function renderInputs(
   edge: JsonObject,
   error: RunErrorDetails | null,
   rendering: Rendering,
+  secrets: SecretScope | null,
 ): JsonObject {
   const own = step.data.isConstant && step.action?.taskData == null ? step.data.render(EMPTY_SCOPE, rendering) : undefined;
   if (own !== undefined && Object.keys(own as JsonObject).length === 0) return edge;
-  const given = { ...edge, ...renderMapping(step.data, scopeOfInputs(deciding, edge, error), rendering, `data of ${step.name}`) };
+  const given = { ...edge, ...renderMapping(step.data, scopeOfInputs(deciding, edge, error, secrets), rendering, `data of ${step.name}`) };
   const taskData = step.action?.taskData;
   if (!taskData) return given;
-  return { ...renderMapping(taskData, scopeOfInputs(deciding, given, error), rendering, `data of the task of ${step.name}`), ...given };
+  return {
+    ...renderMapping(taskData, scopeOfInputs(deciding, given, error, secrets), rendering, `data of the task of ${step.name}`),
+    ...given,
+  };
 }
 
 const EMPTY_SCOPE = { lookup: (): undefined => undefined };
 
-function scopeOfInputs(deciding: Deciding, inputs: JsonObject, error: RunErrorDetails | null): RunScope {
-  return new RunScope(deciding.playbook, deciding.state, deciding.facts, { inputs, ...(error ? { error: errorView(error) } : {}) });
+function scopeOfInputs(deciding: Deciding, inputs: JsonObject, error: RunErrorDetails | null, secrets: SecretScope | null): RunScope {
+  const view = { inputs, ...(error ? { error: errorView(error) } : {}), ...(secrets ? { secrets } : {}) };
+  return new RunScope(deciding.playbook, deciding.state, deciding.facts, view);
 }
 
 function checkExpects(deciding: Deciding, step: CompiledStep, inputs: JsonObject, scope: RunScope, rendering: Rendering): void {

@@ -1,4 +1,5 @@
 import { type CompiledPlaybook, iterates, valueAliasesOf } from '../playbook/compile.js';
+import { type SecretScope } from '../auth/secret-scope.js';
 import { type ValueAliases } from '../step-executor.js';
 import { type Scope, TemplateReference } from '../template/scope.js';
 import { StepReference } from '../template/step-reference.js';
@@ -16,6 +17,8 @@ export interface RunFacts {
   readonly startAt: number | null;
   /** Epoch ms at which the run fails, whatever it does; null = never. */
   readonly timeoutAt: number | null;
+  /** True where values may hold what `secrets` steps leave: there are such steps, or somebody who has them started it. */
+  readonly mayHoldSecrets?: boolean;
 }
 
 /** What only the step being rendered sees. */
@@ -30,6 +33,8 @@ export interface StepView {
   readonly moment?: Readonly<Record<string, unknown>>;
   /** Variables this step has just extracted; seen by its saves and edges. */
   readonly vars?: JsonObject;
+  /** What the templates of its action see of secrets; nothing else sees any. */
+  readonly secrets?: SecretScope;
 }
 export interface StepOutcomeView {
   readonly names: readonly string[];
@@ -83,7 +88,7 @@ export class RunScope implements Scope {
       case 'keychain':
       case 'secret':
       case 'credentials':
-        return undefined;
+        return this.view.secrets?.lookup(name);
     }
     const { moment, inputs, outcome } = this.view;
     if (moment && Object.hasOwn(moment, name)) return moment[name];
@@ -97,7 +102,9 @@ export class RunScope implements Scope {
     if (outcome?.names.includes(name)) return referenceTo(outcome);
     if (Object.hasOwn(this.state.variables, name)) return this.state.variables[name];
     const exposed = own(this.playbook.playbook.exposed, name);
-    return this.settledReference(name) ?? own(this.state.workload, name) ?? exposed;
+    const found = this.settledReference(name) ?? own(this.state.workload, name) ?? exposed;
+    // Real documents write the plural too; anything else of that name is meant first.
+    return found === undefined && name === 'secrets' ? this.view.secrets?.lookup('secret') : found;
   }
 
   private settledReference(name: string): StepReference | undefined {

@@ -87,6 +87,8 @@ export interface RunState {
   pause: 'none' | 'requested' | 'paused';
   /** Payloads of signals that nobody has taken yet, by name, oldest first. */
   readonly signals: Map<string, Json[]>;
+  /** Requests with credentials that were recorded, each kind of them once: whose secrets have to be kept out of what comes back. */
+  readonly sealed: Json[];
   /** Name of the step that moved last. */
   currentStep: string | null;
   /** Steps whose arrivals the terminal step had, in document order. */
@@ -117,6 +119,7 @@ export function newRunState(playbook: CompiledPlaybook, workload: JsonObject): R
     cancel: null,
     pause: 'none',
     signals: new Map(),
+    sealed: [],
     currentStep: null,
     lastSteps: [],
     terminalRan: false,

@@ -52,6 +52,7 @@ const STATE: Codec<Omit<RunState, Derived>> = record<Omit<RunState, Derived>>({
   otherFailures: PLAIN,
   cancel: PLAIN,
   pause: PLAIN,
+  sealed: PLAIN,
   signals: mapOf<string, Json[]>(PLAIN as Codec<Json[]>),
   currentStep: PLAIN,
   lastSteps: PLAIN,

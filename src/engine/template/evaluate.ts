@@ -16,6 +16,25 @@ export type Evaluator = (frame: Frame) => unknown;
 /** Chains such as a + b + c + … nest to the left without nesting in the text; evaluation recurses as deep as they are long. */
 const MAX_HEIGHT = 1_000;
 
+/** Filters that know what to do with a text that has a secret in it, or need not look into it. */
+const SECRET_FILTERS: ReadonlySet<string> = new Set(['b64encode', 'urlencode', 'default', 'd', 'string']);
+/** Tests that compare by value. */
+const COMPARING_TESTS: ReadonlySet<string> = new Set([
+  'eq',
+  'equalto',
+  '==',
+  'ne',
+  '!=',
+  'lt',
+  'lessthan',
+  'gt',
+  'greaterthan',
+  'le',
+  'ge',
+  'in',
+  'sameas',
+]);
+
 /** Compiles the expressions of one template and collects the names they read from the scope. */
 export class ExpressionCompiler {
   readonly names = new Set<string>();
@@ -101,7 +120,12 @@ export class ExpressionCompiler {
     const object = this.compile(objectExpression);
     if (keyExpression.kind === 'constant' && (typeof keyExpression.value === 'string' || typeof keyExpression.value === 'number')) {
       const { value: key } = keyExpression;
-      return counted((frame) => itemOf(object(frame), key));
+      if (typeof key === 'string') return counted((frame) => itemOf(object(frame), key));
+      return counted((frame) => {
+        const container = object(frame);
+        if (frame.rendering.secrets !== null && typeof container === 'string') frame.rendering.refuseSecrets(container, 'A subscript');
+        return itemOf(container, key);
+      });
     }
     const key = this.compile(keyExpression);
     return counted((frame) => {
@@ -132,7 +156,11 @@ export class ExpressionCompiler {
   private slice(objectExpression: Expression, boundExpressions: readonly (Expression | null)[]): Evaluator {
     const object = this.compile(objectExpression);
     const [start, stop, step] = boundExpressions.map((bound) => (bound === null ? () => undefined : this.compile(bound)));
-    return counted((frame) => slice(object(frame), start?.(frame), stop?.(frame), step?.(frame), frame.rendering));
+    return counted((frame) => {
+      const value = object(frame);
+      if (frame.rendering.secrets !== null) frame.rendering.refuseSecretText(settled(value), 'A slice');
+      return slice(value, start?.(frame), stop?.(frame), step?.(frame), frame.rendering);
+    });
   }
 
   private choice(testExpression: Expression, thenExpression: Expression, otherwiseExpression: Expression | null): Evaluator {
@@ -172,6 +200,7 @@ export class ExpressionCompiler {
       let left = first(frame);
       for (const { operator, right } of rest) {
         const value = right(frame);
+        if (frame.rendering.secrets !== null) frame.rendering.refuseSecrets([left, value].map(settled), `The comparison ${operator}`);
         if (!compare(operator, left, value, frame.rendering)) return false;
         left = value;
       }
@@ -188,7 +217,12 @@ export class ExpressionCompiler {
         if (filter === undefined) throw this.fail(`There is no filter ${name}.`, offset);
         const input = this.compile(expression.input);
         const args = this.arguments(name, filter, expression.arguments);
-        return counted((frame) => filter.apply(input(frame), args(frame), frame));
+        if (SECRET_FILTERS.has(name)) return counted((frame) => filter.apply(input(frame), args(frame), frame));
+        return counted((frame) => {
+          const value = input(frame);
+          if (frame.rendering.secrets !== null) frame.rendering.refuseSecrets(settled(value), `The filter ${name}`);
+          return filter.apply(value, args(frame), frame);
+        });
       }
       case 'test': {
         const test = TESTS.get(name);
@@ -196,7 +230,12 @@ export class ExpressionCompiler {
         const input = this.compile(expression.input);
         const args = this.arguments(name, test, expression.arguments);
         const { negated } = expression;
-        return counted((frame) => test.holds(input(frame), args(frame), frame) !== negated);
+        const compares = COMPARING_TESTS.has(name);
+        return counted((frame) => {
+          const value = input(frame);
+          if (compares && frame.rendering.secrets !== null) frame.rendering.refuseSecrets(settled(value), `The test ${name}`);
+          return test.holds(value, args(frame), frame) !== negated;
+        });
       }
       case 'call': {
         const called = FUNCTIONS.get(name);
@@ -214,7 +253,11 @@ export class ExpressionCompiler {
     if (expression.arguments.named.length > 0) throw this.fail('Methods take no named arguments.', expression.arguments.offset);
     const object = this.compile(expression.object);
     const args = expression.arguments.positional.map((argument) => this.compile(argument));
-    return counted((frame) => callMethod(object(frame), name, args.map((argument) => argument(frame)), frame.rendering)); // prettier-ignore
+    return counted((frame) => {
+      const value = object(frame);
+      if (frame.rendering.secrets !== null) frame.rendering.refuseSecretText(settled(value), `The method ${name}`);
+      return callMethod(value, name, args.map((argument) => argument(frame)), frame.rendering); // prettier-ignore
+    });
   }
 
   /** Puts arguments in the order the signature declares; what does not fit is found here, before anything runs. */

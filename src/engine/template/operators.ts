@@ -255,6 +255,7 @@ function bound(value: unknown): number | undefined {
 /** What a loop or filter runs over: elements of a list, keys of a mapping, characters of a text, nothing of undefined and null. */
 export function itemsOf(source: unknown, rendering: Rendering): readonly Json[] {
   const value = settled(source);
+  if (rendering.secrets !== null && typeof value === 'string') rendering.refuseSecrets(value, 'A loop');
   if (value === undefined || value === null) return [];
   if (Array.isArray(value)) {
     rendering.spend(value.length);

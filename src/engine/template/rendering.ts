@@ -1,3 +1,4 @@
+import { type SecretSession } from '../auth/secret-markers.js';
 import { TemplateError } from './template-error.js';
 
 /** What a render may ask of the world, fixed for its duration. */
@@ -10,6 +11,8 @@ export interface RenderWorld {
   readonly nextId: () => string;
   /** Monotonic milliseconds for the CPU net; without it only the budgets of steps and text apply. */
   readonly monotonic?: () => number;
+  /** 32 hexadecimal digits that nobody can guess; without it they come from `random`. */
+  readonly nonce?: () => string;
 }
 
 export interface RenderLimits {
@@ -27,6 +30,8 @@ const CHARACTERS_PER_STEP = 16;
 /** One rendering session (usually all templates of one step): world, budget used so far, and the warnings collected. */
 export class Rendering {
   readonly warnings: string[] = [];
+  /** Markers of secrets that stand in rendered texts; null until there is one. */
+  secrets: SecretSession | null = null;
   private steps = 0;
   private characters = 0;
   private nextClock = STEPS_BETWEEN_CLOCKS;
@@ -45,6 +50,31 @@ export class Rendering {
   /** A template starts: time that passed since the last one is not the templates' time. */
   begin(): void {
     this.clockAt = undefined;
+  }
+
+  /** Fresh with every call. */
+  nonce(): string {
+    const { nonce, random } = this.world;
+    return (
+      nonce?.() ??
+      Array.from({ length: 8 }, () =>
+        Math.floor(random() * 65_536)
+          .toString(16)
+          .padStart(4, '0'),
+      ).join('')
+    );
+  }
+
+  /** Nothing may look into a text that has a secret in it: what stands there is only its place. Throws TemplateError. */
+  refuseSecrets(value: unknown, what: string): void {
+    if (this.secrets?.isIn(value)) {
+      throw new TemplateError(`${what} cannot be applied to a secret; b64encode, urlencode, ~ and default can.`);
+    }
+  }
+
+  /** The same where only texts are looked into: parts of mappings and lists may be taken. */
+  refuseSecretText(value: unknown, what: string): void {
+    if (typeof value === 'string') this.refuseSecrets(value, what);
   }
 
   /** Counts work before it is done; throws template_limit where the budget is used up. */

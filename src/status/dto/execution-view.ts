@@ -2,6 +2,7 @@ import { type RunErrorDetails } from '../../engine/run/events.js';
 import { type WaitingFor } from '../../engine/ports.js';
 import { type Json, type JsonObject } from '../../engine/values.js';
 import { type ExecutionRecord } from '../../storage/execution-record.js';
+import { shown } from '../shown.js';
 import { type ExecutionStatus, type ExecutionWait } from './execution-status.js';
 
 /** What lies beside the row; lists and acknowledgements leave it out. */
@@ -44,15 +45,15 @@ export function executionStatusOf(
     progress: record.progress,
     current_step: record.currentStep,
     waiting_for: waitOf(record.waitingFor),
-    result,
-    parameters,
-    error: errorLineOf(record.error),
-    error_details: record.error,
+    result: shown(result),
+    parameters: shown(parameters),
+    error: shown(errorLineOf(record.error)),
+    error_details: record.error && shownError(record.error),
     parent_execution_id: record.parentExecutionId,
     parent_event_id: record.parentEventId,
     parent_step: record.parentStep,
     forked_from: record.forkedFrom,
-    metadata: record.metadata ?? {},
+    metadata: shown(record.metadata ?? {}),
     priority: record.priority,
     start_at: optionalTimeOf(record.startAt),
     expires_at: optionalTimeOf(record.expiresAt),
@@ -60,6 +61,10 @@ export function executionStatusOf(
     digest: record.digest,
     durable,
   };
+}
+
+function shownError(error: RunErrorDetails): RunErrorDetails {
+  return { ...error, message: shown(error.message), cause: shown(error.cause) };
 }
 
 /** Seconds from creation to end; null while the execution is not over. */

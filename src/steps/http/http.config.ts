@@ -14,7 +14,6 @@ export interface HttpConfig {
   /** Renders to what decides whether TLS certificates are checked. */
   readonly verify: ValueTemplate;
   /** Asked for, but not available yet: such a step fails when it runs, so that documents with it can be registered. */
-  readonly usesAuth: boolean;
   readonly usesPagination: boolean;
 }
 
@@ -39,7 +38,6 @@ export function parseHttpConfig(action: Action): HttpConfig {
     method: compiled('/method', method),
     headers: compiled('/headers', headers),
     verify: compiled('/verify', field('verify') ?? true),
-    usesAuth: action.auth !== null,
     usesPagination: action.retry !== null && action.retry.onSuccess !== null,
   };
 }

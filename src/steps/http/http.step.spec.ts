@@ -205,12 +205,9 @@ describe('the http step', () => {
     ['an undefined name', { verify: '{{ nothing }}' }, true],
   ])('reads verify from %s', (_name, fields, verify) => expect(requestFor(fields as JsonObject)).toMatchObject({ verify }));
 
-  it('fails where it asks for credentials or pagination', () => {
+  it('fails where it asks for pagination', () => {
     const onSuccess = { while: '{{ true }}' };
     const retry = { onSuccess } as unknown as Action['retry'];
-    expect(() => requestFor({}, {}, { auth: 'name' })).toThrow(
-      expect.objectContaining({ code: 'unsupported_auth', retryable: false }) as Error,
-    );
     expect(() => requestFor({}, {}, { retry })).toThrow(
       expect.objectContaining({ code: 'unsupported_pagination', retryable: false }) as Error,
     );

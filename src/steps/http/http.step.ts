@@ -1,6 +1,7 @@
 import { type Outbound, OutboundError } from '../../engine/outbound-port.js';
 import { defineStep, type StepContext, StepFailure } from '../../engine/step-executor.js';
 import { type StepFactory } from '../../engine/step-services.js';
+import { authHeaders } from './http.auth.js';
 import { parseHttpConfig } from './http.config.js';
 import { encodeBody, type HttpRequest, methodOf, splitInputs, targetOf, urlOf } from './http.request.js';
 import { httpSave } from './http.save.js';
@@ -16,8 +17,6 @@ const httpStep = (outbound: Outbound) =>
     parse: parseHttpConfig,
 
     render(config, inputs, scope, rendering): HttpRequest {
-      if (config.usesAuth)
-        throw new StepFailure('unsupported_auth', 'Credentials are not available for http steps yet', { retryable: false });
       if (config.usesPagination) {
         throw new StepFailure('unsupported_pagination', 'Pagination (retry.on_success) is not available yet', { retryable: false });
       }
@@ -29,7 +28,7 @@ const httpStep = (outbound: Outbound) =>
 
     async execute(request, context) {
       const { body, contentType } = encodeBody(request);
-      const headers = sentHeaders(request.headers, contentType, context);
+      const headers = sentHeaders(withAuth(request.headers, context.auth), contentType, context);
       const url = urlOf(request);
       const { method, verify } = request;
       const response = await outbound.fetch({ url, method, headers, body, verify, signal: context.signal }).catch(failStep);
@@ -41,6 +40,13 @@ const httpStep = (outbound: Outbound) =>
 
 const factory: StepFactory = ({ outbound }) => httpStep(outbound);
 export default factory;
+
+/** What the author writes counts before what a credential stands for. */
+function withAuth(headers: Record<string, string>, auth: StepContext['auth']): Record<string, string> {
+  if (auth.size === 0) return headers;
+  const written = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
+  return { ...Object.fromEntries(Object.entries(authHeaders(auth)).filter(([name]) => !written.has(name.toLowerCase()))), ...headers };
+}
 
 /** The author's headers, the encoding's Content-Type, and the attempt's idempotency key where the author sets none. */
 function sentHeaders(headers: Record<string, string>, contentType: string | null, context: StepContext): Record<string, string> {

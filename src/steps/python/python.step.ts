@@ -35,11 +35,13 @@ const pythonStep = (sandbox: Sandbox) => {
       ]);
     },
 
-    render(config, inputs, scope) {
+    render(config, inputs, scope, rendering) {
       if (config.kind === 'script')
         throw new StepFailure('unsupported_script', 'Script sources are not available for python steps yet', { retryable: false });
       const { code } = config;
       const filled = code.hasPlaceholder ? fillPlaceholders(code.text, (path) => valueAt(scope, path)) : code.text;
+      // In code a secret would be source text.
+      if (filled !== code.text) rendering.refuseSecrets(filled, 'A placeholder in Python code');
       return {
         codeDigest: code.digest,
         code: filled === code.text ? null : filled,

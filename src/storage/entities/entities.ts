@@ -9,6 +9,7 @@ import { ExecutionInboxEntity } from './execution-inbox.entity.js';
 import { ExecutionSnapshotEntity } from './execution-snapshot.entity.js';
 import { IdempotencyKeyEntity } from './idempotency-key.entity.js';
 import { BulkOperationEntity } from './bulk-operation.entity.js';
+import { CredentialEntity } from './credential.entity.js';
 import { NodeEntity } from './node.entity.js';
 
 /** One entity per table of the migrations. */
@@ -25,4 +26,5 @@ export const ENTITIES = [
   IdempotencyKeyEntity,
   NodeEntity,
   BulkOperationEntity,
+  CredentialEntity,
 ] as const;

@@ -1,7 +1,9 @@
 import { isObject } from '../../values.js';
-import { element } from '../access.js';
+import { type Encoding } from '../../auth/secret-markers.js';
+import { element, settled } from '../access.js';
 import { filter, type Filters } from '../operation.js';
 import { textOf } from '../operators.js';
+import { type Rendering } from '../rendering.js';
 import { TemplateError } from '../template-error.js';
 
 const HTML: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;', "'": '&#39;' };
@@ -20,8 +22,19 @@ function percentEncoded(text: string): string {
   return encodeURIComponent(wellFormed).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
+/** A text with secrets in it is encoded when they are known; undefined for any other. */
+function encodedLater(encoding: Encoding, value: unknown, rendering: Rendering): string | undefined {
+  if (rendering.secrets === null || !rendering.secrets.isIn(settled(value))) return undefined;
+  const plain = settled(value);
+  const later = typeof plain === 'string' ? rendering.secrets.encoded(encoding, plain) : null;
+  if (later === null) throw new TemplateError('A secret can be encoded only as a text, in the fields of the step that uses it.');
+  return later;
+}
+
 /** A text is percent-encoded; a mapping or a list of pairs becomes a query string. */
 const urlencode = filter([], (value, _args, { rendering }) => {
+  const later = encodedLater('url', value, rendering);
+  if (later !== undefined) return later;
   const plain = element(value);
   const pairs = isObject(plain) ? Object.entries(plain) : Array.isArray(plain) ? plain : undefined;
   const encode = (part: unknown) => {
@@ -44,6 +57,8 @@ export const ENCODING_FILTERS: Filters = {
   e: escape,
   urlencode,
   b64encode: filter([], (value, _args, { rendering }) => {
+    const later = encodedLater('base64', value, rendering);
+    if (later !== undefined) return later;
     const text = textOf(value, rendering);
     rendering.spendText(Math.ceil(text.length / 3) * 4);
     return Buffer.from(text, 'utf8').toString('base64');
