@@ -32,6 +32,12 @@ export class World {
     await this.standIns.close();
   }
 
+  /** Stores a credential under a name that documents use. */
+  async credential(name: string, type: string, data: JsonObject): Promise<void> {
+    const { status, json } = await this.service.post('/credentials', { name, type, data });
+    expect({ status, json }).toMatchObject({ status: 201 });
+  }
+
   /** Registers a document as it stands. @returns what the catalog answers */
   register(file: string): Promise<JsonObject> {
     return this.service.register(readFileSync(join(DOCUMENTS, file), 'utf8'));
