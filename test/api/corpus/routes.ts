@@ -22,6 +22,8 @@ export const ROUTES: Routes = {
   'POST https://api.example.com/api-key-protected': () => ({ body: { ok: 'api_key' } }),
   'GET https://api.example.com/custom-protected': () => ({ body: { ok: 'header' } }),
   'PUT https://api.example.com/credential-protected': () => ({ body: { ok: 'credential' } }),
+  'POST https://oauth2.googleapis.com/token': () => ({ body: { access_token: 'google-access-token', expires_in: 3600 } }),
+  'GET https://secretmanager.googleapis.com/v1/projects/noetl-demo-19700101/secrets/test-secret/versions/latest:access': secret,
   'POST https://api.example.com/data': () => ({ status: 201, body: { accepted: true } }),
 };
 
@@ -61,6 +63,11 @@ function numbered(from: number, count: number): JsonObject[] {
     id: from + index + 1,
     name: `Item ${from + index + 1}`,
   }));
+}
+
+function secret({ headers }: SeenRequest): StandInAnswer {
+  if (headers.authorization !== 'Bearer google-access-token') return { status: 401, body: { error: 'no token' } };
+  return { body: { name: 'projects/1/secrets/test-secret/versions/7', payload: { data: btoa('secret-of-google') } } };
 }
 
 /** As httpbin.org answers. */
