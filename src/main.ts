@@ -1,3 +1,5 @@
+import { type Server } from 'node:http';
+import { Server as NetServer } from 'node:net';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
 import { loadSettings, type Settings, SettingsError } from './config/settings.js';
@@ -9,6 +11,8 @@ import { runMigrations } from './storage/run-migrations.js';
 import { type DatabaseAddress } from './storage/storage.module.js';
 
 const OLDEST_NODE = 24;
+/** How long a connection may take to send its request after it was made, when the node stops. */
+const UNREAD_CONNECTIONS_MS = 300;
 /** A shutdown that takes longer than this is cut off (R12). */
 const SHUTDOWN_MS = 25_000;
 
@@ -69,6 +73,7 @@ function stopOnSignals(app: NestFastifyApplication, logger: Logger, stopDatabase
       logger.flush(() => process.exit(1));
     }, SHUTDOWN_MS);
     app.get(Readiness, { strict: false }).drain();
+    await stopListening(app.getHttpServer() as Server);
     await app.close();
     await stopDatabase();
     clearTimeout(cutOff);
@@ -84,6 +89,15 @@ function stopOnSignals(app: NestFastifyApplication, logger: Logger, stopDatabase
       });
     });
   }
+}
+
+/**
+ * Takes no new connections, and gives those that were just made the time to say what they want: the server's own close ends whatever it has read
+ * nothing from, also where a request is on its way (T14).
+ */
+async function stopListening(server: Server): Promise<void> {
+  NetServer.prototype.close.call(server);
+  await new Promise((done) => setTimeout(done, UNREAD_CONNECTIONS_MS));
 }
 
 function withoutPassword(url: string): string {

@@ -3,7 +3,7 @@ import pg from 'pg';
 import { problemOf } from './problem.js';
 
 describe(problemOf.name, () => {
-  it.each(['57P01', '08006', '53300', '58030', '40001', '40P01', '55P03', '57014', '25006'])(
+  it.each(['57P01', '08006', '53300', '58030', '40001', '40P01', '55P03', '57014', '25006', '25P03', '25P04'])(
     'SQLSTATE %s says that the database is away for now',
     (code) => {
       const error = Object.assign(new Error('x'), { driverError: Object.assign(new pg.DatabaseError('x', 1, 'error'), { code }) });

@@ -111,7 +111,7 @@ function problemOfSqlState(state: string): Problem | undefined {
     case '54001':
       return problem(400, 'depth_exceeded', 'The request is nested too deeply.');
     default:
-      return /^(08...|57P0[1-5]|53...|58...|40001|40P01|55P03|57014|25006)$/.test(state) ? DATABASE_AWAY : undefined;
+      return /^(08...|57P0[1-5]|53...|58...|40001|40P01|55P03|57014|25006|25P0[34])$/.test(state) ? DATABASE_AWAY : undefined;
   }
 }
 

@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, realpathSync, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 
 /** The bounds of a number, both included. */
@@ -76,6 +76,18 @@ export class Environment {
       ? [nameOrPath]
       : (this.text('PATH') ?? '').split(delimiter).map((folder) => join(folder, nameOrPath));
     return candidates.find((candidate) => isAbsolute(candidate) && isProgram(candidate)) ?? null;
+  }
+
+  /** An existing folder, as its real path; null if the variable is not set. */
+  folder(name: string): string | null {
+    const value = this.text(name);
+    if (value === null) return null;
+    try {
+      if (isAbsolute(value) && statSync(value).isDirectory()) return realpathSync(value);
+    } catch {
+      // Told below.
+    }
+    return this.refuse(name, `"${value}" is not the absolute path of a folder`, null);
   }
 
   /** Runs a parser that throws an Error with a message meant for the operator. */

@@ -63,6 +63,13 @@ export class Settings {
   readonly python: string | null;
   readonly pythonWorkers: number;
   readonly isolation: Isolation;
+  readonly duckdb: {
+    readonly workers: number;
+    readonly memoryBytes: number;
+    /** Null: no extensions. */ readonly extensions: string | null;
+  };
+  /** Below it lie the scripts that steps may name as files; null: none may. */
+  readonly scriptRoot: string | null;
   readonly logLevel: LogLevel;
   /** What a broken `assert` does to its step. */
   readonly assertMode: FailOrWarn;
@@ -108,6 +115,12 @@ export class Settings {
     this.python = python(environment);
     this.pythonWorkers = environment.integer('PYTHON_WORKERS', availableParallelism(), { min: 1, max: 1_024 });
     this.isolation = environment.oneOf('ISOLATION', ISOLATIONS, 'auto');
+    this.duckdb = Object.freeze({
+      workers: environment.integer('DUCKDB_WORKERS', 2, { min: 1, max: 1_024 }),
+      memoryBytes: environment.integer('DUCKDB_MEMORY_MB', 512, { min: 64, max: 1_048_576 }) * 1_048_576,
+      extensions: environment.folder('DUCKDB_EXTENSION_DIR'),
+    });
+    this.scriptRoot = environment.folder('SCRIPT_ROOT');
     this.logLevel = environment.oneOf('LOG_LEVEL', LOG_LEVELS, 'info');
     this.assertMode = environment.oneOf('ASSERT_MODE', FAIL_OR_WARN, 'fail');
     this.saveErrors = environment.oneOf('SAVE_ERRORS', FAIL_OR_WARN, 'fail');

@@ -230,6 +230,8 @@ export class Orchestrator implements UnitSource {
       seenInbox: this.seenInbox,
       recordsProgress: events.some((event) => PROGRESS.has(event.type)),
       snapshot: ends ? null : this.snapshotAt(this.committedSeq + written.length),
+      children: [],
+      parent: run.parent,
     };
     this.inFlight = { events, characters: this.pendingCharacters, unit };
     this.pendingCharacters = 0;

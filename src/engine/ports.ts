@@ -45,6 +45,8 @@ export interface NewRun {
   readonly parentExecutionId: string | null;
   readonly parentEventId: string | null;
   readonly parentStep: string | null;
+  /** The run whose engine made this one; null for whatever a caller started, also where it names a parent (D29). */
+  readonly parent: EngineParent | null;
   readonly forkedFrom: RunId | null;
   /** Events of that execution which this one goes on from, as if they were its own; empty for a fresh start (D30). */
   readonly kept: readonly RunEvent[];
@@ -58,6 +60,38 @@ export interface NewRun {
   readonly timeoutAt: number | null;
   /** The caller's key, stored with the row or not at all (D31); null where the start carries none. */
   readonly idempotency: IdempotencyClaim | null;
+}
+
+/** The run that called this one, and from where: the end of the called one is told there. Never made of what a caller sent. */
+export interface EngineParent {
+  readonly runId: RunId;
+  readonly step: string;
+  readonly wave: number;
+  /** Path of the item within the step; null where the step makes one call. */
+  readonly item: string | null;
+  /** How many calls deep; 1 where the parent was started by a caller. Equals `lineage.length`. */
+  readonly depth: number;
+  /** One digest of what was called with what for each ancestor, the outermost first, the parent last. */
+  readonly lineage: readonly string[];
+}
+
+/** A run that comes into being with a unit of its parent, or not at all (D29). */
+export interface BornChild {
+  readonly run: NewRun;
+  /** Lease token where this node takes it up right after the commit; null: the queue takes it. */
+  readonly token: string | null;
+}
+
+/** Payload of a `child_ended` message. */
+export interface ChildEnded {
+  readonly child_id: RunId;
+  readonly step: string;
+  readonly wave: number;
+  readonly item: string | null;
+  readonly status: Extract<RunStatus, 'completed' | 'failed' | 'cancelled'>;
+  readonly error: RunErrorDetails | null;
+  /** Left out where it is too long for a message; `ChildRuns.outcome` has it. */
+  readonly result?: Json;
 }
 
 /** What makes a repeated start the same start. */
@@ -99,6 +133,14 @@ export interface Unit {
   readonly recordsProgress: boolean;
   /** JSON text of the state after the last of `events`; stored as the run's one snapshot, in place of an older one (D25). */
   readonly snapshot: string | null;
+  /**
+   * Runs that are born with this unit, each as its first event `execution_started` alone; empty for nearly all units. Their `run.parent` names
+   * this run, and the unit has at least one event. Where a cancel of this run was acknowledged the whole unit is held off as `inbox_moved`
+   * (`refused` where its message was read already): hear it, and send the events again without the children.
+   */
+  readonly children: readonly BornChild[];
+  /** `run.parent` of the run, which hears of its end in the unit that ends it. */
+  readonly parent: EngineParent | null;
 }
 
 /**

@@ -2,16 +2,18 @@ import { type Json, type JsonObject } from './values.js';
 
 /** Where code of playbooks runs: processes outside the service, kept warm, limited, killed on time-out (src/sandbox). */
 export interface Sandbox {
-  /** True only where the code can reach neither network nor files, so that running it twice is invisible to the world. */
+  /** True only where Python code can reach neither network nor files, so that running it twice is invisible to the world. */
   readonly networkDenied: boolean;
   /**
    * Runs Python code once, with fresh globals. What the code itself does wrong is an outcome, not an error.
    * Throws SandboxError; throws `signal.reason` when aborted, after the process was killed.
    */
-  runPython(call: PythonCall): Promise<PythonOutcome>;
+  runPython(call: PythonCall): Promise<CodeOutcome>;
+  /** The same for JavaScript, which reaches nothing outside itself under any isolation. */
+  runJavaScript(call: CodeCall): Promise<CodeOutcome>;
 }
 
-export interface PythonCall {
+export interface CodeCall {
   /** Processes are never shared between tenants. */
   readonly tenantId: string;
   readonly executionId: string;
@@ -20,18 +22,21 @@ export interface PythonCall {
   readonly code: string;
   /** Arguments of main(). */
   readonly inputs: JsonObject;
-  /** Values for parameters that no input names. */
-  readonly fallbacks: JsonObject;
   /** What `context` is in the code; null where the code does not use it. */
   readonly context: JsonObject | null;
   readonly signal: AbortSignal;
 }
 
-export type PythonOutcome =
+export interface PythonCall extends CodeCall {
+  /** Values for parameters that no input names. */
+  readonly fallbacks: JsonObject;
+}
+
+export type CodeOutcome =
   | { readonly ok: true; readonly value: Json; readonly logs: string }
   | {
       readonly ok: false;
-      readonly code: 'python_error' | 'result_not_storable' | 'result_too_large';
+      readonly code: 'python_error' | 'javascript_error' | 'result_not_storable' | 'result_too_large';
       /** Name of the exception class. */
       readonly type: string;
       readonly message: string;

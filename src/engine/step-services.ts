@@ -1,14 +1,18 @@
 import { type Databases, type SqlPolicy } from './database-port.js';
+import { type DuckDb } from './duckdb-port.js';
 import { type Outbound } from './outbound-port.js';
 import { type SecretProviders } from './secrets-port.js';
 import { type Sandbox } from './sandbox-port.js';
+import { type Scripts } from './script-port.js';
 import { type StepKind } from './step-executor.js';
 
 /** What a step type may use of this node. */
 export interface StepServices {
   readonly outbound: Outbound;
   readonly sandbox: Sandbox;
+  readonly scripts: Scripts;
   readonly databases: Databases;
+  readonly duckdb: DuckDb;
   readonly sqlPolicy: SqlPolicy;
   /** Where `secrets` steps fetch from. */
   readonly secrets: SecretProviders;

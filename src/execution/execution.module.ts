@@ -1,9 +1,11 @@
 import { Module } from '@nestjs/common';
 import { CatalogModule } from '../catalog/catalog.module.js';
 import { StatusModule } from '../status/status.module.js';
+import { ChildRunsService } from './child-runs.service.js';
 import { ControlController } from './control.controller.js';
 import { ExecuteController } from './execute.controller.js';
 import { ExecutionService } from './execution.service.js';
+import { NewRuns } from './new-runs.js';
 import { RepeatedStarts } from './repeated-starts.js';
 import { ControlService } from './control.service.js';
 import { RestartController } from './restart.controller.js';
@@ -14,7 +16,7 @@ import { RunController } from './run.controller.js';
 @Module({
   imports: [CatalogModule, StatusModule],
   controllers: [RunController, ExecuteController, ControlController, RestartController],
-  providers: [ExecutionService, ControlService, RestartService, RepeatedStarts],
-  exports: [ExecutionService, ControlService, RestartService],
+  providers: [ExecutionService, ChildRunsService, ControlService, RestartService, RepeatedStarts, NewRuns],
+  exports: [ExecutionService, ChildRunsService, ControlService, RestartService],
 })
 export class ExecutionModule {}

@@ -7,9 +7,6 @@ import { type CompiledPlaybook } from '../engine/playbook/compile.js';
 import { type NewRun } from '../engine/ports.js';
 import { runFault } from '../engine/run-fault.js';
 import { checkKept } from '../engine/run/kept-history.js';
-import { renderWorkload } from '../engine/run/workload.js';
-import { Rendering } from '../engine/template/rendering.js';
-import { TemplateError } from '../engine/template/template.js';
 import { isTerminal } from '../engine/run/events.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { DatabaseClock } from '../storage/database-clock.js';
@@ -20,6 +17,7 @@ import { ExecutionRepository } from '../storage/repositories/execution.repositor
 import { DuplicateStart, RunQueue } from '../storage/run-queue.js';
 import { type RunWait, RunWaits } from '../storage/run-waits.js';
 import { refuseUnlessMemoryIsEnough } from './ephemeral-rules.js';
+import { NewRuns } from './new-runs.js';
 import { RepeatedStarts } from './repeated-starts.js';
 import { startTimesOf } from './start-options.js';
 import { type StartedRun, type StartRun } from './start-run.js';
@@ -35,6 +33,7 @@ export class ExecutionService {
     private readonly settings: Settings,
     private readonly catalog: CatalogService,
     private readonly repeated: RepeatedStarts,
+    private readonly newRuns: NewRuns,
     private readonly playbooks: CompiledPlaybooks,
     private readonly queue: RunQueue,
     private readonly waits: RunWaits,
@@ -85,48 +84,24 @@ export class ExecutionService {
     return wait ? this.waited(started, wait, command.waitMs!) : started;
   }
 
-  private newRun(command: StartRun, { entry, shownVersion, requestedVersion }: ResolvedEntry, playbook: CompiledPlaybook): NewRun {
-    const id = this.ids.next();
-    return {
-      id,
+  private newRun(command: StartRun, resolved: ResolvedEntry, playbook: CompiledPlaybook): NewRun {
+    const { parameters, merge, metadata, parent, forkedFrom, kept, options, idempotency } = command;
+    return this.newRuns.make(resolved, playbook, {
+      id: this.ids.next(),
       tenantId: command.principal.tenant,
-      catalogId: entry.id,
-      path: entry.path,
-      playbookName: entry.name,
-      version: entry.version,
-      shownVersion,
-      requestedVersion,
-      executionType: 'playbook',
-      digest: entry.digest,
-      parameters: command.parameters,
-      merge: command.merge,
-      workload: this.workloadOf(command, playbook, id),
-      metadata: command.metadata,
-      parentExecutionId: command.parent.executionId,
-      parentEventId: command.parent.eventId,
-      parentStep: command.parent.step,
-      forkedFrom: command.forkedFrom,
-      kept: command.kept,
-      priority: command.options.priority ?? 0,
-      ...startTimesOf(command.options, this.clock.now()),
-      idempotency: command.idempotency,
-    };
-  }
-
-  private workloadOf(command: StartRun, playbook: CompiledPlaybook, executionId: string): NewRun['workload'] {
-    if (playbook.plainWorkload) return null;
-    const rendering = new Rendering({
-      now: new Date().toISOString(),
-      random: Math.random,
-      nextId: () => this.ids.next(),
-      monotonic: () => performance.now(),
+      parameters,
+      merge,
+      metadata,
+      parentExecutionId: parent.executionId,
+      parentEventId: parent.eventId,
+      parentStep: parent.step,
+      parent: null,
+      forkedFrom,
+      kept,
+      priority: options.priority ?? 0,
+      ...startTimesOf(options, this.clock.now()),
+      idempotency,
     });
-    try {
-      return renderWorkload(playbook, command.parameters, command.merge, { executionId, env: this.settings.templateEnv }, rendering);
-    } catch (error) {
-      if (error instanceof TemplateError) throw new EngineError('invalid', error.code, `The workload cannot be rendered: ${error.message}`);
-      throw error;
-    }
   }
 
   private async waited(started: StartedRun, wait: RunWait, waitMs: number): Promise<StartedRun> {

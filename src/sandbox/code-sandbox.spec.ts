@@ -1,4 +1,4 @@
-import { type PythonCall, type PythonOutcome } from '../engine/sandbox-port.js';
+import { type PythonCall, type CodeOutcome } from '../engine/sandbox-port.js';
 import { type JsonObject } from '../engine/values.js';
 import { type CodeSandbox, openSandbox, type SandboxOptions } from './code-sandbox.js';
 
@@ -28,7 +28,7 @@ describe('Python in a pooled process', () => {
     const outcome = await run(code, inputs, rest);
     return outcome.ok ? outcome.value : `${outcome.type}: ${outcome.message}`;
   };
-  const failed = (outcome: PythonOutcome) => (outcome.ok ? null : outcome);
+  const failed = (outcome: CodeOutcome) => (outcome.ok ? null : outcome);
 
   it.each<[string, string, JsonObject, unknown]>([
     ['no parameters', 'def main():\n  return 1', { a: 2 }, 1],
@@ -155,5 +155,57 @@ describe('Python in a pooled process', () => {
     abort.abort(new Error('cancelled'));
     await expect(leaving).rejects.toThrow('cancelled');
     expect((await Promise.all(calls)).map(({ ok }) => ok)).toEqual([true, true, true]);
+  });
+
+  const refused = (statement: string) => `def main():
+  import ctypes, resource, signal, socket, subprocess, threading
+  libc = ctypes.CDLL(None, use_errno=True)
+  def call(name, *arguments):
+    if getattr(libc, name)(*arguments) != -1: return 'done'
+    raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+  try:
+    return [str(${statement})]
+  except OSError as error:
+    return type(error).__name__`;
+
+  it.each([
+    ['fork', 'os.fork()'],
+    ['a program', 'subprocess.run(["/bin/true"])'],
+    ['another program in its place', 'os.execv("/bin/true", ["true"])'],
+    ['a session of its own', 'os.setsid()'],
+    ['a signal to the service', 'os.kill(os.getppid(), 0)'],
+    ['a signal to all', 'os.kill(-1, 9)'],
+    ['outliving the service', 'call("prctl", 1, 0, 0, 0, 0)'],
+    ['another limit for the service', 'resource.prlimit(os.getppid(), resource.RLIMIT_CPU)'],
+    ['ptrace', 'call("ptrace", 16, os.getppid(), 0, 0)'],
+    ['mount', 'call("mount", b"none", b"/tmp", b"tmpfs", 0, None)'],
+    ['a user namespace', 'call("unshare", 0x10000000)'],
+    ['a raw socket', 'socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)'],
+    ['a packet socket', 'socket.socket(socket.AF_PACKET, socket.SOCK_RAW)'],
+  ])('refuses %s', async (_name, statement) => {
+    if (!sandbox.walls.seccomp) return;
+    expect(await valueOf(refused(statement))).toBe('PermissionError');
+  });
+
+  it.each([
+    ['/etc/passwd', 'open("/etc/passwd").read()'],
+    ['the processes', 'os.listdir("/proc")'],
+    ['the environment of the service', 'open("/proc/%d/environ" % os.getppid()).read()'],
+    ['the folders of others', 'os.listdir("/tmp")'],
+    ['a file outside its folder', 'open("/tmp/showrunner-spec", "w")'],
+    ['a way out of its folder', 'open(os.path.join(os.getcwd(), "../../etc/passwd")).read()'],
+    ['a link out of its folder', '(os.symlink("/etc/passwd", "link"), open("link").read())'],
+  ])('keeps %s out of reach', async (_name, statement) => {
+    if (!sandbox.walls.landlock) return;
+    expect(await valueOf(refused(statement))).toMatch(/^(PermissionError|FileNotFoundError)$/);
+  });
+
+  it('leaves threads, files of its own, and libraries', async () => {
+    const code = `def main():
+  import concurrent.futures, hashlib, ssl, sqlite3, tempfile
+  open("mine", "w").write("x")
+  with concurrent.futures.ThreadPoolExecutor() as pool: found = pool.submit(lambda: open("mine").read()).result()
+  return [found, tempfile.TemporaryFile().write(b"ab"), sqlite3.connect("db").execute("SELECT 1").fetchone()[0]]`;
+    expect(await valueOf(code)).toEqual(['x', 2, 1]);
   });
 });

@@ -1,9 +1,11 @@
-import { type PythonCall, type PythonOutcome, type Sandbox, SandboxError } from '../engine/sandbox-port.js';
+import { type CodeCall, type CodeOutcome, type PythonCall, type Sandbox, SandboxError } from '../engine/sandbox-port.js';
 import { type Json, type JsonObject } from '../engine/values.js';
 import { FrameTooLarge } from './frames.js';
 import { type Isolation } from './isolation.js';
 import { type Launch, PROCESS_LIMITS, type ProcessLimits } from './launch.js';
 import { ProcessPool } from './process-pool.js';
+import { launchJavaScript } from './javascript-runtime.js';
+import { type PythonWalls } from './python-confinement.js';
 import { launchPyodide } from './pyodide-runtime.js';
 import { findPythons, launchPython } from './python-runtime.js';
 import { tryLaunch } from './probe.js';
@@ -35,15 +37,13 @@ export async function openSandbox(options: SandboxOptions): Promise<CodeSandbox>
   const limits = { ...PROCESS_LIMITS, ...options.limits };
   const leaseMs = options.leaseMs ?? 15_000;
   const isolation = await chooseIsolation(options);
-  if (isolation === 'process')
-    options.warn('Step code runs without bubblewrap: separate processes with limits, but with network and file access.');
   const pythons = options.python === null ? [] : await findPythons(options.python);
-  let runtime: Runtime | null = 'python3';
-  let launch = await launchPython(pythons, isolation, limits, leaseMs);
-  if (!launch) {
-    runtime = 'pyodide';
-    launch = await launchPyodide(isolation, limits, leaseMs);
-    if (!launch) runtime = null;
+  const native = await launchPython(pythons, isolation, limits, leaseMs);
+  const launch = native?.launch ?? (await launchPyodide(isolation, limits, leaseMs));
+  const runtime: Runtime | null = native ? 'python3' : launch ? 'pyodide' : null;
+  const walls = native?.walls ?? { seccomp: false, landlock: false };
+  if (isolation === 'process') options.warn(`Step code runs without bubblewrap: ${weaknessesOf(walls)}.`);
+  if (!native) {
     options.warn(
       launch
         ? 'No usable python3 was found: Python steps run on Pyodide, with its own libraries only.'
@@ -51,13 +51,23 @@ export async function openSandbox(options: SandboxOptions): Promise<CodeSandbox>
     );
   }
   const [wanted] = pythons;
-  if (launch && runtime === 'python3' && wanted && ![launch.command, ...launch.args].includes(wanted.command)) {
+  if (native && wanted && ![native.launch.command, ...native.launch.args].includes(wanted.command)) {
     options.warn(`Python steps run on the system's python3: ${wanted.command} is out of reach for the user that runs step code.`);
   }
   if (launch && isolation === 'process' && launch.user === null && process.getuid?.() === 0) {
     options.warn('Step code runs as root: no interpreter is reachable for the user nobody.');
   }
-  return new CodeSandbox(runtime, isolation, launch, limits, leaseMs, options);
+  const javascript = await launchJavaScript(isolation, limits, leaseMs);
+  if (!javascript) options.warn('JavaScript steps cannot run: QuickJS is not installed.');
+  return new CodeSandbox(runtime, isolation, walls, { python: launch, javascript }, limits, leaseMs, options);
+}
+
+function weaknessesOf({ seccomp, landlock }: PythonWalls): string {
+  return [
+    'processes with limits, but with network access',
+    ...(landlock ? [] : ['and access to the files of its user, because Landlock does not work here']),
+    ...(seccomp ? [] : ['and able to leave processes of its own behind, because seccomp does not work here']),
+  ].join(', ');
 }
 
 async function chooseIsolation(options: SandboxOptions): Promise<Isolation> {
@@ -76,20 +86,25 @@ async function chooseIsolation(options: SandboxOptions): Promise<Isolation> {
 
 /** Runs step code in pooled processes: one pool per language. */
 export class CodeSandbox implements Sandbox {
-  private readonly pool: ProcessPool | null;
+  private readonly python: ProcessPool | null;
+  private readonly javascript: ProcessPool | null;
 
   constructor(
     readonly runtime: Runtime | null,
     readonly isolation: Isolation,
-    launch: Launch | null,
+    /** What Python workers put up around themselves. */
+    readonly walls: PythonWalls,
+    launches: { readonly python: Launch | null; readonly javascript: Launch | null },
     limits: ProcessLimits,
     leaseMs: number,
     options: Pick<SandboxOptions, 'workers' | 'callsPerWorker'>,
   ) {
     const maxFrameBytes = limits.resultBytes + limits.logBytes * 6 + ANSWER_MARGIN_BYTES;
-    this.pool =
-      launch &&
-      new ProcessPool({ launch, workers: options.workers ?? 4, callsPerWorker: options.callsPerWorker ?? 200, leaseMs, maxFrameBytes });
+    const callsPerWorker = options.callsPerWorker ?? 200;
+    const poolOf = (launch: Launch | null) =>
+      launch && new ProcessPool({ launch, workers: options.workers ?? 4, callsPerWorker, leaseMs, maxFrameBytes });
+    this.python = poolOf(launches.python);
+    this.javascript = poolOf(launches.javascript);
   }
 
   get networkDenied(): boolean {
@@ -98,42 +113,52 @@ export class CodeSandbox implements Sandbox {
 
   /** Ids of the processes that live now. */
   get pids(): number[] {
-    return this.pool?.pids ?? [];
+    return [...(this.python?.pids ?? []), ...(this.javascript?.pids ?? [])];
   }
 
-  /** Starts a process ahead of the first call. */
+  /** Starts a process for Python ahead of the first call. */
   warm(): void {
-    this.pool?.warm();
+    this.python?.warm();
   }
 
-  async runPython(call: PythonCall): Promise<PythonOutcome> {
-    if (!this.pool) throw new SandboxError('runtime_unavailable', 'Neither python3 nor Pyodide can run here.', false);
-    const { executionId, claimNo, code, inputs, fallbacks, context } = call;
-    try {
-      return outcomeOf(
-        await this.pool.call(
-          call.tenantId,
-          { execution_id: executionId, claim_no: claimNo, code, inputs, fallbacks, context },
-          call.signal,
-        ),
-      );
-    } catch (error) {
-      if (error instanceof ProcessLost) throw new SandboxError('process_lost', `The code did not end: ${error.message}.`, true);
-      if (error instanceof FrameTooLarge) throw new SandboxError('result_too_large', 'The answer of the code is above the limit.', false);
-      throw error;
-    }
+  async runPython(call: PythonCall): Promise<CodeOutcome> {
+    if (!this.python) throw new SandboxError('runtime_unavailable', 'Neither python3 nor Pyodide can run here.', false);
+    return run(this.python, call, { fallbacks: call.fallbacks }, 'python_error');
+  }
+
+  async runJavaScript(call: CodeCall): Promise<CodeOutcome> {
+    if (!this.javascript) throw new SandboxError('runtime_unavailable', 'JavaScript cannot run here.', false);
+    return run(this.javascript, call, {}, 'javascript_error');
   }
 
   /** Kills all processes; calls under way fail. */
   async close(): Promise<void> {
-    await this.pool?.close();
+    await Promise.all([this.python?.close(), this.javascript?.close()]);
   }
 }
 
-function outcomeOf(answer: JsonObject): PythonOutcome {
+async function run(
+  pool: ProcessPool,
+  { executionId, claimNo, code, inputs, context, tenantId, signal }: CodeCall,
+  more: JsonObject,
+  fault: 'python_error' | 'javascript_error',
+): Promise<CodeOutcome> {
+  try {
+    return outcomeOf(
+      await pool.call(tenantId, { execution_id: executionId, claim_no: claimNo, code, inputs, context, ...more }, signal),
+      fault,
+    );
+  } catch (error) {
+    if (error instanceof ProcessLost) throw new SandboxError('process_lost', `The code did not end: ${error.message}.`, true);
+    if (error instanceof FrameTooLarge) throw new SandboxError('result_too_large', 'The answer of the code is above the limit.', false);
+    throw error;
+  }
+}
+
+function outcomeOf(answer: JsonObject, fault: 'python_error' | 'javascript_error'): CodeOutcome {
   const logs = textOf(answer['logs']);
   if (answer['ok'] === true) return { ok: true, value: answer['value'] ?? null, logs };
-  const code = answer['code'] === 'result_not_storable' || answer['code'] === 'result_too_large' ? answer['code'] : 'python_error';
+  const code = answer['code'] === 'result_not_storable' || answer['code'] === 'result_too_large' ? answer['code'] : fault;
   return { ok: false, code, type: textOf(answer['type']), message: textOf(answer['message']), frames: answer['frames'] ?? [], logs };
 }
 

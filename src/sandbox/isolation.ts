@@ -1,7 +1,7 @@
 import { lstatSync, readlinkSync } from 'node:fs';
 import { bareEnvironment, type Launch, NOBODY } from './launch.js';
 
-/** bubblewrap: own namespaces, read-only system, no network. process: another user where the service is root, limits, empty environment. */
+/** bubblewrap: own namespaces, read-only system, no network. process: another user where the service is root, limits, empty environment, and the walls that the program puts up itself. */
 export type Isolation = 'bubblewrap' | 'process';
 
 /** A program of a language runtime and the folders outside /usr that it must be able to read. */
@@ -10,18 +10,27 @@ export interface Program {
   readonly folders: readonly string[];
 }
 
+/** What a program may do under bubblewrap besides reading. */
+export interface Openings {
+  readonly writable: readonly string[];
+  readonly network: boolean;
+}
+
+const NO_OPENINGS: Openings = { writable: [], network: false };
+
 /** Ways to start the program under one isolation, the stricter first. */
-export function launchesOf(isolation: Isolation, program: Program, args: readonly string[]): Launch[] {
+export function launchesOf(isolation: Isolation, program: Program, args: readonly string[], openings = NO_OPENINGS): Launch[] {
   const asNobody = process.getuid?.() === 0 ? [NOBODY] : [];
   const users = [...asNobody, null];
   if (isolation === 'process') return users.map((user) => ({ command: program.command, args, user, ownFolder: true }));
-  const confined = [...bubblewrapArguments(program.folders), '--', program.command, ...args];
+  const confined = [...bubblewrapArguments(program.folders, openings), '--', program.command, ...args];
   return users.map((user) => ({ command: 'bwrap', args: confined, user, ownFolder: false }));
 }
 
-function bubblewrapArguments(folders: readonly string[]): string[] {
+function bubblewrapArguments(folders: readonly string[], { writable, network }: Openings): string[] {
   const args = [
     '--unshare-all',
+    ...(network ? ['--share-net'] : []),
     '--die-with-parent',
     '--new-session',
     '--cap-drop',
@@ -35,6 +44,8 @@ function bubblewrapArguments(folders: readonly string[]): string[] {
   for (const folder of ['/bin', '/sbin', '/lib', '/lib32', '/lib64']) args.push(...systemFolder(folder));
   for (const file of ['/etc/ld.so.cache', '/etc/localtime', '/etc/alternatives']) args.push('--ro-bind-try', file, file);
   for (const folder of folders) if (!folder.startsWith('/usr/')) args.push('--ro-bind', folder, folder);
+  if (network) for (const file of ['/etc/resolv.conf', '/etc/hosts', '/etc/nsswitch.conf']) args.push('--ro-bind-try', file, file);
+  for (const folder of writable) args.push('--bind', folder, folder);
   return args;
 }
 

@@ -48,7 +48,7 @@ export class ProcessPool {
 
   /**
    * Runs one call in a process of the tenant, waiting for one if all are busy. Throws ProcessLost and FrameTooLarge as
-   * WorkerProcess does; throws `signal.reason` when aborted: the process and all it started are killed first.
+   * WorkerProcess does; throws `signal.reason` when aborted. After any of them the process is gone.
    */
   async call(tenantId: string, message: JsonObject, signal: AbortSignal): Promise<JsonObject> {
     const worker = await this.acquire(tenantId, signal);
@@ -56,6 +56,10 @@ export class ProcessPool {
     signal.addEventListener('abort', abort, { once: true });
     try {
       return await worker.call(message);
+    } catch (error) {
+      // Whoever comes next must find what the process held (locks on files) let go.
+      await worker.ended;
+      throw error;
     } finally {
       signal.removeEventListener('abort', abort);
       this.release(worker);

@@ -1,3 +1,4 @@
+import { nodeHarness } from './node-harness.js';
 import { PYTHON_CORE } from './python-core.js';
 
 /**
@@ -5,7 +6,6 @@ import { PYTHON_CORE } from './python-core.js';
  * lets Python reach the JavaScript of its process: it is a runtime, never a boundary; the process is the boundary.
  */
 const INTERPRETER = String.raw`
-const { parentPort, workerData } = require('node:worker_threads');
 const { core, settings } = workerData;
 const ready = (async () => {
   const { loadPyodide } = await import('file://' + settings.folder + '/pyodide.mjs');
@@ -18,7 +18,7 @@ parentPort.on('message', async (text) => {
   const answer = await perform(text);
   parentPort.postMessage(answer);
 });
-ready.catch((error) => { process.stderr.write(String(error.message) + '\n'); process.exit(1); });
+ready.then(() => parentPort.postMessage('ready'));
 `;
 
 const PERFORM = String.raw`
@@ -40,32 +40,5 @@ leftovers.known = set(threading.enumerate())
 perform
 `;
 
-/** The program of a Pyodide worker: the protocol of the python3 worker, spoken by Node. Argument: {resultBytes, logBytes, leaseMs, folder}. */
-export const PYODIDE_HARNESS = String.raw`
-const { Worker } = require('node:worker_threads');
-const settings = JSON.parse(process.argv[1]);
-const interpreter = new Worker(${JSON.stringify(INTERPRETER)}, { eval: true, workerData: { core: ${JSON.stringify(PYTHON_CORE + PERFORM)}, settings } });
-interpreter.on('exit', () => process.exit(1));
-interpreter.on('error', (error) => { process.stderr.write(String(error.message) + '\n'); process.exit(1); });
-const answers = new (require('node:net').Socket)({ fd: 3, readable: false, writable: true });
-interpreter.on('message', (text) => {
-  const body = Buffer.from(text, 'utf8');
-  const header = Buffer.alloc(4);
-  header.writeUInt32BE(body.length, 0);
-  answers.write(Buffer.concat([header, body]));
-});
-let lease;
-const alive = () => { clearTimeout(lease); lease = setTimeout(() => process.kill(process.pid, 'SIGKILL'), settings.leaseMs); };
-let pending = Buffer.alloc(0);
-process.stdin.on('data', (chunk) => {
-  alive();
-  pending = Buffer.concat([pending, chunk]);
-  while (pending.length >= 4 && pending.length >= 4 + pending.readUInt32BE(0)) {
-    const size = pending.readUInt32BE(0);
-    if (size > 0) interpreter.postMessage(pending.toString('utf8', 4, 4 + size));
-    pending = pending.subarray(4 + size);
-  }
-});
-process.stdin.on('end', () => process.kill(process.pid, 'SIGKILL'));
-alive();
-`;
+/** The program of a Pyodide worker. Settings: {resultBytes, logBytes, leaseMs, memoryBytes, folder}. */
+export const PYODIDE_HARNESS = nodeHarness(INTERPRETER, { core: PYTHON_CORE + PERFORM });

@@ -13,7 +13,15 @@ export async function launchPyodide(isolation: Isolation, limits: ProcessLimits,
   const readable = launchesOf(isolation, node, ['-e', "require('fs').readFileSync(process.argv[1] + '/pyodide.mjs')", folder]);
   const working = await firstWorking(readable);
   if (!working) return null;
-  const settings = JSON.stringify({ resultBytes: limits.resultBytes, logBytes: limits.logBytes, leaseMs, folder });
+  const settings = JSON.stringify({
+    resultBytes: limits.resultBytes,
+    logBytes: limits.logBytes,
+    // The interpreter itself takes a good part of it.
+    memoryBytes: limits.memoryBytes * 2,
+    leaseMs,
+    folder,
+    dropTo: null,
+  });
   const args = ['--no-warnings', '-e', PYODIDE_HARNESS, settings];
   return launchesOf(isolation, node, args).find(({ user }) => user === working.user) ?? null;
 }

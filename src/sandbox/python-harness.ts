@@ -1,3 +1,4 @@
+import { PYTHON_CONFINEMENT } from './python-confinement.js';
 import { PYTHON_CORE } from './python-core.js';
 
 /**
@@ -7,25 +8,8 @@ import { PYTHON_CORE } from './python-core.js';
  * keep-alive, comes for one lease, also while code runs. Code that never lets another thread run is ended by the
  * parent-death signal.
  */
-export const PYTHON_HARNESS = `${PYTHON_CORE}${String.raw`
-import asyncio, ctypes, queue, resource, select, signal, struct, threading
-
-def confine(limits):
-    """Bounds of this process and of all it starts."""
-    def bound(kind, value):
-        hard = resource.getrlimit(kind)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (value, value))
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
-    libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
-    libc.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE: no process of the same user may look inside
-    bound(resource.RLIMIT_CORE, 0)
-    bound(resource.RLIMIT_AS, limits['memoryBytes'])
-    bound(resource.RLIMIT_FSIZE, limits['fileBytes'])
-    bound(resource.RLIMIT_NOFILE, 256)
-    if limits['processes'] is not None:
-        bound(resource.RLIMIT_NPROC, limits['processes'])
+export const PYTHON_HARNESS = `${PYTHON_CORE}${PYTHON_CONFINEMENT}${String.raw`
+import asyncio, queue, select, threading
 
 def allow_cpu(seconds):
     used = resource.getrusage(resource.RUSAGE_SELF)

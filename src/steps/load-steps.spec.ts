@@ -6,14 +6,18 @@ import { loadSteps } from './load-steps.js';
 
 const services = {
   outbound: { fetch: () => Promise.reject(new Error('unused')) },
-  sandbox: { networkDenied: false, runPython: () => Promise.reject(new Error('unused')) },
+  sandbox: {
+    networkDenied: false,
+    runJavaScript: () => Promise.reject(new Error('not run')),
+    runPython: () => Promise.reject(new Error('unused')),
+  },
   secrets: { fetch: () => Promise.reject(new Error('unused')) },
 } as unknown as StepServices;
 
 describe(loadSteps.name, () => {
   it('finds a kind in every folder, under the name of the folder', async () => {
     const kinds = await loadSteps(services);
-    expect([...kinds.keys()]).toEqual(expect.arrayContaining(['http', 'python']));
+    expect([...kinds.keys()]).toEqual(expect.arrayContaining(['http', 'javascript', 'python']));
     for (const [name, kind] of kinds) expect(kind.kind).toBe(name);
   });
 

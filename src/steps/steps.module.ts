@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { type DynamicModule, Global, Module, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { SecretStore } from '../credentials/secret-store.js';
 import { Settings } from '../config/settings.js';
@@ -7,9 +8,12 @@ import { OutboundClient } from '../outbound/outbound-client.js';
 import { OwnDatabase } from '../outbound/own-database.js';
 import { resolveWithSystem } from '../outbound/resolve.js';
 import { CodeSandbox, openSandbox } from '../sandbox/code-sandbox.js';
+import { DuckDbProcesses } from '../sandbox/duckdb-processes.js';
+import { ScriptLoader } from '../sandbox/script-loader.js';
 import { PostgresDatabases } from '../sql/postgres-databases.js';
 import { STEP_KINDS } from '../storage/compiled-playbooks.js';
 import { LOG, type Log } from '../storage/log.js';
+import { ExecutionEndsRepository } from '../storage/repositories/execution-ends.repository.js';
 import { loadSteps } from './load-steps.js';
 
 /** Addresses no step may reach, whatever the operator allows: the service's own database. */
@@ -55,23 +59,45 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
         {
           provide: PostgresDatabases,
           inject: [Settings, OWN_DATABASE],
-          useFactory: ({ outboundAllow, stepDatabasePool }: Settings, ownDatabase: ReturnType<typeof endpointOf>[]) =>
-            new PostgresDatabases(new DestinationCheck(outboundAllow, new OwnDatabase(ownDatabase, resolveWithSystem), resolveWithSystem), {
-              connections: stepDatabasePool,
+          useFactory: (settings: Settings, ownDatabase: ReturnType<typeof endpointOf>[]) =>
+            new PostgresDatabases(destinationCheck(settings, ownDatabase), {
+              connections: settings.stepDatabasePool,
               idleMs: IDLE_CONNECTION_MS,
               pools: DATABASE_POOLS,
             }),
         },
         {
+          provide: DuckDbProcesses,
+          inject: [Settings, OWN_DATABASE, CodeSandbox, ExecutionEndsRepository, LOG],
+          useFactory: (
+            settings: Settings,
+            ownDatabase: ReturnType<typeof endpointOf>[],
+            { isolation }: CodeSandbox,
+            ends: ExecutionEndsRepository,
+            log: Log,
+          ) =>
+            new DuckDbProcesses({
+              ...settings.duckdb,
+              folder: join(settings.dataDir, 'duckdb'),
+              isolation,
+              leaseMs: settings.leaseSeconds * 1000,
+              check: destinationCheck(settings, ownDatabase),
+              stateOf: (ids) => ends.of(ids),
+              warn: (message) => log.warn({}, message),
+            }),
+        },
+        {
           provide: STEP_KINDS,
-          inject: [OutboundClient, CodeSandbox, PostgresDatabases, SecretStore, Settings],
+          inject: [OutboundClient, CodeSandbox, PostgresDatabases, DuckDbProcesses, SecretStore, Settings],
           useFactory: (
             outbound: OutboundClient,
             sandbox: CodeSandbox,
             databases: PostgresDatabases,
+            duckdb: DuckDbProcesses,
             secrets: SecretStore,
-            { sqlPolicy }: Settings,
-          ): Promise<StepKinds> => loadSteps({ outbound, sandbox, databases, secrets, sqlPolicy }),
+            { sqlPolicy, scriptRoot }: Settings,
+          ): Promise<StepKinds> =>
+            loadSteps({ outbound, sandbox, databases, duckdb, secrets, sqlPolicy, scripts: new ScriptLoader(scriptRoot, outbound) }),
         },
       ],
       exports: [STEP_KINDS, OutboundClient],
@@ -82,6 +108,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
     private readonly outbound: OutboundClient,
     private readonly sandbox: CodeSandbox,
     private readonly databases: PostgresDatabases,
+    private readonly duckdb: DuckDbProcesses,
   ) {}
 
   /** The first call of a fresh interpreter takes a hundred times as long as the next. */
@@ -91,8 +118,12 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
 
   async onApplicationShutdown(): Promise<void> {
     this.databases.close();
-    await Promise.all([this.outbound.close(), this.sandbox.close()]);
+    await Promise.all([this.outbound.close(), this.sandbox.close(), this.duckdb.close()]);
   }
+}
+
+function destinationCheck({ outboundAllow }: Settings, ownDatabase: ReturnType<typeof endpointOf>[]): DestinationCheck {
+  return new DestinationCheck(outboundAllow, new OwnDatabase(ownDatabase, resolveWithSystem), resolveWithSystem);
 }
 
 function endpointOf(url: string): { host: string; port: number } {

@@ -1,5 +1,6 @@
 import { type NewRun } from '../engine/ports.js';
 import { jsonList, plainArray, textArray } from './array-parameters.js';
+import { callParameters, CALLS, callParts, type CreatedUnit } from './call-parts.js';
 import { CODEC } from './event-codec.js';
 import { type LeaseTerm } from './lease-term.js';
 import { MODE, nextSeqOf, type PendingUnit } from './pending-unit.js';
@@ -21,10 +22,11 @@ const KEY_RETENTION = `interval '24 hours'`;
  * - Every committed unit of a held run renews its lease (D11).
  * - Messages go with the unit that consumed them; where none was, the look-up has no id and costs nothing (R10). The array makes it one by key
  *   whatever the planner thinks of the table's size.
+ * - Where units call runs, or end called ones, the statement has more parts (call-parts.ts); without them nothing is to be paid for those.
  * - One time for the whole batch, but never before the last event of a run (D18): where the clock went back, `late` has the runs whose own
  *   time is ahead of it. As a rule it is empty, which makes asking it cheap.
  */
-export const batchStatement = (lease: LeaseTerm): string => `
+export const batchStatement = (lease: LeaseTerm, calls = false): string => `
 WITH clock AS MATERIALIZED (SELECT clock_timestamp()::timestamptz(3) AS now),
 fenced AS MATERIALIZED (
   SELECT u.*, e.inbox_consumed AS consumed, greatest((SELECT now FROM clock), e.updated_at) AS at
@@ -33,9 +35,9 @@ fenced AS MATERIALIZED (
     AS u(id, token, expected, next_seq, status, progress, step, waiting_for, error, mode, seen, recorded, wake_ms, ord)
   JOIN execution e ON e.id = u.id
   WHERE e.lease_token = u.token AND e.last_seq = u.expected AND (u.mode = ${MODE.held} OR e.inbox_seq = u.seen)
-    AND (u.mode <> ${MODE.ended} OR u.status = 'cancelled' OR e.cancel_requested_at IS NULL)
+    AND (u.mode <> ${MODE.ended} OR u.status = 'cancelled' OR e.cancel_requested_at IS NULL)${calls ? CALLS.fence : ''}
   ORDER BY e.id FOR NO KEY UPDATE OF e),
-late AS MATERIALIZED (SELECT ord, at FROM fenced WHERE at > (SELECT now FROM clock)),
+late AS MATERIALIZED (SELECT ord, at FROM fenced WHERE at > (SELECT now FROM clock)${calls ? CALLS.aUnit : ''}),
 updated AS (
   UPDATE execution e SET last_seq = u.next_seq, status = u.status, progress = u.progress, current_step = u.step,
     waiting_for = u.waiting_for::json, error = u.error::json, updated_at = u.at,
@@ -44,7 +46,7 @@ updated AS (
     lease_until = CASE WHEN u.mode = ${MODE.held} THEN ${lease.untilSql} END,
     wake_at = CASE u.mode WHEN ${MODE.held} THEN e.wake_at WHEN ${MODE.released} THEN to_timestamp(u.wake_ms / 1000) END,
     inbox_consumed = u.seen, attempts = CASE WHEN u.recorded OR u.mode <> ${MODE.held} THEN 0 ELSE e.attempts END, codec = ${CODEC}
-  FROM fenced u WHERE e.id = u.id),
+  FROM fenced u WHERE e.id = u.id${calls ? CALLS.aUnit : ''}),
 consumed AS (
   DELETE FROM execution_inbox i WHERE i.execution_id = ANY (ARRAY(SELECT id FROM fenced WHERE seen > consumed))
     AND i.inbox_seq <= (SELECT f.seen FROM fenced f WHERE f.id = i.execution_id)),
@@ -56,12 +58,12 @@ keys AS (
     created_at = clock_timestamp(), expires_at = excluded.expires_at, final_status = NULL
   WHERE k.expires_at <= clock_timestamp() OR k.execution_id = excluded.execution_id
   RETURNING execution_id),
-denied AS MATERIALIZED (SELECT id FROM unnest($54::bigint[]) id WHERE id NOT IN (SELECT execution_id FROM keys)),
+denied AS MATERIALIZED (SELECT id FROM unnest($54::bigint[]) id WHERE id NOT IN (SELECT execution_id FROM keys)${calls ? CALLS.denied : ''}),
 created AS (
   INSERT INTO execution (id, tenant_id, catalog_id, path, playbook_name, version, shown_version, requested_version, execution_type, digest,
     merge, metadata, parent_execution_id, parent_event_id, parent_step, forked_from, status, progress, current_step, waiting_for, error,
     created_at, updated_at, ended_at, lease_token, lease_until, claim_no, last_seq, inbox_consumed, wake_at, codec,
-    priority, start_at, expires_at, timeout_at)
+    priority, start_at, expires_at, timeout_at${calls ? CALLS.columns : ''})
   SELECT x.id, x.tenant, x.catalog, x.path, x.name, x.version, x.shown, x.requested, x.type, x.digest,
     x.merge, x.metadata::jsonb, x.parent, x.parent_event, x.parent_step, x.forked, x.status, x.progress, x.step, x.waiting_for::json, x.error::json,
     c.now, c.now, CASE WHEN x.mode = ${MODE.ended} THEN c.now END, CASE WHEN x.mode = ${MODE.held} THEN x.token END,
@@ -69,17 +71,17 @@ created AS (
     CASE WHEN x.mode = ${MODE.unleased} THEN 0 ELSE 1 END, x.next_seq, x.seen,
     CASE x.mode WHEN ${MODE.released} THEN to_timestamp(x.wake_ms / 1000) WHEN ${MODE.unleased} THEN
       CASE WHEN x.start_ms > extract(epoch FROM c.now) * 1000 THEN to_timestamp(x.start_ms / 1000) ELSE c.now - x.priority * interval '1 second' END END,
-    ${CODEC}, x.priority, to_timestamp(x.start_ms / 1000), to_timestamp(x.expires_ms / 1000), to_timestamp(x.timeout_ms / 1000)
+    ${CODEC}, x.priority, to_timestamp(x.start_ms / 1000), to_timestamp(x.expires_ms / 1000), to_timestamp(x.timeout_ms / 1000)${calls ? CALLS.values : ''}
   FROM clock c, unnest($15::bigint[], $16::text[], $17::bigint[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
     $25::boolean[], string_to_array($26::text, chr(31), ''), $27::text[], $28::text[], $29::text[], $30::bigint[], $31::text[], $32::smallint[], $33::text[],
     string_to_array($34::text, chr(31), ''), string_to_array($35::text, chr(31), ''), $36::uuid[], $37::smallint[], $38::int[], $39::int[], $40::float8[],
-    $58::smallint[], $59::float8[], $60::float8[], $61::float8[])
+    $58::smallint[], $59::float8[], $60::float8[], $61::float8[]${calls ? CALLS.arrays : ''})
     AS x(id, tenant, catalog, path, name, version, shown, requested, type, digest, merge, metadata, parent, parent_event, parent_step, forked,
-      status, progress, step, waiting_for, error, token, mode, next_seq, seen, wake_ms, priority, start_ms, expires_ms, timeout_ms)
-  WHERE x.id NOT IN (SELECT id FROM denied)),
+      status, progress, step, waiting_for, error, token, mode, next_seq, seen, wake_ms, priority, start_ms, expires_ms, timeout_ms${calls ? CALLS.names : ''})
+  WHERE x.id NOT IN (SELECT id FROM denied)${calls ? CALLS.born : ''}),
 payloads AS (
   INSERT INTO execution_payload (execution_id, part, tenant_id, parameters, workload, result)
-  SELECT x.id, CASE WHEN x.ord IS NULL THEN 0 ELSE 1 END, x.tenant, x.parameters::json, x.workload::json, x.result::json
+  SELECT x.id, CASE WHEN x.parameters IS NULL THEN 1 ELSE 0 END, x.tenant, x.parameters::json, x.workload::json, x.result::json
   FROM unnest($41::bigint[], $42::text[], string_to_array($43::text, chr(31), ''), string_to_array($44::text, chr(31), ''),
     string_to_array($45::text, chr(31), ''), $46::int[]) AS x(id, tenant, parameters, workload, result, ord)
   WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),
@@ -94,10 +96,13 @@ blobs AS (
   SELECT x.id, x.seq, x.part, x.tenant, x.body::json
   FROM unnest($65::bigint[], $66::int[], $67::text[], $68::text[], string_to_array($69::text, chr(31), ''), $70::int[])
     AS x(id, seq, part, tenant, body, ord)
-  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),${snapshotParts(62)}
+  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),${snapshotParts(62)}${calls ? callParts : ''}
 SELECT (SELECT array_agg(ord) FROM fenced) AS passed, (SELECT array_agg(id) FROM denied) AS denied,
   (extract(epoch FROM (SELECT now FROM clock)) * 1000)::float8 AS at,
   (SELECT json_object_agg(ord, extract(epoch FROM at) * 1000) FROM late) AS late_at`;
+
+/** So many parameters has the statement without calls; those of the calls come after them. */
+export const PLAIN_PARAMETERS = 70;
 
 /** What the statement answers: ordinals that passed the fence, and the epoch milliseconds of the events, in `late_at` those of runs with a time of their own. */
 export interface BatchAnswer {
@@ -108,14 +113,18 @@ export interface BatchAnswer {
   readonly late_at: Readonly<Record<number, number>> | null;
 }
 
-/** The statement's parameters; a unit's ordinal is its index in `units`. No id may be named twice (D3): the caller sees to it. */
+/**
+ * The statement's parameters; a unit's ordinal is its index in `units`. No id may be named twice (D3), and no unit may be together with the end
+ * of a run that it called: the caller sees to it.
+ */
 export function batchParameters(units: readonly PendingUnit[]): string[] {
   const appends: PendingUnit[] = [];
   const ordinals: number[] = [];
-  const creates: (PendingUnit & { readonly run: NewRun })[] = [];
+  const creates: CreatedUnit[] = [];
   const payloads: { pending: PendingUnit; ordinal: number | null }[] = [];
   const events = new EventColumns();
   const blobs = new BlobColumns();
+  let calls = false;
   units.forEach((pending, index) => {
     const run = pending.unit.create;
     const ordinal = run === null ? index : null;
@@ -123,15 +132,22 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
       appends.push(pending);
       ordinals.push(index);
     } else {
-      creates.push({ ...pending, run });
+      creates.push({ ...pending, run, caller: null });
     }
     if (run !== null || pending.mode === MODE.ended) payloads.push({ pending, ordinal });
     events.add(pending, ordinal);
     blobs.add(pending, ordinal);
+    for (const child of pending.children) {
+      creates.push({ ...child, run: child.unit.create!, caller: { ordinal, unit: pending.unit } });
+      payloads.push({ pending: child, ordinal });
+      events.add(child, ordinal);
+    }
+    calls ||= pending.children.length > 0 || pending.tells !== null;
   });
+  const toldIds = calls ? new Set(units.flatMap(({ tells }) => tells?.parentId ?? [])) : NOBODY;
   return [
-    ...fenceParameters(appends),
-    plainArray(ordinals),
+    ...fenceParameters(appends, [...toldIds]),
+    plainArray([...ordinals, ...Array.from(toldIds, () => null)]),
     ...createParameters(creates),
     plainArray(payloads.map((p) => p.pending.unit.runId)),
     textArray(payloads.map((p) => p.pending.unit.tenantId)),
@@ -144,10 +160,13 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
     ...startParameters(creates),
     ...snapshotParameters(appends, ordinals),
     ...blobs.parameters(),
+    ...(calls ? callParameters(units, creates) : []),
   ];
 }
 
-function keyParameters(creates: readonly (PendingUnit & { readonly run: NewRun })[]): string[] {
+const NOBODY: ReadonlySet<string> = new Set();
+
+function keyParameters(creates: readonly CreatedUnit[]): string[] {
   const keyed = creates.flatMap(({ run }) => (run.idempotency ? [{ run, claim: run.idempotency }] : []));
   return [
     plainArray(keyed.map(({ run }) => run.id)),
@@ -166,28 +185,31 @@ function startParameters(creates: readonly { readonly run: NewRun }[]): string[]
   ];
 }
 
-function fenceParameters(units: readonly PendingUnit[]): string[] {
+/** @param toldIds rows that are only locked, to be told something: the columns of a unit say nothing there */
+function fenceParameters(units: readonly PendingUnit[], toldIds: readonly string[]): string[] {
+  const plain = (column: (p: PendingUnit) => string | number | boolean | null, told: number | null): string =>
+    plainArray(toldIds.length === 0 ? units.map(column) : [...units.map(column), ...toldIds.map(() => told)]);
+  const pad = (texts: (string | null)[]): (string | null)[] => (toldIds.length === 0 ? texts : [...texts, ...toldIds.map(() => null)]);
   return [
-    plainArray(units.map((p) => p.unit.runId)),
-    plainArray(units.map((p) => p.unit.token)),
-    plainArray(units.map((p) => p.unit.expectedSeq)),
-    plainArray(units.map((p) => nextSeqOf(p.unit))),
-    plainArray(units.map((p) => p.unit.row.status)),
-    plainArray(units.map((p) => p.unit.row.progress)),
-    textArray(units.map((p) => p.unit.row.currentStep)),
-    jsonList(units.map((p) => p.waitingFor)),
-    jsonList(units.map((p) => p.error)),
-    plainArray(units.map((p) => p.mode)),
-    plainArray(units.map((p) => p.unit.seenInbox)),
-    plainArray(units.map((p) => p.unit.recordsProgress)),
-    plainArray(units.map((p) => p.unit.release?.wakeAt ?? null)),
+    plainArray([...units.map((p) => p.unit.runId), ...toldIds]),
+    plain((p) => p.unit.token, null),
+    plain((p) => p.unit.expectedSeq, null),
+    plain((p) => nextSeqOf(p.unit), null),
+    plain((p) => p.unit.row.status, null),
+    plain((p) => p.unit.row.progress, null),
+    textArray(pad(units.map((p) => p.unit.row.currentStep))),
+    jsonList(pad(units.map((p) => p.waitingFor))),
+    jsonList(pad(units.map((p) => p.error))),
+    plain((p) => p.mode, MODE.told),
+    plain((p) => p.unit.seenInbox, null),
+    plain((p) => p.unit.recordsProgress, null),
+    plain((p) => p.unit.release?.wakeAt ?? null, null),
   ];
 }
 
-function createParameters(creates: readonly (PendingUnit & { readonly run: NewRun })[]): string[] {
+function createParameters(creates: readonly CreatedUnit[]): string[] {
   const texts = (column: (run: NewRun) => string | null): string => textArray(creates.map((p) => column(p.run)));
-  const plain = (column: (p: PendingUnit & { readonly run: NewRun }) => string | number | boolean | null): string =>
-    plainArray(creates.map(column));
+  const plain = (column: (p: CreatedUnit) => string | number | boolean | null): string => plainArray(creates.map(column));
   return [
     plain((p) => p.unit.runId),
     texts((run) => run.tenantId),

@@ -55,6 +55,8 @@ export class BatchWriter {
   private readonly batchListeners: ((units: number, ms: number) => void)[] = [];
   private readonly waiting = new Set<UnitSource>();
   private readonly inFlight = new Set<RunId>();
+  /** Taken, but not for the batch of then: the run that hears of their end had a unit in it. They go first in the next. */
+  private carried: PendingUnit[] = [];
   private readonly timing: Timing;
   private readonly stuck: StuckUnits;
   private readonly lanes: Lane[];
@@ -157,19 +159,32 @@ export class BatchWriter {
 
   private takeUnits(): PendingUnit[] {
     const units: PendingUnit[] = [];
+    const ids = new Set<RunId>();
+    const told = new Set<RunId>();
     let events = 0;
     let size = 0;
+    /** A row is written once in a batch (D3): by its own unit, or because called runs end whose callers it is. */
+    const add = (pending: PendingUnit): void => {
+      const parentId = pending.tells?.parentId;
+      if (parentId !== undefined && ids.has(parentId)) return void this.carried.push(pending);
+      if (parentId !== undefined) told.add(parentId);
+      ids.add(pending.unit.runId);
+      units.push(pending);
+      events += pending.events.length + pending.children.length;
+      size += pending.size;
+    };
+    const carried = this.carried;
+    this.carried = [];
+    for (const pending of carried) add(pending);
     for (const source of this.waiting) {
       if (units.length >= MAX_UNITS || events >= MAX_EVENTS || size >= MAX_SIZE) break;
-      // Its source stays announced and is taken once the unit in flight is settled.
-      if (this.inFlight.has(source.runId)) continue;
+      // Its source stays announced and is taken once the unit in flight is settled, or the batch that tells it something.
+      if (this.inFlight.has(source.runId) || told.has(source.runId)) continue;
       this.waiting.delete(source);
       const pending = this.takeUnit(source);
       if (pending === null) continue;
       this.inFlight.add(source.runId);
-      units.push(pending);
-      events += pending.events.length;
-      size += pending.size;
+      add(pending);
     }
     return units;
   }

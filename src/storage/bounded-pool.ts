@@ -14,6 +14,9 @@ export class BoundedPool extends pg.Pool {
   constructor({ maxWaiters, ...config }: BoundedPoolConfig) {
     super(config);
     this.maxWaiters = maxWaiters;
+    // While a connection goes from one user to the next nobody listens to it, and an error that nobody hears ends the process (R6). Whoever has it
+    // learns of its end by the next query, which fails.
+    this.on('connect', (client) => client.on('error', () => undefined));
   }
 
   override connect(): Promise<pg.PoolClient>;

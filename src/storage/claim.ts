@@ -1,5 +1,5 @@
 import { type DataSource, type EntityManager } from 'typeorm';
-import { type HeldRun, type NewRun, type RowState, type RunId, type RunSnapshot } from '../engine/ports.js';
+import { type EngineParent, type HeldRun, type NewRun, type RowState, type RunId, type RunSnapshot } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
 import { type JsonObject } from '../engine/values.js';
 import { CODEC } from './event-codec.js';
@@ -83,6 +83,10 @@ interface ClaimedRow {
   readonly parent_execution_id: string | null;
   readonly parent_event_id: string | null;
   readonly parent_step: string | null;
+  readonly parent_run_id: string | null;
+  readonly parent_wave: number | null;
+  readonly parent_item: string | null;
+  readonly lineage: readonly string[] | null;
   readonly forked_from: string | null;
   readonly priority: number;
   readonly start_at: Date | null;
@@ -250,6 +254,7 @@ function heldRun(
       parentExecutionId: row.parent_execution_id,
       parentEventId: row.parent_event_id,
       parentStep: row.parent_step,
+      parent: parentOf(row),
       forkedFrom: row.forked_from,
       kept: [],
       priority: row.priority,
@@ -271,4 +276,16 @@ function heldRun(
       attempts: row.attempts,
     },
   };
+}
+
+/** Null for every run that no engine made. */
+function parentOf({
+  parent_run_id: runId,
+  parent_step: step,
+  parent_wave: wave,
+  parent_item: item,
+  lineage,
+}: ClaimedRow): EngineParent | null {
+  if (runId === null || step === null || wave === null) return null;
+  return { runId, step, wave, item, depth: lineage?.length ?? 1, lineage: lineage ?? [] };
 }

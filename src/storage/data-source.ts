@@ -5,6 +5,7 @@ import { AddQueueIndexes1795100000000 } from '../../migrations/1795100000000-add
 import { CreateBulkOperation1795605700000 } from '../../migrations/1795605700000-create-bulk-operation.js';
 import { CreateExecutionBlob1795605900000 } from '../../migrations/1795605900000-create-execution-blob.js';
 import { CreateCredential1795606200000 } from '../../migrations/1795606200000-create-credential.js';
+import { AddCalledRuns1795618500000 } from '../../migrations/1795618500000-add-called-runs.js';
 import { BoundedPool } from './bounded-pool.js';
 import { ACQUIRE_TIMEOUT_MS, connectionOptions } from './connection-options.js';
 import { type DatabaseHistory } from './database-history.js';
@@ -19,6 +20,7 @@ export const MIGRATIONS = [
   CreateBulkOperation1795605700000,
   CreateExecutionBlob1795605900000,
   CreateCredential1795606200000,
+  AddCalledRuns1795618500000,
 ];
 
 export interface DataSourceSettings {

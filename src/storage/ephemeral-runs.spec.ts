@@ -1,4 +1,4 @@
-import { newRun, RUNNING, COMPLETED, ScriptedRun, stepEvent } from '../engine/testing/scripted-run.js';
+import { calledRun, newRun, RUNNING, COMPLETED, ScriptedRun, stepEvent } from '../engine/testing/scripted-run.js';
 import { EphemeralRuns } from './ephemeral-runs.js';
 
 const begun = (runs: EphemeralRuns, id = '1') => {
@@ -42,5 +42,52 @@ describe(EphemeralRuns.name, () => {
     await script.write({ row: RUNNING, release: { wakeAt: 0 } });
     expect(await ended).toMatchObject({ record: { status: 'failed', error: { code: 'draining' } } });
     expect(runs.open).toBe(0);
+  });
+
+  describe('called runs', () => {
+    const family = async (runs: EphemeralRuns) => {
+      const born: string[] = [];
+      runs.onBorn((run) => born.push(run.id));
+      const parent = begun(runs);
+      const run = calledRun('2', parent.run);
+      expect(await parent.script.write({ events: [stepEvent('a')], children: [{ run, token: null }] })).toMatchObject({
+        kind: 'committed',
+      });
+      expect(born).toEqual(['2']);
+      return { parent, child: new ScriptedRun(runs, run, 'ephemeral') };
+    };
+
+    it('run in the same memory, tell their caller of their end, and keep the values of their steps', async () => {
+      const runs = new EphemeralRuns();
+      const { parent, child } = await family(runs);
+      const told: string[] = [];
+      runs.onInbox((id) => told.push(id));
+      await child.write({ events: [stepEvent('a')], row: COMPLETED, end: { result: 'r' } });
+      expect(told).toEqual(['1']);
+      const payload = { child_id: '2', step: 'call', wave: 1, item: null, status: 'completed', error: null, result: 'r' };
+      expect(await runs.readInbox('default', '1', 0)).toEqual([{ inboxSeq: 1, kind: 'child_ended', payload }]);
+      expect(runs.find('default', '2')).toMatchObject({ result: 'r', values: new Map([['a', 'ok']]), record: { parentExecutionId: '1' } });
+      expect(await parent.script.write({ row: COMPLETED, end: { result: 1 } })).toEqual({ kind: 'inbox_moved' });
+    });
+
+    it('are not called any more once a cancel is acknowledged', async () => {
+      const runs = new EphemeralRuns();
+      const { script, run } = begun(runs);
+      runs.cancel('default', '1', {});
+      const unit = { events: [stepEvent('a')], children: [{ run: calledRun('2', run), token: null }] };
+      expect(await script.write(unit)).toEqual({ kind: 'inbox_moved' });
+      expect(await script.write({ ...unit, seenInbox: 1 })).toMatchObject({ kind: 'refused' });
+      expect(runs.open).toBe(1);
+    });
+
+    it('end with a caller that is ended from outside', async () => {
+      const runs = new EphemeralRuns();
+      await family(runs);
+      const abandoned: string[] = [];
+      runs.onAbandoned((id) => abandoned.push(id));
+      runs.abandon('1', null, Date.now());
+      expect(abandoned).toEqual(['1', '2']);
+      expect(runs.open).toBe(0);
+    });
   });
 });

@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { childEnded } from '../engine/child-ended.js';
 import { type InboxMessage, type NewRun, type RunStore, type Unit, type UnitSource } from '../engine/ports.js';
+import { type RunEvent } from '../engine/run/events.js';
 import { runFault } from '../engine/run-fault.js';
 import { type Json, type JsonObject } from '../engine/values.js';
 import { type ExecutionRecord } from './execution-record.js';
@@ -16,9 +18,12 @@ export interface EphemeralRun {
   readonly record: ExecutionRecord;
   readonly parameters: JsonObject;
   readonly result: Json;
+  /** Values of steps as they completed last; only of runs that another one calls, which may ask for them. */
+  readonly values: ReadonlyMap<string, Json>;
 }
 interface Known extends EphemeralRun {
   readonly inbox: InboxMessage[];
+  readonly parentId: string | null;
   readonly ended: Promise<EphemeralRun>;
   readonly end: (run: EphemeralRun) => void;
 }
@@ -34,11 +39,21 @@ export class EphemeralRuns implements RunStore {
   private readonly over = new Map<string, { readonly run: Known; readonly until: number }>();
   private readonly abandonedListeners = new Set<(runId: string) => void>();
   private readonly inboxListeners = new Set<(runId: string) => void>();
+  private readonly bornListeners = new Set<(run: NewRun) => void>();
 
   /** Makes a run known. `ended` of the answer resolves with its terminal state. */
   begin(run: NewRun, now: number): { readonly ended: Promise<EphemeralRun> } {
     const { promise: ended, resolve: end } = Promise.withResolvers<EphemeralRun>();
-    this.runs.set(run.id, { record: recordOf(run, now), parameters: run.parameters, result: null, inbox: [], ended, end });
+    this.runs.set(run.id, {
+      record: recordOf(run, now),
+      parameters: run.parameters,
+      result: null,
+      values: new Map(),
+      inbox: [],
+      parentId: run.parent?.runId ?? null,
+      ended,
+      end,
+    });
     return { ended };
   }
 
@@ -63,13 +78,22 @@ export class EphemeralRuns implements RunStore {
     this.inboxListeners.add(listener);
   }
 
+  /** Hears of runs that others called: they run in the same memory. */
+  onBorn(listener: (run: NewRun) => void): void {
+    this.bornListeners.add(listener);
+  }
+
   /** Tells a run to cancel, and its holder that it was told; false where it is over or not here. */
   cancel(tenantId: string, id: string, payload: JsonObject): boolean {
     const run = this.runs.get(id);
     if (run?.record.tenantId !== tenantId) return false;
-    run.inbox.push({ inboxSeq: run.inbox.length + 1, kind: 'cancel', payload });
-    for (const tell of this.inboxListeners) tell(id);
+    this.tell(id, run, 'cancel', payload);
     return true;
+  }
+
+  private tell(id: string, run: Known, kind: InboxMessage['kind'], payload: JsonObject): void {
+    run.inbox.push({ inboxSeq: run.inbox.length + 1, kind, payload });
+    for (const tell of this.inboxListeners) tell(id);
   }
 
   announce(source: UnitSource): void {
@@ -80,9 +104,22 @@ export class EphemeralRuns implements RunStore {
       const known = this.runs.get(unit.runId);
       if (!known) return source.unitSettled({ kind: 'lost' });
       if ((unit.end || unit.release) && unit.seenInbox < known.inbox.length) return source.unitSettled({ kind: 'inbox_moved' });
+      // As with rows: nothing is called once a cancel was acknowledged (D29).
+      if (unit.children.length > 0 && known.inbox.some(({ kind }) => kind === 'cancel')) {
+        return source.unitSettled(
+          unit.seenInbox < known.inbox.length ? { kind: 'inbox_moved' } : { kind: 'refused', reason: 'its cancel was acknowledged' },
+        );
+      }
       const at = Date.now();
       this.record(known, unit, at);
       source.unitSettled({ kind: 'committed', at });
+      for (const { run } of unit.children) {
+        this.begin(run, at);
+        for (const take of this.bornListeners) take(run);
+      }
+      const ended = childEnded(unit, 0);
+      const parent = ended && this.runs.get(ended.parentId);
+      if (parent) this.tell(ended.parentId, parent, 'child_ended', ended.payload);
     });
   }
 
@@ -99,6 +136,7 @@ export class EphemeralRuns implements RunStore {
       record: { ...known.record, status: 'failed', progress: 100, error, endedAt: now, updatedAt: now, waitingFor: null },
     });
     for (const tell of this.abandonedListeners) tell(id);
+    for (const [childId, { parentId }] of [...this.runs]) if (parentId === id) this.abandon(childId, error, now);
   }
 
   private record(known: Known, unit: Unit, at: number): void {
@@ -110,7 +148,7 @@ export class EphemeralRuns implements RunStore {
       updatedAt: at,
       endedAt: end ? at : null,
     };
-    const next = { ...known, record, result: end ? end.result : null };
+    const next = { ...known, record, result: end ? end.result : null, values: withValues(known, events) };
     if (end) this.finish(next);
     else this.runs.set(unit.runId, next);
     // Nobody else can go on with it: who waits for it hears that now (D32).
@@ -131,6 +169,11 @@ export class EphemeralRuns implements RunStore {
       this.over.delete(id);
     }
   }
+}
+
+function withValues({ parentId, values }: Known, events: readonly RunEvent[]): ReadonlyMap<string, Json> {
+  if (parentId === null) return values;
+  return new Map([...values, ...events.flatMap((event) => (event.type === 'step_completed' ? [[event.step, event.value] as const] : []))]);
 }
 
 /** A run as answers show it before anything of it is stored. */

@@ -3,7 +3,7 @@ import { type NewRun, type WaitingFor } from '../engine/ports.js';
 import { type JsonObject } from '../engine/values.js';
 
 /** One row of `execution` as readers need it: ids as decimal text, times as epoch milliseconds. Payloads are not part of it. */
-export interface ExecutionRecord extends Omit<NewRun, 'parameters' | 'workload' | 'metadata' | 'idempotency' | 'kept'> {
+export interface ExecutionRecord extends Omit<NewRun, 'parameters' | 'workload' | 'metadata' | 'idempotency' | 'kept' | 'parent'> {
   readonly metadata: JsonObject | null;
   readonly status: RunStatus;
   readonly progress: number;

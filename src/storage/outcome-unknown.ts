@@ -78,11 +78,13 @@ function fateOf(pending: PendingUnit, row: StoredRow | undefined): Fate {
   // Where the connection broke, the row can only be ours, and by now another node has claimed it.
   if (unit.create !== null) return pending.unsure ? { kind: 'lost' } : { kind: 'refused', reason: 'an execution with this id exists' };
   if (row.lease_token !== unit.token || row.last_seq !== unit.expectedSeq) return { kind: 'lost' };
-  if (pending.mode === MODE.held) return NOT_STORED;
+  const calls = unit.children.length > 0;
+  if (pending.mode === MODE.held && !(calls && row.cancelling)) return NOT_STORED;
   if (row.inbox_seq !== unit.seenInbox) return { kind: 'inbox_moved' };
   if (pending.mode === MODE.ended && row.cancelling && unit.row.status !== 'cancelled') {
     return { kind: 'refused', reason: 'its cancel was acknowledged: nothing but CANCELLED may end it' };
   }
+  if (calls && row.cancelling) return { kind: 'refused', reason: 'its cancel was acknowledged: it may call nothing any more' };
   return NOT_STORED;
 }
 

@@ -1,9 +1,11 @@
-import { type Unit, type UnitSource } from '../engine/ports.js';
+import { birthOf } from '../engine/births.js';
+import { childEnded } from '../engine/child-ended.js';
+import { type RunId, type Unit, type UnitSource } from '../engine/ports.js';
 import { encodeEvent, type EventRow } from './event-codec.js';
-import { checkText, storableJson } from './storability.js';
+import { checkText, NotStorable, storableJson } from './storability.js';
 
-/** How a unit leaves its row. */
-export const MODE = { held: 0, ended: 1, released: 2, unleased: 3 } as const;
+/** How a unit leaves its row; `told` is no unit's, but a row that hears of another's end. */
+export const MODE = { held: 0, ended: 1, released: 2, unleased: 3, told: 4 } as const;
 export type Mode = (typeof MODE)[keyof typeof MODE];
 
 /** A unit taken from its source, checked and in the form its rows have. */
@@ -22,6 +24,10 @@ export interface PendingUnit {
   readonly workload: string | null;
   readonly metadata: string | null;
   readonly snapshot: string | null;
+  /** Runs that are born with it, each as a unit that makes its row; never sent by themselves. */
+  readonly children: readonly PendingUnit[];
+  /** The message with which the run that called this one hears of its end; JSON text. */
+  readonly tells: { readonly parentId: RunId; readonly payload: string } | null;
   /** Characters of all texts together, for the bound of a batch. */
   readonly size: number;
   /** The connection broke while this unit was under way once: finding it already stored is no conflict (D9). */
@@ -38,7 +44,14 @@ export function pendingUnit(source: UnitSource, unit: Unit, history: number): Pe
   const { create, row } = unit;
   if (create !== null) {
     if (create.idempotency) checkText(create.idempotency.key);
-    for (const text of [create.path, create.playbookName, create.parentExecutionId, create.parentEventId, create.parentStep]) {
+    for (const text of [
+      create.path,
+      create.playbookName,
+      create.parentExecutionId,
+      create.parentEventId,
+      create.parentStep,
+      create.parent?.item ?? null,
+    ]) {
       if (text !== null) checkText(text);
     }
   }
@@ -47,11 +60,17 @@ export function pendingUnit(source: UnitSource, unit: Unit, history: number): Pe
   const result = unit.end === null ? null : storableJson(unit.end.result);
   const parameters = create === null ? null : storableJson(create.parameters);
   const workload = create === null || create.workload === null ? null : storableJson(create.workload);
+  // A crash at its commit could not tell whether it was stored (D9).
+  if (unit.children.length > 0 && events.length === 0) throw new NotStorable('runs are born with an event that says so');
+  const children = unit.children.length === 0 ? NO_CHILDREN : unit.children.map((child) => pendingUnit(source, birthOf(child), history));
+  const ended = unit.end === null ? null : childEnded(unit, result?.length ?? 0);
+  const tells = ended && { parentId: ended.parentId, payload: storableJson(ended.payload) };
   let size = (result?.length ?? 0) + (parameters?.length ?? 0) + (workload?.length ?? 0) + (unit.snapshot?.length ?? 0);
   for (const event of events) {
     size += event.body.length;
     for (const blob of event.blobs) size += blob.body.length;
   }
+  for (const child of children) size += child.size;
   return {
     source,
     unit,
@@ -65,6 +84,8 @@ export function pendingUnit(source: UnitSource, unit: Unit, history: number): Pe
     workload,
     metadata: create === null || Object.keys(create.metadata).length === 0 ? null : storableJson(create.metadata),
     snapshot: unit.snapshot,
+    children,
+    tells,
     size,
     unsure: false,
     sentAt: null,
@@ -72,6 +93,8 @@ export function pendingUnit(source: UnitSource, unit: Unit, history: number): Pe
     settled: false,
   };
 }
+
+const NO_CHILDREN: readonly PendingUnit[] = [];
 
 function modeOf(unit: Unit): Mode {
   if (unit.end !== null) return MODE.ended;

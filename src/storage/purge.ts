@@ -148,12 +148,16 @@ const prefixOf = (path: string): string | null => (path.endsWith('/*') ? path.sl
 
 /**
  * Ids are time-ordered, so the walk goes along the primary key and needs no index on ended_at; none that is old enough has an id of a later
- * time, so the walk ends before the young ones.
+ * time, so the walk ends before the young ones. A run that a going one called stays, because that one may still ask how it ended; one that called
+ * going ones stays with them.
  */
 const CHOSEN = `e.ended_at < clock_timestamp() - $1 * interval '1 millisecond' AND e.status = ANY($2::text[])
   AND ($3::text IS NULL OR e.path = $3) AND ($4::text IS NULL OR starts_with(e.path, $4)) AND ($5::text IS NULL OR e.tenant_id = $5)
   AND e.path <> ALL($6::text[]) AND NOT EXISTS (SELECT FROM unnest($7::text[]) x(prefix) WHERE starts_with(e.path, x.prefix))
-  AND e.id < $8::bigint AND e.id > $9::bigint`;
+  AND e.id < $8::bigint AND e.id > $9::bigint
+  AND NOT EXISTS (SELECT FROM execution c WHERE c.parent_run_id = e.id AND c.status NOT IN ('completed', 'failed', 'cancelled'))
+  AND (e.parent_run_id IS NULL OR NOT EXISTS (
+    SELECT FROM execution p WHERE p.id = e.parent_run_id AND p.status NOT IN ('completed', 'failed', 'cancelled')))`;
 
 const REMOVE = `
   WITH doomed AS MATERIALIZED (SELECT e.id, e.status FROM execution e WHERE ${CHOSEN} ORDER BY e.id LIMIT $10 FOR UPDATE SKIP LOCKED),

@@ -59,6 +59,11 @@ export class QueueDepth {
     if (full !== null && now - this.countedAt <= STALE_MS) throw queueFull(full);
   }
 
+  /** Runs took places that nobody refuses: those that admitted ones call. */
+  note(tenantId: string, runs: number): void {
+    this.added.add(tenantId, runs);
+  }
+
   /** The limit that is reached; null where there is room. */
   private fullFor(tenantId: string): number | null {
     const { perTenant, total } = this.limits;

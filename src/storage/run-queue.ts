@@ -1,4 +1,5 @@
 import { type DataSource } from 'typeorm';
+import { heldAtBirth, PENDING } from '../engine/births.js';
 import { EngineError } from '../engine/engine-error.js';
 import { type HeldRun, type NewRun, type RunId, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
@@ -17,6 +18,8 @@ const POLL_MS = 1_000;
 const ANSWER_WITHIN_MS = 5_000;
 const MAX_CLAIM = 100;
 const GIVE_BACK_RETRY_MS = 500;
+/** Called runs begun in one turn of the loop. */
+const BEGIN_AT_ONCE = 100;
 
 /** The worker's side of the queue. */
 export interface RunConsumer {
@@ -73,6 +76,11 @@ export class RunQueue {
   private nextSweepAt = 0;
   private stops: (() => void)[] = [];
   private stopped = false;
+  /** Called runs that this node holds and has not begun yet. */
+  private readonly born: HeldRun[] = [];
+  private beginning = false;
+  /** Runs whose called runs have ended, which they were not told yet. */
+  private readonly told = new Set<RunId>();
   private readonly givingBack = new Set<Promise<void>>();
   /** Runs whose rows cannot be read, and until when (monotonic) they are not tried again: they must not hold up the others (R4). */
   private readonly unreadable = new Map<RunId, number>();
@@ -88,7 +96,7 @@ export class RunQueue {
     private readonly log: Log,
     private readonly timing: Timing = PROCESS_TIMING,
   ) {
-    signals.onSettled((unit, outcome, sentAt) => this.unitSettled(unit, outcome, sentAt !== null));
+    signals.onSettled((unit, outcome, sentAt) => this.unitSettled(unit, outcome, sentAt));
   }
 
   /** Begins to poll and to listen; without a consumer nothing is claimed. */
@@ -109,6 +117,7 @@ export class RunQueue {
     this.stopped = true;
     this.consumer = null;
     for (const stop of this.stops) stop();
+    for (const run of this.born.splice(0)) this.hand(run);
     await this.claiming;
     await Promise.all(this.givingBack);
   }
@@ -324,8 +333,60 @@ export class RunQueue {
     }
   }
 
-  private unitSettled(unit: Unit, outcome: UnitOutcome, wasSent: boolean): void {
+  /** Called runs were stored with a unit: those that were born for this node begin, the others wait for whoever has room. */
+  private takeBorn({ children, tenantId }: Unit, at: number, sentAt: number | null): void {
+    let queued = 0;
+    for (const child of children) {
+      const { run, token } = child;
+      if (token === null) {
+        queued += 1;
+        continue;
+      }
+      this.held.add(run.id, token, 0, true, sentAt ?? undefined);
+      this.born.push(heldAtBirth(child, token, at));
+    }
+    if (this.born.length > 0 && !this.beginning) this.beginBorn();
+    if (queued === 0) return;
+    this.depth.note(tenantId, queued);
+    this.wake();
+    this.notifications.notify(DUE_CHANNEL, '');
+  }
+
+  /** Some in each turn of the loop: a batch may bring thousands, and beginning one takes a while. */
+  private beginBorn(): void {
+    for (const run of this.born.splice(0, BEGIN_AT_ONCE)) this.hand(run);
+    this.beginning = this.born.length > 0;
+    if (this.beginning) this.timing.after(0, () => this.beginBorn());
+  }
+
+  /** A called run ended: the one that waits for it hears soon, where it is held here without a question to the database. */
+  private tellParent(parentId: RunId): void {
+    if (this.told.size === 0) this.timing.after(0, this.tellParents);
+    this.told.add(parentId);
+  }
+
+  /** Those of a whole batch, each once. */
+  private readonly tellParents = (): void => {
+    let away = false;
+    for (const parentId of this.told) {
+      if (this.held.has(parentId)) {
+        this.signals.inboxMoved(parentId);
+        continue;
+      }
+      away = true;
+      this.notifications.notify(INBOX_CHANNEL, parentId);
+    }
+    this.told.clear();
+    if (away) this.wake();
+  };
+
+  private unitSettled(unit: Unit, outcome: UnitOutcome, sentAt: number | null): void {
+    if (outcome.kind === 'committed') {
+      if (unit.children.length > 0) this.takeBorn(unit, outcome.at, sentAt);
+      if (unit.end !== null && unit.parent !== null) this.tellParent(unit.parent.runId);
+    }
     if (unit.create === null) return;
+    const wasSent = sentAt !== null;
     if (outcome.kind === 'committed' && unit.token === null) {
       this.wake();
       this.notifications.notify(DUE_CHANNEL, '');
@@ -386,12 +447,14 @@ class CreateOnly implements UnitSource {
       create: this.run,
       expectedSeq: 0,
       events: this.events,
-      row: { status: 'pending', progress: 0, currentStep: null, waitingFor: null, error: null },
+      row: PENDING,
       end: null,
       release: null,
       seenInbox: 0,
       recordsProgress: false,
       snapshot: null,
+      children: [],
+      parent: this.run.parent,
     };
   }
 

@@ -34,6 +34,7 @@ import { Partitions } from './partitions.js';
 import { Prepared } from './prepared.js';
 import { BulkOperationRepository } from './repositories/bulk-operation.repository.js';
 import { CredentialRepository } from './repositories/credential.repository.js';
+import { ExecutionEndsRepository } from './repositories/execution-ends.repository.js';
 import { ExecutionEventRepository } from './repositories/execution-event.repository.js';
 import { ExecutionRepository } from './repositories/execution.repository.js';
 import { IdempotencyKeyRepository } from './repositories/idempotency-key.repository.js';
@@ -70,6 +71,7 @@ const REPOSITORIES = [
   PlaybookListingRepository,
   PlaybookTagRepository,
   ExecutionRepository,
+  ExecutionEndsRepository,
   ExecutionEventRepository,
   IdempotencyKeyRepository,
   BulkOperationRepository,

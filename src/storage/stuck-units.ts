@@ -10,12 +10,14 @@ const LOCKED = `
   WITH free AS MATERIALIZED (SELECT id FROM execution WHERE id = ANY($1::bigint[]) FOR NO KEY UPDATE SKIP LOCKED)
   SELECT id FROM execution WHERE id = ANY($1::bigint[]) AND id NOT IN (SELECT id FROM free)`;
 
-/** Which of the units cannot be written now because somebody holds their rows. */
+/** Which of the units cannot be written now because somebody holds their rows, or those of the runs that hear of their ends. */
 export async function lockedOf(connection: Connection, units: readonly PendingUnit[]): Promise<Set<PendingUnit>> {
-  const rows = await connection.query<{ id: string }>({ text: LOCKED, values: [plainArray(units.map((p) => p.unit.runId))] });
+  const rows = await connection.query<{ id: string }>({ text: LOCKED, values: [plainArray(units.flatMap(rowsOf))] });
   const ids = new Set(rows.map((row) => row.id));
-  return new Set(units.filter((p) => ids.has(p.unit.runId)));
+  return new Set(units.filter((p) => rowsOf(p).some((id) => ids.has(id))));
 }
+
+const rowsOf = ({ unit, tells }: PendingUnit): string[] => (tells === null ? [unit.runId] : [unit.runId, tells.parentId]);
 
 /** Units whose rows others keep locked wait here, where they delay nobody, and are looked at again four times a second. */
 export class StuckUnits {

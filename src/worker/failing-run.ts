@@ -44,6 +44,8 @@ export class FailingRun implements UnitSource {
       seenInbox,
       recordsProgress: false,
       snapshot: null,
+      children: [],
+      parent: run.parent,
     };
   }
 

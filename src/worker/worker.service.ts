@@ -40,6 +40,9 @@ export class Worker implements RunConsumer {
   private readonly suspects = new Set<RunId>();
   /** Claimed runs whose playbooks are still being read. */
   private reading = 0;
+  /** Places kept for runs that those driven here are about to call: lease tokens, by caller. */
+  private readonly kept = new Map<RunId, Set<string>>();
+  private keptPlaces = 0;
   private readonly idle = new Set<() => void>();
   private stopConsuming: (() => Promise<void>) | null = null;
   private stopLeaseChecks: (() => void) | null = null;
@@ -70,8 +73,13 @@ export class Worker implements RunConsumer {
     };
     held.onDropped((runId) => this.running.get(runId)?.drop());
     signals.onInbox((runId) => this.running.get(runId)?.readInbox());
+    signals.onSettled((unit, outcome) => {
+      // What gets further is no suspect any more, here as in its row: the next one need not wait until it ends.
+      if (outcome.kind === 'committed' && unit.recordsProgress) this.suspects.delete(unit.runId);
+    });
     ephemeral.onAbandoned((runId) => this.running.get(runId)?.drop());
     ephemeral.onInbox((runId) => this.running.get(runId)?.readInbox());
+    ephemeral.onBorn((run) => this.takeEphemeral(run));
   }
 
   /** Begins to take runs, unless this node only answers requests. */
@@ -95,11 +103,32 @@ export class Worker implements RunConsumer {
   }
 
   capacity(): number {
-    return this.settings.maxInFlightRuns - this.running.size - this.reading;
+    return this.settings.maxInFlightRuns - this.running.size - this.reading - this.keptPlaces;
+  }
+
+  /**
+   * The lease token for a run that one driven here is about to call: this node takes it up right after the commit. Null where it has no room, or
+   * goes: then the queue takes it. The place is kept until then, or until the caller is over here.
+   */
+  tokenForCalled(callerId: RunId): string | null {
+    if (this.stopConsuming === null || this.draining || this.capacity() <= 0) return null;
+    const token = this.timing.token();
+    const tokens = this.kept.get(callerId) ?? new Set();
+    this.kept.set(callerId, tokens.add(token));
+    this.keptPlaces += 1;
+    return token;
+  }
+
+  private freePlaces(callerId: RunId, token?: string): void {
+    const tokens = this.kept.get(callerId);
+    if (tokens === undefined || (token !== undefined && !tokens.delete(token))) return;
+    this.keptPlaces -= token === undefined ? tokens.size : 1;
+    if (token === undefined || tokens.size === 0) this.kept.delete(callerId);
   }
 
   take(held: HeldRun): void {
-    const { tenantId, catalogId, id } = held.run;
+    const { tenantId, catalogId, id, parent } = held.run;
+    if (parent !== null) this.freePlaces(parent.runId, held.token);
     const attempts = held.history?.attempts ?? 0;
     if (attempts >= POISON_ATTEMPTS) return this.fail(held, `The execution was lost ${attempts} times by the nodes that ran it.`, null);
     if (attempts >= SUSPECT_ATTEMPTS) this.suspects.add(id);
@@ -125,10 +154,16 @@ export class Worker implements RunConsumer {
   }
 
   takeEphemeral(run: NewRun): void {
-    const playbook = this.playbooks.compiledSync(run.tenantId, run.catalogId);
-    // The door has compiled it in this very turn.
-    if (playbook) this.drive({ run, token: 'ephemeral', claimNo: 1, history: null }, playbook, this.ephemeral);
-    else this.ephemeral.abandon(run.id, SERVICE_FAULT, this.timing.now());
+    const { id, tenantId, catalogId } = run;
+    const drive = (playbook: CompiledPlaybook): void =>
+      this.drive({ run, token: 'ephemeral', claimNo: 1, history: null }, playbook, this.ephemeral);
+    const ready = this.playbooks.compiledSync(tenantId, catalogId);
+    // The door has compiled it in this very turn; a called one was resolved a moment ago.
+    if (ready) return drive(ready);
+    this.playbooks.compiled(tenantId, catalogId).then(drive, (error: unknown) => {
+      this.log.error({ err: error, executionId: id }, 'the playbook of an execution without rows cannot be used');
+      this.ephemeral.abandon(id, SERVICE_FAULT, this.timing.now());
+    });
   }
 
   private drive(held: HeldRun, playbook: CompiledPlaybook, store: RunStore): void {
@@ -169,14 +204,16 @@ export class Worker implements RunConsumer {
   }
 
   private over(id: RunId, token: string, how: 'ended' | 'released' | 'lost' | 'refused'): void {
+    const wasFull = this.capacity() <= 0;
     this.running.delete(id);
     this.suspects.delete(id);
+    this.freePlaces(id);
     if (how === 'lost') {
       this.held.forget(id, token);
       // One without rows has nobody to go on with it; where it was ended from outside this says nothing new.
       this.ephemeral.abandon(id, SERVICE_FAULT, this.timing.now());
     }
-    if (this.capacity() === 1) this.queue.wake();
+    if (wasFull && this.capacity() > 0) this.queue.wake();
     if (this.running.size > 0) return;
     for (const tell of this.idle) tell();
     this.idle.clear();

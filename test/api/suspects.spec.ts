@@ -56,3 +56,26 @@ it('a node runs one execution at a time whose holders keep crashing, and any num
     await worker.stop();
   }
 });
+
+it('an execution that gets further is no suspect any more: the next one need not wait until it ends (D16)', async () => {
+  await door.register(`apiVersion: noetl.io/v1
+kind: Playbook
+metadata: { name: suspect, path: suspects/further }
+workflow:
+  - { step: start, type: http, endpoint: 'http://127.0.0.1:${effects.port}/further', timeout: 60, next: stays }
+  - { step: stays, type: http, endpoint: 'http://127.0.0.1:${effects.port}/hold/further', timeout: 60, next: end }
+  - step: end
+`);
+  effects.hold();
+  const suspects = [await held('/further', 1), await held('/further', 1)];
+  await expire(...suspects);
+  const worker = await startTestService({ LEASE_SECONDS: '5', OUTBOUND_ALLOW: `127.0.0.1:${effects.port}` }, door);
+  try {
+    await effects.called('/hold/further', 2);
+    effects.release();
+    for (const id of suspects) expect(await door.waitDone(id)).toMatchObject({ status: 'completed' });
+  } finally {
+    effects.release();
+    await worker.stop();
+  }
+});

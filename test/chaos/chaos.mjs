@@ -1,17 +1,20 @@
 // The independent checker: npm run chaos -- --minutes N --seed S. See README.md beside this file.
 // Exit codes: 0 nothing found, 1 a violation, 2 a wrong option, 3 the run proves nothing.
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { DECKS } from './nemesis/nemesis.mjs';
+import { join as joinPaths } from 'node:path';
+import { DECKS } from './nemesis/decks.mjs';
+import { OPERATIONS } from './clients/operations.mjs';
 import { chaosOptions } from './options.mjs';
 import { Random } from './random.mjs';
-import { addUp, explain, lacks } from './report.mjs';
+import { addUp, explain, join, lacks, spread } from './report.mjs';
 import { round } from './round.mjs';
 import { newFolder, World } from './world/world.mjs';
 
 /** Fewer acknowledged executions prove nothing; the short run of the test command has its own bound. */
 const FLOOR = { full: 5_000, short: 500 };
 const ROUND_SECONDS = 90;
+
+const NO_WEIGHTS = Object.fromEntries(Object.keys(OPERATIONS).map((name) => [name, 0]));
 
 const options = chaosOptions(process.argv.slice(2));
 const { seed, profile } = options;
@@ -20,27 +23,36 @@ const say = (text) => console.log(`[${String(Math.round((Date.now() - since) / 1
 const random = new Random(seed);
 const folder = newFolder();
 console.log(
-  `chaos: seed ${seed}, ${options.minutes} min, ${options.nodes} nodes, ${options.clients} clients, lease ${options.leaseMs} ms, profile ${profile}`,
+  `chaos: seed ${seed}, ${options.minutes} min, ${options.nodes} nodes, ${options.clients} clients, lease ${options.leaseMs} ms, profile ${profile}, deck ${options.deck}`,
 );
 console.log(`       records in ${folder}`);
 
 const world = await World.build({ ...options, folder, random, short: profile === 'short' });
+const deck = DECKS[options.deck];
+const roundSeconds = deck.roundSeconds ?? ROUND_SECONDS;
 const totals = {};
+const samples = {};
 let violation = null;
 try {
-  for (let left = options.minutes * 60, number = 1; left > 0 && violation === null; left -= ROUND_SECONDS, number++) {
-    const seconds = Math.min(left, ROUND_SECONDS);
+  for (let left = options.minutes * 60, number = 1; left > 0 && violation === null; left -= roundSeconds, number++) {
+    const seconds = Math.min(left, roundSeconds);
     const label = `r${number}`;
-    const { facts, counts } = await round({
+    const {
+      facts,
+      counts,
+      samples: measured,
+    } = await round({
       world,
       label,
       seconds,
-      clients: options.clients,
-      deck: DECKS[profile],
+      clients: deck.clients ?? options.clients,
+      deck,
+      weights: deck.weights && { ...NO_WEIGHTS, ...deck.weights },
       random: random.stream(label),
       say,
     });
     addUp(totals, counts);
+    join(samples, measured);
     say(`${label}: ${JSON.stringify(counts)}`);
     say(`${label}: ${JSON.stringify(facts.notes)}`);
     if (facts.violations.length > 0) violation = { facts, file: await explain(world, facts) };
@@ -48,12 +60,17 @@ try {
 } finally {
   await world.close();
   // The records stay where they are needed; the program and the database's files would only fill the disk.
-  for (const name of ['database', 'program']) rmSync(join(folder, name), { recursive: true, force: true });
+  for (const name of ['database', 'program']) rmSync(joinPaths(folder, name), { recursive: true, force: true });
 }
 
 console.log(
   `\ncounts: ${JSON.stringify(totals)}; memory of the nodes at most ${world.nodes.map(({ peakRss }) => `${peakRss} MiB`).join(', ')}`,
 );
+join(samples, {
+  'until what a killed node held was claimed again': world.claims.afterCrash,
+  'until what a stopping node gave back was claimed again': world.claims.afterStop,
+});
+for (const line of spread(samples)) console.log(line);
 if (violation !== null) {
   const { facts, file } = violation;
   console.log(

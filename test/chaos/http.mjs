@@ -7,6 +7,9 @@ export class NotSent extends Error {}
 /** Nobody knows what became of the request. */
 export class NoAnswer extends Error {}
 
+/** How the reason of a NoAnswer begins where the request crossed the closing of an idle connection. */
+export const CROSSED = 'crossed the closing of a kept connection';
+
 /** A plain client with a connection pool of its own: one per client and node, as callers have. */
 export class Http {
   #agent = new Agent({ keepAlive: true });
@@ -20,7 +23,9 @@ export class Http {
     return new Promise((resolve, reject) => {
       const text = body === undefined ? undefined : JSON.stringify(body);
       const type = text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+      let answered = false;
       const outgoing = request(`${this.baseUrl}${path}`, { method, agent: this.#agent, headers: { ...type, ...headers } }, (response) => {
+        answered = true;
         let received = '';
         response.setEncoding('utf8');
         response.on('data', (chunk) => (received += chunk));
@@ -37,7 +42,13 @@ export class Http {
       const timer = setTimeout(() => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
       const fail = (error) => {
         clearTimeout(timer);
-        reject(error.code === 'ECONNREFUSED' ? new NotSent(error.message) : new NoAnswer(error.message));
+        // The server closed a connection that it saw idle while the request was on its way: HTTP/1.1 cannot tell that from an accepted one.
+        const crossed = outgoing.reusedSocket && !answered && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+        reject(
+          error.code === 'ECONNREFUSED' || error.syscall === 'connect'
+            ? new NotSent(error.message)
+            : new NoAnswer(crossed ? `${CROSSED} (${error.message})` : error.message),
+        );
       };
       outgoing.on('error', fail);
       outgoing.end(text);

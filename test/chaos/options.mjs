@@ -1,3 +1,8 @@
+import { DECKS } from './nemesis/decks.mjs';
+
+/** Not to be asked for by name: the profile has it, or it has no faults. */
+const PRIVATE_DECKS = new Set(['short', 'none']);
+
 /** A check for options: a number from `low` to `high`. */
 export const number = (low, high) => (text) => /^\d+(\.\d+)?$/.test(text) && Number(text) >= low && Number(text) <= high;
 
@@ -13,6 +18,13 @@ const CHAOS = {
   nodes: { initial: '2', check: (text) => /^[2-5]$/.test(text), hint: '2 to 5 nodes' },
   clients: { initial: '32', check: (text) => /^([1-9]|[1-5]\d|6[0-4])$/.test(text), hint: '1 to 64 clients' },
   lease: { initial: '3', check: number(1, 60), hint: 'LEASE_SECONDS of the nodes, 1 to 60' },
+  deck: {
+    initial: null,
+    check: (text) => Object.hasOwn(DECKS, text) && !PRIVATE_DECKS.has(text),
+    hint: `a deck of faults: ${Object.keys(DECKS)
+      .filter((name) => !PRIVATE_DECKS.has(name))
+      .join(', ')}; without it that of the profile`,
+  },
   profile: { initial: 'full', check: (text) => /^(full|short)$/.test(text), hint: 'full, or short: the run of the test command' },
 };
 
@@ -38,8 +50,16 @@ export function read(command, known, argv) {
 }
 
 export function chaosOptions(argv) {
-  const { minutes, seed, nodes, clients, lease, profile } = read('chaos', CHAOS, argv);
-  return { minutes: Number(minutes), seed, nodes: Number(nodes), clients: Number(clients), leaseMs: Number(lease) * 1000, profile };
+  const { minutes, seed, nodes, clients, lease, profile, deck } = read('chaos', CHAOS, argv);
+  return {
+    minutes: Number(minutes),
+    seed,
+    nodes: Number(nodes),
+    clients: Number(clients),
+    leaseMs: Number(lease) * 1000,
+    profile,
+    deck: deck ?? profile,
+  };
 }
 
 export function teethOptions(argv, names) {

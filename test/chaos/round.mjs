@@ -8,6 +8,7 @@ import { checkReads } from './checks/reads.mjs';
 import { checkStored } from './checks/stored.mjs';
 import { Load } from './clients/load.mjs';
 import { settleByHand } from './clients/operations.mjs';
+import { countsOf, samplesOf } from './figures.mjs';
 import { Nemesis } from './nemesis/nemesis.mjs';
 import { Watch } from './watch.mjs';
 
@@ -32,6 +33,7 @@ export async function round({
 }) {
   world.history.lines = [];
   world.random = random.stream('nemesis');
+  world.deck = deck;
   const load = new Load({
     random: random.stream('load'),
     history: world.history,
@@ -41,6 +43,7 @@ export async function round({
     weights,
     only,
     keyed,
+    thinkMs: deck?.thinkMs,
     label,
   });
   world.load = load;
@@ -61,6 +64,7 @@ export async function round({
     await nemesis.stop();
     await load.stop();
     const stuck = await watch.quiesced(world.leaseMs, (execution) => settleByHand(load, execution));
+    const allEndedAt = stuck === null ? Date.now() : null;
     say(`${label}: ${stuck === null ? 'all ended' : stuck.message}; checking`);
     const { windows } = nemesis;
     const facts = await Facts.gather({
@@ -81,47 +85,9 @@ export async function round({
     checkReads(facts);
     if (stuck === null) await checkLeftovers(facts);
     checkProcesses(facts, world.nodes);
-    return { facts, windows, counts: countsOf(facts, load, windows) };
+    return { facts, windows, counts: countsOf(facts, load, windows), samples: samplesOf(facts, windows, allEndedAt) };
   } finally {
     load.stopped = true;
     await watch.stop();
   }
-}
-
-function countsOf(facts, load, windows) {
-  const statuses = {};
-  for (const { row } of facts.executions.values()) statuses[row.status] = (statuses[row.status] ?? 0) + 1;
-  const named = (...names) => windows.filter(({ name }) => names.includes(name));
-  const cuts = windows.reduce((sum, { cuts: n = 0 }) => sum + n, 0);
-  const hits = windows.filter((window) => window.hit || hitExecution(facts, window)).length;
-  return {
-    acknowledged: load.acknowledged,
-    unknown: load.unknown,
-    operations: facts.history.filter(({ phase, op }) => phase === 'invoke' && op !== 'fault').length,
-    executions: facts.executions.size,
-    ...statuses,
-    calls: facts.calls.length,
-    kills:
-      named('kill_node').length +
-      load.nodes.length * named('kill_all').length +
-      facts.stalls.filter(({ point }) => point.includes(':exit:')).length,
-    zombies: named('stop_node').length + facts.stalls.filter(({ point }) => point.includes(':stall:')).length,
-    deploys: named('deploy').length,
-    databaseEnds: named('postgres_fast', 'postgres_immediate', 'postgres_crash').length,
-    cutBatches: cuts,
-    faults: windows.length,
-    faultsHit: hits,
-  };
-}
-
-/** Whether an execution was under way when the fault began; for a fault of one node, one whose last call that node had made. */
-function hitExecution(facts, { wall, node, error }) {
-  if (error !== undefined) return false;
-  for (const { row, calls } of facts.executions.values()) {
-    if (row.created > wall || row.ended < wall) continue;
-    if (node === undefined) return true;
-    const last = calls.findLast(({ at }) => at <= wall);
-    if (last !== undefined && last.node === String(node)) return true;
-  }
-  return false;
 }

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { type Random } from './random.js';
 import { type Scheduler, type VirtualProcess } from './scheduler.js';
-import { type Outcome, type Server, type Session, type Statement } from './server.js';
+import { isBatch, type Outcome, type Server, type Session, type Statement } from './server.js';
 
 /** How likely each misfortune is, for every single request. */
 export interface Weather {
@@ -149,10 +149,10 @@ export class Network {
     for (const kind of Object.keys(weather) as (keyof Weather)[]) {
       at -= weather[kind];
       if (at >= 0) continue;
-      const isAlone = name === 'batch' || text.includes('WITH target') || text.includes('SET lease_until');
+      const isAlone = isBatch(name) || text.includes('WITH target') || text.includes('SET lease_until');
       // Inside of a transaction a late or repeated statement would meet a session that has gone on.
       if ((kind === 'late' || kind === 'twice' || kind === 'warning') && !isAlone) return 'fine';
-      if (kind === 'twice' && name !== 'batch') return 'fine';
+      if (kind === 'twice' && !isBatch(name)) return 'fine';
       return kind;
     }
     return 'fine';

@@ -131,7 +131,7 @@ export class Server {
       run: () => ({ answer: rows(), commit: null }),
     });
     const ids = (at: number): string[] => listOf(values[at]);
-    if (name === 'batch') {
+    if (isBatch(name)) {
       const parameters = values as string[];
       return {
         waitsFor: database.batchLocks(parameters),
@@ -260,6 +260,9 @@ export class Server {
     }
   }
 }
+
+/** The writer's statement, with or without what calls need. */
+export const isBatch = (name: string | undefined): boolean => name?.startsWith('batch') === true;
 
 /** The look-up of a start that may be a repeated one, in the simulation's own words. */
 export const FIND_KEY = 'SELECT execution_id FROM idempotency_key';

@@ -1,18 +1,21 @@
 import { MODE } from '../../src/storage/pending-unit.js';
 import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../../src/storage/claim.js';
-import { type BatchAnswer, batchStatement } from '../../src/storage/batch-statement.js';
+import { type BatchAnswer, batchStatement, PLAIN_PARAMETERS } from '../../src/storage/batch-statement.js';
 import { withDefaults } from '../../src/storage/event-defaults.js';
 import { STANDARD_LEASE, type LeaseTerm } from '../../src/storage/lease-term.js';
 import { isTerminal, type RunStatus } from '../../src/engine/run/events.js';
 import { type Json, type JsonObject } from '../../src/engine/values.js';
 import { type Mutant } from './mutants.js';
 import { type ExecutionRow, type InboxRow, type Stored } from './tables.js';
-import { type Unnested, StatementColumns } from './statement-columns.js';
+import { readArray, type Unnested, StatementColumns } from './statement-columns.js';
 
 /** The moment at which virtual time begins. */
 export const EPOCH_MS = Date.UTC(2026, 0, 1);
 
-const COLUMNS = new StatementColumns(batchStatement(STANDARD_LEASE));
+const PLAIN_COLUMNS = new StatementColumns(batchStatement(STANDARD_LEASE));
+const CALL_COLUMNS = new StatementColumns(batchStatement(STANDARD_LEASE, true));
+/** Which parameter of the statement with calls names the units that call. */
+const CALLING = 75;
 const KEY_RETENTION_MS = 24 * 3_600_000;
 
 interface Changed {
@@ -88,26 +91,43 @@ export class SimulatedDatabase {
 
   /** Names of the rows a batch waits for. */
   batchLocks(parameters: readonly string[]): string[] {
+    const columns = columnsOf(parameters);
     return [
-      ...COLUMNS.rows(parameters, 'expected', 'ord').map(({ id }) => id!),
-      ...COLUMNS.rows(parameters, 'catalog', 'digest').map(({ id }) => id!),
-      ...COLUMNS.rows(parameters, 'fingerprint', 'key').map(keyName),
+      ...columns.rows(parameters, 'expected', 'ord').map(({ id }) => id!),
+      ...columns.rows(parameters, 'catalog', 'digest').map(({ id }) => id!),
+      ...columns.rows(parameters, 'fingerprint', 'key').map(keyName),
     ];
   }
 
   /** batch-statement.ts */
   batch(parameters: readonly string[], by: string): Effect<BatchAnswer> {
     const now = this.now();
-    const fenced = COLUMNS.rows(parameters, 'expected', 'ord').filter((unit) => this.passes(unit));
-    const denied = COLUMNS.rows(parameters, 'fingerprint', 'key').filter((key) => {
+    const columns = columnsOf(parameters);
+    const calls = columns === CALL_COLUMNS;
+    const calling = new Set(calls ? readArray(parameters[CALLING]!) : []);
+    const locked = columns.rows(parameters, 'expected', 'ord').filter((unit) => this.passes(unit, calling));
+    const fenced = locked.filter(({ mode }) => Number(mode) !== MODE.told);
+    const passed = new Set(fenced.map(({ ord }) => ord!));
+    const denied = columns.rows(parameters, 'fingerprint', 'key').filter((key) => {
       const known = this.keys.get(keyName(key));
       return known !== undefined && known.expiresAt > now && known.executionId !== key['id'];
     });
+    if (calls) {
+      const callers = new Set(denied.map(({ id }) => id));
+      denied.push(...columns.rows(parameters, 'id', 'caller').filter(({ caller }) => callers.has(caller!)));
+    }
     const isDenied = new Set(denied.map(({ id }) => id));
-    const created = COLUMNS.rows(parameters, 'catalog', 'digest').filter(({ id }) => !isDenied.has(id!));
-    const payloads = new Map(COLUMNS.rows(parameters, 'parameters', 'workload', 'result').map((payload) => [placeOf(payload), payload]));
-    const snapshots = new Map(COLUMNS.rows(parameters, 'ord', 'tenant', 'state').map((snapshot) => [placeOf(snapshot), snapshot]));
-    const events = Map.groupBy(COLUMNS.rows(parameters, 'seq', 'type', 'body'), placeOf);
+    const created = columns
+      .rows(parameters, 'catalog', 'digest')
+      .filter(({ id, ord = null }) => !isDenied.has(id!) && (ord === null || passed.has(ord)));
+    const told = calls
+      ? columns
+          .rows(parameters, 'parent', 'ord', 'payload')
+          .filter(({ ord, parent }) => passed.has(ord!) && locked.some((row) => row['id'] === parent && Number(row['mode']) === MODE.told))
+      : [];
+    const payloads = new Map(columns.rows(parameters, 'parameters', 'workload', 'result').map((payload) => [placeOf(payload), payload]));
+    const snapshots = new Map(columns.rows(parameters, 'ord', 'tenant', 'state').map((snapshot) => [snapshot['ord']!, snapshot]));
+    const events = Map.groupBy(columns.rows(parameters, 'seq', 'type', 'body'), placeOf);
     const times = new Map(fenced.map((unit) => [unit['ord']!, Math.max(now, this.row(unit['id']!).updated_at)]));
     const late = [...times].filter(([, at]) => at > now);
     const answer: BatchAnswer = {
@@ -116,19 +136,20 @@ export class SimulatedDatabase {
       at: now,
       late_at: late.length > 0 ? Object.fromEntries(late) : null,
     };
-    if (created.some(({ id }) => this.executions.has(id!))) return { answer, commit: null, refused: '23505' };
+    if (created.some((unit) => this.executions.has(unit['id']!) || this.isCalled(unit))) return { answer, commit: null, refused: '23505' };
     if (fenced.some((unit) => this.repeatsSeq(unit, events.get(placeOf(unit)) ?? []))) return { answer, commit: null, refused: '23505' };
     const commit = (): void => {
-      for (const key of COLUMNS.rows(parameters, 'fingerprint', 'key')) {
+      for (const key of columns.rows(parameters, 'fingerprint', 'key')) {
         if (!isDenied.has(key['id']!)) {
           this.keys.set(keyName(key), { fingerprint: key['fingerprint']!, executionId: key['id']!, expiresAt: now + KEY_RETENTION_MS });
         }
       }
       for (const unit of fenced) {
         const place = placeOf(unit);
-        this.append(unit, events.get(place) ?? [], payloads.get(place), snapshots.get(place), times.get(unit['ord']!)!, by);
+        this.append(unit, events.get(place) ?? [], payloads.get(place), snapshots.get(unit['ord']!), times.get(unit['ord']!)!, by);
       }
-      for (const unit of created) this.create(unit, events.get(`new ${unit['id']}`) ?? [], payloads.get(`new ${unit['id']}`), now, by);
+      for (const unit of created) this.create(unit, events.get(placeOf(unit)) ?? [], payloads.get(placeOf(unit)), now, by, columns);
+      for (const { parent, payload } of told) this.tell(parent!, JSON.parse(payload!) as JsonObject, by);
     };
     return { answer, commit };
   }
@@ -306,10 +327,12 @@ export class SimulatedDatabase {
     return this.executions.get(id)!.row;
   }
 
-  private passes(unit: Unnested): boolean {
+  private passes(unit: Unnested, calling: ReadonlySet<string | null>): boolean {
     const row = this.executions.get(unit['id']!)?.row;
     if (!row) return false;
     const mode = Number(unit['mode']);
+    if (mode === MODE.told) return !isTerminal(row.status);
+    if (calling.has(unit['ord']!) && row.cancel_requested_at !== null) return false;
     if (this.mutant !== 'no_token' && row.lease_token !== unit['token']) return false;
     if (this.mutant !== 'no_last_seq' && row.last_seq !== Number(unit['expected'])) return false;
     if (mode === MODE.ended && this.mutant === 'end_ignores_cancel') return true;
@@ -356,11 +379,18 @@ export class SimulatedDatabase {
     this.told({ kind: 'unit', id, by, token: unit['token'] ?? null, mode, events: events.length, before });
   }
 
-  private create(unit: Unnested, events: readonly Unnested[], payload: Unnested | undefined, now: number, by: string): void {
+  private create(
+    unit: Unnested,
+    events: readonly Unnested[],
+    payload: Unnested | undefined,
+    now: number,
+    by: string,
+    columns: StatementColumns,
+  ): void {
     const id = unit['id']!;
     const mode = Number(unit['mode']);
     const isHeld = mode === MODE.held;
-    const plain = Object.fromEntries([...COLUMNS.plainColumns].map(([column, name]) => [column, unit[name] ?? null]));
+    const plain = Object.fromEntries([...columns.plainColumns].map(([column, name]) => [column, unit[name] ?? null]));
     const row: ExecutionRow = {
       ...plain,
       id,
@@ -368,6 +398,8 @@ export class SimulatedDatabase {
       merge: unit['merge'] === 'true',
       metadata: jsonOf(unit['metadata']) as JsonObject | null,
       ...stateOf(unit),
+      parent_wave: numberOf(unit['parent_wave']),
+      lineage: jsonOf(unit['lineage']),
       priority: numberOf(unit['priority']) ?? 0,
       start_at: null,
       expires_at: null,
@@ -397,6 +429,32 @@ export class SimulatedDatabase {
     });
     this.store(id, events, payload, now);
     this.told({ kind: 'created', id, by, token: unit['token'] ?? null, mode, events: events.length, before: null });
+  }
+
+  /** The unique index over called runs. */
+  private isCalled(unit: Unnested): boolean {
+    const parent = unit['parent_run'] ?? null;
+    if (parent === null) return false;
+    const isSame = ({ row }: Stored): boolean =>
+      row['parent_run_id'] === parent &&
+      row['parent_step'] === unit['parent_step'] &&
+      row['parent_wave'] === numberOf(unit['parent_wave']) &&
+      (row['parent_item'] ?? null) === (unit['parent_item'] ?? null);
+    return [...this.executions.values()].some(isSame);
+  }
+
+  /** A called run has ended, in the same transaction. */
+  private tell(id: string, payload: JsonObject, by: string): void {
+    const stored = this.executions.get(id)!;
+    const before = stored.row;
+    const message: InboxRow = { inbox_seq: before.inbox_seq + 1, kind: 'child_ended', payload };
+    stored.inbox.push(message);
+    const now = this.clock();
+    this.update(id, {
+      inbox_seq: message.inbox_seq,
+      wake_at: before.lease_token !== null ? before.wake_at : before.wake_at === null ? now : Math.min(before.wake_at, now),
+    });
+    this.told({ kind: 'delivered', id, by, message, before });
   }
 
   private store(id: string, events: readonly Unnested[], payload: Unnested | undefined, at: number): void {
@@ -463,8 +521,10 @@ function stateOf(unit: Unnested): Pick<ExecutionRow, 'status'> & Record<string, 
   };
 }
 
-/** Rows of one unit belong together by its ordinal; those of a create, which has none, by the id. */
-const placeOf = (row: Unnested): string => (row['ord'] === null || row['ord'] === undefined ? `new ${row['id']}` : `unit ${row['ord']}`);
+/** Rows of one unit belong together by its ordinal and id: those of a create have no ordinal, those of a called run have its caller's. */
+const placeOf = (row: Unnested): string => `${row['ord'] ?? 'new'} ${row['id']}`;
+const columnsOf = (parameters: readonly string[]): StatementColumns =>
+  parameters.length > PLAIN_PARAMETERS ? CALL_COLUMNS : PLAIN_COLUMNS;
 const keyName = (key: Unnested): string => `key ${key['tenant']} ${key['key']}`;
 const jsonOf = (text: string | null | undefined): Json => (text === null || text === undefined ? null : (JSON.parse(text) as Json));
 const numberOf = (text: string | null | undefined): number | null => (text === null || text === undefined ? null : Number(text));

@@ -106,6 +106,8 @@ describe(BatchWriter.name, () => {
             seenInbox: 0,
             recordsProgress: true,
             snapshot: null,
+            children: [],
+            parent: null,
           });
           return taken.at(-1) ?? null;
         },
@@ -335,7 +337,16 @@ describe(BatchWriter.name, () => {
     );
     node.store.announce({
       runId: run.id,
-      takeUnit: () => ({ ...unit, end: null, release: null, seenInbox: 0, recordsProgress: false, snapshot: null }),
+      takeUnit: () => ({
+        ...unit,
+        end: null,
+        release: null,
+        seenInbox: 0,
+        recordsProgress: false,
+        snapshot: null,
+        children: [],
+        parent: null,
+      }),
       unitSettled: () => {
         throw new Error('a fault of the run');
       },

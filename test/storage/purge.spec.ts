@@ -120,6 +120,22 @@ describe(Purge.name, () => {
     expect(told).toEqual([1000, 2000, 2500, 2500]);
   });
 
+  it('keeps what a going execution called, and what called a going one; the parent of a label does not matter', async () => {
+    const call = (child: string, parent: string) =>
+      db.query(`UPDATE execution SET parent_run_id = $2::bigint, parent_step = 'call', parent_wave = 1 WHERE id = $1`, [child, parent]);
+    const going = await execution(1, 40, 'running');
+    const [asked, caller, wanted] = [await execution(2, 40), await execution(3, 40), await execution(4, 40, 'paused')];
+    const [old, oldChild] = [await execution(5, 40), await execution(6, 40, 'failed')];
+    const labelled = await execution(7, 40);
+    await call(asked, going);
+    await call(wanted, caller);
+    await call(oldChild, old);
+    await db.query(`UPDATE execution SET parent_execution_id = $2 WHERE id = $1`, [labelled, going]);
+    expect(await purge.count(MONTH_OLD)).toBe(3);
+    expect(await removed(MONTH_OLD)).toBe(3);
+    expect(await idsIn('execution')).toEqual([going, asked, caller, wanted]);
+  });
+
   it('drops a partition only when nothing of its range is left', async () => {
     const week = (daysAgo: number): { name: string; from: string; to: string } => {
       const from = Date.now() - daysAgo * DAY_MS;

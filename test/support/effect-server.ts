@@ -41,6 +41,11 @@ export class EffectServer {
     }
   }
 
+  /** Holds answers back again. */
+  hold(): void {
+    this.holding = true;
+  }
+
   /** Answers what is held, and from now on at once. */
   release(): void {
     this.holding = false;

@@ -55,7 +55,7 @@ export const ACTION_RULES: Readonly<Record<string, ActionRule>> = {
     required: [['command']],
   },
   duckdb: {
-    fields: { command: COMMAND, parameters: any, database: text, files: any, ...CONNECTION },
+    fields: { command: COMMAND, parameters: any, transaction: { kind: 'bool' }, database: text, files: any, ...CONNECTION },
     required: [['command']],
   },
   playbook: {

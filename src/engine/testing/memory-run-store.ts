@@ -1,4 +1,7 @@
+import { birthOf } from '../births.js';
+import { childEnded } from '../child-ended.js';
 import {
+  type EngineParent,
   type InboxMessage,
   type RowState,
   type RunId,
@@ -29,6 +32,7 @@ export interface StoredRun {
 }
 
 interface Row extends StoredRun {
+  readonly parent: EngineParent | null;
   readonly tenantId: string;
   readonly inbox: readonly InboxMessage[];
   readonly at: number;
@@ -122,22 +126,44 @@ export class MemoryRunStore implements RunStore {
         cancelRequested: false,
         tenantId: unit.tenantId,
         wakeAt: null,
+        parent: unit.create.parent,
       };
+      if (!this.canBeBorn(unit)) return { kind: 'refused', reason: 'a run of this place exists' };
       this.store(unit, { ...fresh, row: unit.row, token: unit.token, inboxConsumed: 0, result: undefined, at }, at);
       return { kind: 'committed', at };
     }
     if (row === undefined || unit.token === null || row.token !== unit.token || row.lastSeq !== unit.expectedSeq) return { kind: 'lost' };
-    if (unit.end !== null || unit.release !== null) {
+    const callsTooLate = unit.children.length > 0 && row.cancelRequested;
+    if (unit.end !== null || unit.release !== null || callsTooLate) {
       if (row.inboxSeq !== unit.seenInbox) return { kind: 'inbox_moved' };
       if (unit.end !== null && row.cancelRequested && unit.row.status !== 'cancelled') {
         return { kind: 'refused', reason: 'its cancel was acknowledged: nothing but CANCELLED may end it' };
       }
+      if (callsTooLate) return { kind: 'refused', reason: 'its cancel was acknowledged: it may call nothing any more' };
     }
+    if (!this.canBeBorn(unit)) return { kind: 'refused', reason: 'a run of this place exists' };
     this.store(unit, row, at);
     return { kind: 'committed', at };
   }
 
+  /** One called run per step, wave and item; and no unit calls without an event that says so. */
+  private canBeBorn({ children, events }: Unit): boolean {
+    if (children.length === 0) return true;
+    const places = new Set([...this.rows.values()].flatMap(({ parent }) => (parent === null ? [] : [placeOf(parent)])));
+    return (
+      events.length > 0 &&
+      children.every(({ run }) => !this.rows.has(run.id) && !places.has(run.parent === null ? '' : placeOf(run.parent)))
+    );
+  }
+
   private store(unit: Unit, before: Row, at: number): void {
+    this.storeOne(unit, before, at);
+    for (const child of unit.children) this.write(birthOf(child));
+    const ended = childEnded(unit, JSON.stringify(unit.end?.result ?? null).length);
+    if (ended !== null) this.deliver(unit.tenantId, ended.parentId, 'child_ended', ended.payload);
+  }
+
+  private storeOne(unit: Unit, before: Row, at: number): void {
     const holds = unit.end === null && unit.release === null;
     const lastSeq = unit.expectedSeq + unit.events.length;
     const unleased = unit.create !== null && unit.token === null && holds;
@@ -157,3 +183,5 @@ export class MemoryRunStore implements RunStore {
     });
   }
 }
+
+const placeOf = ({ runId, step, wave, item }: EngineParent): string => JSON.stringify([runId, step, wave, item]);

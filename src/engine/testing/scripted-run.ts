@@ -1,5 +1,6 @@
-import { type NewRun, type RowState, type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../ports.js';
+import { type EngineParent, type NewRun, type RowState, type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../ports.js';
 import { type RunEvent } from '../run/events.js';
+import { runFault } from '../run-fault.js';
 
 export const TEST_TENANT = 'default';
 
@@ -23,6 +24,7 @@ export function newRun(id: string, changes: Partial<NewRun> = {}): NewRun {
     parentExecutionId: null,
     parentEventId: null,
     parentStep: null,
+    parent: null,
     forkedFrom: null,
     kept: [],
     priority: 0,
@@ -34,8 +36,15 @@ export function newRun(id: string, changes: Partial<NewRun> = {}): NewRun {
   };
 }
 
+/** A run that another one calls from its step `call`. */
+export function calledRun(id: string, { id: runId }: NewRun, changes: Partial<EngineParent> = {}): NewRun {
+  const parent: EngineParent = { runId, step: 'call', wave: 1, item: null, depth: 1, lineage: ['d'.repeat(64)], ...changes };
+  return newRun(id, { parentExecutionId: runId, parentEventId: `${runId}-1`, parentStep: parent.step, parent });
+}
+
 export const RUNNING: RowState = { status: 'running', progress: 10, currentStep: 'a', waitingFor: null, error: null };
 export const COMPLETED: RowState = { status: 'completed', progress: 100, currentStep: null, waitingFor: null, error: null };
+export const FAILED: RowState = { ...COMPLETED, status: 'failed', error: runFault('step_error', 'a failure', { step: 'a' }) };
 export const CANCELLED: RowState = { ...COMPLETED, status: 'cancelled' };
 
 export const stepEvent = (step: string, value: RunEvent | string = 'ok'): RunEvent =>
@@ -76,6 +85,8 @@ export class ScriptedRun implements UnitSource {
         seenInbox: 0,
         recordsProgress: false,
         snapshot: null,
+        children: [],
+        parent: this.run.parent,
         ...changes,
       });
       this.queue.push({ unit, settled });

@@ -17,27 +17,3 @@ export class PythonCode {
     this.usesContext = /\bcontext\b/.test(text);
   }
 }
-
-/**
- * Finds registered code by its digest, so that recorded requests need no copy of it. It holds on to nothing: code lives as
- * long as the compiled playbook that parsed it, which a run needs anyway before it can execute a step.
- */
-export class CodeRegistry {
-  private readonly byDigest = new Map<string, WeakRef<PythonCode>>();
-  private readonly gone = new FinalizationRegistry<string>((digest) => {
-    if (!this.byDigest.get(digest)?.deref()) this.byDigest.delete(digest);
-  });
-
-  add(text: string): PythonCode {
-    const code = new PythonCode(text);
-    const known = this.find(code.digest);
-    if (known) return known;
-    this.byDigest.set(code.digest, new WeakRef(code));
-    this.gone.register(code, code.digest);
-    return code;
-  }
-
-  find(digest: string): PythonCode | undefined {
-    return this.byDigest.get(digest)?.deref();
-  }
-}

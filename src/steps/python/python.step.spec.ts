@@ -24,7 +24,9 @@ describe('the python step', () => {
   let step: StepKind;
   beforeAll(async () => {
     sandbox = await openSandbox({ python: 'python3', isolation: 'process', workers: 1, warn: () => {} });
-    step = factory({ sandbox } as unknown as StepServices);
+    const text = 'def main(a, context):\n  print("hi")\n  return a * 2';
+    const scripts = { load: () => Promise.resolve({ text, digest: 'd1' }) };
+    step = factory({ sandbox, scripts } as unknown as StepServices);
   });
   afterAll(() => sandbox.close());
 
@@ -106,11 +108,28 @@ describe('the python step', () => {
     });
   });
 
-  it('needs code, and refuses scripts when they run', () => {
+  it('needs code or a script', () => {
     expect(() => step.parse(actionOf({ code: ' ' }))).toThrow('needs code');
-    const config = step.parse(actionOf({ script: { uri: 'file:///x.py' } }));
+  });
+
+  it('records where a script lies, and says in the logs which text ran', async () => {
+    const config = step.parse(actionOf({ script: { uri: '{{ name }}.py', source: { type: 'file' } } }));
+    const request = step.render(config, { a: 2 }, { lookup: (name) => (name === 'name' ? 'twice' : undefined) }, rendering());
+    expect(request).toMatchObject({ script: { type: 'file', uri: 'twice.py', sha256: null }, code: null });
+    expect(await step.execute(request, context())).toEqual({ value: 4, logs: '[script twice.py sha256:d1]\nhi\n' });
+  });
+
+  it.each([
+    [{ uri: 's3://b/x.py', source: { type: 's3' } }, 'unsupported_script'],
+    [{ uri: 'x.py', source: { type: 'gcs' } }, 'unsupported_script'],
+    [{ uri: 'x.py', source: { type: 'file', auth: 'a' } }, 'unsupported_auth'],
+    [{ uri: 'x.py', source: { type: 'http' } }, 'script_unavailable'],
+    [{ uri: '' }, 'script_unavailable'],
+    [{ uri: 'x.py', sha256: 'abc' }, 'script_unavailable'],
+  ])('refuses the script %j', (script, code) => {
+    const config = step.parse(actionOf({ script }));
     expect(() => step.render(config, {}, { lookup: () => undefined }, rendering())).toThrow(
-      expect.objectContaining({ code: 'unsupported_script', retryable: false }),
+      expect.objectContaining({ code, retryable: false }),
     );
   });
 });

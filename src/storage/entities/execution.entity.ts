@@ -55,8 +55,11 @@ export class ExecutionEntity {
   @Column({ name: 'parent_wave', type: 'integer', nullable: true })
   readonly parentWave!: number | null;
 
-  @Column({ name: 'parent_item', type: 'integer', nullable: true })
-  readonly parentItem!: number | null;
+  @Column({ name: 'parent_item', type: 'text', nullable: true })
+  readonly parentItem!: string | null;
+
+  @Column({ type: 'json', nullable: true })
+  readonly lineage!: readonly string[] | null;
 
   @Column({ name: 'forked_from', type: 'bigint', nullable: true })
   readonly forkedFrom!: string | null;

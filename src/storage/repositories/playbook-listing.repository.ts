@@ -29,6 +29,11 @@ export class PlaybookListingRepository {
     ]);
     return rows.map((row) => ({ ...row, registeredAt: row.registeredAt.getTime() }));
   }
+
+  /** Playbooks below a path that have an active version, in the order of their paths (by code units), with the version `latest` means. */
+  async below(tenantId: string, path: string, limit: number): Promise<readonly { readonly path: string; readonly version: string }[]> {
+    return await this.db.query<{ path: string; version: string }[]>(BELOW, [tenantId, `${path}/`, limit]);
+  }
 }
 
 interface ListedRow extends Omit<ListedEntry, 'registeredAt' | 'status'> {
@@ -52,6 +57,18 @@ const LIST = `
     AND ($4::text IS NULL OR path ILIKE $4 OR name ILIKE $4 OR description ILIKE $4)
   ORDER BY path
   LIMIT $5`;
+
+const BELOW = `
+  SELECT path, version
+  FROM (
+    SELECT DISTINCT ON (path) path, version
+    FROM playbook
+    WHERE tenant_id = $1 AND starts_with(path, $2) AND status = 'active' AND lower(kind) = 'playbook'
+    ORDER BY path, version_prerelease COLLATE "C" <> '~', version_major DESC, version_minor DESC, version_patch DESC,
+      version_prerelease COLLATE "C" DESC
+  ) latest
+  ORDER BY path COLLATE "C"
+  LIMIT $3`;
 
 /** Text that LIKE takes word for word. */
 function escapeLike(text: string): string {

@@ -20,7 +20,7 @@ export function checkEffects(facts) {
       }
       repeated += checkCalls(facts, id, execution, { step, wave: Number(wave), predicted, calls: mine, zombies });
     }
-    if (row.status === 'cancelled') continue;
+    if (row.status === 'cancelled' || row.error?.code === 'poison') continue;
     for (const name of prediction.effects.keys()) {
       if (!byKey.has(`${id}/${name}/-/action`)) facts.violation('e', id, `${row.status} without its effect ${name}`);
     }

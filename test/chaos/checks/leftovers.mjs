@@ -1,3 +1,5 @@
+import { CROSSED } from '../http.mjs';
+
 const TERMINAL = new Set(['completed', 'failed', 'cancelled']);
 
 /** (j) what is over holds nothing: no lease, no wake-up, no unread message, no lock. */
@@ -46,11 +48,37 @@ export function checkProcesses(facts, nodes) {
       facts.violation('g', line.execution, `a ${line.op} was answered with ${line.status} ${line.code}`, { line });
     }
   }
+  checkDeploys(facts);
+}
+
+const STOPPED_WITHIN_MS = 25_000;
+const RESET = /reset|hang up|EPIPE|half an answer/i;
+
+/** A node that was told to stop, and that nothing else was done to: it ends well and in time, leaves no lease, and drops no request that it had accepted. */
+function checkDeploys(facts) {
+  facts.notes.deployResets = 0;
+  facts.notes.deployCrossed = 0;
+  const stored = new Set([...facts.executions.values()].map(({ row }) => row.op));
   for (const window of facts.windows) {
-    if (window.name !== 'deploy') continue;
-    const others = facts.faultsBetween(window.wall, window.until).filter((other) => other !== window && other.name !== 'deploy');
-    if (others.length === 0 && window.exit !== 0 && window.exit !== null && window.exit !== undefined) {
-      facts.violation('k', null, `a node that was told to stop ended with ${window.exit} after ${window.tookMs} ms`, { window });
-    }
+    const { name, exit, tookMs, wall, endedAt, leasesLeft, node } = window;
+    if (name !== 'deploy' || exit === null || exit === undefined) continue;
+    const others = facts.faultsBetween(wall, endedAt).filter((other) => other !== window && other.name !== 'deploy');
+    if (others.length > 0) continue;
+    if (exit !== 0) facts.violation('k', null, `a node that was told to stop ended with ${exit} after ${tookMs} ms`, { window });
+    if (tookMs > STOPPED_WITHIN_MS) facts.violation('k', null, `a node that was told to stop took ${tookMs} ms`, { window });
+    if (leasesLeft > 0) facts.violation('k', null, `a node that was told to stop left ${leasesLeft} leases`, { window });
+    const lost = facts.history.filter(
+      (line) =>
+        line.phase === 'unknown' && line.node === node && RESET.test(line.why ?? '') && line.wall >= wall && line.wall <= endedAt + 500,
+    );
+    // One that only crossed the closing of an idle connection was not accepted, unless it took effect.
+    const resets = lost.filter(({ why, op, id }) => !why.startsWith(CROSSED) || (op === 'start' && stored.has(id)));
+    facts.notes.deployCrossed += lost.length - resets.length;
+    facts.notes.deployResets += resets.length;
+    if (resets.length > 0)
+      facts.violation('k', resets[0].execution ?? null, `${resets.length} requests were cut off by a node that was told to stop`, {
+        window,
+        resets: resets.slice(0, 5),
+      });
   }
 }

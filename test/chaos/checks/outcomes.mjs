@@ -12,6 +12,8 @@ export function checkOutcomes(facts) {
     if (prediction === null) facts.violation('f', id, `an unknown entry ran: ${row.path}@${row.version}`);
     else if (row.status === 'cancelled') {
       if (!asked.some(({ phase }) => phase !== 'fail')) facts.violation('f', id, 'cancelled, and nobody asked for it');
+    } else if (isPoisonedByFaults(facts, row)) {
+      facts.notes.poisonedByFaults = (facts.notes.poisonedByFaults ?? 0) + 1;
     } else if (row.status !== prediction.status) {
       facts.violation('f', id, `ended as ${row.status}, the model says ${prediction.status}`, {
         error: row.error,
@@ -29,6 +31,18 @@ export function checkOutcomes(facts) {
   facts.notes.timers = lateness.length;
   facts.notes.timerLatenessMs =
     lateness.length === 0 ? null : { p50: Math.round(lateness[lateness.length >> 1]), max: Math.round(lateness.at(-1)) };
+}
+
+const POISON_ATTEMPTS = 5;
+
+/** (D16) Its holders were killed, or stood still, so often in a row that the service had to take it for the reason. */
+function isPoisonedByFaults(facts, row) {
+  if (row.error?.code !== 'poison' || row.claim_no <= POISON_ATTEMPTS) return false;
+  const losses = facts.faultsBetween(row.created, row.ended).reduce((sum, { name, kills, point }) => {
+    if (kills !== undefined) return sum + kills.length;
+    return name === 'stop_node' || name === 'black_hole' || point !== undefined ? sum + 1 : sum;
+  }, 0);
+  return losses >= POISON_ATTEMPTS;
 }
 
 function checkCancel(facts, id, row, events, calls, line) {

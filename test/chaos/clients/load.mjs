@@ -21,6 +21,8 @@ export class Load {
   open = 0;
   acknowledged = 0;
   unknown = 0;
+  /** Of the starts that were sent many times at once. */
+  sameStarts = { keys: 0, answers: 0 };
   stopped = false;
   #lastOp = 0;
   #running = [];
@@ -84,6 +86,7 @@ export class Load {
   async #drive(client) {
     while (!this.stopped) {
       const name = client.random.weighted(this.weights);
+      if (this.thinkMs !== undefined) await sleep(client.random.int(0, 2 * this.thinkMs));
       if (OPERATIONS[name].starts && this.isFull) await sleep(50);
       else await OPERATIONS[name].run(client);
     }

@@ -3,6 +3,7 @@ import { signalValue } from '../generator/arithmetic.mjs';
 import { Client } from './client.mjs';
 
 const MAX_TRIES = 60;
+const SERVED_WITHIN_MS = 60_000;
 /** What the service's answers may say, in the order in which an execution goes through it. */
 const seen = ({ json }) => ({ seen: [[json.id, json.status, json.progress]] });
 
@@ -16,6 +17,8 @@ export const OPERATIONS = {
   cancel: { weight: 3, run: cancel },
   pause: { weight: 2, run: pause },
   register: { weight: 2, run: register },
+  /** Only where a deck asks for it. */
+  same_start: { weight: 0, starts: true, run: sameStart },
 };
 
 /** One in two starts has a key and is repeated until its outcome is known. @returns the execution's id, null where it is not known */
@@ -47,6 +50,43 @@ async function start(client) {
   return execution;
 }
 
+const SAME_STARTS = 32;
+
+/** One start, sent many times at once over all nodes, each repeated until it is answered; then the same key with another body. */
+async function sameStart(client) {
+  const { random, load } = client;
+  const op = load.nextOp();
+  const playbook = random.pick([...load.playbooks.values()]);
+  const parameters = { n: random.int(0, 1_000_000), blob: '' };
+  const request = { op, playbook, parameters, style: random.pick(['path', 'id']), key: `key-${op}`, prefer: false };
+  const answers = await Promise.all(Array.from({ length: SAME_STARTS }, (_, twin) => repeat(client, request, twin % load.nodes.length)));
+  const known = answers.filter((id) => id !== null);
+  load.sameStarts.keys += 1;
+  load.sameStarts.answers += known.length;
+  // A node that is away, or does not know its database's mind, says nothing of the key.
+  for (let turn = 0; known.length > 0 && turn < MAX_TRIES; turn++) {
+    const { answer } = await mismatch(client, request, turn % load.nodes.length);
+    if (answer !== null && answer.status < 500) break;
+    await sleep(200);
+  }
+  await sendSignals(client, request, known[0] ?? null);
+}
+
+/** Sends a start with a key to one node, again and again until it is accepted. */
+export async function startUntilServed(load, node) {
+  const client = new Client(load, 0);
+  const op = load.nextOp();
+  const playbook = client.random.pick([...load.playbooks.values()]);
+  const request = { op, playbook, parameters: { n: 1, blob: '' }, style: 'path', key: `key-${op}`, prefer: false };
+  for (const until = performance.now() + SERVED_WITHIN_MS; performance.now() < until; await sleep(25)) {
+    const { phase, execution } = await startOnce(client, request, node);
+    if (phase !== 'ok') continue;
+    await sendSignals(client, request, execution);
+    break;
+  }
+  client.close();
+}
+
 async function repeat(client, request, firstNode) {
   for (let turn = 0; turn < MAX_TRIES; turn++) {
     const { phase, execution, status } = await startOnce(client, request, (firstNode + turn) % client.load.nodes.length);
@@ -63,7 +103,7 @@ async function startOnce(client, { op, playbook, parameters, style, key, prefer 
   const common = { parameters, metadata: { op } };
   const body = style === 'path' ? { path, version, ...common } : { playbook_id: `${path}@${version}`, ...common };
   const headers = { ...(key === null ? {} : { 'idempotency-key': key }), ...(prefer ? { prefer: 'wait=2' } : {}) };
-  const about = { op: 'start', id: op, key, style, path, version, n: parameters.n, size: parameters.blob.length };
+  const about = { op: 'start', id: op, key, style, path, version, n: parameters.n, size: parameters.blob.length, prefer };
   const url = style === 'path' ? '/execute' : '/executions/run';
   const { phase, line } = await client.call(about, node, 'POST', url, { body, headers }, ({ json, headers: got }) => ({
     execution: json.id,
@@ -86,7 +126,7 @@ async function mismatch(client, request, node) {
       ? { path: playbook.path, version: playbook.version, ...common }
       : { playbook_id: `${playbook.path}@${playbook.version}`, ...common };
   const url = style === 'path' ? '/execute' : '/executions/run';
-  await client.call({ op: 'mismatch', key }, node, 'POST', url, { body, headers: { 'idempotency-key': key } }, ({ json }) => ({
+  return await client.call({ op: 'mismatch', key }, node, 'POST', url, { body, headers: { 'idempotency-key': key } }, ({ json }) => ({
     execution: json.id,
   }));
 }

@@ -1,49 +1,79 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { startUntilServed } from '../clients/operations.mjs';
 import { POINT_NAMES } from '../world/program.mjs';
 
 /**
  * What can go wrong. A fault does it, undoes it, and returns whether it hit something: a request under way at the node, or a batch on its way to the
  * database. `window` says how the checks see it: `node` its index, `database` whether all nodes feel it, `stall` whether a process stood still.
- * To add a fault, add an entry, and its name to a deck of nemesis.mjs.
+ * To add a fault, add an entry, and its name to a deck of decks.mjs.
  */
 export const FAULTS = {
-  kill_node: async (world, { node }) => {
-    const hit = busy(world, node);
-    await world.nodes[node].end('SIGKILL', world.random.int(0, 2_000));
-    await back(world);
-    return { hit };
+  kill_node: async (world, { node: drawn }) => {
+    const restartAfterMs = world.random.int(0, world.deck.restartMs ?? 2_000);
+    return await withNode(world, drawn, async (node) => {
+      const wall = Date.now();
+      const hit = busy(world, node);
+      const kills = await kill(world, node, restartAfterMs);
+      await world.nodes[node].ready();
+      return { node, wall, hit, kills };
+    });
   },
   kill_all: async (world) => {
     const hit = world.nodes.some((_, node) => busy(world, node));
-    await Promise.all(world.nodes.map((node) => node.end('SIGKILL', world.random.int(0, 1_500))));
+    const delays = world.nodes.map(() => world.random.int(0, world.deck.restartMs ?? 1_500));
+    const kills = await Promise.all(world.nodes.map((_, node) => kill(world, node, delays[node])));
     await back(world);
-    return { hit };
+    return { hit, kills: kills.flat() };
   },
   /** A zombie: it stands still until its leases have long gone elsewhere. */
-  stop_node: async (world, { node }) => {
-    const hit = busy(world, node);
-    world.nodes[node].signal('SIGSTOP');
-    await sleep(2 * world.leaseMs);
-    world.nodes[node].signal('SIGCONT');
-    return { hit };
-  },
-  deploy: async (world, { node }) => {
-    const hit = busy(world, node);
-    const since = performance.now();
-    const end = await world.nodes[node].end('SIGTERM');
-    const tookMs = Math.round(performance.now() - since);
-    await back(world);
-    return { hit, tookMs, exit: end && (end.code ?? end.signal) };
-  },
+  stop_node: async (world, { node: drawn }) =>
+    await withNode(world, drawn, async (node) => {
+      const hit = busy(world, node);
+      const wall = Date.now();
+      world.nodes[node].signal('SIGSTOP');
+      const held = await world.claims.heldBy(world.nodes[node].holder);
+      await sleep(Math.max(0, wall + 2 * world.leaseMs - Date.now()));
+      const lost = await world.claims.movedOn(held);
+      world.nodes[node].signal('SIGCONT');
+      return { node, wall, hit, held: held.length, lost };
+    }),
+  deploy: async (world, { node: drawn }) =>
+    await withNode(world, drawn, async (node) => {
+      const target = world.nodes[node];
+      const { holder } = target;
+      const hit = busy(world, node);
+      const wall = Date.now();
+      if (holder !== null) await world.claims.followStop(holder);
+      const since = performance.now();
+      const end = await target.end('SIGTERM');
+      const tookMs = Math.round(performance.now() - since);
+      const left = end === null ? 0 : await world.claims.heldBy(holder);
+      const endedAt = Date.now();
+      await target.ready();
+      return { node, wall, hit, tookMs, exit: end && (end.code ?? end.signal), endedAt, leasesLeft: left.length };
+    }),
   /** Ends sessions of the service: some, all, or those that listen. */
-  backends: async (world, { which }) => ({ hit: anyBusy(world) && (await terminate(world, which)) > 0 }),
+  backends: async (world, { which }) => {
+    const hit = anyBusy(world);
+    const backends = await terminate(world, which);
+    return { hit: hit && backends > 0, backends, servedMs: await served(world) };
+  },
+  /** One process of the database crashes, which ends all sessions. */
+  backend_crash: async (world) => {
+    const hit = anyBusy(world);
+    const pids = await sessions(world, 'random() < 0.5', 'pid');
+    if (pids.length === 0) return { hit: false };
+    process.kill(Number(world.random.pick(pids)), 'SIGKILL');
+    await sleep(100);
+    await world.database.available();
+    return { hit, backends: 1, servedMs: await served(world) };
+  },
   postgres: async (world, { signal }) => {
     const hit = anyBusy(world);
-    world.database.end(signal);
-    await sleep(300);
-    await world.database.available();
-    return { hit };
+    const former = signal === 'all' ? world.database.crash() : world.database.end(signal);
+    await world.database.acceptsAgain(former);
+    return { hit, servedMs: await served(world) };
   },
   cut_connections: async (world, { node, how }) => ({ hit: busy(world, node) && world.proxies[node].endAll(how) > 0 }),
   black_hole: async (world, { node, ms, then }) => {
@@ -58,6 +88,13 @@ export const FAULTS = {
     world.proxies[node].latencyMs = ms;
     await sleep(forMs);
     world.proxies[node].latencyMs = 0;
+    return { hit };
+  },
+  trickle: async (world, { node, forMs }) => {
+    const hit = busy(world, node);
+    world.proxies[node].bytesPerSecond = 1_024;
+    await sleep(forMs);
+    world.proxies[node].bytesPerSecond = Infinity;
     return { hit };
   },
   /** Cuts batches of the writer, one after the other. */
@@ -93,24 +130,67 @@ async function back(world) {
   await Promise.all(world.nodes.map((node) => node.ready()));
 }
 
+/** @returns the kill, where there was a process to kill: of which node, when it was gone (epoch milliseconds) */
+async function kill(world, node, restartAfterMs) {
+  const { holder } = world.nodes[node];
+  const end = await world.nodes[node].end('SIGKILL', restartAfterMs);
+  if (end === null) return [];
+  const at = Date.now();
+  await world.claims.followCrash(holder);
+  return [{ node, at }];
+}
+
+/** Does something to a node. Where the deck asks for it, to one that nothing is done to, and so that another is left alone. */
+async function withNode(world, drawn, work) {
+  const { leave } = world.deck;
+  if (leave === undefined) return await work(drawn);
+  const count = world.nodes.length;
+  const free = () => {
+    if (world.occupied.size >= count - leave) return undefined;
+    return world.nodes.map((_, index) => (drawn + index) % count).find((index) => !world.occupied.has(index));
+  };
+  let node = free();
+  for (; node === undefined; node = free()) await sleep(50);
+  world.occupied.add(node);
+  try {
+    return await work(node);
+  } finally {
+    world.occupied.delete(node);
+  }
+}
+
+/** @returns how long it takes until every node accepts a start again, where the deck asks for it */
+async function served(world) {
+  if (world.deck.measureServing !== true) return undefined;
+  const since = performance.now();
+  await Promise.all(world.nodes.map((_, node) => startUntilServed(world.load, node)));
+  return Math.round(performance.now() - since);
+}
+
 /** @returns how many sessions were ended */
 async function terminate(world, which) {
+  const filter = {
+    some: 'random() < 0.4',
+    all: 'true',
+    one: "pid = (SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'showrunner%' ORDER BY random() LIMIT 1)",
+    listening: "query LIKE 'LISTEN%'",
+    writing: "application_name = 'showrunner:writer'",
+  }[which];
+  return (await sessions(world, filter, 'pg_terminate_backend(pid)')).length;
+}
+
+/** @returns what `wanted` gives for each session of the service that the filter lets through */
+async function sessions(world, filter, wanted) {
   const client = new pg.Client({ connectionString: world.database.url, application_name: 'chaos-nemesis', connectionTimeoutMillis: 3_000 });
   client.on('error', () => undefined);
   try {
     await client.connect();
-    const filter = {
-      some: 'random() < 0.4',
-      all: 'true',
-      listening: "query LIKE 'LISTEN%'",
-      writing: "application_name = 'showrunner:writer'",
-    }[which];
     const { rows } = await client.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'showrunner%' AND (${filter})`,
+      `SELECT ${wanted} AS wanted FROM pg_stat_activity WHERE application_name LIKE 'showrunner%' AND (${filter})`,
     );
-    return rows.length;
+    return rows.map((row) => row.wanted);
   } catch {
-    return 0; // the database is away just now
+    return []; // the database is away just now
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -125,7 +205,9 @@ export function drawFault(name, random, nodes, short) {
     case 'deploy':
       return [name, { node }];
     case 'kill_all':
+    case 'backend_crash':
       return [name, {}];
+    case 'one_backend':
     case 'some_backends':
     case 'all_backends':
     case 'listening_backends':
@@ -137,6 +219,10 @@ export function drawFault(name, random, nodes, short) {
       return ['postgres', { signal: 'SIGQUIT' }];
     case 'postgres_crash':
       return ['postgres', { signal: 'SIGKILL' }];
+    case 'postgres_crash_all':
+      return ['postgres', { signal: 'all' }];
+    case 'trickle':
+      return [name, { node, forMs: random.int(5_000, 10_000) }];
     case 'drop':
       return ['cut_connections', { node, how: 'end' }];
     case 'reset':

@@ -1,55 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { drawFault, FAULTS } from './faults.mjs';
 
-/** Which faults a run has, each once per shuffle of the deck, and how far apart they begin. */
-export const DECKS = {
-  full: {
-    gapMs: [1_000, 4_000],
-    faults: [
-      'kill_node',
-      'kill_node',
-      'kill_node',
-      'kill_all',
-      'stop_node',
-      'stop_node',
-      'deploy',
-      'deploy',
-      'some_backends',
-      'all_backends',
-      'listening_backends',
-      'writing_backends',
-      'postgres_fast',
-      'postgres_immediate',
-      'postgres_crash',
-      'drop',
-      'reset',
-      'black_hole',
-      'latency',
-      'lost_replies',
-      'lost_replies',
-      'lost_requests',
-      'torn_batches',
-      'fault_point',
-      'fault_point',
-    ],
-  },
-  short: {
-    gapMs: [500, 1_500],
-    faults: [
-      'kill_node',
-      'kill_all',
-      'stop_node',
-      'some_backends',
-      'listening_backends',
-      'lost_replies',
-      'lost_replies',
-      'torn_batches',
-      'fault_point',
-    ],
-  },
-  none: { gapMs: [1_000, 1_000], faults: [] },
-};
-
 const HEAL_WITHIN_MS = 180_000;
 
 /** A fault that does not come to its end is a fault of the checker, or a node that does not come back. */
@@ -67,10 +18,11 @@ export class Nemesis {
   windows = [];
   #stopped = false;
   #running = [];
+  #active = new Set();
   #loop = null;
   #deck = [];
 
-  /** @param {object} world nodes, proxies, database, load, history, random, leaseMs, stalls, short @param {{ gapMs: number[], faults: string[], overlap?: boolean }} deck `overlap`: no fault waits for the one before */
+  /** @param {object} world nodes, proxies, database, load, history, random, leaseMs, stalls, short @param {import('./decks.mjs').Deck} deck */
   constructor(world, deck) {
     this.world = world;
     this.deck = deck;
@@ -89,8 +41,14 @@ export class Nemesis {
       if (this.#deck.length === 0) this.#deck = random.shuffled(this.deck.faults);
       const fault = this.#inflict(this.#deck.pop());
       this.#running.push(fault);
+      const { atOnce } = this.deck;
+      if (atOnce !== undefined) {
+        this.#active.add(fault);
+        void fault.then(() => this.#active.delete(fault));
+        while (this.#active.size >= atOnce) await Promise.race(this.#active);
+      }
       // Some faults overlap with the next ones.
-      if (!this.deck.overlap && !random.chance(0.4)) await fault;
+      else if (!this.deck.overlap && !random.chance(0.4)) await fault;
     }
   }
 
@@ -120,6 +78,7 @@ export class Nemesis {
     for (const proxy of this.world.proxies) {
       proxy.disarm();
       proxy.latencyMs = 0;
+      proxy.bytesPerSecond = Infinity;
       if (proxy.holding) proxy.release('deliver');
     }
     for (const node of this.world.nodes) node.signal('SIGCONT');

@@ -37,9 +37,39 @@ export class Database {
     return Number(new URL(this.url).port);
   }
 
-  /** Ends the server: SIGINT is a fast shutdown, SIGQUIT an immediate one, SIGKILL a crash of the postmaster alone. It comes back by itself. */
+  /** Ends the server: SIGINT is a fast shutdown, SIGQUIT an immediate one, SIGKILL a crash of the postmaster alone. It comes back by itself. @returns its process id */
   end(signal) {
-    process.kill(this.#postmaster(), signal);
+    const postmaster = this.#postmaster();
+    process.kill(postmaster, signal);
+    return postmaster;
+  }
+
+  /** A crash of the whole: the postmaster and every process of it. @returns its process id */
+  crash() {
+    const postmaster = this.#postmaster();
+    const children = readFileSync(`/proc/${postmaster}/task/${postmaster}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+    for (const pid of [postmaster, ...children]) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It has just ended.
+      }
+    }
+    return postmaster;
+  }
+
+  /** Resolves once another postmaster than `former` accepts sessions, within some 50 ms. */
+  async acceptsAgain(former) {
+    for (const until = performance.now() + 120_000; performance.now() < until; await sleep(50)) {
+      try {
+        if (this.#postmaster() === former) continue;
+        await this.read('SELECT 1');
+        return;
+      } catch {
+        // Not yet.
+      }
+    }
+    throw new Error('the database is not back within 120 s');
   }
 
   /** What PostgreSQL calls the data directory. */

@@ -3,6 +3,7 @@
 // down. CHAOS_CLOCK_MS: how far the clock is off.
 import { appendFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
+import { holderOf } from './holder.mjs';
 
 const { CHAOS_NODE, CHAOS_POINT, CHAOS_STALLS, CHAOS_CLOCK_MS } = process.env;
 // No node outlives the checker, however that ended. Its threads load this as well, and may end.
@@ -11,6 +12,8 @@ if (isMainThread) {
   process.stdin.unref?.();
 }
 globalThis.chaosNode = CHAOS_NODE ?? '?';
+globalThis.chaosHolder = holderOf(CHAOS_NODE ?? 'f', process.pid);
+globalThis.chaosTokenSql = `overlay(gen_random_uuid()::text PLACING '${globalThis.chaosHolder}' FROM 32)::uuid`;
 
 if (CHAOS_POINT !== undefined) {
   const [name, action, count, ms] = CHAOS_POINT.split(':');

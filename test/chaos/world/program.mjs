@@ -40,6 +40,22 @@ const POINTS = [
     find: 'const headers = sentHeaders(request.headers, contentType, context);',
     put: "const headers = { ...sentHeaders(request.headers, contentType, context), 'X-Chaos-Claim': String(context.claimNo), 'X-Chaos-Attempt': String(context.attempt), 'X-Chaos-Node': String(globalThis.chaosNode) };",
   },
+  // A lease token ends in five digits that say which process has it (holder.mjs), so that the checker knows what a process leaves behind.
+  {
+    file: 'storage/claim.js',
+    find: 'orderedBy) => `\n  UPDATE execution e SET lease_token = gen_random_uuid(),',
+    put: 'orderedBy) => `\n  UPDATE execution e SET lease_token = ${globalThis.chaosTokenSql},',
+  },
+  {
+    file: 'storage/claim.js',
+    find: 'FOR NO KEY UPDATE SKIP LOCKED)\n  UPDATE execution e SET lease_token = gen_random_uuid(),',
+    put: 'FOR NO KEY UPDATE SKIP LOCKED)\n  UPDATE execution e SET lease_token = ${globalThis.chaosTokenSql},',
+  },
+  {
+    file: 'storage/timing.js',
+    find: 'token: randomUUID,',
+    put: 'token: () => randomUUID().slice(0, -5) + globalThis.chaosHolder,',
+  },
 ];
 
 export const POINT_NAMES = ['before_commit', 'after_commit', 'before_ack', 'heartbeat', 'before_effect', 'after_effect'];

@@ -11,6 +11,7 @@ export class FaultProxy {
   #links = new Set();
   #cuts = [];
   #latencyMs = 0;
+  #bytesPerSecond = Infinity;
   #holding = false;
   /** Batches cut so far, by kind. */
   cut = { request: 0, middle: 0, reply: 0 };
@@ -58,6 +59,16 @@ export class FaultProxy {
     return this.#latencyMs;
   }
 
+  /** How much gets through per connection and direction; Infinity where it is not held back. */
+  set bytesPerSecond(bytes) {
+    this.#bytesPerSecond = bytes;
+    if (bytes === Infinity) for (const link of this.#links) link.hurry();
+  }
+
+  get bytesPerSecond() {
+    return this.#bytesPerSecond;
+  }
+
   /** From now on nothing gets through, and nobody is told. */
   hold() {
     this.#holding = true;
@@ -102,7 +113,7 @@ class Link {
     const fromClient = new Frames(true);
     const fromServer = new Frames(false);
     client.on('data', (chunk) => {
-      const hasBatch = fromClient.read(chunk).some((frame) => frame.type === 'B' && frame.statement === 'batch');
+      const hasBatch = fromClient.read(chunk).some((frame) => frame.type === 'B' && frame.statement.startsWith('batch'));
       const cut = hasBatch ? proxy.nextCut() : undefined;
       if (cut !== undefined) proxy.cut[cut] += 1;
       if (cut !== undefined) proxy.onCut(cut);
@@ -127,6 +138,11 @@ class Link {
   pump() {
     this.requests.pump();
     this.replies.pump();
+  }
+
+  hurry() {
+    this.requests.hurry();
+    this.replies.hurry();
   }
 
   end(how) {
@@ -157,8 +173,18 @@ class Queue {
 
   push(chunk) {
     const { proxy } = this;
-    if (this.#chunks.length === 0 && proxy.latencyMs === 0 && !proxy.holding) return void this.to.write(chunk);
-    this.#chunks.push({ due: performance.now() + proxy.latencyMs, chunk });
+    const isFree = proxy.latencyMs === 0 && proxy.bytesPerSecond === Infinity && !proxy.holding;
+    if (this.#chunks.length === 0 && isFree) return void this.to.write(chunk);
+    const begins = Math.max(performance.now() + proxy.latencyMs, this.#chunks.at(-1)?.due ?? 0);
+    this.#chunks.push({ due: begins + (chunk.length / proxy.bytesPerSecond) * 1_000, chunk });
+    this.pump();
+  }
+
+  /** What was held back by a slow line is held back no longer. */
+  hurry() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    for (const waiting of this.#chunks) waiting.due = 0;
     this.pump();
   }
 

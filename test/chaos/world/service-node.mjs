@@ -4,9 +4,12 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } fr
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Http } from '../http.mjs';
+import { holderOf } from './holder.mjs';
 
 const READY_WITHIN_MS = 120_000;
 const ALARM = /unhandled|uncaught|FATAL ERROR|MaxListenersExceeded|"level":"(error|fatal)"/i;
+/** Whether faults explain that is checked for each execution. */
+const POISON = '"msg":"an execution is ended as poison"';
 const LOST_CONNECTION = /terminating connection|Connection terminated|ECONN|timeout expired|Query read timeout|the database system is/;
 
 /** One node: the built program as a process, started again whenever it has ended, on the same port. */
@@ -35,6 +38,11 @@ export class ServiceNode {
 
   get pid() {
     return this.#child?.pid ?? null;
+  }
+
+  /** How the lease tokens of its process end; null while there is none. */
+  get holder() {
+    return this.pid === null ? null : holderOf(this.index, this.pid);
   }
 
   get isUp() {
@@ -125,7 +133,7 @@ export class ServiceNode {
   alarms() {
     return readFileSync(this.log, 'utf8')
       .split('\n')
-      .filter((line) => ALARM.test(line) && !line.includes('"msg":"request"') && !LOST_CONNECTION.test(line));
+      .filter((line) => ALARM.test(line) && !line.includes('"msg":"request"') && !line.includes(POISON) && !LOST_CONNECTION.test(line));
   }
 
   async close() {

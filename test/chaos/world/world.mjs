@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { History } from '../clients/history.mjs';
+import { Claims } from './claims.mjs';
 import { Database } from './database.mjs';
 import { EffectProcess } from './effect-process.mjs';
 import { copyProgram, PROBES } from './program.mjs';
@@ -29,13 +30,23 @@ export class World {
     const { folder, nodes, leaseMs, changes, nodeEnv = () => ({}), random, short, direct = false, command = [] } = options;
     mkdirSync(folder, { recursive: true });
     const world = new World();
-    Object.assign(world, { folder, leaseMs, random, short, proxies: [], nodes: [], borrowed: [options.database, options.effects] });
+    Object.assign(world, {
+      folder,
+      leaseMs,
+      random,
+      short,
+      proxies: [],
+      nodes: [],
+      occupied: new Set(),
+      borrowed: [options.database, options.effects],
+    });
     world.stallLog = join(folder, 'stalls.jsonl');
     const program = copyProgram(join(folder, 'program'), changes);
     world.history = new History(join(folder, 'history.jsonl'));
     try {
       for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void world.close().finally(() => process.exit(130)));
       world.database = options.database ?? (await Database.start(join(folder, 'database'), options.settings));
+      world.claims = new Claims(world.database);
       world.effects = options.effects ?? (await EffectProcess.start(join(folder, 'effects.jsonl')));
       for (let index = 0; index < nodes; index++) {
         const through = new URL(world.database.url);
@@ -80,6 +91,7 @@ export class World {
   async close() {
     await Promise.all(this.nodes.map((node) => node.close()));
     await Promise.all(this.proxies.map((proxy) => proxy.close()));
+    await this.claims?.stop();
     for (const own of [this.effects, this.database]) if (!this.borrowed.includes(own)) await own?.stop();
   }
 }

@@ -1,7 +1,7 @@
-import { StepFailure } from '../../engine/step-executor.js';
-import { type Scope, TemplateReference } from '../../engine/template/scope.js';
-import { isObject, type Json, type JsonObject, own } from '../../engine/values.js';
-import { type PythonCode } from './python-code.js';
+import { type ErrorCode } from '../error-codes.js';
+import { StepFailure } from '../step-executor.js';
+import { type Scope, TemplateReference } from '../template/scope.js';
+import { isObject, type Json, type JsonObject, own } from '../values.js';
 
 const MAX_CONTEXT_CHARACTERS = 8 * 1_048_576;
 /** Names of templates that are not part of `context`. */
@@ -34,9 +34,9 @@ export function valueAt(scope: Scope, [root, ...path]: readonly string[]): Json 
 }
 
 /** Values for parameters of main() that no input names: finished steps and workload keys (lowest priority). */
-export function fallbacksOf(code: PythonCode, inputs: JsonObject, scope: Scope): JsonObject {
+export function fallbacksOf(parameters: readonly string[], inputs: JsonObject, scope: Scope): JsonObject {
   const found: JsonObject = {};
-  for (const name of code.parameters) {
+  for (const name of parameters) {
     if (Object.hasOwn(inputs, name) || TEMPLATE_ONLY.has(name)) continue;
     const value = plain(scope.lookup(name));
     if (value !== undefined) found[name] = value;
@@ -46,13 +46,13 @@ export function fallbacksOf(code: PythonCode, inputs: JsonObject, scope: Scope):
 
 /**
  * What `context` is in the code: execution_id, workload, every finished step as {status, data} merged with its value's own
- * keys, the names of the iteration, and the inputs. Throws StepFailure where that is above 8 Mi characters of JSON.
+ * keys, the names of the iteration, and the inputs. Throws StepFailure (`fault`) where that is above 8 Mi characters of JSON.
  */
-export function contextOf(code: PythonCode, inputs: JsonObject, scope: Scope): JsonObject {
+export function contextOf(code: string, inputs: JsonObject, scope: Scope, fault: ErrorCode): JsonObject {
   const context: JsonObject = { execution_id: valueAt(scope, ['execution_id']) ?? null, workload: valueAt(scope, ['workload']) ?? {} };
   Object.assign(context, stepsOf(scope), iterationOf(code, scope), inputs);
   if (JSON.stringify(context).length > MAX_CONTEXT_CHARACTERS) {
-    throw new StepFailure('python_error', 'context is larger than 8 MiB here: give the step what it needs as data', { retryable: false });
+    throw new StepFailure(fault, 'context is larger than 8 MiB here: give the step what it needs as data', { retryable: false });
   }
   return context;
 }
@@ -71,12 +71,12 @@ function stepsOf(scope: Scope): JsonObject {
 }
 
 /** Inside an iterator: _loop, item, and those names of the iteration that the code writes out, as in context.get('city'). */
-function iterationOf(code: PythonCode, scope: Scope): JsonObject {
+function iterationOf(code: string, scope: Scope): JsonObject {
   const loop = plain(scope.lookup('_loop'));
   if (!isObject(loop)) return {};
   const workload = valueAt(scope, ['workload']);
   const names: JsonObject = { _loop: loop, item: own(loop, 'item') ?? null };
-  for (const [, name] of code.text.matchAll(/['"]([A-Za-z_]\w*)['"]/g)) {
+  for (const [, name] of code.matchAll(/['"]([A-Za-z_]\w*)['"]/g)) {
     if (name === undefined || TEMPLATE_ONLY.has(name) || (isObject(workload) && Object.hasOwn(workload, name))) continue;
     const value = plain(scope.lookup(name));
     if (value !== undefined) names[name] = value;

@@ -1,0 +1,148 @@
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type StatementOutcome } from '../engine/database-port.js';
+import { type DuckDb, type DuckDbCall, type DuckDbOutcome, type DuckDbSecret } from '../engine/duckdb-port.js';
+import { OutboundError } from '../engine/outbound-port.js';
+import { StepFailure } from '../engine/step-executor.js';
+import { type JsonObject } from '../engine/values.js';
+import { type DestinationCheck } from '../outbound/destination.js';
+import { DuckDbFolders } from './duckdb-folders.js';
+import { duckDbHarness } from './duckdb-harness.js';
+import { FrameTooLarge } from './frames.js';
+import { type Isolation } from './isolation.js';
+import { PROCESS_LIMITS } from './launch.js';
+import { KeyedTurns } from './keyed-turns.js';
+import { launchNode } from './node-runtime.js';
+import { ProcessPool } from './process-pool.js';
+import { ProcessLost } from './worker-process.js';
+
+const MEBIBYTE = 1_048_576;
+const ANSWER_MARGIN_BYTES = 4 * MEBIBYTE;
+/** Of the process besides what DuckDB counts. */
+const PROCESS_MARGIN_BYTES = 512 * MEBIBYTE;
+const SWEEP_MS = 30_000;
+/** Executions without rows leave nothing by which their end could be known; none lasts so long. */
+const FORGOTTEN_MS = 3_600_000;
+
+export interface DuckDbOptions {
+  /** Where databases lie. */
+  readonly folder: string;
+  readonly isolation: Isolation;
+  readonly leaseMs: number;
+  readonly workers: number;
+  /** What DuckDB may use of each process before it spills to disk. */
+  readonly memoryBytes: number;
+  /** With extensions that the operator provides; null: none. */
+  readonly extensions: string | null;
+  readonly check: DestinationCheck;
+  /** Which of these executions are going on, and which are over; what is in neither has no row. */
+  readonly stateOf: (executionIds: readonly string[]) => Promise<ReadonlyMap<string, 'going' | 'over'>>;
+  readonly warn: (message: string) => void;
+}
+
+/** DuckDB in pooled processes that no two tenants share; databases are files, opened for each call. */
+export class DuckDbProcesses implements DuckDb {
+  private readonly turns = new KeyedTurns();
+  private readonly sweeper: NodeJS.Timeout;
+  private pool: Promise<ProcessPool | null> | null = null;
+  private readonly folders: DuckDbFolders;
+
+  constructor(private readonly options: DuckDbOptions) {
+    this.folders = new DuckDbFolders(options.folder);
+    this.sweeper = setInterval(() => void this.sweep().catch(() => {}), SWEEP_MS);
+    this.sweeper.unref();
+  }
+
+  async run(call: DuckDbCall): Promise<DuckDbOutcome> {
+    const pool = await (this.pool ??= this.open());
+    if (!pool)
+      throw new StepFailure('runtime_unavailable', 'DuckDB cannot run here: its package is not installed for this system', {
+        retryable: false,
+      });
+    const folder = this.folders.execution(call.executionId);
+    const database = call.database === null ? `${folder}/private.duckdb` : this.folders.database(call.tenantId, call.database);
+    const secrets = await Promise.all(call.secrets.map((secret) => this.checked(secret, call.signal)));
+    const { statements, transaction, files, maxRows, tenantId, signal } = call;
+    const message = { folder, database, secrets, statements, transaction, files, maxRows } as unknown as JsonObject;
+    const leave = await this.turns.enter(database, signal);
+    try {
+      const { id: _, ...outcome } = await pool.call(tenantId, message, signal);
+      return outcome as unknown as DuckDbOutcome & { readonly results: readonly StatementOutcome[] };
+    } catch (error) {
+      if (error instanceof ProcessLost) throw new StepFailure('sql_error', `The database process did not answer: ${error.message}`);
+      if (error instanceof FrameTooLarge)
+        throw new StepFailure('result_too_large', 'The rows are more than a step may return', { retryable: false });
+      throw error;
+    } finally {
+      leave();
+    }
+  }
+
+  /** Removes the folders of executions that are over. */
+  async sweep(): Promise<void> {
+    const found = await this.folders.executionsUntouchedFor(0);
+    if (found.length === 0) return;
+    const states = await this.options.stateOf(found);
+    const forgotten = new Set(await this.folders.executionsUntouchedFor(FORGOTTEN_MS));
+    for (const id of found) {
+      const state = states.get(id);
+      if (state === 'over' || (state === undefined && forgotten.has(id))) await this.folders.remove(id);
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.sweeper);
+    await (await this.pool)?.close();
+  }
+
+  private async open(): Promise<ProcessPool | null> {
+    const module = moduleOf();
+    if (!module) return null;
+    const { isolation, leaseMs, workers, memoryBytes, extensions } = this.options;
+    if (this.folders.owner === null && process.getuid?.() === 0 && isolation === 'process')
+      this.options.warn(`DuckDB runs as root: ${this.folders.path} is out of reach for the user nobody.`);
+    const launch = await launchNode(isolation, {
+      harness: duckDbHarness(module.file),
+      folders: extensions === null ? module.folders : [...module.folders, extensions],
+      writable: [this.folders.path],
+      network: extensions !== null,
+      dropRights: this.folders.owner !== null,
+      settings: {
+        leaseMs,
+        extensions,
+        memoryBytes: memoryBytes + PROCESS_MARGIN_BYTES,
+        memoryLimit: `${Math.floor(memoryBytes / MEBIBYTE)}MiB`,
+        maxTempBytes: 4 * memoryBytes,
+        threads: 2,
+        resultBytes: PROCESS_LIMITS.resultBytes,
+      },
+    });
+    return (
+      launch &&
+      new ProcessPool({ launch, workers, callsPerWorker: 200, leaseMs, maxFrameBytes: PROCESS_LIMITS.resultBytes + ANSWER_MARGIN_BYTES })
+    );
+  }
+
+  /** A database host as an address that may be called; connecting to anything else would undo the check. */
+  private async checked(secret: DuckDbSecret, signal: AbortSignal): Promise<DuckDbSecret> {
+    const host = secret.parameters['HOST'];
+    if (secret.type !== 'postgres' || host === undefined || this.options.extensions === null) return secret;
+    try {
+      const { addresses } = await this.options.check.destinationAt(host, Number(secret.parameters['PORT'] ?? 5432), signal);
+      return { ...secret, parameters: { ...secret.parameters, HOST: addresses[0]! } };
+    } catch (error) {
+      if (!(error instanceof OutboundError)) throw error;
+      throw new StepFailure(error.code, error.message, { retryable: error.retryable });
+    }
+  }
+}
+
+function moduleOf(): { file: string; folders: string[] } | null {
+  try {
+    const file = fileURLToPath(import.meta.resolve('@duckdb/node-api'));
+    // The bindings, one package for every system, lie beside it.
+    return { file, folders: [dirname(dirname(dirname(file)))] };
+  } catch {
+    return null;
+  }
+}
