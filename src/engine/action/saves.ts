@@ -71,7 +71,11 @@ async function toWorld(
     const scope = context.scope({ ...view, secrets });
     const isBegun = known?.inputs !== undefined && known.inputs !== null;
     if (!isBegun && save.when && !save.when.isTrue(scope, rendering)) return skipped(save);
-    const data = isBegun ? (known.inputs!['data'] ?? null) : save.data ? save.data.render(scope, rendering) : fallback;
+    const data = isBegun
+      ? (known.inputs!['data'] ?? null)
+      : save.data
+        ? save.data.render(scope, rendering)
+        : (storage.byDefault?.(fallback) ?? fallback);
     // In a statement, code or address `data` is what is saved, and `params` the same with the binds of the save laid over it.
     const storing = (): Scope => {
       if (!save.data && !save.params) return scope;
