@@ -1,6 +1,10 @@
+import { StepFailure } from './step-executor.js';
 import { type NewRun, type RunId } from './ports.js';
 import { type RunErrorDetails, type RunStatus } from './run/events.js';
 import { type Json, type JsonObject } from './values.js';
+
+/** Injection token of ChildRuns. */
+export const CHILD_RUNS = Symbol('CHILD_RUNS');
 
 /** Calls within calls, at most. */
 export const MAX_CALL_DEPTH = 16;
@@ -58,3 +62,11 @@ export interface ChildRuns {
   /** Asks children to end as cancelled, with theirs; those that are over stay as they are. Resolves when that is durable; may be called again. */
   cancel(tenantId: string, childIds: readonly RunId[], reason: string | null): Promise<void>;
 }
+
+/** Where nothing can be called. */
+export const NO_CHILD_RUNS: ChildRuns = {
+  prepare: () => Promise.reject(new StepFailure('unsupported_type', 'Nothing can be called here.', { retryable: false })),
+  below: () => Promise.resolve([]),
+  outcome: () => Promise.resolve(null),
+  cancel: () => Promise.resolve(),
+};

@@ -131,6 +131,7 @@ export const ERROR_CODES = {
   retry_exhausted: 'retry_when still held after the last attempt.',
   result_too_large: 'A step result is above 16 MiB.',
   result_not_storable: 'A step result cannot be stored.',
+  child_failed: 'A playbook that the step called did not complete; cause has its execution and its error.',
   nesting_limit: 'Playbooks call each other more than 16 deep.',
   playbook_cycle: 'A playbook calls itself, also through others, with the same version and inputs.',
   too_many_playbooks: 'There are more playbooks below the prefix than one step may run.',

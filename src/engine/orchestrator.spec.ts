@@ -1,3 +1,4 @@
+import { NO_CHILD_RUNS } from './child-runs-port.js';
 import { Orchestrator } from './orchestrator.js';
 import { type CompiledPlaybook } from './playbook/compile.js';
 import { type NewRun, type Unit, type UnitOutcome, type UnitSource } from './ports.js';
@@ -99,6 +100,8 @@ class Stage {
       world: { ...simulatedWorld(), now: this.clock.now },
       facts: { env: {} },
       parkAfterMs: this.parkAfterMs,
+      children: NO_CHILD_RUNS,
+      tokenForCalled: () => null,
       holdsLease: () => this.live,
       over: (how) => this.ends.push(how),
       unheard: (error) => this.faults.push(error),

@@ -1,9 +1,11 @@
 import { Alarm } from './alarm.js';
+import { type ChildRuns } from './child-runs-port.js';
 import { SecretKeeper } from './auth/secret-keeper.js';
 import { sealedIn } from './auth/secret-markers.js';
 import { ParkedSteps } from './parked-steps.js';
 import { type CompiledPlaybook } from './playbook/compile.js';
 import {
+  type BornChild,
   type Clock,
   type HeldRun,
   type InboxMessage,
@@ -57,6 +59,9 @@ export interface OrchestratorOptions {
   readonly parkAfterMs: number | null;
   /** What opens the credentials of its steps; without it none is known. */
   readonly secrets?: Secrets;
+  readonly children: ChildRuns;
+  /** The lease of an execution that this one calls, where this node takes it up; null: the queue does. */
+  tokenForCalled(): string | null;
   /** Lease still good by the monotonic clock (D13); checked right before each effect begins. */
   holdsLease(): boolean;
   /** Called once: the run is over here. `ended` after its terminal unit is committed, `released` and `lost` otherwise. */
@@ -85,6 +90,8 @@ export class Orchestrator implements UnitSource {
   private pendingCharacters = 0;
   private committedSeq: number;
   private created: boolean;
+  /** Executions to be born with the next unit. */
+  private unborn: BornChild[] = [];
   private finish: Decision['finish'] = null;
   private release: { readonly wakeAt: number | null } | null = null;
   private mustContinue = false;
@@ -93,6 +100,7 @@ export class Orchestrator implements UnitSource {
   /** Units of this run that were refused. From the first on nothing is decided any more: it only ends. */
   private refusals = 0;
   private continuing = false;
+  private lingering = false;
   private seenInbox: number;
   /** There were messages when it was claimed that no holder has read: until they are read it decides nothing. */
   private picksUpLater: boolean;
@@ -103,6 +111,8 @@ export class Orchestrator implements UnitSource {
   private readonly barriers: { readonly seq: number; readonly perform: Perform }[] = [];
   /** Programs that go on after a commit. */
   private readonly awaiting: { readonly seq: number; readonly goOn: () => void }[] = [];
+  /** Executions it called whose end has just been recorded. */
+  private readonly endedCalls: { readonly step: number; readonly childId: string }[] = [];
   private readonly parked: ParkedSteps;
   /** Start and time-out of the run itself, while it is in memory. */
   private readonly alarm: Alarm;
@@ -144,6 +154,7 @@ export class Orchestrator implements UnitSource {
       facts: this.facts,
       world: options.world,
       secrets,
+      children: options.children,
       feed: (stimulus) => this.feed(stimulus),
       committed: () => this.whenCommitted(),
       mayAct: () => this.mayAct(),
@@ -230,9 +241,10 @@ export class Orchestrator implements UnitSource {
       seenInbox: this.seenInbox,
       recordsProgress: events.some((event) => PROGRESS.has(event.type)),
       snapshot: ends ? null : this.snapshotAt(this.committedSeq + written.length),
-      children: [],
+      children: this.unborn,
       parent: run.parent,
     };
+    this.unborn = [];
     this.inFlight = { events, characters: this.pendingCharacters, unit };
     this.pendingCharacters = 0;
     // From here on the row keeps the time: a timer that fired now would decide what the release leaves behind.
@@ -262,6 +274,7 @@ export class Orchestrator implements UnitSource {
           // Nothing was written. The run is still ours: take the events back, hear what was said, decide again (D6).
           this.pending = [...flight.events, ...this.pending];
           this.pendingCharacters += flight.characters;
+          this.unborn = [...flight.unit.children, ...this.unborn];
           if (this.refusals === 0) this.finish = null;
           if (!this.releasing) this.unpark();
           return this.readInbox();
@@ -365,7 +378,14 @@ export class Orchestrator implements UnitSource {
 
   private carryOut(decision: Decision): void {
     if (!this.releasing) this.release = null;
-    for (const event of decision.events) this.pending.push(event);
+    for (const event of decision.events) {
+      this.pending.push(event);
+      if (event.type === 'child_completed')
+        this.endedCalls.push({ step: this.playbook.byName.get(event.step)!.index, childId: event.childId });
+    }
+    for (const run of decision.children) this.unborn.push({ run, token: this.options.tokenForCalled() });
+    // A run that is being cancelled calls nobody any more (D29).
+    if (this.state.cancel) this.unborn = [];
     this.pendingCharacters += decision.characters;
     for (const step of decision.aborts) this.performer.abort(step, 'cancelled');
     for (const timer of decision.timers) this.parked.park(timer.step, timer.wave, timer.dueAt);
@@ -382,6 +402,7 @@ export class Orchestrator implements UnitSource {
       this.mustContinue = true;
       this.continueSoon();
     }
+    for (const { step, childId } of this.endedCalls.splice(0)) this.performer.childEnded(step, childId);
     this.parkIfIdle();
     this.alarm.set(this.isOver || this.finish || this.release ? null : ownDueAt(this.state, this.facts, this.options.clock.now()));
     this.announceIfNeeded();
@@ -397,7 +418,21 @@ export class Orchestrator implements UnitSource {
     const now = clock.now();
     if (this.mustContinue || !onlyWaits(this.state, this.facts, now, this.asleepUntil)) return;
     const dueAt = wakeAt(this.state, this.facts, now, this.asleepUntil);
-    if (dueAt === null || dueAt - now > parkAfterMs) this.release = { wakeAt: dueAt };
+    if (dueAt !== null && dueAt - now <= parkAfterMs) return;
+    const since = this.performer.waitsForCallsSince;
+    const left = since === null ? 0 : since + parkAfterMs - clock.monotonic();
+    // What it called may run here and end soon: then it need not be claimed again.
+    if (left > 0) this.linger(left);
+    else this.release = { wakeAt: dueAt };
+  }
+
+  private linger(ms: number): void {
+    if (this.lingering) return;
+    this.lingering = true;
+    this.options.clock.after(ms, () => {
+      this.lingering = false;
+      this.rest();
+    });
   }
 
   /** The release met unread inbox and was not written: its timers run again. */

@@ -1,6 +1,7 @@
 import { type ProgramHost } from './action/program-host.js';
 import { type ProgramEnd, runProgram } from './action/program.js';
 import { type SecretKeeper } from './auth/secret-keeper.js';
+import { type ChildRuns } from './child-runs-port.js';
 import { type CompiledPlaybook } from './playbook/compile.js';
 import { type Clock, type HeldRun } from './ports.js';
 import { type AttemptOutcome, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';
@@ -16,6 +17,10 @@ interface Performing {
   effects: number;
   /** All of it sleeps, until then at least (epoch ms). */
   asleepUntil: number | null;
+  /** Monotonic ms since which it does. */
+  asleepSince: number;
+  /** Who waits for the end of an execution that was called. */
+  readonly childEnds: Map<string, () => void>;
 }
 
 /** What the performer asks of the run it works for. */
@@ -27,6 +32,7 @@ export interface PerformerRun {
   readonly facts: RunFacts;
   readonly world: DecisionWorld;
   readonly secrets: SecretKeeper;
+  readonly children: ChildRuns;
   feed(stimulus: Stimulus): void;
   /** Resolves once everything that was fed is committed, and never where the run is over here. */
   committed(): Promise<void>;
@@ -38,6 +44,8 @@ export interface PerformerRun {
 
 /** Of one program. */
 const MAX_WARNINGS = 20;
+const CANCEL_TRIES = 20;
+const CANCEL_AGAIN_MS = 250;
 const NO_AUTH: StepContext['auth'] = new Map();
 
 /** A step that ignores its abort signal is given this long before its outcome is decided without it. */
@@ -57,7 +65,7 @@ export class Performer {
     const performer = step.action?.performer;
     if (!perform.isProgram && performer?.does !== 'step') return this.refuse(perform);
     const controller = new AbortController();
-    const performing: Performing = { wave: perform.wave, controller, effects: 0, asleepUntil: null };
+    const performing: Performing = { wave: perform.wave, controller, effects: 0, asleepUntil: null, asleepSince: 0, childEnds: new Map() };
     this.performing.set(perform.step, performing);
     const since = this.run.clock.monotonic();
     const settle = (end: Pick<Extract<Stimulus, { kind: 'settled' }>, 'outcome' | 'saves' | 'itemErrors' | 'warnings'>): void => {
@@ -76,6 +84,19 @@ export class Performer {
   get hasEffects(): boolean {
     for (const { effects } of this.performing.values()) if (effects > 0) return true;
     return false;
+  }
+
+  /** An execution that a step called has ended, and that is recorded. */
+  childEnded(step: number, childId: string): void {
+    const told = this.performing.get(step)?.childEnds.get(childId);
+    this.performing.get(step)?.childEnds.delete(childId);
+    told?.();
+  }
+
+  /** Since when (monotonic ms) the program sleeps that fell asleep last; null where none sleeps until it is told something. */
+  get waitsForCallsSince(): number | null {
+    const since = [...this.performing.values()].filter(({ asleepUntil }) => asleepUntil === Infinity).map(({ asleepSince }) => asleepSince);
+    return since.length === 0 ? null : Math.max(...since);
   }
 
   /** Until when all of a step's program sleeps; null where something of it is under way. */
@@ -130,12 +151,28 @@ export class Performer {
         const key = `${compiled.name}/${wave}/${path}/action`;
         return this.outcomeOf({ ...part, step, wave, key }, performing);
       },
+      run: run.held.run,
+      children: run.children,
+      bear: (path, child) => {
+        if (!isOurs()) return never;
+        const { id: childId, path: childPath, version: childVersion } = child;
+        run.feed({ kind: 'parts', step, wave, events: [{ type: 'child_started', path, childId, childPath, childVersion }], child });
+        return isOurs() ? run.committed() : never;
+      },
+      onChildEnd: (childId, told) => {
+        performing.childEnds.set(childId, told);
+        return () => performing.childEnds.delete(childId);
+      },
+      cancelChild: async (childId) => {
+        if (isOurs()) await this.cancelChild(childId);
+      },
       warn: (message) => {
         if (warnings.size < MAX_WARNINGS) warnings.add(message);
       },
       asleep: (until) => {
         if (!isOurs()) return;
         performing.asleepUntil = until;
+        performing.asleepSince = run.clock.monotonic();
         if (until !== null) run.rests();
       },
       held: () => {
@@ -149,6 +186,18 @@ export class Performer {
       stopTimer?.();
       settle(warnings.size > 0 ? { ...end, warnings: [...warnings] } : end);
     });
+  }
+
+  /** What a run calls is cancelled before it ends itself; an unreachable database is asked again. */
+  private async cancelChild(childId: string): Promise<void> {
+    const { children, held, state, clock } = this.run;
+    for (let tries = 0; tries < CANCEL_TRIES; tries++) {
+      try {
+        return await children.cancel(held.run.tenantId, [childId], state.cancel?.reason ?? null);
+      } catch {
+        await new Promise<void>((resolve) => clock.after(CANCEL_AGAIN_MS, resolve));
+      }
+    }
   }
 
   private timeOut(controller: AbortController, timeoutMs: number | null): (() => void) | undefined {

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { CatalogModule } from '../catalog/catalog.module.js';
+import { CHILD_RUNS } from '../engine/child-runs-port.js';
 import { StatusModule } from '../status/status.module.js';
 import { ChildRunsService } from './child-runs.service.js';
 import { ControlController } from './control.controller.js';
@@ -16,7 +17,15 @@ import { RunController } from './run.controller.js';
 @Module({
   imports: [CatalogModule, StatusModule],
   controllers: [RunController, ExecuteController, ControlController, RestartController],
-  providers: [ExecutionService, ChildRunsService, ControlService, RestartService, RepeatedStarts, NewRuns],
-  exports: [ExecutionService, ChildRunsService, ControlService, RestartService],
+  providers: [
+    { provide: CHILD_RUNS, useExisting: ChildRunsService },
+    ExecutionService,
+    ChildRunsService,
+    ControlService,
+    RestartService,
+    RepeatedStarts,
+    NewRuns,
+  ],
+  exports: [CHILD_RUNS, ExecutionService, ChildRunsService, ControlService, RestartService],
 })
 export class ExecutionModule {}

@@ -57,6 +57,7 @@ function statusOf(event: RunEvent): EventStatus {
     case 'step_waiting':
     case 'action_started':
     case 'loop_started':
+    case 'child_started':
       return 'STARTED';
     case 'step_completed':
       return event.passed ? 'SKIPPED' : 'COMPLETED';
@@ -69,6 +70,8 @@ function statusOf(event: RunEvent): EventStatus {
       return event.reason === 'cancelled' ? 'CANCELLED' : 'SKIPPED';
     case 'action_completed':
       return event.parts.every(({ end }) => end.ok) ? 'COMPLETED' : 'FAILED';
+    case 'child_completed':
+      return event.status === 'completed' ? 'COMPLETED' : event.status === 'failed' ? 'FAILED' : 'CANCELLED';
     case 'action_acted':
       return event.acted.end.ok ? 'COMPLETED' : 'FAILED';
     case 'loop_iteration':
@@ -93,6 +96,7 @@ function resultOf(event: RunEvent, result: Json): Json {
   if (event.type === 'step_completed') return event.value;
   if (event.type === 'signal_received') return event.payload;
   if (event.type === 'action_acted') return event.acted.end.value;
+  if (event.type === 'child_completed') return event.value ?? null;
   if (event.type === 'loop_started') return { items: event.items.length };
   if (event.type === 'loop_iteration') return event.items.map(itemView);
   return event.type === 'execution_completed' ? result : null;
@@ -149,6 +153,11 @@ function metaOf(event: RunEvent): JsonObject {
   if (event.type === 'loop_started' || event.type === 'loop_iteration' || event.type === 'action_retry')
     add('path', event.path || undefined);
   if (event.type === 'action_acted') add('error', event.acted.end.ok ? undefined : event.acted.end.error);
+  if (event.type === 'child_started' || event.type === 'child_completed') {
+    add('child_execution_id', event.childId);
+    add('path', event.path || undefined);
+  }
+  if (event.type === 'child_started') add('playbook', `${event.childPath}@${event.childVersion}`);
   if (event.type === 'step_woken') add('reason', event.reason);
   if (event.type === 'signal_received') add('name', event.name);
   if (event.type === 'execution_failing') add('error', event.error);

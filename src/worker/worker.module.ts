@@ -1,10 +1,11 @@
 import { type BeforeApplicationShutdown, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import { ExecutionModule } from '../execution/execution.module.js';
 import { RunWaits } from '../storage/run-waits.js';
 import { QueueTimeouts } from './queue-timeouts.js';
 import { Worker } from './worker.service.js';
 
 /** Drives runs on this node while the application is up, and ends what nobody began in time. */
-@Module({ providers: [Worker, QueueTimeouts], exports: [Worker] })
+@Module({ imports: [ExecutionModule], providers: [Worker, QueueTimeouts], exports: [Worker] })
 export class WorkerModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(
     private readonly worker: Worker,

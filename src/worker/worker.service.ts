@@ -6,6 +6,7 @@ import { Orchestrator } from '../engine/orchestrator.js';
 import { type CompiledPlaybook } from '../engine/playbook/compile.js';
 import { type HeldRun, type NewRun, type RunId, type RunStore } from '../engine/ports.js';
 import { type DecisionWorld } from '../engine/run/decision.js';
+import { CHILD_RUNS, type ChildRuns, NO_CHILD_RUNS } from '../engine/child-runs-port.js';
 import { NO_SECRETS, SECRETS, type Secrets } from '../engine/secrets-port.js';
 import { runFault } from '../engine/run-fault.js';
 import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../storage/claim.js';
@@ -61,6 +62,7 @@ export class Worker implements RunConsumer {
     ids: IdMint,
     @Optional() @Inject(TIMING) private readonly timing: Timing = PROCESS_TIMING,
     @Optional() @Inject(SECRETS) private readonly secrets: Secrets = NO_SECRETS,
+    @Optional() @Inject(CHILD_RUNS) private readonly children: ChildRuns = NO_CHILD_RUNS,
   ) {
     this.world = {
       now: () => timing.now(),
@@ -196,6 +198,8 @@ export class Worker implements RunConsumer {
       facts: { env: this.settings.templateEnv },
       parkAfterMs: store === this.ephemeral ? null : PARK_AFTER_MS,
       secrets: this.secrets,
+      children: this.children,
+      tokenForCalled: () => (store === this.ephemeral ? this.timing.token() : this.tokenForCalled(id)),
       holdsLease: () => store === this.ephemeral || this.held.isLive(id, token),
       over: (how) => this.over(id, token, how),
       unheard: (error) => this.log.warn({ err: error, executionId: id }, 'the inbox of an execution could not be read, and is read again'),

@@ -53,6 +53,29 @@ export class Activity {
     }
   }
 
+  /** Resolves when it is told; rejects with the abort's reason. @param listen gives back how to stop listening */
+  async sleepUntilTold(listen: (told: () => void) => () => void): Promise<void> {
+    const { signal } = this;
+    const sleep = { until: Infinity };
+    this.sleeps.add(sleep);
+    this.check();
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const stop = listen(resolve);
+        const abort = (): void => {
+          stop();
+          reject(signal.reason as Error);
+        };
+        if (signal.aborted) abort();
+        else signal.addEventListener('abort', abort, { once: true });
+      });
+    } finally {
+      this.sleeps.delete(sleep);
+      this.wake();
+      this.check();
+    }
+  }
+
   /** Nothing more begins; never resolves. */
   hold(): Promise<never> {
     this.isHolding = true;

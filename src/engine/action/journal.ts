@@ -7,6 +7,13 @@ import { type Json } from '../values.js';
 export type PartsEvent =
   | { readonly type: 'action_started'; readonly parts: readonly PartStart[] }
   | { readonly type: 'action_completed'; readonly parts: readonly PartStop[] }
+  | {
+      readonly type: 'child_started';
+      readonly path: string;
+      readonly childId: string;
+      readonly childPath: string;
+      readonly childVersion: string;
+    }
   | { readonly type: 'loop_started'; readonly path: string; readonly items: readonly Json[] }
   | { readonly type: 'loop_iteration'; readonly path: string; readonly items: readonly ItemStop[] }
   | ({ readonly type: 'action_retry'; readonly path: string } & Pick<

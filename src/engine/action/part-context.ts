@@ -1,7 +1,7 @@
 import { StepFailure } from '../step-executor.js';
 import { Rendering } from '../template/rendering.js';
 import { type CompiledAction } from '../playbook/compile.js';
-import { type PartEnd, type PartRecord } from '../run/parts.js';
+import { findPart, type PartEnd, type PartRecord } from '../run/parts.js';
 import { RunScope, type StepView } from '../run/run-scope.js';
 import { Activity } from './activity.js';
 import { Journal } from './journal.js';
@@ -31,9 +31,8 @@ export class PartContext {
 
   /** What the history knows of a part. */
   find(path: string): PartRecord | undefined {
-    let part = this.host.firing.parts ?? undefined;
-    if (path !== '') for (const name of path.split('/')) part = part && Object.hasOwn(part.parts, name) ? part.parts[name] : undefined;
-    return part;
+    const { parts } = this.host.firing;
+    return parts ? findPart(parts, path) : undefined;
   }
 
   /** Asked before each part: in a run that has failed nothing begins, and in one that is to pause nothing for now (D27, D28). */

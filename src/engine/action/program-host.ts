@@ -1,5 +1,6 @@
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
-import { type Clock } from '../ports.js';
+import { type ChildRuns } from '../child-runs-port.js';
+import { type Clock, type NewRun } from '../ports.js';
 import { type AttemptOutcome, type DecisionWorld } from '../run/decision.js';
 import { type RunFacts } from '../run/run-scope.js';
 import { type Firing, type RunState } from '../run/run-state.js';
@@ -33,7 +34,16 @@ export interface ProgramHost {
   attempt(part: PartAttempt): Promise<AttemptOutcome>;
   /** What the step warns of when it settles. */
   warn(message: string): void;
-  /** All of the program sleeps until then (epoch ms); null: something of it is under way again. */
+  /** The run itself, as the parent of what it calls. */
+  readonly run: NewRun;
+  readonly children: ChildRuns;
+  /** Records the call of a part, and has the called execution born with it; resolves once that is committed. */
+  bear(path: string, child: NewRun): Promise<void>;
+  /** @returns how to stop listening */
+  onChildEnd(childId: string, told: () => void): () => void;
+  /** Asks an execution that was called to end as cancelled, unless the run has let go of the program; resolves once that is stored. */
+  cancelChild(childId: string): Promise<void>;
+  /** All of the program sleeps until then (epoch ms; Infinity: until it is told something); null: something of it is under way again. */
   asleep(until: number | null): void;
   /** The run is to pause, and nothing of the program is under way any more; it is made again after the resume. */
   held(): void;

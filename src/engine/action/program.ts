@@ -7,6 +7,7 @@ import { type AttemptOutcome } from '../run/decision.js';
 import { iterates, valueAliasesOf } from '../playbook/compile.js';
 import { StepFailure } from '../step-executor.js';
 import { namesOfResults } from '../run/results.js';
+import { runCall } from './call.js';
 import { runLoop } from './loop.js';
 import { PartContext } from './part-context.js';
 import { type ProgramHost } from './program-host.js';
@@ -40,8 +41,12 @@ export async function runProgram(host: ProgramHost): Promise<ProgramEnd> {
 async function iterate(context: PartContext): Promise<ProgramEnd> {
   const { step, firing } = context.host;
   const performer = step.action?.performer;
-  if (performer?.does !== 'iterator') throw new Error(`${step.name} is not composite`);
   const view: StepView = { inputs: firing.inputs, ...(firing.arrivedError ? { error: errorView(firing.arrivedError) } : {}) };
+  if (performer?.does === 'playbook') {
+    const value = await runCall(context, performer.call, '', firing.attempt, firing.inputs, view);
+    return { outcome: { ok: true, result: { value } } };
+  }
+  if (performer?.does !== 'iterator') throw new Error(`${step.name} is not composite`);
   const end = await runLoop(context, performer.iterator, '', view, runTask);
   const itemErrors = end.errors.map(({ index, error: { message } }) => ({ index, message })).sort((a, b) => a.index - b.index);
   return {

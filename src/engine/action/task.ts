@@ -11,6 +11,7 @@ import { StepFailure, type StepKind } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { type LoopEnd, runLoop } from './loop.js';
+import { runCall } from './call.js';
 import { type PartContext, type TaskEnd } from './part-context.js';
 import { runSaves } from './saves.js';
 
@@ -66,6 +67,8 @@ class Task {
           const loop = await runLoop(context, performer.iterator, path, view, runTask);
           return this.ended(valueOfLoop(performer.iterator.spelling, loop), 1);
         }
+        case 'playbook':
+          return this.ended(await runCall(context, performer.call, path, 1, inputs, view), 1);
         case 'save':
           return { end: { ok: true, value: inputs }, attempt: 1, characters: 0 };
         default:

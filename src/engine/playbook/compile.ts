@@ -83,6 +83,7 @@ export interface CompiledAction {
     | { readonly does: 'save' }
     | { readonly does: 'wait'; readonly wait: CompiledWait }
     | { readonly does: 'iterator'; readonly iterator: CompiledIterator }
+    | { readonly does: 'playbook'; readonly call: CompiledCall }
     | null;
   readonly refusal: { readonly code: ErrorCode; readonly message: string } | null;
   /** A workbook task's own `data`, rendered where the step's inputs are visible. */
@@ -105,6 +106,22 @@ export function valueAliasesOf(step: CompiledStep): ValueAliases | undefined {
   const performer = step.action?.performer;
   if (performer?.does === 'iterator') return performer.iterator.spelling === 'loop' ? LOOP_ALIASES : undefined;
   return performer?.does === 'step' ? performer.kind.valueAliases : undefined;
+}
+
+/** Another playbook, or all below a prefix (playbook language §6.7). One of `path` and `prefix` is set, unless it has inline content. */
+export interface CompiledCall {
+  readonly path: ValueTemplate | null;
+  readonly prefix: ValueTemplate | null;
+  readonly version: ValueTemplate | null;
+  readonly returnStep: ValueTemplate | null;
+  readonly parallel: ValueTemplate | null;
+  readonly hasContent: boolean;
+}
+
+/** Whether what an action does is, somewhere in it, to call others. */
+export function callsOthers(action: CompiledAction | null): boolean {
+  const performer = action?.performer;
+  return performer?.does === 'playbook' || (performer?.does === 'iterator' && performer.iterator.tasks.some(callsOthers));
 }
 
 /** A task, or several in order, over the items of a collection (playbook language §6.6). */
@@ -289,6 +306,7 @@ class Compiler {
     const kind = this.kinds.get(action.type);
     if (action.type === 'save') performer = { does: 'save' };
     else if (action.type === 'wait' || action.type === 'wait_for') performer = { does: 'wait', wait: this.wait(action, pointer) };
+    else if (action.type === 'playbook' || action.type === 'playbooks') performer = { does: 'playbook', call: callOf(action) };
     else if (action.type === 'iterator') performer = { does: 'iterator', iterator: this.iterator(action, pointer) };
     else if (kind) {
       const config = this.parsed(() => kind.parse(action), pointer);
@@ -418,6 +436,19 @@ const CONNECTING_TYPES: ReadonlySet<string> = new Set(['postgres', 'duckdb', 'tr
 
 function fetchesSecrets(action: Action | null): boolean {
   return action !== null && (action.type === 'secrets' || action.tasks.some(fetchesSecrets));
+}
+
+function callOf({ type, fields }: Action): CompiledCall {
+  const template = (name: string): ValueTemplate | null => (fields[name] === undefined ? null : compileValue(fields[name]));
+  const isPrefix = type === 'playbooks';
+  return {
+    path: isPrefix ? null : template('path'),
+    prefix: isPrefix ? template('catalog_path') : null,
+    version: template('version'),
+    returnStep: template('return_step'),
+    parallel: template('parallel'),
+    hasContent: !isPrefix && fields['path'] === undefined,
+  };
 }
 
 /** Inputs are a mapping of templates or one lone template that gives a mapping. */

@@ -49,6 +49,19 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     case 'loop_iteration':
       state.itemEvents += 1;
       return stopItems(partsOf(state, playbook, event), event.path, event.items);
+    case 'child_started':
+      partAt(partsOf(state, playbook, event), event.path).child = {
+        id: event.childId,
+        path: event.childPath,
+        version: event.childVersion,
+        ended: null,
+      };
+      return;
+    case 'child_completed': {
+      const { status, error, value } = event;
+      partAt(partsOf(state, playbook, event), event.path).child!.ended = { status, error, result: value === undefined ? null : { value } };
+      return;
+    }
     case 'action_held':
       state.running.get(playbook.byName.get(event.step)!.index)!.isHeld = true;
       return;

@@ -1,6 +1,8 @@
 import { isSealed } from '../auth/sealed-request.js';
 import { withoutMarkers } from '../auth/secret-markers.js';
-import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
+import { pathOfItem } from '../action/call-path.js';
+import { type ChildEnded } from '../ports.js';
+import { callsOthers, type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
 import { runFault } from '../run-fault.js';
 import { storableText } from '../storability.js';
 import { StepFailure } from '../step-executor.js';
@@ -13,7 +15,7 @@ import { readySteps } from './joins.js';
 import { resultOf } from './result.js';
 import { retryDelayMs, retryVerdict } from './retry.js';
 import { type RunFacts } from './run-scope.js';
-import { type ActedStep } from './parts.js';
+import { type ActedStep, findPart } from './parts.js';
 import { type Firing, isParked, type RunState } from './run-state.js';
 import { completeStep, failAction, failStep, outcomeView, scopeOf, settleAction, type Settling } from './settle.js';
 import { endWait, handOutSignals } from './waiting.js';
@@ -77,8 +79,11 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
       const { name, type } = deciding.playbook.steps[firing.step]!;
       const place = { step: name, stepType: type, wave: firing.wave, attempt: firing.attempt };
       for (const event of stimulus.events) deciding.emit({ ...place, ...event });
+      if (stimulus.child) deciding.decision.children.push(stimulus.child);
       return;
     }
+    case 'child_ended':
+      return hearOfChild(deciding, stimulus.ended);
     case 'held': {
       const firing = firingOf(state, stimulus);
       if (!firing) return;
@@ -118,6 +123,28 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
   }
 }
 
+/** Of a call that nobody waits for any more nothing is kept. */
+function hearOfChild(deciding: Deciding, { child_id, step: name, wave, item, status, error, result }: ChildEnded): void {
+  const { state, playbook } = deciding;
+  const step = playbook.byName.get(name);
+  const firing = step && firingOf(state, { step: step.index, wave });
+  const path = pathOfItem(item);
+  const child = firing?.parts ? findPart(firing.parts, path)?.child : null;
+  if (!step || !firing || child?.id !== child_id || child.ended) return;
+  deciding.emit({
+    type: 'child_completed',
+    step: name,
+    stepType: step.type,
+    wave,
+    attempt: firing.attempt,
+    path,
+    childId: child_id,
+    status,
+    error,
+    ...(result === undefined ? {} : { value: result }),
+  });
+}
+
 function takeUpAgain(deciding: Deciding, stimulus: { readonly by?: string }): void {
   const { state, playbook } = deciding;
   const held = [...state.running.values()].filter(({ isHeld }) => isHeld);
@@ -132,6 +159,11 @@ function askedBy({ by }: { readonly by?: string }): { readonly by?: string } {
 
 function abortRunning({ state, decision }: Deciding): void {
   for (const firing of state.running.values()) if (!isParked(firing)) decision.aborts.push(firing.step);
+}
+
+/** What waits for others is not awaited by a run that has failed: they are taken along (D27). */
+function abortCalls({ state, decision, playbook }: Deciding): void {
+  for (const { step } of state.running.values()) if (callsOthers(playbook.steps[step]!.action)) decision.aborts.push(step);
 }
 
 function armTimer({ decision }: Deciding, { step, wave, dueAt }: Firing): void {
@@ -255,6 +287,7 @@ function goOn(deciding: Deciding): void {
   while (true) {
     if (state.cancel || state.failure) {
       skipWaiting(deciding);
+      if (state.failure) abortCalls(deciding);
       if (state.running.size === 0) finish(deciding);
       return;
     }

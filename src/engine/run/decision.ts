@@ -1,6 +1,7 @@
 import { SecretSession } from '../auth/secret-markers.js';
 import { type CompiledPlaybook } from '../playbook/compile.js';
 import { RECORD_DEPTH, StorabilityCheck } from '../storability.js';
+import { type ChildEnded, type NewRun } from '../ports.js';
 import { StepFailure, type StepResult } from '../step-executor.js';
 import { Rendering } from '../template/rendering.js';
 import { type Json } from '../values.js';
@@ -46,7 +47,16 @@ export type Stimulus =
       readonly warnings?: readonly string[];
     }
   /** What a program tells of the parts of its action. */
-  | { readonly kind: 'parts'; readonly step: number; readonly wave: number; readonly events: readonly PartsEvent[] }
+  | {
+      readonly kind: 'parts';
+      readonly step: number;
+      readonly wave: number;
+      readonly events: readonly PartsEvent[];
+      /** What is to be born with the unit of these events. */
+      readonly child?: NewRun;
+    }
+  /** An execution that this one called has ended. */
+  | { readonly kind: 'child_ended'; readonly ended: ChildEnded }
   /** A program has come to rest because the run is to pause. */
   | { readonly kind: 'held'; readonly step: number; readonly wave: number }
   /** A parked retry or wait is due. */
@@ -74,6 +84,8 @@ export interface Perform {
 export interface Decision {
   readonly events: RunEvent[];
   readonly performs: Perform[];
+  /** Executions that are born with these events. */
+  readonly children: NewRun[];
   readonly timers: { readonly step: number; readonly wave: number; readonly dueAt: number }[];
   /** Steps whose attempt must be aborted. */
   readonly aborts: number[];
@@ -86,7 +98,16 @@ export interface Decision {
 
 /** One decision in the making: the state it changes, and what it collects. */
 export class Deciding {
-  readonly decision: Decision = { events: [], performs: [], timers: [], aborts: [], finish: null, more: false, characters: 0 };
+  readonly decision: Decision = {
+    events: [],
+    performs: [],
+    children: [],
+    timers: [],
+    aborts: [],
+    finish: null,
+    more: false,
+    characters: 0,
+  };
 
   constructor(
     readonly playbook: CompiledPlaybook,

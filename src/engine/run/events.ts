@@ -114,6 +114,23 @@ export type RunEvent =
   | (StepEvent & { readonly type: 'loop_started'; readonly path: string; readonly items: readonly Json[] })
   /** Items of the iterator have ended. */
   | (StepEvent & { readonly type: 'loop_iteration'; readonly path: string; readonly items: readonly ItemStop[] })
+  /** A part calls a playbook: an execution of its own is born with the unit that holds this event (D29). */
+  | (StepEvent & {
+      readonly type: 'child_started';
+      readonly path: string;
+      readonly childId: string;
+      readonly childPath: string;
+      readonly childVersion: string;
+    })
+  | (StepEvent & {
+      readonly type: 'child_completed';
+      readonly path: string;
+      readonly childId: string;
+      readonly status: 'completed' | 'failed' | 'cancelled';
+      readonly error: RunErrorDetails | null;
+      /** Left out where it is too long to be told. */
+      readonly value?: Json;
+    })
   /** The run is to pause: what was under way in the action has ended, the rest of it begins after the resume. */
   | (StepEvent & { readonly type: 'action_held' })
   | (StepEvent & {

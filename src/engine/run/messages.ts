@@ -1,4 +1,4 @@
-import { type InboxMessage } from '../ports.js';
+import { type ChildEnded, type InboxMessage } from '../ports.js';
 import { type Stimulus } from './decision.js';
 
 /** What a message of the inbox means to the run; null for a kind that asks nothing of it. The door has checked the payload. */
@@ -15,6 +15,7 @@ export function stimulusOf({ kind, payload }: Pick<InboxMessage, 'kind' | 'paylo
     case 'signal':
       return { kind: 'signal', name: String(payload['name']), payload: payload['payload'] ?? null, ...asked };
     case 'child_ended':
+      return { kind: 'child_ended', ended: payload as unknown as ChildEnded };
     case 'retry_now':
       return null;
   }

@@ -18,6 +18,8 @@ export interface PartRecord {
   ended: PartEnd | null;
   /** Set where it iterates. */
   loop: LoopRecord | null;
+  /** Set where it calls another playbook. */
+  child: ChildRecord | null;
   /** Parts below it that have begun; an item's are gone once it has ended. */
   readonly parts: Record<string, PartRecord>;
 }
@@ -26,6 +28,19 @@ export type PartEnd =
   | { readonly ok: true; readonly value: Json }
   /** `value`: what later expressions see of the failure, such as an HTTP answer. */
   | { readonly ok: false; readonly error: RunErrorDetails; readonly value: Json };
+
+/** An execution that a part has called. */
+export interface ChildRecord {
+  readonly id: string;
+  readonly path: string;
+  readonly version: string;
+  /** `result` is null where it is too long to be told: then it is asked for. */
+  ended: {
+    readonly status: 'completed' | 'failed' | 'cancelled';
+    readonly error: RunErrorDetails | null;
+    readonly result: { readonly value: Json } | null;
+  } | null;
+}
 
 /** How the action of a firing ended whose saves are under way: everything that was rendered before them (D22). */
 export interface ActedStep {
@@ -86,6 +101,7 @@ export const newPart = (): PartRecord => ({
   acted: null,
   ended: null,
   loop: null,
+  child: null,
   parts: {},
 });
 
@@ -97,6 +113,13 @@ export function partAt(root: PartRecord, path: string): PartRecord {
   return part;
 }
 
+/** The part of a path where there is one. */
+export function findPart(root: PartRecord, path: string): PartRecord | undefined {
+  let part: PartRecord | undefined = root;
+  if (path !== '') for (const name of path.split('/')) part = part && Object.hasOwn(part.parts, name) ? part.parts[name] : undefined;
+  return part;
+}
+
 export function startParts(root: PartRecord, starts: readonly PartStart[]): void {
   for (const { path, attempt, inputs, request } of starts) Object.assign(partAt(root, path), { attempt, inputs, request, dueAt: null });
 }
@@ -105,7 +128,7 @@ export function stopParts(root: PartRecord, stops: readonly PartStop[]): void {
   for (const { path, acted, end } of stops) {
     const part = partAt(root, path);
     if (acted) part.acted = end;
-    else Object.assign(part, { ended: end, acted: null, inputs: null, request: null, loop: null, parts: {} });
+    else Object.assign(part, { ended: end, acted: null, inputs: null, request: null, loop: null, child: null, parts: {} });
   }
 }
 

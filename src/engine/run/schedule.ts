@@ -29,7 +29,9 @@ export function waitOf(state: RunState, playbook: CompiledPlaybook, asleepUntil:
     if (!first || dueOf(firing, asleepUntil) < dueOf(first, asleepUntil)) first = firing;
   }
   if (!first) return null;
-  const { kind, name } = first.waitsFor ?? { kind: 'retry' as const, name: playbook.steps[first.step]!.name };
+  const called = first.waitsFor === null && first.dueAt === null && asleepUntil(first.step) === Infinity;
+  const own = { kind: called ? ('child' as const) : ('retry' as const), name: playbook.steps[first.step]!.name };
+  const { kind, name } = first.waitsFor ?? own;
   const until = dueOf(first, asleepUntil);
   return { kind, name, since: first.parkedSince ?? now, until: until === Infinity ? null : until };
 }
@@ -43,9 +45,13 @@ export function ownDueAt(state: RunState, times: Times, now: number): number | n
 /** When a run that only waits is due: the earliest of all its times; null where only a message can wake it (D28: a paused one always). */
 export function wakeAt(state: RunState, times: Times, now: number, asleepUntil: AsleepUntil): number | null {
   if (state.pause === 'paused') return null;
-  return earliest([...[...state.running.values()].map(({ step, dueAt }) => dueAt ?? asleepUntil(step)), ownDueAt(state, times, now)]);
+  return earliest([
+    ...[...state.running.values()].map(({ step, dueAt }) => dueAt ?? finite(asleepUntil(step))),
+    ownDueAt(state, times, now),
+  ]);
 }
 
+const finite = (time: number | null): number | null => (time === Infinity ? null : time);
 const dueOf = ({ step, dueAt }: Firing, asleepUntil: AsleepUntil): number => dueAt ?? asleepUntil(step) ?? Infinity;
 
 function earliest(times: readonly (number | null)[]): number | null {
