@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TEST_AUTHORITY } from '../outbound/testing/test-authority.js';
 import { loadSettings, SettingsError } from './settings.js';
 
 describe(loadSettings.name, () => {
@@ -16,6 +17,9 @@ describe(loadSettings.name, () => {
       maxInFlightRuns: 2_000,
       retention: [],
       queue: { perTenant: 100_000, total: 1_000_000 },
+      outboundProxy: null,
+      outboundProxyResolves: false,
+      outboundAuthorities: [],
       templateEnv: {},
       python: null,
       isolation: 'auto',
@@ -51,6 +55,8 @@ describe(loadSettings.name, () => {
     ['LOG_LEVEL', 'debug', 'DEBUG'],
     ['RETENTION', 'completed=30d, billing/*:failed=forever', 'completed=30'],
     ['OUTBOUND_ALLOW', 'api.local:8080, 10.0.0.0/8, 192.168.1.5:443, 10.1.0.0/16:80', '10.0.0.0/64'],
+    ['OUTBOUND_PROXY', 'http://user:p%40ss@proxy:3128', 'socks5://proxy:1080'],
+    ['OUTBOUND_PROXY_RESOLVES', 'true', 'yes'],
     ['ENV_ALLOW', 'STAGE, REGION', 'STAGE, NOT A NAME'],
     ['DATABASE_URL', 'postgresql://db.internal/app', 'mysql://db.internal/app'],
   ])('%s accepts %s and refuses %s', (name, good, bad) => {
@@ -78,7 +84,9 @@ describe(loadSettings.name, () => {
   });
 
   it('never repeats an address that may hold a password', () => {
-    expect(problemsOf({ DATABASE_URL: 'redis://u:geheim@db', DATABASE_DIRECT_URL: 'ftp://u:geheim@proxy' }).join()).not.toContain('geheim');
+    expect(
+      problemsOf({ DATABASE_URL: 'redis://u:geheim@db', DATABASE_DIRECT_URL: 'ftp://u:geheim@proxy', OUTBOUND_PROXY: 'geheim' }).join(),
+    ).not.toContain('geheim');
   });
 
   it('shows templates only what ENV_ALLOW names and the environment has', () => {
@@ -117,6 +125,20 @@ describe(loadSettings.name, () => {
       expect(problemsOf({ PYTHON: join(folder, 'plain-file') })).toEqual([expect.stringMatching(/^PYTHON: /)]);
       expect(problemsOf({ PYTHON: 'python9', PATH: folder })).toEqual([expect.stringMatching(/^PYTHON: /)]);
     });
+  });
+
+  it('trusts the authorities of OUTBOUND_CA_FILE, which must be some', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'settings-'));
+    try {
+      const file = (name: string, text: string): string => (writeFileSync(join(folder, name), text), join(folder, name));
+      const two = file('two.pem', `a comment\n${TEST_AUTHORITY}\n${TEST_AUTHORITY}\n`);
+      expect(loadSettings({ OUTBOUND_CA_FILE: two }).outboundAuthorities).toEqual([TEST_AUTHORITY, TEST_AUTHORITY]);
+      for (const bad of [join(folder, 'absent'), file('empty.pem', ''), file('bad.pem', TEST_AUTHORITY.replace(/MII/, 'AAA'))]) {
+        expect(problemsOf({ OUTBOUND_CA_FILE: bad })).toEqual([expect.stringMatching(`^OUTBOUND_CA_FILE: ${bad} `)]);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   describe('DATA_DIR', () => {

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { type SqlPolicy } from '../engine/database-port.js';
 import { parseOutboundAllow } from '../outbound/allow-list.js';
+import { type EgressProxy, parseEgressProxy } from '../outbound/egress-proxy.js';
+import { readAuthorities } from '../outbound/trust.js';
 import { dataFolder } from './data-folder.js';
 import { Environment } from './environment.js';
 import { parseRetention, type RetentionRule } from './retention-rules.js';
@@ -45,6 +47,12 @@ export class Settings {
   /** Secrets that the operator gives in the environment as NOETL_SECRET_<NAME>, by NAME. */
   readonly secretEnv: Readonly<Record<string, string>>;
   readonly outboundAllow: ReturnType<typeof parseOutboundAllow>;
+  /** What every outbound call goes through; null: nothing. */
+  readonly outboundProxy: EgressProxy | null;
+  /** Whether that proxy is asked for names that this machine cannot resolve, whose addresses nobody here can check. */
+  readonly outboundProxyResolves: boolean;
+  /** Certificates (PEM) that outbound calls trust besides those of Node. */
+  readonly outboundAuthorities: readonly string[];
   /** Connections of this node to one database of playbooks, per login. */
   readonly stepDatabasePool: number;
   /** What the SQL of playbooks may do: whether templates may make SQL text, and how many rows of a statement are kept. */
@@ -95,6 +103,9 @@ export class Settings {
     this.encryptionKeyFile = environment.text('ENCRYPTION_KEY_FILE');
     this.secretEnv = environment.withPrefix('NOETL_SECRET_');
     this.outboundAllow = Object.freeze(environment.parse('OUTBOUND_ALLOW', parseOutboundAllow));
+    this.outboundProxy = Object.freeze(environment.parse('OUTBOUND_PROXY', parseEgressProxy));
+    this.outboundProxyResolves = environment.flag('OUTBOUND_PROXY_RESOLVES');
+    this.outboundAuthorities = Object.freeze(environment.parse('OUTBOUND_CA_FILE', readAuthorities));
     this.stepDatabasePool = environment.integer('STEP_DATABASE_POOL', 10, { min: 1, max: 1_000 });
     this.sqlPolicy = Object.freeze({
       unsafe: environment.oneOf('UNSAFE_SQL', UNSAFE_SQL, 'allow'),

@@ -38,6 +38,8 @@ export interface SaveStorage<Config = unknown, Request extends Json = Json> {
   parse(save: Save): Config;
   /** Pure, recorded before the effect begins. `data` is the rendered data of the save. Throws StepFailure, TemplateError. */
   render(config: Config, data: Json, scope: Scope, rendering: Rendering): Request;
+  /** What a save without `data` stores of the value of its step; all of it where this is left out. */
+  readonly byDefault?: (value: Json) => Json;
   /** What the step's meta says about a save that was performed: table, row_count, … */
   outcome(value: Json): JsonObject;
 }

@@ -35,8 +35,29 @@ export function refusalOf(destination: Destination, allow: AllowList, forbidden:
   return null;
 }
 
+/** Names that mean this machine or its network by definition (RFC 6761, RFC 8375, RFC 6762's neighbours; metadata services live below `internal`). */
+const PRIVATE_NAME = /^[^.]*$|(?:^|\.)(?:localhost|internal|home\.arpa)$/;
+
+/**
+ * The same for a name that only an egress proxy can resolve: nobody here knows its addresses, so the name itself is judged. The proxy is
+ * where the operator keeps the rest of the rules; names that say that they are private are refused unless OUTBOUND_ALLOW names them.
+ */
+export function refusalOfName(destination: Destination, allow: AllowList, forbidden: readonly Destination[]): Refusal | null {
+  const name = nameOf(destination.host);
+  if (forbidden.some((own) => own.port === destination.port && nameOf(own.host) === name)) {
+    return { address: name, reason: 'the database of this service', allowable: false };
+  }
+  if (!PRIVATE_NAME.test(name) || allow.rules.some((rule) => rule.kind === 'host' && portFits(rule, destination) && rule.host === name))
+    return null;
+  return { address: name, reason: 'a private name', allowable: true };
+}
+
+function portFits(rule: AllowRule, { port }: Destination): boolean {
+  return rule.port === null || rule.port === port;
+}
+
 function covers(rule: AllowRule, destination: Destination, address: Address): boolean {
-  if (rule.port !== null && rule.port !== destination.port) return false;
+  if (!portFits(rule, destination)) return false;
   if (rule.kind === 'host') return rule.host === nameOf(destination.host);
   return inNetwork(address, rule.network, rule.prefix) || inNetwork(unmapped(address), rule.network, rule.prefix);
 }

@@ -1,6 +1,8 @@
 import { isIP, type LookupFunction } from 'node:net';
-import { Pool } from 'undici';
+import { type SecureContext } from 'node:tls';
+import { buildConnector, Pool } from 'undici';
 import { type Destination } from './address-policy.js';
+import { type EgressProxy, openTunnel } from './egress-proxy.js';
 
 const MAX_POOLS = 256;
 const CONNECTIONS_PER_POOL = 64;
@@ -15,9 +17,14 @@ export class ConnectionPools {
   /** In order of use: the first is the one to give up. */
   private readonly pools = new Map<string, Pool>();
 
+  constructor(
+    private readonly proxy: EgressProxy | null,
+    private readonly secureContext: SecureContext,
+  ) {}
+
   poolFor(origin: string, destination: Destination, verify: boolean): Pool {
     const key = JSON.stringify([origin, verify, ...[...destination.addresses].sort()]);
-    const pool = this.pools.get(key) ?? openPool(origin, destination, verify);
+    const pool = this.pools.get(key) ?? this.open(origin, destination, verify);
     this.pools.delete(key);
     this.pools.set(key, pool);
     this.evict();
@@ -31,6 +38,35 @@ export class ConnectionPools {
     await Promise.all(pools.map((pool) => pool.destroy()));
   }
 
+  private open(origin: string, destination: Destination, verify: boolean): Pool {
+    const tls = { secureContext: this.secureContext, rejectUnauthorized: verify, timeout: CONNECT_TIMEOUT_MS };
+    return new Pool(origin, {
+      connections: CONNECTIONS_PER_POOL,
+      pipelining: 1,
+      allowH2: false,
+      useMilo: false,
+      maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
+      // The caller's signal bounds the whole call.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      autoSelectFamily: true,
+      // Sockets never ask a resolver again: between the check and the connection a name can change its answer.
+      connect:
+        this.proxy === null ? { lookup: answerWith(destination.addresses), ...tls } : this.throughProxy(this.proxy, destination, tls),
+    });
+  }
+
+  /** The proxy is told the checked address; certificate and Host stay those of the name. */
+  private throughProxy(proxy: EgressProxy, destination: Destination, tls: buildConnector.BuildOptions): buildConnector.connector {
+    const secure = buildConnector({ ...tls, allowH2: false });
+    return (options, callback) => {
+      openTunnel(proxy, destination, this.secureContext, AbortSignal.timeout(CONNECT_TIMEOUT_MS)).then(
+        (httpSocket) => (options.protocol === 'https:' ? secure({ ...options, httpSocket }, callback) : callback(null, httpSocket)),
+        (error: Error) => callback(error, null),
+      );
+    };
+  }
+
   private evict(): void {
     for (const [key, pool] of this.pools) {
       if (this.pools.size <= MAX_POOLS) return;
@@ -38,22 +74,6 @@ export class ConnectionPools {
       pool.close().catch(() => undefined); // lets calls under way end; a second close is the only way it can fail
     }
   }
-}
-
-function openPool(origin: string, { addresses }: Destination, verify: boolean): Pool {
-  return new Pool(origin, {
-    connections: CONNECTIONS_PER_POOL,
-    pipelining: 1,
-    allowH2: false,
-    useMilo: false,
-    maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
-    // The caller's signal bounds the whole call.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    autoSelectFamily: true,
-    // Sockets never ask a resolver again: between the check and the connection a name can change its answer.
-    connect: { lookup: answerWith(addresses), rejectUnauthorized: verify, timeout: CONNECT_TIMEOUT_MS },
-  });
 }
 
 /** A look-up that knows one answer. Node does not call it for addresses, which need none. */

@@ -1,6 +1,6 @@
 import { OutboundError } from '../engine/outbound-port.js';
 import { unlessAborted } from './abort.js';
-import { type Destination, refusalOf } from './address-policy.js';
+import { type Destination, type Refusal, refusalOf, refusalOfName } from './address-policy.js';
 import { type AllowList } from './allow-list.js';
 import { type OwnDatabase } from './own-database.js';
 import { addressesOf, type Resolve } from './resolve.js';
@@ -25,6 +25,8 @@ export class DestinationCheck {
     private readonly allow: AllowList,
     private readonly ownDatabase: OwnDatabase,
     private readonly resolve: Resolve,
+    /** What an egress proxy does for names that cannot be resolved here: nothing, as a rule; null where there is no proxy. */
+    private readonly proxyResolves: boolean | null = null,
   ) {}
 
   /** Where a URL leads, checked. Throws OutboundError. */
@@ -36,11 +38,12 @@ export class DestinationCheck {
 
   /**
    * Resolves once and refuses the whole destination if one answer is not allowed. Throws OutboundError.
+   * @returns no addresses only where the egress proxy is to resolve the name
    * @param host a name or an address, without brackets
    */
   async destinationAt(host: string, port: number, signal: AbortSignal): Promise<Destination> {
     const destination = await this.resolved(host, port, signal);
-    const refusal = refusalOf(destination, this.allow, await unlessAborted(this.ownDatabase.destinations(), signal));
+    const refusal = this.refusal(destination, await unlessAborted(this.ownDatabase.destinations(), signal));
     if (refusal === null) return destination;
     const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     const remedy = refusal.allowable
@@ -49,12 +52,21 @@ export class DestinationCheck {
     throw new OutboundError('outbound_blocked', `Calls to ${where} are not allowed: ${refusal.address} is ${refusal.reason}; ${remedy}`);
   }
 
+  private refusal(destination: Destination, forbidden: readonly Destination[]): Refusal | null {
+    const judge = destination.addresses.length > 0 ? refusalOf : refusalOfName;
+    return judge(destination, this.allow, forbidden);
+  }
+
   private async resolved(host: string, port: number, signal: AbortSignal): Promise<Destination> {
     const addresses = await unlessAborted(
       addressesOf(host, this.resolve).catch(() => []),
       signal,
     );
-    if (addresses.length === 0) throw new OutboundError('connection_error', `The host ${host} could not be resolved`);
+    if (addresses.length === 0 && this.proxyResolves !== true) {
+      const remedy =
+        this.proxyResolves === null ? '' : ' here; whoever runs this service can let the proxy do it with OUTBOUND_PROXY_RESOLVES=true';
+      throw new OutboundError('connection_error', `The host ${host} could not be resolved${remedy}`);
+    }
     return { host, port, addresses };
   }
 }

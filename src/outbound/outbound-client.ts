@@ -4,10 +4,12 @@ import { type AllowList } from './allow-list.js';
 import { outboundErrorOf } from './connection-error.js';
 import { ConnectionPools } from './connection-pools.js';
 import { DestinationCheck, parseEndpoint } from './destination.js';
+import { type EgressProxy } from './egress-proxy.js';
 import { type Endpoint, OwnDatabase } from './own-database.js';
 import { type Hop, redirectOf } from './redirect.js';
 import { type Resolve, resolveWithSystem } from './resolve.js';
 import { readBody, tooLarge } from './response-body.js';
+import { trusting } from './trust.js';
 
 const MAX_REDIRECTS = 5;
 const MAX_RESPONSE_BYTES = 16 * 1_048_576;
@@ -32,6 +34,12 @@ export interface OutboundOptions {
   readonly allow: AllowList;
   /** The service's own database: refused whatever `allow` says. */
   readonly ownDatabase?: readonly Endpoint[];
+  /** Every connection goes through it. Default: none. */
+  readonly proxy?: EgressProxy | null;
+  /** Whether the proxy may be asked for names that cannot be resolved here. Default false. */
+  readonly proxyResolves?: boolean;
+  /** Certificates (PEM) of authorities trusted besides those of Node. Default: none. */
+  readonly authorities?: readonly string[];
   /** Default: the resolver of the machine. */
   readonly resolve?: Resolve;
 }
@@ -41,12 +49,14 @@ export interface OutboundOptions {
  * policy and sent to exactly the checked addresses. One instance per process; `close` at shutdown.
  */
 export class OutboundClient implements Outbound {
-  private readonly pools = new ConnectionPools();
+  private readonly pools: ConnectionPools;
   private readonly check: DestinationCheck;
   private closed = false;
 
-  constructor({ allow, ownDatabase = [], resolve = resolveWithSystem }: OutboundOptions) {
-    this.check = new DestinationCheck(allow, new OwnDatabase(ownDatabase, resolve), resolve);
+  constructor(options: OutboundOptions) {
+    const { allow, ownDatabase = [], resolve = resolveWithSystem, proxy = null, proxyResolves = false, authorities = [] } = options;
+    this.check = new DestinationCheck(allow, new OwnDatabase(ownDatabase, resolve), resolve, proxy === null ? null : proxyResolves);
+    this.pools = new ConnectionPools(proxy, trusting(authorities));
   }
 
   async fetch(request: OutboundRequest): Promise<OutboundResponse> {

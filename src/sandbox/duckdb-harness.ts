@@ -19,6 +19,8 @@ const ATTACH = /^\s*ATTACH\b/i;
 const ATTACH_ALIAS = /^\s*ATTACH\s+(?:DATABASE\s+)?(?:IF\s+NOT\s+EXISTS\s+)?''\s+AS\s+(?:"[^"]+"|\w+)\s*\(\s*TYPE\s+postgres\s*,\s*SECRET\s+(?:"([^"]+)"|(\w+))\s*(?:,\s*READ_ONLY\s*)?(?:,\s*SCHEMA\s+'\w+'\s*)?\)\s*;?\s*$/i;
 const NEEDS_EXTENSION = /exists in the \w+ extension|requires the extension|Loading external extensions is disabled|Missing Extension|try installing and loading/;
 
+/** What a statement begins with, behind blanks and comments. */
+const withoutLead = (text) => text.replace(/^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)+/, '');
 const quoted = (text) => "'" + String(text).replaceAll("'", "''") + "'";
 const named = (text) => '"' + String(text).replaceAll('"', '""') + '"';
 
@@ -131,7 +133,7 @@ async function open(call, loaded) {
   ];
   for (const each of set) await connection.run('SET ' + each);
   if (settings.extensions) {
-    const wanted = call.statements.map(({ text }) => EXTENSION.exec(text)?.[2].toLowerCase()).concat(call.secrets.map(({ type }) => (type === 'postgres' ? 'postgres' : 'httpfs')));
+    const wanted = call.statements.map(({ head }) => EXTENSION.exec(head)?.[2].toLowerCase()).concat(call.secrets.map(({ type }) => (type === 'postgres' ? 'postgres' : 'httpfs')));
     for (const name of new Set(wanted)) {
       if (!/^[a-z0-9_]+$/.test(name ?? '') || BUILT_IN.includes(name)) continue;
       try { await connection.run('LOAD ' + name); loaded.add(name); } catch { /* the statement that needs it says so */ }
@@ -141,8 +143,8 @@ async function open(call, loaded) {
       const given = Object.entries(parameters).map(([key, value]) => ', ' + key + ' ' + quoted(value)).join('');
       await connection.run('CREATE OR REPLACE TEMPORARY SECRET ' + named(name) + ' (TYPE ' + type + given + ')');
     }
-    for (const { text } of call.statements) {
-      const alias = ATTACH_ALIAS.exec(text);
+    for (const { text, head } of call.statements) {
+      const alias = ATTACH_ALIAS.exec(head);
       if (alias && loaded.has('postgres') && call.secrets.some(({ name }) => name === (alias[1] ?? alias[2]))) await connection.run(text);
     }
   }
@@ -153,18 +155,18 @@ async function open(call, loaded) {
 }
 
 /** True: nothing is left to do for this statement. */
-function isPrepared({ text }, call, loaded) {
-  const extension = EXTENSION.exec(text);
+function isPrepared({ head }, call, loaded) {
+  const extension = EXTENSION.exec(head);
   if (extension) {
     const name = extension[2].toLowerCase();
     if (BUILT_IN.includes(name) || loaded.has(name)) return true;
     throw new Failed('extension_unavailable', 'The extension ' + name.slice(0, 60) + ' is not available: whoever runs this service can provide it with DUCKDB_EXTENSION_DIR');
   }
-  if (!ATTACH.test(text) || !/\bTYPE\b/i.test(text)) return false;
-  const alias = ATTACH_ALIAS.exec(text);
+  if (!ATTACH.test(head) || !/\bTYPE\b/i.test(head)) return false;
+  const alias = ATTACH_ALIAS.exec(head);
   const known = alias && call.secrets.some(({ name }) => name === (alias[1] ?? alias[2]));
   if (known && loaded.has('postgres')) return true;
-  if (/\bTYPE\s+(?:duckdb)\b/i.test(text)) return false;
+  if (/\bTYPE\s+(?:duckdb)\b/i.test(head)) return false;
   if (known || !settings.extensions) throw new Failed('extension_unavailable', 'ATTACH needs an extension that is not available: whoever runs this service can provide it with DUCKDB_EXTENSION_DIR');
   throw new Failed('outbound_blocked', "ATTACH reaches only what an alias of the step's auth names: ATTACH '' AS alias (TYPE postgres, SECRET alias)");
 }
@@ -173,10 +175,11 @@ async function run(call) {
   mkdirSync(call.folder + '/files', { recursive: true });
   process.chdir(call.folder + '/files');
   for (const [name, text] of Object.entries(call.files)) writeFileSync(name, text, { flag: 'w' });
+  for (const statement of call.statements) statement.head = withoutLead(statement.text);
   const loaded = new Set();
   const results = [];
   const room = { bytes: settings.resultBytes };
-  const inOne = call.transaction && call.statements.length > 1 && !call.statements.some(({ text }) => ALONE.test(text));
+  const inOne = call.transaction && call.statements.length > 1 && !call.statements.some(({ head }) => ALONE.test(head));
   let database, at = 0;
   try {
     database = await open(call, loaded);

@@ -36,7 +36,13 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
           provide: OutboundClient,
           inject: [Settings, OWN_DATABASE],
           useFactory: (settings: Settings, ownDatabase: ReturnType<typeof endpointOf>[]) =>
-            new OutboundClient({ allow: settings.outboundAllow, ownDatabase }),
+            new OutboundClient({
+              allow: settings.outboundAllow,
+              ownDatabase,
+              proxy: settings.outboundProxy,
+              proxyResolves: settings.outboundProxyResolves,
+              authorities: settings.outboundAuthorities,
+            }),
         },
         {
           provide: CodeSandbox,

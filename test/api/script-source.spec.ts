@@ -55,7 +55,9 @@ describe('scripts that lie elsewhere', () => {
     expect([whole.message, whole.result]).toEqual(['""', { twice: 42, seen: true }]);
     const parts = await runStep(service, 'python', script('scripts/twice.py', { type: 'http', endpoint: url }));
     expect(parts.result).toEqual({ twice: 42, seen: true });
-    expect(requests).toEqual(['/scripts/twice.py', '/scripts/twice.py']);
+    const named = await runStep(service, 'python', script('twice.py', { type: 'http', endpoint: `${url}/scripts/twice.py` }));
+    expect(named.result).toEqual({ twice: 42, seen: true });
+    expect(requests).toEqual(['/scripts/twice.py', '/scripts/twice.py', '/scripts/twice.py']);
   });
 
   it.each([

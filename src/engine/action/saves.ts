@@ -6,6 +6,7 @@ import { type PartEnd } from '../run/parts.js';
 import { type StepView } from '../run/run-scope.js';
 import { runSave } from '../run/saves.js';
 import { type StepFailure } from '../step-executor.js';
+import { type Scope } from '../template/scope.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { join, type PartContext } from './part-context.js';
 
@@ -70,8 +71,19 @@ async function toWorld(
     const scope = context.scope({ ...view, secrets });
     const isBegun = known?.inputs !== undefined && known.inputs !== null;
     if (!isBegun && save.when && !save.when.isTrue(scope, rendering)) return skipped(save);
-    const data = isBegun ? (known.inputs!['data'] ?? null) : save.data ? save.data.render(scope, rendering) : fallback;
-    const request = isBegun ? known.request : secrets.seal(storage.render(config, data, scope, rendering), scope);
+    const data = isBegun
+      ? (known.inputs!['data'] ?? null)
+      : save.data
+        ? save.data.render(scope, rendering)
+        : (storage.byDefault?.(fallback) ?? fallback);
+    // In a statement, code or address `data` is what is saved, and `params` the same with the binds of the save laid over it.
+    const storing = (): Scope => {
+      if (!save.data && !save.params) return scope;
+      const params = save.params ? save.params.render(scope, rendering) : {};
+      const moment = { ...view.moment, data, params: { ...(isObject(data) ? data : {}), ...(isObject(params) ? params : {}) } };
+      return context.scope({ ...view, secrets, moment });
+    };
+    const request = isBegun ? known.request : secrets.seal(storage.render(config, data, storing(), rendering), scope);
     if (!isBegun) await journal.start({ path, attempt: 1, inputs: { data }, request });
     const timeoutMs = kind.defaultTimeoutSeconds > 0 ? kind.defaultTimeoutSeconds * 1000 : null;
     const outcome = await activity.during(host.attempt({ kind, request, attempt: 1, path, timeoutMs }));

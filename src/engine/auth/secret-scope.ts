@@ -24,12 +24,15 @@ export class SecretScope {
     if (rendering.secrets) rendering.secrets.isSealable = true;
   }
 
-  /** @param name one of `auth`, `credentials`, `keychain`, `secret` */
-  lookup(name: string): unknown {
+  /**
+   * @param name one of `auth`, `credentials`, `keychain`, `secret`
+   * @param ordinary what else goes by that name, an input for instance: meant where the name stands alone
+   */
+  lookup(name: string, ordinary: () => unknown): unknown {
     // From now on every operation of the rendering looks whether it has a secret before it.
     this.session();
-    if (name === 'secret') return new NamedSecrets((secret) => this.session().mark({ secret }));
-    return new Handles((alias) => this.handle(alias, name));
+    if (name === 'secret') return new NamedSecrets((secret) => this.session().mark({ secret }), ordinary);
+    return new Handles((alias) => this.handle(alias, name), ordinary);
   }
 
   /** The recorded form of a rendered request. The last that is rendered with these secrets. Throws StepFailure, TemplateError. */
@@ -79,9 +82,14 @@ export class SecretScope {
   }
 }
 
-/** Has nothing to give as a whole: secrets stand in texts one by one. */
+/** Has nothing of its own to give as a whole: secrets stand in texts one by one. */
 abstract class SecretReferences extends TemplateReference {
+  constructor(private readonly ordinary: () => unknown) {
+    super();
+  }
   unwrap(): Json {
+    const value = this.ordinary();
+    if (value !== undefined) return value instanceof TemplateReference ? value.unwrap() : (value as Json);
     throw new StepFailure('template_error', 'Credentials cannot be used as a whole; name a field, as in {{ auth.alias.token }}.', {
       retryable: false,
     });
@@ -89,8 +97,11 @@ abstract class SecretReferences extends TemplateReference {
 }
 
 class Handles extends SecretReferences {
-  constructor(private readonly handle: (alias: string) => unknown) {
-    super();
+  constructor(
+    private readonly handle: (alias: string) => unknown,
+    ordinary: () => unknown,
+  ) {
+    super(ordinary);
   }
   get(key: string | number): unknown {
     return this.handle(String(key));
@@ -103,7 +114,7 @@ class Fields extends SecretReferences {
     private readonly mark: (field: string) => string,
     private readonly self: string | null,
   ) {
-    super();
+    super(() => undefined);
   }
   override unwrap(): Json {
     return this.self === null ? super.unwrap() : this.mark(this.self);
@@ -114,8 +125,11 @@ class Fields extends SecretReferences {
 }
 
 class NamedSecrets extends SecretReferences {
-  constructor(private readonly mark: (secret: string) => string) {
-    super();
+  constructor(
+    private readonly mark: (secret: string) => string,
+    ordinary: () => unknown,
+  ) {
+    super(ordinary);
   }
   get(key: string | number): unknown {
     return this.mark(String(key));

@@ -20,7 +20,7 @@ export function scriptSourceOf(rendered: Json): ScriptSource {
   const script = isObject(rendered) ? rendered : {};
   const given = own(script, 'source') ?? null;
   const source = isObject(given) ? given : { type: given };
-  const uri = own(script, 'uri');
+  const uri = own(script, 'uri') ?? own(script, 'path');
   if (typeof uri !== 'string' || uri.trim() === '') throw unavailable('script has no uri');
   const word = own(source, 'type') ?? null;
   const type = word === null ? (/^https?:/i.test(uri) ? 'http' : 'file') : String(word).toLowerCase();
@@ -44,10 +44,14 @@ export function scriptNote({ uri }: ScriptSource, { digest }: Script): string {
   return `[script ${shown} sha256:${digest}]\n`;
 }
 
+/** An endpoint is the whole address, and the uri then only a name, except where it is a folder: a host alone, or ending with a slash. */
 function addressOf(uri: string, endpoint: Json): string {
   if (/^https?:\/\//i.test(uri)) return uri;
-  if (typeof endpoint !== 'string') throw unavailable('uri of the script is no http address, and source has no endpoint');
-  return `${endpoint.replace(/\/+$/, '')}/${uri.replace(/^\/+/, '')}`;
+  const address = typeof endpoint === 'string' ? endpoint.trim() : '';
+  if (address === '') throw unavailable('uri of the script is no http address, and source has no endpoint');
+  const isFolder = URL.parse(address)?.pathname.endsWith('/') ?? true;
+  if (!isFolder) return address;
+  return `${address.replace(/\/+$/, '')}/${uri.replace(/^\/+/, '')}`;
 }
 
 function unavailable(message: string): StepFailure {

@@ -10,7 +10,7 @@ import {
   type Template,
   type ValueTemplate,
 } from '../template/template.js';
-import { type Json, type JsonObject } from '../values.js';
+import { isObject, type Json, type JsonObject } from '../values.js';
 import { compileJsonSchema, type JsonSchema } from './json-schema.js';
 import { edgesOf, reachFrom, type StepSet } from './graph.js';
 import {
@@ -158,6 +158,8 @@ export interface CompiledSave {
   readonly when: Condition | null;
   /** null where the save names no data: then the value itself. */
   readonly data: ValueTemplate | null;
+  /** The binds of its statement, where they have names. */
+  readonly params: ValueTemplate | null;
   readonly supported: boolean;
   /** What stores it in the world; null for the storages of the execution itself, and where nothing can. */
   readonly external: { readonly kind: StepKind; readonly storage: SaveStorage; readonly config: unknown } | null;
@@ -410,6 +412,7 @@ class Compiler {
       definition: save,
       when: save.when === null ? null : compileCondition(save.when),
       data: save.data === null ? null : compileSaveData(save.data),
+      params: isObject(save.fields['params']) ? compileValue(save.fields['params']) : null,
       supported,
       external,
       auth: this.found(() => compileAuth(save.auth, null), `${pointer}/auth`) ?? auth,

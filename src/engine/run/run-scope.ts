@@ -88,8 +88,13 @@ export class RunScope implements Scope {
       case 'keychain':
       case 'secret':
       case 'credentials':
-        return this.view.secrets?.lookup(name);
+        return this.view.secrets ? this.view.secrets.lookup(name, () => this.named(name)) : this.named(name);
     }
+    return this.named(name);
+  }
+
+  /** What is no reserved name. */
+  private named(name: string): unknown {
     const { moment, inputs, outcome } = this.view;
     if (moment && Object.hasOwn(moment, name)) return moment[name];
     const isOutcome = name === 'result' || name === 'data';
@@ -104,7 +109,7 @@ export class RunScope implements Scope {
     const exposed = own(this.playbook.playbook.exposed, name);
     const found = this.settledReference(name) ?? own(this.state.workload, name) ?? exposed;
     // Real documents write the plural too; anything else of that name is meant first.
-    return found === undefined && name === 'secrets' ? this.view.secrets?.lookup('secret') : found;
+    return found === undefined && name === 'secrets' ? this.view.secrets?.lookup('secret', () => undefined) : found;
   }
 
   private settledReference(name: string): StepReference | undefined {

@@ -51,6 +51,7 @@ const pythonStep = (sandbox: Sandbox, scripts: Scripts) => {
     },
     render: (code, data, scope, rendering) =>
       requestOf(code, { ...(isObject(data) ? data : {}), data, input_data: data }, scope, rendering),
+    byDefault: (value) => (isObject(value) && Object.hasOwn(value, 'status') && isObject(value['data']) ? value['data'] : value),
     outcome: () => ({}),
   };
 
