@@ -15,6 +15,7 @@ export class ConnectionPool {
   private readonly open = new Set<DatabaseConnection>();
   /** Slots in use: open connections and those being opened. */
   private slots = 0;
+  private wiping = 0;
   private closed = false;
 
   constructor(
@@ -29,19 +30,23 @@ export class ConnectionPool {
 
   /** Throws the driver's error where none can be opened, and the signal's reason. */
   async acquire(signal: AbortSignal): Promise<DatabaseConnection> {
-    for (;;) {
+    for (let isTurn = this.waiting.length === 0; ; isTurn = true) {
       signal.throwIfAborted();
-      const found = this.takeIdle();
+      const found = isTurn ? this.takeIdle() : undefined;
       if (found) return found;
-      if (this.slots < this.limits.connections) return this.openOne(signal);
+      // One that is being wiped is free sooner than a new one is open.
+      if (this.slots < this.limits.connections && this.wiping <= this.waiting.length) return this.openOne(signal);
       await this.turn(signal);
     }
   }
 
   /** Takes a connection back; what it holds is wiped before anyone else gets it. */
   release(connection: DatabaseConnection, reusable: boolean): void {
+    this.wiping += 1;
     void (async () => {
-      if (reusable && !this.closed && (await connection.reset()) && !this.closed && connection.isOpen) this.keep(connection);
+      const isClean = reusable && !this.closed && (await connection.reset());
+      this.wiping -= 1;
+      if (isClean && !this.closed && connection.isOpen) this.keep(connection);
       else connection.close();
       this.next();
     })();

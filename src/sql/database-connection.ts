@@ -38,15 +38,18 @@ export class DatabaseConnection {
     this.client.on('end', () => this.ended());
   }
 
-  /** Connects to exactly `address`. Throws the driver's error. */
-  static async open(target: DatabaseTarget, address: string): Promise<DatabaseConnection> {
-    if (target.sslMode !== 'prefer') return DatabaseConnection.connect(target, address, target.sslMode !== 'disable');
-    try {
-      return await DatabaseConnection.connect(target, address, true);
-    } catch (error) {
-      if (!(error instanceof Error) || !error.message.includes('does not support SSL')) throw error;
-      return DatabaseConnection.connect(target, address, false);
-    }
+  /** Opens connections to exactly `address`. They throw the driver's error. */
+  static opener(target: DatabaseTarget, address: string): () => Promise<DatabaseConnection> {
+    let encrypted = target.sslMode !== 'disable';
+    return async () => {
+      try {
+        return await DatabaseConnection.connect(target, address, encrypted);
+      } catch (error) {
+        if (target.sslMode !== 'prefer' || !(error instanceof Error) || !error.message.includes('does not support SSL')) throw error;
+        encrypted = false;
+        return DatabaseConnection.connect(target, address, encrypted);
+      }
+    };
   }
 
   private static async connect(target: DatabaseTarget, address: string, encrypted: boolean): Promise<DatabaseConnection> {

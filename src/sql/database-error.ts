@@ -12,10 +12,19 @@ const ABOUT = ['schema', 'table', 'column', 'constraint', 'dataType'] as const;
 export function databaseErrorOf(error: pg.DatabaseError, authorsText: string): DatabaseError {
   const about = Object.fromEntries(ABOUT.flatMap((name) => (error[name] === undefined ? [] : [[name, error[name]]])));
   const known = [authorsText.toLowerCase(), ...Object.values(about).map((name) => name.toLowerCase())];
-  const message = error.message.replace(/"((?:[^"]|"")*)"/gs, (whole, quoted: string) =>
-    known.some((text) => quoted !== '' && text.includes(quoted.toLowerCase())) ? whole : '"…"',
-  );
+  const isKnown = (quoted: string): boolean => quoted !== '' && known.some((text) => text.includes(quoted.toLowerCase()));
+  const message = withoutValues(error.message, isKnown);
   return new DatabaseError(message, error.code ?? 'XX000', about);
+}
+
+/** A value may hold quotes itself: from the first piece that is not known, all up to the last quote goes. */
+function withoutValues(message: string, isKnown: (quoted: string) => boolean): string {
+  for (const { 0: piece, 1: quoted = '', index } of message.matchAll(/"([^"]*)(?:"|$)/g)) {
+    if (isKnown(quoted)) continue;
+    const last = piece.length > 1 && piece.endsWith('"') ? message.lastIndexOf('"') : message.length;
+    return `${message.slice(0, index)}"…"${message.slice(last + 1)}`;
+  }
+  return message;
 }
 
 /** Why no connection could be had, in words that name the place and nothing else. */

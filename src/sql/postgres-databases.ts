@@ -97,7 +97,7 @@ export class PostgresDatabases implements Databases {
     const key = createHash('sha256')
       .update(JSON.stringify([tenantId, address, target]))
       .digest('base64');
-    const pool = this.pools.get(key) ?? new ConnectionPool(() => DatabaseConnection.open(target, address), this.options);
+    const pool = this.pools.get(key) ?? new ConnectionPool(DatabaseConnection.opener(target, address), this.options);
     this.pools.delete(key);
     this.pools.set(key, pool);
     for (const [other, { isUnused }] of this.pools) {

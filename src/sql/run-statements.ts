@@ -59,8 +59,9 @@ export function statementFailure(
   const kept = undone ? '; nothing of its transaction was kept' : '';
   const text = `Statement ${place.number} of ${place.of} failed: ${message} (${sqlState})${kept}`;
   const cause = { sqlstate: sqlState, statement: place.number, ...about };
-  // Nobody of ours cancelled it: the server kept the time.
-  return new StepFailure(sqlState === '57014' ? 'timeout' : 'sql_error', text, { cause });
+  // Nobody of ours cancelled it: the server kept the time. (A COPY that gets no data ends with the same state.)
+  const isLate = sqlState === '57014' && !message.includes('COPY');
+  return new StepFailure(isLate ? 'timeout' : 'sql_error', text, { cause });
 }
 
 /** The part of a value that the last statement with rows has under this name (playbook language §6.4). */

@@ -279,7 +279,7 @@ INSERT INTO five VALUES (5);
     ['a syntax error', 'SELEC 1', {}, '42601'],
     ['COPY from a client', 'COPY canary FROM STDIN', {}, '57014'],
   ])('%s', async (_name, command, parameters, sqlstate) => {
-    expect(await failed(command, parameters)).toMatchObject({ cause: { sqlstate, statement: 1 } });
+    expect(await failed(command, parameters)).toMatchObject({ code: 'sql_error', cause: { sqlstate, statement: 1 } });
   });
 
   it('a time-out cancels the statement on the server', async () => {
