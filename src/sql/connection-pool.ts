@@ -16,6 +16,7 @@ export class ConnectionPool {
   /** Slots in use: open connections and those being opened. */
   private slots = 0;
   private wiping = 0;
+  private acquiring = 0;
   private closed = false;
 
   constructor(
@@ -25,11 +26,20 @@ export class ConnectionPool {
 
   /** Nobody has or wants a connection of it. */
   get isUnused(): boolean {
-    return this.slots === this.idle.size && this.waiting.length === 0;
+    return this.slots === this.idle.size && this.acquiring === 0;
   }
 
   /** Throws the driver's error where none can be opened, and the signal's reason. */
   async acquire(signal: AbortSignal): Promise<DatabaseConnection> {
+    this.acquiring += 1;
+    try {
+      return await this.idleOrNew(signal);
+    } finally {
+      this.acquiring -= 1;
+    }
+  }
+
+  private async idleOrNew(signal: AbortSignal): Promise<DatabaseConnection> {
     for (let isTurn = this.waiting.length === 0; ; isTurn = true) {
       signal.throwIfAborted();
       const found = isTurn ? this.takeIdle() : undefined;
