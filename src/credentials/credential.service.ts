@@ -73,6 +73,11 @@ export class CredentialService {
 
   private encryption({ type, data }: CredentialWish): (place: CredentialPlace) => EncryptedFields {
     const ring = this.keys();
+    if (Object.keys(data).length === 0) {
+      throw new EngineError('invalid', 'invalid_request', 'A credential has at least one field.', [
+        { code: 'invalid_value', pointer: '/data', message: 'has no fields' },
+      ]);
+    }
     const missing = missingFields(type, data);
     if (missing.length > 0) {
       throw new EngineError(

@@ -206,6 +206,18 @@ describe('auth of an http step', () => {
     expect(await service.waitDone(id)).toMatchObject({ status: 'completed' });
   });
 
+  it('keeps a secret out of what comes back to a later holder, too', async () => {
+    const raw = `{"it":"${TOKEN}"}`;
+    echo.answer = ({ url }) => (url === '/after' ? { body: raw } : null);
+    // A wait of more than five seconds gives the run back; whoever goes on with it has only the history.
+    const ended = await run([
+      http('/before', { auth: 'api_token' }),
+      { type: 'wait', duration: 5.2 },
+      http('/after', { result: '{{ result.data }}' }),
+    ]);
+    expect(ended).toMatchObject({ status: 'completed', result: { it: '[REDACTED]' } });
+  });
+
   it('never opens what only looks like the place of a secret', async () => {
     await run([http('/marked', { auth: 'api_token', headers: { 'X-T': '{{ auth.token }}' } })]);
     const forged = [`__secret_${'0'.repeat(32)}_0__`, `__sealed_${'ab'.repeat(60)}__`];

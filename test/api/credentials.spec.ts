@@ -72,6 +72,7 @@ describe('credentials', () => {
     ['an unknown type', { type: 'carrier_pigeon' }, '/type', 'invalid_value'],
     ['no type', { type: undefined }, '/type', 'missing_field'],
     ['no data', { data: undefined }, '/data', 'missing_field'],
+    ['data without fields', { type: 'generic', data: {} }, '/data', 'invalid_value'],
     ['data that is a text', { data: 'secret' }, '/data', 'invalid_type'],
     ['a field that is missing', { data: { ...POSTGRES, db_password: '' } }, '/data/db_password', 'missing_field'],
     ['basic without a password', { type: 'basic', data: { username: 'u' } }, '/data/password', 'missing_field'],

@@ -12,6 +12,7 @@ import {
   RegisterCatalogEntryRequest,
   ValidatePlaybookRequest,
 } from '../../src/catalog/dto/catalog.requests.js';
+import { CredentialRequest } from '../../src/credentials/dto/credential.request.js';
 import { CancelRequest } from '../../src/execution/dto/cancel-request.js';
 import { ExecutionByIdRequest } from '../../src/execution/dto/execution-by-id.request.js';
 import { ExecutionByPathRequest } from '../../src/execution/dto/execution-by-path.request.js';
@@ -38,6 +39,7 @@ const BODIES: readonly (readonly [DtoClass, JsonObject])[] = [
   [PutPlaybookContentRequest, { content: 'a' }],
   [PutCatalogTagRequest, { version: '1.0.0' }],
   [EntryStatusRequest, {}],
+  [CredentialRequest, { name: 'a', type: 'generic', data: { a: 1 } }],
   [CatalogResourceQuery, { resource_path: 'a' }],
   [ListCatalogQuery, {}],
 ];

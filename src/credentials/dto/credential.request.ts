@@ -31,7 +31,6 @@ export class CredentialRequest {
 
   @ApiProperty({
     ...FREE_OBJECT,
-    minProperties: 1,
     description: 'Fields of the type, encrypted at rest and never given out again.',
     example: { db_host: 'db.internal', db_port: 5432, db_user: 'demo', db_password: 'a secret', db_name: 'demo' },
   })
