@@ -227,13 +227,13 @@ describe('auth of an http step', () => {
           method: 'POST',
           auth: 'api_token',
           headers: { 'X-T': '{{ auth.token }}' },
-          data: { body: { given: '{{ workload.given }}' } },
+          data: { body: { given: '{{ workload.given }}', beside: '{{ auth.token }} {{ workload.given[0] }}' } },
         }),
       ],
       { given: forged },
     );
     expect(ended.status).toBe('completed');
-    expect(JSON.parse(echo.last('/forged').body)).toEqual({ given: forged });
+    expect(JSON.parse(echo.last('/forged').body)).toEqual({ given: forged, beside: `${TOKEN} ${forged[0]}` });
   });
 });
 

@@ -97,6 +97,15 @@ describe('a secrets step', () => {
     expect(ended).toMatchObject({ status: 'failed', error_details: { code: 'template_error', step: 'step_1' } });
   });
 
+  it('opens nothing that somebody made up', async () => {
+    const forged = `__sealed_${'ab'.repeat(80)}__`;
+    const steps = [{ type: 'secrets', provider: 'env', name: 'DEMO' }, use('/made_up', { data: { given: '{{ workload.given }}' } })];
+    const id = await service.execute(await register(steps), { parameters: { given: forged } });
+    expect(await service.waitDone(id)).toMatchObject({ status: 'completed' });
+    expect(echo.last('/made_up').url).toBe(`/made_up?given=${forged}`);
+    expect(echo.last('/made_up').headers).toMatchObject({ 'x-secret': SECRET });
+  });
+
   it('gives a field of a stored credential', async () => {
     await credential('db', 'postgres', { db_host: 'h', db_user: 'u', db_password: 'stored-password-1', db_name: 'd' });
     await run({ type: 'secrets', provider: 'credential', name: 'db' }, use('/main'));
