@@ -100,6 +100,7 @@ class Stage {
       facts: { env: {} },
       parkAfterMs: this.parkAfterMs,
       holdsLease: () => this.live,
+      admit: () => Promise.resolve(),
       over: (how) => this.ends.push(how),
       unheard: (error) => this.faults.push(error),
       fault: (error) => this.faults.push(error),

@@ -50,6 +50,8 @@ export interface OrchestratorOptions {
   readonly parkAfterMs: number | null;
   /** Lease still good by the monotonic clock (D13); checked right before each effect begins. */
   holdsLease(): boolean;
+  /** Resolves once the node has room for so many more bytes of the run's values, which it holds until `over`; rejects with the signal's reason. */
+  readonly admit: (bytes: number, signal: AbortSignal) => Promise<void>;
   /** Called once: the run is over here. `ended` after its terminal unit is committed, `released` and `lost` otherwise. */
   over(how: 'ended' | 'released' | 'lost' | 'refused'): void;
   /** The inbox could not be read for now; it is read again. */
@@ -123,7 +125,7 @@ export class Orchestrator implements UnitSource {
     this.alarm = new Alarm(options.clock, () => this.feed({ kind: 'continue' }));
     this.snapshotSeq = history?.snapshot?.seq ?? 0;
     this.parked = new ParkedSteps(options.clock, ({ step, wave }) => this.feed({ kind: 'due', step, wave }));
-    this.performer = new Performer(playbook, this.held, options.clock, (stimulus) => this.feed(stimulus));
+    this.performer = new Performer(playbook, this.held, options.clock, options.admit, (stimulus) => this.feed(stimulus));
   }
 
   /** Begins: a run born here decides its start, a claimed one picks up what was under way and reads its inbox. */

@@ -24,6 +24,7 @@ export class Performer {
     private readonly playbook: CompiledPlaybook,
     private readonly held: HeldRun,
     private readonly clock: Clock,
+    private readonly admit: (bytes: number, signal: AbortSignal) => Promise<void>,
     private readonly feed: (stimulus: Stimulus) => void,
   ) {}
 
@@ -87,6 +88,7 @@ export class Performer {
           claimNo,
           idempotencyKey: `${run.id}/${step}/${perform.wave}/-/action`,
           signal: controller.signal,
+          admit: (bytes) => this.admit(bytes, controller.signal),
         }),
         controller.signal,
         this.clock,

@@ -44,6 +44,12 @@ export interface StepContext {
   readonly idempotencyKey: string;
   /** Aborted on time-out, cancellation and loss of the lease. The engine owns all three. */
   readonly signal: AbortSignal;
+  /**
+   * Asked before a large value comes into memory: resolves once this node has room for so many more bytes of it, and rejects with the reason of
+   * `signal`. The bytes are the execution's until it leaves memory. Waiting is part of the attempt: its time-out goes on. Kinds whose values are
+   * small need not ask.
+   */
+  admit(bytes: number): Promise<void>;
 }
 
 export interface StepResult {

@@ -7,6 +7,7 @@ import { type CompiledPlaybook } from '../engine/playbook/compile.js';
 import { type HeldRun, type NewRun, type RunId, type RunStore } from '../engine/ports.js';
 import { type DecisionWorld } from '../engine/run/decision.js';
 import { runFault } from '../engine/run-fault.js';
+import { ByteBudget } from '../storage/byte-budget.js';
 import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../storage/claim.js';
 import { CommitSignals } from '../storage/commit-signals.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
@@ -53,6 +54,7 @@ export class Worker implements RunConsumer {
     private readonly ephemeral: EphemeralRuns,
     private readonly held: HeldRuns,
     private readonly playbooks: CompiledPlaybooks,
+    private readonly budget: ByteBudget,
     signals: CommitSignals,
     ids: IdMint,
     @Optional() @Inject(TIMING) private readonly timing: Timing = PROCESS_TIMING,
@@ -161,6 +163,7 @@ export class Worker implements RunConsumer {
       facts: { env: this.settings.templateEnv },
       parkAfterMs: store === this.ephemeral ? null : PARK_AFTER_MS,
       holdsLease: () => store === this.ephemeral || this.held.isLive(id, token),
+      admit: (bytes, signal) => this.budget.admit(id, bytes, signal),
       over: (how) => this.over(id, token, how),
       unheard: (error) => this.log.warn({ err: error, executionId: id }, 'the inbox of an execution could not be read, and is read again'),
       fault: (error) => this.log.error({ err: error, executionId: id }, 'an execution met a fault of the service'),
@@ -169,6 +172,7 @@ export class Worker implements RunConsumer {
 
   private over(id: RunId, token: string, how: 'ended' | 'released' | 'lost' | 'refused'): void {
     this.running.delete(id);
+    this.budget.release(id);
     this.suspects.delete(id);
     if (how === 'lost') {
       this.held.forget(id, token);

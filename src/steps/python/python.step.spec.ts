@@ -38,6 +38,7 @@ describe('the python step', () => {
     claimNo: 1,
     idempotencyKey: 'k',
     signal: new AbortController().signal,
+    admit: () => Promise.resolve(),
   });
   const render = (code: string, inputs: JsonObject, names: Record<string, Json> = {}) => {
     const config = step.parse(actionOf({ code }));
