@@ -185,6 +185,10 @@ export class Orchestrator implements UnitSource {
     if (!this.isOver) this.close('lost');
   }
 
+  get characters(): number {
+    return this.pendingCharacters;
+  }
+
   takeUnit(): Unit | null {
     if (this.isOver || this.inFlight) return null;
     // A run that is over ends, also where it was to be given back.

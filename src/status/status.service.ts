@@ -77,7 +77,7 @@ export class StatusService {
 
   async detail(principal: Principal, id: string, events: EventQuery | null): Promise<ExecutionDetail> {
     const found = await this.find(principal, id);
-    const result: Json = found.resultOmitted ? { $ref: `/executions/${id}/result` } : found.result;
+    const { result } = found;
     const status = executionStatusOf(found.record, { result, parameters: found.parameters, durable: found.durable });
     const page =
       events && found.durable ? await this.newestEvents(found.record, result, events) : { events: events ? [] : null, pagination: null };
@@ -251,7 +251,7 @@ export class StatusService {
   private async views(record: ExecutionRecord, stored: Parameters<typeof eventView>[1][]): Promise<ExecutionEvent[]> {
     const ended = stored.some(({ event }) => event.type === 'execution_completed');
     const payload = ended ? (await this.executions.withPayload(record.tenantId, record.id))?.payload : undefined;
-    const result: Json = payload?.resultOmitted ? { $ref: `/executions/${record.id}/result` } : (payload?.result ?? null);
+    const result: Json = payload?.result ?? null;
     return stored.map((event) => eventView(record, event, result));
   }
 }

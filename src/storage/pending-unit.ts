@@ -1,4 +1,5 @@
 import { type Unit, type UnitSource } from '../engine/ports.js';
+import { type Json } from '../engine/values.js';
 import { encodeEvent, type EventRow } from './event-codec.js';
 import { checkText, storableJson } from './storability.js';
 
@@ -44,7 +45,7 @@ export function pendingUnit(source: UnitSource, unit: Unit, history: number): Pe
   }
   if (row.currentStep !== null) checkText(row.currentStep);
   const events = unit.events.map(encodeEvent);
-  const result = unit.end === null ? null : storableJson(unit.end.result);
+  const result = unit.end === null ? null : (knownText(unit.end.result, unit, events) ?? storableJson(unit.end.result));
   const parameters = create === null ? null : storableJson(create.parameters);
   const workload = create === null || create.workload === null ? null : storableJson(create.workload);
   let size = (result?.length ?? 0) + (parameters?.length ?? 0) + (workload?.length ?? 0) + (unit.snapshot?.length ?? 0);
@@ -71,6 +72,13 @@ export function pendingUnit(source: UnitSource, unit: Unit, history: number): Pe
     lockTimeouts: 0,
     settled: false,
   };
+}
+
+/** The result often is the value of the last step: a large one is not made text twice. */
+function knownText(result: Json, { events }: Unit, rows: readonly EventRow[]): string | undefined {
+  if (typeof result !== 'object' || result === null) return undefined;
+  const index = events.findLastIndex((event) => event.type === 'step_completed' && event.value === result);
+  return rows[index]?.blobs.find(({ part }) => part === 'value')?.body;
 }
 
 function modeOf(unit: Unit): Mode {
