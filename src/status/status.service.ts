@@ -84,10 +84,11 @@ export class StatusService {
     return { ...status, ...page };
   }
 
-  /** The result alone, of any size. */
-  async result(principal: Principal, id: string): Promise<Json> {
+  /** JSON text of the result alone, of any size. @throws EngineError unknown_execution */
+  async resultText(principal: Principal, id: string): Promise<string> {
     const { resultOmitted, result } = await this.find(principal, id);
-    return resultOmitted ? ((await this.executions.resultOf(principal.tenant, id))?.result ?? null) : result;
+    // A large one is sent as the text it is stored as: nothing here needs the value.
+    return (resultOmitted ? await this.executions.resultText(principal.tenant, id) : null) ?? JSON.stringify(resultOmitted ? null : result);
   }
 
   /** JSON text of the result, raw value or inputs of one event, of any size. @throws EngineError unknown_execution, not_found */
@@ -95,7 +96,7 @@ export class StatusService {
     const record = await this.record(principal, id);
     const [stored] = await this.history.page(principal.tenant, record.id, { after: seq - 1, limit: 1, order: 'ascending', types: [] });
     if (stored?.seq !== seq) throw new EngineError('not_found', 'not_found', `Execution ${id} has no event ${seq}.`);
-    if (stored.event.type === 'execution_completed' && place === 'result') return JSON.stringify(await this.result(principal, id));
+    if (stored.event.type === 'execution_completed' && place === 'result') return this.resultText(principal, id);
     return (await this.history.valueText(principal.tenant, record.id, seq, place)) ?? 'null';
   }
 

@@ -64,15 +64,13 @@ export class ExecutionRepository {
     };
   }
 
-  /** The result alone, whatever its size; undefined where there is no such execution. */
-  async resultOf(tenantId: string, id: string): Promise<{ record: ExecutionRecord; result: Json } | null> {
-    const record = await this.byId(tenantId, id);
-    if (!record) return null;
-    const [row] = await this.db.query<{ result: Json }[]>(
-      `SELECT result FROM execution_payload WHERE execution_id = $1 AND result IS NOT NULL ORDER BY part DESC LIMIT 1`,
-      [id],
+  /** JSON text of the result, whatever its size; null where there is none (yet). */
+  async resultText(tenantId: string, id: string): Promise<string | null> {
+    const [row] = await this.db.query<{ text: string }[]>(
+      `SELECT result::text AS text FROM execution_payload WHERE execution_id = $1 AND tenant_id = $2 AND result IS NOT NULL ORDER BY part DESC LIMIT 1`,
+      [id, tenantId],
     );
-    return { record, result: row?.result ?? null };
+    return row?.text ?? null;
   }
 
   /** A page, newest first: executions with an id below `before`, or `offset` rows further on for old clients. */
