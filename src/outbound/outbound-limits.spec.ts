@@ -180,6 +180,17 @@ describe('room for large answers', () => {
     expect(room.asked).toEqual([]);
   });
 
+  it.each(bodies.slice(1))('that is refused ends the call and the connection: a body %s', async (_what, _kib, handler) => {
+    const gone = Promise.withResolvers<void>();
+    const server = await serve((request, response) => {
+      request.socket.on('close', () => gone.resolve());
+      handler(request, response);
+    });
+    const refused = (): Promise<void> => Promise.reject(new Error('no room'));
+    await expect(fetchFrom(server.origin, { admit: refused })).rejects.toMatchObject({ code: 'connection_error' });
+    await gone.promise;
+  });
+
   it.each(bodies.slice(1))('that is not given in time ends the call and the connection: a body %s', async (_what, _kib, handler) => {
     const gone = Promise.withResolvers<void>();
     const server = await serve((request, response) => {

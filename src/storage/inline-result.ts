@@ -13,7 +13,7 @@ export const resultReference = (runId: RunId): Json => ({ $ref: `/executions/${r
 /** The result of a stored run as answers show it. */
 export function inlineResult(runId: RunId, result: Json): Json {
   const check = new StorabilityCheck(RECORD_DEPTH, true);
-  check.faultOf(result);
+  check.count(result);
   if (check.characters * BYTES_OF_CHARACTER <= INLINE_RESULT_BYTES) return result;
   // Of one that is surely large nobody needs the text.
   const isLarge = check.characters > INLINE_RESULT_BYTES || Buffer.byteLength(JSON.stringify(result)) > INLINE_RESULT_BYTES;
