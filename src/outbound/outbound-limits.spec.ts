@@ -142,7 +142,7 @@ describe('room for large answers', () => {
   }
   const bodies: [string, number, RequestListener, number[]][] = [
     ['of 256 KiB', 256, (_, response) => response.end(Buffer.alloc(256 * KIB)), []],
-    ['of known length', 700, (_, response) => response.end(Buffer.alloc(700 * KIB)), [700 * KIB]],
+    ['of known length', 8_000, (_, response) => response.end(Buffer.alloc(8_000 * KIB)), [8_000 * KIB]],
     [
       'of unknown length',
       600,
