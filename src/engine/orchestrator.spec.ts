@@ -103,6 +103,7 @@ class Stage {
       children: NO_CHILD_RUNS,
       tokenForCalled: () => null,
       holdsLease: () => this.live,
+      admit: () => Promise.resolve(),
       over: (how) => this.ends.push(how),
       unheard: (error) => this.faults.push(error),
       fault: (error) => this.faults.push(error),

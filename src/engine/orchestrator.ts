@@ -64,6 +64,8 @@ export interface OrchestratorOptions {
   tokenForCalled(): string | null;
   /** Lease still good by the monotonic clock (D13); checked right before each effect begins. */
   holdsLease(): boolean;
+  /** Resolves once the node has room for so many more bytes of the run's values, which it holds until `over`; rejects with the signal's reason. */
+  readonly admit: (bytes: number, signal: AbortSignal) => Promise<void>;
   /** Called once: the run is over here. `ended` after its terminal unit is committed, `released` and `lost` otherwise. */
   over(how: 'ended' | 'released' | 'lost' | 'refused'): void;
   /** The inbox could not be read for now; it is read again. */
@@ -155,6 +157,7 @@ export class Orchestrator implements UnitSource {
       world: options.world,
       secrets,
       children: options.children,
+      admit: options.admit,
       feed: (stimulus) => this.feed(stimulus),
       committed: () => this.whenCommitted(),
       mayAct: () => this.mayAct(),
@@ -217,6 +220,10 @@ export class Orchestrator implements UnitSource {
   /** The lease is lost or the node must not go on: stops at once and writes nothing. */
   drop(): void {
     if (!this.isOver) this.close('lost');
+  }
+
+  get characters(): number {
+    return this.pendingCharacters;
   }
 
   takeUnit(): Unit | null {

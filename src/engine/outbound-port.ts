@@ -23,6 +23,11 @@ export interface OutboundRequest {
   readonly verify?: boolean;
   /** Bytes of the decoded body. Default 16 MiB. */
   readonly maxResponseBytes?: number;
+  /**
+   * Asked before more than 256 KiB of a body come into memory, and waited for: once for all of it where its length is known, else again and again for
+   * what comes next. A rejection ends the call. Left out: nobody is asked.
+   */
+  readonly admit?: (bytes: number) => Promise<void>;
 }
 
 export interface OutboundResponse {

@@ -33,6 +33,8 @@ export interface PerformerRun {
   readonly world: DecisionWorld;
   readonly secrets: SecretKeeper;
   readonly children: ChildRuns;
+  /** See OrchestratorOptions. */
+  readonly admit: (bytes: number, signal: AbortSignal) => Promise<void>;
   feed(stimulus: Stimulus): void;
   /** Resolves once everything that was fed is committed, and never where the run is over here. */
   committed(): Promise<void>;
@@ -238,6 +240,7 @@ export class Performer {
           signal: controller.signal,
           timeoutMs,
           auth,
+          admit: (bytes) => this.run.admit(bytes, controller.signal),
         }),
         controller.signal,
         clock,

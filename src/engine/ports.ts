@@ -162,6 +162,8 @@ export type UnitOutcome =
  */
 export interface UnitSource {
   readonly runId: RunId;
+  /** About how many characters of JSON its next unit has, where it knows: large ones travel apart, so that no other run waits for them. */
+  readonly characters?: number;
   /** The unit to write now, or null where there is nothing after all. */
   takeUnit(): Unit | null;
   /** Called exactly once per taken unit, after the outcome is known. */

@@ -77,6 +77,12 @@ export interface StepContext {
   readonly timeoutMs: number | null;
   /** The credentials of the action's `auth` by alias, in document order; one entry for the single form, empty where there is none (D23). */
   readonly auth: ReadonlyMap<string, ResolvedCredential>;
+  /**
+   * Asked before a large value comes into memory: resolves once this node has room for so many more bytes of it, and rejects with the reason of
+   * `signal`. The bytes are the execution's until it leaves memory. Waiting is part of the attempt: its time-out goes on. Kinds whose values are
+   * small need not ask.
+   */
+  admit(bytes: number): Promise<void>;
 }
 
 export interface StepResult {

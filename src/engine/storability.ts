@@ -36,6 +36,8 @@ export class StorabilityCheck {
   characters = 0;
   /** What the JSON can have at most, in bytes. */
   private bytesAtMost = 0;
+  /** Measured only where it matters how long they are: that costs as much as all the rest. */
+  private readonly longTexts: string[] = [];
 
   constructor(
     private readonly depth: number,
@@ -48,14 +50,22 @@ export class StorabilityCheck {
     // A value that shares parts with itself can be huge as JSON: its text is only made once it is known to be bounded.
     if (this.characters > MAX_RESULT_BYTES) return tooLarge();
     if (this.bytesAtMost <= MAX_RESULT_BYTES) return null;
+    for (const text of this.longTexts) this.bytesAtMost += bytesOfLongText(text) - bytesAtMostOf(text);
+    if (this.bytesAtMost <= MAX_RESULT_BYTES) return null;
     return Buffer.byteLength(JSON.stringify(value)) > MAX_RESULT_BYTES ? tooLarge() : null;
+  }
+
+  /** Counts the characters of a value that is known to be storable. */
+  count(value: unknown): void {
+    this.unstorable(value, 1);
   }
 
   private unstorable(value: unknown, depth: number): string | null {
     switch (typeof value) {
       case 'string':
         this.characters += value.length + 2;
-        this.bytesAtMost += bytesOfText(value) + 1;
+        this.bytesAtMost += bytesAtMostOf(value) + 1;
+        if (value.length >= MEASURED_LENGTH) this.longTexts.push(value);
         return textFault(value);
       case 'number':
         this.characters += 1;
@@ -93,7 +103,7 @@ export class StorabilityCheck {
       const fault = (key === '__proto__' ? 'has the key __proto__' : textFault(key)) ?? this.unstorable(entry, depth);
       if (fault !== null) return fault;
       this.characters += key.length + 3;
-      this.bytesAtMost += bytesOfText(key) + 1;
+      this.bytesAtMost += bytesAtMostOf(key) + 1;
       if (this.characters > MAX_RESULT_BYTES) return null;
     }
     return null;
@@ -104,10 +114,12 @@ function tooLarge(): StorabilityFault {
   return { code: 'result_too_large', message: `The value has more than ${MAX_RESULT_BYTES} bytes of JSON.` };
 }
 
-/** The bytes of a text's JSON, quotes included: at most so many, and exactly where it is long and needs no escape. */
-function bytesOfText(text: string): number {
-  if (text.length < MEASURED_LENGTH || ESCAPED.test(text)) return text.length * UNIT_BYTES + 2;
-  return Buffer.byteLength(text) + 2;
+/** The bytes of a text's JSON, quotes included, where each unit is escaped. */
+const bytesAtMostOf = (text: string): number => text.length * UNIT_BYTES + 2;
+
+/** The same, and exactly where it needs no escape. */
+function bytesOfLongText(text: string): number {
+  return ESCAPED.test(text) ? bytesAtMostOf(text) : Buffer.byteLength(text) + 2;
 }
 
 /** What keeps a text from being stored, or null. */

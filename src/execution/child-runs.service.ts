@@ -98,10 +98,11 @@ export class ChildRunsService implements ChildRuns {
       const returned = returnStep === null || !values.has(returnStep) ? null : { value: values.get(returnStep)! };
       return { status: record.status, result, error: record.error, returned };
     }
-    const found = await this.executions.resultOf(tenantId, childId);
-    if (!found) return null;
+    const record = await this.executions.byId(tenantId, childId);
+    if (!record) return null;
+    const result = await this.executions.resultText(tenantId, childId);
     const returned = returnStep === null ? null : await this.history.lastValueOf(tenantId, childId, returnStep);
-    return { status: found.record.status, result: found.result, error: found.record.error, returned };
+    return { status: record.status, result: result === null ? null : (JSON.parse(result) as Json), error: record.error, returned };
   }
 
   async cancel(tenantId: string, childIds: readonly RunId[], reason: string | null): Promise<void> {

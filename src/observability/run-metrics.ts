@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { BatchWriter } from '../storage/batch-writer.js';
+import { ByteBudget } from '../storage/byte-budget.js';
 import { EphemeralRuns } from '../storage/ephemeral-runs.js';
 import { HeldRuns } from '../storage/held-runs.js';
 import { LeaseRenewal } from '../storage/lease-renewal.js';
@@ -23,10 +24,13 @@ export class RunMetrics {
     writer: BatchWriter,
     leases: LeaseRenewal,
     queue: RunQueue,
+    budget: ByteBudget,
   ) {
     this.gauge('runs_held', 'Executions whose lease this node holds.', () => held.size);
     this.gauge('runs_in_memory', 'Executions that this node drives now.', () => worker.runs);
     this.gauge('runs_without_rows', 'Executions of sync_to_postgres: false that have not ended.', () => ephemeral.open);
+    this.gauge('large_values_held_bytes', 'Bytes of large values in memory, each counted once.', () => budget.heldBytes);
+    this.gauge('large_values_waiting_bytes', 'Bytes of large values that wait for room in memory.', () => budget.waitingBytes);
     this.gauge('waiting_requests', 'Requests that wait for an end.', () => waits.size);
     this.gauge('writer_latency_seconds', 'How long a commit takes now; 0 where nothing is written.', () => writer.latencyMs() / 1000);
     this.counter('batches_total', 'Batches sent to the database.', () => writer.counts.batches);

@@ -8,7 +8,7 @@ import { type EgressProxy } from './egress-proxy.js';
 import { type Endpoint, OwnDatabase } from './own-database.js';
 import { type Hop, redirectOf } from './redirect.js';
 import { type Resolve, resolveWithSystem } from './resolve.js';
-import { readBody, tooLarge } from './response-body.js';
+import { LARGE_BODY_BYTES, readBody, tooLarge } from './response-body.js';
 import { trusting } from './trust.js';
 
 const MAX_REDIRECTS = 5;
@@ -100,12 +100,27 @@ export class OutboundClient implements Outbound {
       }
       // Most answers say how long they are and are not packed: nothing has to be counted on the way.
       const isPlain = answer.headers['content-encoding'] === undefined && answer.headers['content-length'] !== undefined;
-      const body = isPlain ? await answer.body.bytes() : await readBody(answer.body, joined(answer.headers['content-encoding']), maxBytes);
+      const body = isPlain
+        ? await this.readPlain(hop, answer, request)
+        : await readBody(answer.body, joined(answer.headers['content-encoding']), maxBytes, request.admit);
       const headers = plainHeaders(answer.headers);
       return { status: answer.statusCode, url: hop.url.href, headers, body, elapsedMs: performance.now() - startedAt };
     } catch (error) {
       throw outboundErrorOf(error, hop.url, request.signal);
     }
+  }
+
+  private async readPlain({ method }: Hop, { headers, body }: Dispatcher.ResponseData, { admit }: OutboundRequest): Promise<Uint8Array> {
+    const length = Number(first(headers['content-length']));
+    if (admit && method !== 'HEAD' && length > LARGE_BODY_BYTES) {
+      // Until it is read it may break, and nobody else would hear of that.
+      body.on('error', () => undefined);
+      await admit(length).catch((error: unknown) => {
+        body.destroy();
+        throw error;
+      });
+    }
+    return body.bytes();
   }
 }
 

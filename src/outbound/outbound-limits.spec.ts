@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createServer as createHttpsServer } from 'node:https';
 import { type RequestListener } from 'node:http';
 import { type Socket } from 'node:net';
@@ -116,6 +117,120 @@ describe('limits of an answer', () => {
     await expect(fetchFrom(server.origin)).rejects.toMatchObject({ code: 'response_too_large' });
   });
 });
+
+describe('room for large answers', () => {
+  const KIB = 1024;
+  /** Grants one wish at a time, when it is told to. */
+  class Room {
+    readonly asked: number[] = [];
+    private readonly open: PromiseWithResolvers<void>[] = [];
+    private heard = Promise.withResolvers<void>();
+
+    readonly admit = (bytes: number): Promise<void> => {
+      const wish = Promise.withResolvers<void>();
+      this.open.push(wish);
+      this.asked.push(bytes);
+      this.heard.resolve();
+      return wish.promise;
+    };
+
+    async next(): Promise<PromiseWithResolvers<void>> {
+      if (this.open.length === 0) await this.heard.promise;
+      this.heard = Promise.withResolvers();
+      return this.open.shift()!;
+    }
+  }
+  const bodies: [string, number, RequestListener, number[]][] = [
+    ['of 256 KiB', 256, (_, response) => response.end(Buffer.alloc(256 * KIB)), []],
+    ['of known length', 8_000, (_, response) => response.end(Buffer.alloc(8_000 * KIB)), [8_000 * KIB]],
+    [
+      'of unknown length',
+      600,
+      (_, response) => (response.write(Buffer.alloc(200 * KIB)), response.end(Buffer.alloc(400 * KIB))),
+      [768 * KIB],
+    ],
+    [
+      'that is packed',
+      600,
+      (_, response) =>
+        response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(600 * KIB, randomBytes(100 * KIB)))),
+      [768 * KIB],
+    ],
+  ];
+
+  it.each(bodies)('is asked for by a body %s', async (_what, kib, handler, wishes) => {
+    const server = await serve(handler);
+    const room = new Room();
+    let ended = false;
+    const call = fetchFrom(server.origin, { admit: room.admit }).finally(() => (ended = true));
+    for (let granted = 0; granted < sum(wishes); granted = sum(room.asked)) {
+      const wish = await room.next();
+      for (let n = 0; n < 20; n++) await new Promise((resolve) => setImmediate(resolve));
+      expect(ended).toBe(false);
+      wish.resolve();
+    }
+    expect((await call).body).toHaveLength(kib * KIB);
+    expect(sum(room.asked)).toBe(sum(wishes));
+  });
+
+  it('is not asked for by the answer to HEAD', async () => {
+    const server = await serve((_request, response) => response.writeHead(200, { 'content-length': '1000000' }).end());
+    const room = new Room();
+    expect((await fetchFrom(server.origin, { method: 'HEAD', admit: room.admit })).body).toHaveLength(0);
+    expect(room.asked).toEqual([]);
+  });
+
+  it.each(bodies.slice(1))('that is refused ends the call and the connection: a body %s', async (_what, _kib, handler) => {
+    const gone = Promise.withResolvers<void>();
+    const server = await serve((request, response) => {
+      request.socket.on('close', () => gone.resolve());
+      handler(request, response);
+    });
+    const refused = (): Promise<void> => Promise.reject(new Error('no room'));
+    await expect(fetchFrom(server.origin, { admit: refused })).rejects.toMatchObject({ code: 'connection_error' });
+    await gone.promise;
+  });
+
+  it.each(bodies.slice(1))('that is not given in time ends the call and the connection: a body %s', async (_what, _kib, handler) => {
+    const gone = Promise.withResolvers<void>();
+    const server = await serve((request, response) => {
+      request.socket.on('close', () => gone.resolve());
+      handler(request, response);
+    });
+    const controller = new AbortController();
+    const room = new Room();
+    const call = fetchFrom(server.origin, { admit: room.admit, signal: controller.signal });
+    const refused = expect(call).rejects.toThrow('cancelled');
+    const wish = await room.next();
+    const reason = new Error('cancelled');
+    controller.abort(reason);
+    wish.reject(reason);
+    await refused;
+    await gone.promise;
+  });
+
+  it.each([
+    ['of known length', { 'content-length': '1000000' }],
+    ['of unknown length', {}],
+  ])('may come too late: a body %s that breaks meanwhile fails', async (_what, headers) => {
+    const server = await serve((request, response) => {
+      response.writeHead(200, headers).write(Buffer.alloc(300 * KIB));
+      request.on('end', () => undefined);
+      broken = () => request.socket.resetAndDestroy();
+    });
+    let broken = (): void => undefined;
+    const room = new Room();
+    const call = fetchFrom(server.origin, { admit: room.admit });
+    const failed = expect(call).rejects.toMatchObject({ code: 'connection_error' });
+    const wish = await room.next();
+    broken();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    wish.resolve();
+    await failed;
+  });
+});
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, n) => total + n, 0);
 
 describe('connections that fail', () => {
   it.each<[string, (socket: Socket) => void]>([

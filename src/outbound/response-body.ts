@@ -7,13 +7,21 @@ const MAX_RATIO = 100;
 /** Small bodies may exceed the ratio: a few hundred bytes of repetition are no bomb. */
 const RATIO_FREE_BYTES = 1_048_576;
 const MAX_CODINGS = 3;
+/** More than this of a body is only read once it is admitted (OutboundRequest.admit). */
+export const LARGE_BODY_BYTES = 256 * 1024;
 
 /**
  * Reads a body to its end and undoes its Content-Encoding. Throws OutboundError: `response_too_large` above `maxBytes`
  * received or decoded, or above 100 decoded bytes for one received; `connection_error` where the encoding is broken.
  * An encoding nobody knows is left as it is.
+ * @param admit see OutboundRequest; how long the decoded body is shows only as it is read
  */
-export async function readBody(body: Readable, encoding: string, maxBytes: number): Promise<Uint8Array> {
+export async function readBody(
+  body: Readable,
+  encoding: string,
+  maxBytes: number,
+  admit: (bytes: number) => Promise<void> = () => Promise.resolve(),
+): Promise<Uint8Array> {
   const codings = encoding
     .toLowerCase()
     .split(',')
@@ -27,9 +35,9 @@ export async function readBody(body: Readable, encoding: string, maxBytes: numbe
       yield chunk;
     }
   };
-  if (codings.length > MAX_CODINGS || codings.some((coding) => !CODINGS.has(coding))) return collect(counted(), maxBytes);
+  if (codings.length > MAX_CODINGS || codings.some((coding) => !CODINGS.has(coding))) return collect(counted(), maxBytes, admit);
   const decoded = codings.reduceRight((bytes, coding) => decode(bytes, coding), counted());
-  return collect(decoded, maxBytes, (size) => {
+  return collect(decoded, maxBytes, admit, (size) => {
     if (size > RATIO_FREE_BYTES && size > received * MAX_RATIO) {
       throw new OutboundError('response_too_large', `The response unpacks to more than ${MAX_RATIO} times its size`);
     }
@@ -40,14 +48,25 @@ export function tooLarge(maxBytes: number): OutboundError {
   return new OutboundError('response_too_large', `The response is larger than ${maxBytes} bytes`);
 }
 
-async function collect(chunks: AsyncIterable<Uint8Array>, maxBytes: number, check?: (size: number) => void): Promise<Uint8Array> {
+async function collect(
+  chunks: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+  admit: (bytes: number) => Promise<void>,
+  check?: (size: number) => void,
+): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
+  let admitted = 0;
   for await (const chunk of chunks) {
     size += chunk.length;
     if (size > maxBytes) throw tooLarge(maxBytes);
     check?.(size);
     parts.push(chunk);
+    if (size > LARGE_BODY_BYTES && size > admitted) {
+      const more = Math.ceil(size / LARGE_BODY_BYTES) * LARGE_BODY_BYTES - admitted;
+      admitted += more;
+      await admit(more);
+    }
   }
   return Buffer.concat(parts, size);
 }

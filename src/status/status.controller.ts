@@ -7,7 +7,6 @@ import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
 import { waitOf } from '../common/wait.js';
-import { type Json } from '../engine/values.js';
 import { ExecutionDetail, ExecutionProgress } from './dto/execution-detail.js';
 import { GetExecutionQuery, ListExecutionsQuery, ListStepsQuery } from './dto/execution-queries.js';
 import { ExecutionStatus } from './dto/execution-status.js';
@@ -86,9 +85,8 @@ export class StatusController {
   @ApiOperation({ operationId: 'getExecutionResult', summary: 'The result alone, of any size' })
   @ApiOkResponse({ description: 'Any JSON value; null until the end.', schema: {} })
   async result(@Caller() principal: Principal, @Param('execution_id') id: string, @Res() reply: FastifyReply): Promise<void> {
-    const result: Json = await this.status.result(principal, id);
-    // Serialised here: a framework would send a bare text as text/plain.
-    await reply.type('application/json; charset=utf-8').send(JSON.stringify(result));
+    // A framework would send a bare text as text/plain.
+    await reply.type('application/json; charset=utf-8').send(await this.status.resultText(principal, id));
   }
 
   @Get(':execution_id/steps')

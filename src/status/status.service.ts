@@ -78,17 +78,18 @@ export class StatusService {
 
   async detail(principal: Principal, id: string, events: EventQuery | null): Promise<ExecutionDetail> {
     const found = await this.find(principal, id);
-    const result: Json = found.resultOmitted ? { $ref: `/executions/${id}/result` } : found.result;
+    const { result } = found;
     const status = executionStatusOf(found.record, { result, parameters: found.parameters, durable: found.durable });
     const page =
       events && found.durable ? await this.newestEvents(found.record, result, events) : { events: events ? [] : null, pagination: null };
     return { ...status, ...page };
   }
 
-  /** The result alone, of any size. */
-  async result(principal: Principal, id: string): Promise<Json> {
+  /** JSON text of the result alone, of any size. @throws EngineError unknown_execution */
+  async resultText(principal: Principal, id: string): Promise<string> {
     const { resultOmitted, result } = await this.find(principal, id);
-    return shown(resultOmitted ? ((await this.executions.resultOf(principal.tenant, id))?.result ?? null) : result);
+    if (!resultOmitted) return JSON.stringify(shown(result));
+    return shownText((await this.executions.resultText(principal.tenant, id)) ?? 'null');
   }
 
   /** JSON text of the result, raw value or inputs of one event, of any size. @throws EngineError unknown_execution, not_found */
@@ -96,11 +97,8 @@ export class StatusService {
     const record = await this.record(principal, id);
     const [stored] = await this.history.page(principal.tenant, record.id, { after: seq - 1, limit: 1, order: 'ascending', types: [] });
     if (stored?.seq !== seq) throw new EngineError('not_found', 'not_found', `Execution ${id} has no event ${seq}.`);
-    if (stored.event.type === 'execution_completed' && place === 'result') return JSON.stringify(await this.result(principal, id));
-    const text = (await this.history.valueText(principal.tenant, record.id, seq, place)) ?? 'null';
-    const value = JSON.parse(text) as Json;
-    const seen = shown(value);
-    return seen === value ? text : JSON.stringify(seen);
+    if (stored.event.type === 'execution_completed' && place === 'result') return this.resultText(principal, id);
+    return shownText((await this.history.valueText(principal.tenant, record.id, seq, place)) ?? 'null');
   }
 
   async progress(principal: Principal, id: string): Promise<ExecutionProgress> {
@@ -255,7 +253,7 @@ export class StatusService {
   private async views(record: ExecutionRecord, stored: Parameters<typeof eventView>[1][]): Promise<ExecutionEvent[]> {
     const ended = stored.some(({ event }) => event.type === 'execution_completed');
     const payload = ended ? (await this.executions.withPayload(record.tenantId, record.id))?.payload : undefined;
-    const result: Json = payload?.resultOmitted ? { $ref: `/executions/${record.id}/result` } : (payload?.result ?? null);
+    const result: Json = payload?.result ?? null;
     return stored.map((event) => eventView(record, event, result));
   }
 }
@@ -274,4 +272,11 @@ function nodeOf(record: ExecutionRecord): ExecutionTreeNode {
 
 function unknown(id: string): EngineError {
   return new EngineError('not_found', 'unknown_execution', `There is no execution ${id.slice(0, 40)}.`);
+}
+
+/** The JSON text of a value as it is shown; most have nothing to hide, and are sent as they are stored. */
+function shownText(text: string): string {
+  const value = JSON.parse(text) as Json;
+  const seen = shown(value);
+  return seen === value ? text : JSON.stringify(seen);
 }

@@ -15,8 +15,10 @@ import { WriterConnection } from './writer-connection.js';
 
 const MAX_UNITS = 500;
 const MAX_EVENTS = 4_000;
-/** Characters of JSON in one batch; a single larger unit travels alone. */
+/** Characters of JSON in one batch; a single larger unit may go beyond. */
 const MAX_SIZE = 4 * 1024 * 1024;
+/** Units of so many characters are large: each travels alone, on a connection that has no others, so that neighbours do not wait for them. */
+const LARGE_UNIT = 1024 * 1024;
 /** SQLSTATE lock_not_available. */
 const LOCK_TIMEOUT = '55P03';
 const FIRST_BACK_OFF_MS = 20;
@@ -24,7 +26,7 @@ const LONGEST_BACK_OFF_MS = 1_000;
 
 export interface BatchWriterSettings {
   readonly url: string;
-  /** Batches that may be in flight at once, each on its own connection. */
+  /** Batches that may be in flight at once, each on its own connection; besides them there is one connection for large units. */
   readonly connections: number;
   readonly lease: LeaseTerm;
   readonly history: DatabaseHistory;
@@ -39,6 +41,7 @@ export interface BatchWriterSettings {
 
 interface Lane {
   readonly connection: Connection & Pick<WriterConnection, 'write'>;
+  readonly forLarge: boolean;
   /** Monotonic time at which its batch left; null where it is idle. */
   busySince: number | null;
   /** Since when it has been failing without a success. */
@@ -72,8 +75,9 @@ export class BatchWriter {
     const { url, lease, history, log, timing = PROCESS_TIMING, connect = () => new WriterConnection(url, lease, history, log) } = settings;
     this.timing = timing;
     this.stuck = new StuckUnits(timing, () => this.schedule());
-    this.lanes = Array.from({ length: settings.connections }, () => ({
+    this.lanes = Array.from({ length: settings.connections + 1 }, (_, index) => ({
       connection: connect(),
+      forLarge: index === settings.connections,
       busySince: null,
       failures: 0,
     }));
@@ -91,10 +95,13 @@ export class BatchWriter {
     this.batchListeners.push(listener);
   }
 
-  /** How long a commit takes now, in milliseconds: the age of the oldest batch in flight, or what the last one took; 0 when idle (D12). */
+  /**
+   * How long a commit takes now, in milliseconds: the age of the oldest batch in flight, or what the last one took; 0 when idle (D12). How long a
+   * large unit takes says nothing about the database.
+   */
   latencyMs(): number {
     const now = this.timing.monotonic();
-    const ages = this.lanes.flatMap(({ busySince }) => (busySince === null ? [] : [now - busySince]));
+    const ages = this.lanes.flatMap(({ busySince, forLarge }) => (busySince === null || forLarge ? [] : [now - busySince]));
     return ages.length === 0 ? 0 : Math.max(this.lastDurationMs, ...ages);
   }
 
@@ -139,14 +146,14 @@ export class BatchWriter {
   private pump(): void {
     for (const lane of this.lanes) {
       if (lane.busySince !== null) continue;
-      const returning = this.abandoned ? this.stuck.takeAll() : this.stuck.takeDue();
-      const units = this.takeUnits();
-      if (units.length === 0 && returning.length === 0) break;
+      const returning = lane.forLarge ? [] : this.abandoned ? this.stuck.takeAll() : this.stuck.takeDue();
+      const units = this.takeUnits(lane);
+      if (units.length === 0 && returning.length === 0) continue;
       lane.busySince = this.timing.monotonic();
       void this.store(lane, units, returning)
         .catch((error: unknown) => this.giveUp([...units, ...returning], error))
         .finally(() => {
-          this.lastDurationMs = this.timing.monotonic() - (lane.busySince ?? 0);
+          if (!lane.forLarge) this.lastDurationMs = this.timing.monotonic() - (lane.busySince ?? 0);
           lane.busySince = null;
           this.schedule();
         });
@@ -157,10 +164,11 @@ export class BatchWriter {
     }
   }
 
-  private takeUnits(): PendingUnit[] {
+  private takeUnits({ forLarge }: Lane): PendingUnit[] {
     const units: PendingUnit[] = [];
     const ids = new Set<RunId>();
     const told = new Set<RunId>();
+    const maxUnits = forLarge ? 1 : MAX_UNITS;
     let events = 0;
     let size = 0;
     /** A row is written once in a batch (D3): by its own unit, or because called runs end whose callers it is. */
@@ -177,9 +185,10 @@ export class BatchWriter {
     this.carried = [];
     for (const pending of carried) add(pending);
     for (const source of this.waiting) {
-      if (units.length >= MAX_UNITS || events >= MAX_EVENTS || size >= MAX_SIZE) break;
+      if (units.length >= maxUnits || events >= MAX_EVENTS || size >= MAX_SIZE) break;
       // Its source stays announced and is taken once the unit in flight is settled, or the batch that tells it something.
       if (this.inFlight.has(source.runId) || told.has(source.runId)) continue;
+      if (forLarge !== (source.characters ?? 0) >= LARGE_UNIT) continue;
       this.waiting.delete(source);
       const pending = this.takeUnit(source);
       if (pending === null) continue;

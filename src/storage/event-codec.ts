@@ -49,22 +49,25 @@ export function encodeEvent(event: RunEvent): EventRow {
   } else if (fault !== null && fault.code !== 'result_too_large') {
     throw new NotStorable(fault.message);
   }
-  return { type, step, ...apart(fields) };
+  return { type, step, ...apart(fields, fault === null ? JSON.stringify : storableJson) };
 }
 
-/** Each value has a limit of its own, and what is left of the event has another. */
-function apart(fields: Record<string, unknown>): Pick<EventRow, 'body' | 'blobs'> {
+/**
+ * Each value has a limit of its own, and what is left of the event has another.
+ * @param jsonOf checks what it is given, unless all of the event was found storable
+ */
+function apart(fields: Record<string, unknown>, jsonOf: (value: unknown) => string): Pick<EventRow, 'body' | 'blobs'> {
   const blobs: BlobRow[] = [];
   const sizes: Record<string, number> = {};
   for (const part of BLOB_PARTS) {
     if (fields[part] === undefined) continue;
-    const body = storableJson(fields[part]);
+    const body = jsonOf(fields[part]);
     if (!isLarge(body)) continue;
     blobs.push({ part, body });
     sizes[part] = Buffer.byteLength(body);
     delete fields[part];
   }
-  return { body: storableJson(blobs.length === 0 ? fields : { ...fields, blobs: sizes }), blobs };
+  return { body: jsonOf(blobs.length === 0 ? fields : { ...fields, blobs: sizes }), blobs };
 }
 
 const isLarge = (text: string): boolean => text.length > INLINE_VALUE_BYTES / 3 && Buffer.byteLength(text) > INLINE_VALUE_BYTES;

@@ -1,6 +1,7 @@
 import { birthOf } from '../engine/births.js';
 import { childEnded } from '../engine/child-ended.js';
 import { type RunId, type Unit, type UnitSource } from '../engine/ports.js';
+import { type Json } from '../engine/values.js';
 import { encodeEvent, type EventRow } from './event-codec.js';
 import { checkText, NotStorable, storableJson } from './storability.js';
 
@@ -57,7 +58,7 @@ export function pendingUnit(source: UnitSource, unit: Unit, history: number): Pe
   }
   if (row.currentStep !== null) checkText(row.currentStep);
   const events = unit.events.map(encodeEvent);
-  const result = unit.end === null ? null : storableJson(unit.end.result);
+  const result = unit.end === null ? null : (knownText(unit.end.result, unit, events) ?? storableJson(unit.end.result));
   const parameters = create === null ? null : storableJson(create.parameters);
   const workload = create === null || create.workload === null ? null : storableJson(create.workload);
   // A crash at its commit could not tell whether it was stored (D9).
@@ -95,6 +96,12 @@ export function pendingUnit(source: UnitSource, unit: Unit, history: number): Pe
 }
 
 const NO_CHILDREN: readonly PendingUnit[] = [];
+/** The result often is the value of the last step: a large one is not made text twice. */
+function knownText(result: Json, { events }: Unit, rows: readonly EventRow[]): string | undefined {
+  if (typeof result !== 'object' || result === null) return undefined;
+  const index = events.findLastIndex((event) => event.type === 'step_completed' && event.value === result);
+  return rows[index]?.blobs.find(({ part }) => part === 'value')?.body;
+}
 
 function modeOf(unit: Unit): Mode {
   if (unit.end !== null) return MODE.ended;

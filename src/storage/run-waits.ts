@@ -3,6 +3,7 @@ import { type RowState, type RunId } from '../engine/ports.js';
 import { isTerminal } from '../engine/run/events.js';
 import { type CommitSignals } from './commit-signals.js';
 import { type HeldRuns } from './held-runs.js';
+import { inlineResult } from './inline-result.js';
 import { type ExecutionRepository } from './repositories/execution.repository.js';
 
 /** Runs of other nodes are looked at this often; runs held here report in memory (D34). */
@@ -11,6 +12,7 @@ const POLL_MS = 1_000;
 /** How a run ended, as far as a waiting answer needs it. */
 export interface RunEnd {
   readonly row: RowState;
+  /** As answers show it. */
   readonly result: Json;
   readonly lastSeq: number;
   /** Database time of the end, epoch ms. */
@@ -49,7 +51,7 @@ export class RunWaits {
     };
     const cancel = (): void => settle(null);
     const unfollow = this.signals.follow(runId, ({ end, row, lastSeq, at }) => {
-      if (end) settle({ row, result: end.result, lastSeq, at });
+      if (end) settle({ row, result: inlineResult(runId, end.result), lastSeq, at });
     });
     let looking = false;
     const timer = setTimeout(cancel, waitMs);

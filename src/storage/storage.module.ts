@@ -12,6 +12,7 @@ import { DataSource } from 'typeorm';
 import { Settings } from '../config/settings.js';
 import { BatchWriter } from './batch-writer.js';
 import { BulkLeases } from './bulk-leases.js';
+import { ByteBudget } from './byte-budget.js';
 import { CATALOG_CHANGES, CATALOG_CHANNEL, type CatalogChanges, parseChange } from './catalog-changes.js';
 import { CommitSignals } from './commit-signals.js';
 import { CompiledPlaybooks } from './compiled-playbooks.js';
@@ -94,6 +95,7 @@ const PROVIDERS: Provider[] = [
       }).initialize(),
   ),
   ...REPOSITORIES,
+  provide(ByteBudget, [], () => new ByteBudget()),
   provide(DatabaseClock, [], () => new DatabaseClock(PROCESS_TIMING)),
   // Whatever is due is due by the database's clock (R3).
   {

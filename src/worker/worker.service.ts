@@ -9,6 +9,7 @@ import { type DecisionWorld } from '../engine/run/decision.js';
 import { CHILD_RUNS, type ChildRuns, NO_CHILD_RUNS } from '../engine/child-runs-port.js';
 import { NO_SECRETS, SECRETS, type Secrets } from '../engine/secrets-port.js';
 import { runFault } from '../engine/run-fault.js';
+import { ByteBudget } from '../storage/byte-budget.js';
 import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../storage/claim.js';
 import { CommitSignals } from '../storage/commit-signals.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
@@ -58,6 +59,7 @@ export class Worker implements RunConsumer {
     private readonly ephemeral: EphemeralRuns,
     private readonly held: HeldRuns,
     private readonly playbooks: CompiledPlaybooks,
+    private readonly budget: ByteBudget,
     signals: CommitSignals,
     ids: IdMint,
     @Optional() @Inject(TIMING) private readonly timing: Timing = PROCESS_TIMING,
@@ -201,6 +203,7 @@ export class Worker implements RunConsumer {
       children: this.children,
       tokenForCalled: () => (store === this.ephemeral ? this.timing.token() : this.tokenForCalled(id)),
       holdsLease: () => store === this.ephemeral || this.held.isLive(id, token),
+      admit: (bytes, signal) => this.budget.admit(id, bytes, signal),
       over: (how) => this.over(id, token, how),
       unheard: (error) => this.log.warn({ err: error, executionId: id }, 'the inbox of an execution could not be read, and is read again'),
       fault: (error) => this.log.error({ err: error, executionId: id }, 'an execution met a fault of the service'),
@@ -210,6 +213,7 @@ export class Worker implements RunConsumer {
   private over(id: RunId, token: string, how: 'ended' | 'released' | 'lost' | 'refused'): void {
     const wasFull = this.capacity() <= 0;
     this.running.delete(id);
+    this.budget.release(id);
     this.suspects.delete(id);
     this.freePlaces(id);
     if (how === 'lost') {

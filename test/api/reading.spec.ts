@@ -141,6 +141,8 @@ describe('GET /executions/{id}', () => {
     const { status, json, headers } = await service.get(`/executions/${id}/result`);
     expect([status, headers.get('content-type')]).toEqual([200, expect.stringMatching(/^application\/json/)]);
     expect(json as unknown).toBe('x'.repeat(300_000));
+    const waited = await service.post('/execute', { path: 'read/large' }, { prefer: 'wait=60' });
+    expect([waited.status, waited.json.result]).toEqual([200, { $ref: `/executions/${String(waited.json.id)}/result` }]);
   });
 
   it('waits for the end where that is preferred, and its progress never falls', async () => {

@@ -45,6 +45,7 @@ const contextWith = (auth: StepContext['auth']): StepContext => ({
   ...{ tenantId: 't', executionId: '1', step: 's', wave: 1, attempt: 1, claimNo: 1, idempotencyKey: 'k', timeoutMs: 30_000 },
   signal: AbortSignal.timeout(30_000),
   auth,
+  admit: () => Promise.resolve(),
 });
 const saveOf = (fields: JsonObject): Save => ({
   ...{ storage: 'postgres', when: null, on: 'success', name: null, data: null, auth: 'pg_local', onError: null },

@@ -1,6 +1,7 @@
 import { type UnitSource } from '../../src/engine/ports.js';
 import { type Settings } from '../../src/config/settings.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
+import { ByteBudget } from '../../src/storage/byte-budget.js';
 import { CommitSignals } from '../../src/storage/commit-signals.js';
 import { type CompiledPlaybooks } from '../../src/storage/compiled-playbooks.js';
 import { DatabaseClock } from '../../src/storage/database-clock.js';
@@ -116,6 +117,7 @@ export class SimulatedNode {
       new EphemeralRuns(),
       this.held,
       world.playbooksOf(this) as unknown as CompiledPlaybooks,
+      new ByteBudget(Infinity),
       signals,
       { next: () => `${++this.tokens}` } as unknown as IdMint,
       mutant === 'own_clock' ? timing : { ...timing, now: () => clock.now() },

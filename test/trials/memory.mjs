@@ -19,7 +19,7 @@ const BODY_LIMIT = MIB;
 const RESULT_LIMIT = 16 * MIB;
 /** What a value has beside the body of the answer: status, headers, address. */
 const AROUND = 2 * KIB;
-/** As documents are written: an answer is asked of the other side, the payload of a start is passed on. */
+/** As documents are written: an answer is asked of the other side, the payload of a start is passed on. Waiting for room is part of a step's time. */
 const document = (name, steps) => `apiVersion: noetl.io/v1
 kind: Playbook
 metadata: { name: ${name}, path: trial/${name} }
@@ -30,7 +30,7 @@ ${steps}  - step: end
 const answers = (address) =>
   document(
     'answers',
-    `  - step: start\n    type: http\n    method: GET\n    endpoint: "http://${address}/?bytes={{ workload.bytes }}"\n    next: end\n`,
+    `  - step: start\n    type: http\n    method: GET\n    endpoint: "http://${address}/?bytes={{ workload.bytes }}"\n    timeout: 300\n    next: end\n`,
   );
 const PAYLOADS = document('payloads', `  - step: start\n    next:\n      - step: end\n        data: { pad: "{{ workload.pad }}" }\n`);
 const SMALL = document('small', `  - step: start\n    next:\n      - step: end\n        data: { message: hello }\n`);

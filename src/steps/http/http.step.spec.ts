@@ -35,6 +35,7 @@ beforeAll(async () => {
   server = await serveHttp((request, response) => {
     const status = Number(/^\/status\/(\d+)/.exec(request.url ?? '')?.[1] ?? 0);
     if (status > 0) response.writeHead(status, { 'content-type': 'application/json' }).end('{"why":"asked"}');
+    else if (request.url === '/large') response.end(Buffer.alloc(300_000, 'x'));
     else if (request.url !== '/silent') echo(request, response);
   });
 });
@@ -55,7 +56,7 @@ const actionWith = (fields: JsonObject, more: Partial<Action> = {}): Action => (
   tasks: [],
   ...more,
 });
-const contextWith = (signal: AbortSignal): StepContext => ({
+const contextWith = (signal: AbortSignal, admit: StepContext['admit'] = () => Promise.resolve()): StepContext => ({
   tenantId: 'default',
   executionId: '1',
   step: 'call',
@@ -66,6 +67,7 @@ const contextWith = (signal: AbortSignal): StepContext => ({
   signal,
   timeoutMs: null,
   auth: new Map(),
+  admit,
 });
 const names: JsonObject = { path: 'things', token: 'abc', headers: { 'X-All': 'yes' }, n: 5, breaking: 'a\r\nX-Injected: b', off: 'False' };
 const scope = { lookup: (name: string): Json | undefined => names[name] };
@@ -211,6 +213,20 @@ describe('the http step', () => {
     expect(() => requestFor({}, {}, { retry })).toThrow(
       expect.objectContaining({ code: 'unsupported_pagination', retryable: false }) as Error,
     );
+  });
+
+  it('asks for room before it reads a large answer, and fails as it is told', async () => {
+    const asked: number[] = [];
+    const admit = (bytes: number): Promise<void> => (asked.push(bytes), Promise.resolve());
+    const large = requestFor({ endpoint: `${server.origin}/large` });
+    const { value } = await step.execute(large, contextWith(new AbortController().signal, admit));
+    expect([asked, (value as { data: string }).data.length]).toEqual([[300_000], 300_000]);
+    await step.execute(requestFor({}), contextWith(new AbortController().signal, admit));
+    expect(asked).toEqual([300_000]);
+    const controller = new AbortController();
+    const reason = new Error('cancelled');
+    const refused = (): Promise<void> => (controller.abort(reason), Promise.reject(reason));
+    await expect(step.execute(large, contextWith(controller.signal, refused))).rejects.toBe(reason);
   });
 
   it('ends with the reason of its signal', async () => {

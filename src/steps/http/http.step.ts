@@ -31,7 +31,8 @@ const httpStep = (outbound: Outbound) =>
       const headers = sentHeaders(withAuth(request.headers, context.auth), contentType, context);
       const url = urlOf(request);
       const { method, verify } = request;
-      const response = await outbound.fetch({ url, method, headers, body, verify, signal: context.signal }).catch(failStep);
+      const admit = (bytes: number): Promise<void> => context.admit(bytes);
+      const response = await outbound.fetch({ url, method, headers, body, verify, signal: context.signal, admit }).catch(failStep);
       const value = httpValue(response);
       if (response.status >= 200 && response.status <= 299) return { value };
       throw new StepFailure('http_error', `The endpoint answered with status ${response.status}`, { statusCode: response.status, value });

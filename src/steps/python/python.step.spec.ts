@@ -41,6 +41,7 @@ describe('the python step', () => {
     signal: new AbortController().signal,
     timeoutMs: null,
     auth: new Map(),
+    admit: () => Promise.resolve(),
   });
   const render = (code: string, inputs: JsonObject, names: Record<string, Json> = {}) => {
     const config = step.parse(actionOf({ code }));

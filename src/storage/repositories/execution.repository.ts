@@ -4,10 +4,8 @@ import { type RunStatus } from '../../engine/run/events.js';
 import { type Json, type JsonObject } from '../../engine/values.js';
 import { ExecutionEntity } from '../entities/execution.entity.js';
 import { type ExecutionRecord } from '../execution-record.js';
+import { INLINE_RESULT_BYTES, resultReference } from '../inline-result.js';
 import { Prepared } from '../prepared.js';
-
-/** A result above this many bytes is not part of the execution's answer; it has a route of its own. */
-export const INLINE_RESULT_BYTES = 256 * 1024;
 
 /** Everything null, or an empty list, means: not filtered by this. */
 export interface ExecutionFilter {
@@ -29,8 +27,8 @@ export interface ExecutionFilter {
 
 export interface ExecutionPayload {
   readonly parameters: JsonObject;
+  /** As answers show it: a reference where it was too large to come along. */
   readonly result: Json;
-  /** True where the result was too large to come along. */
   readonly resultOmitted: boolean;
 }
 
@@ -60,21 +58,19 @@ export class ExecutionRepository {
       record: recordOf(row),
       payload: {
         parameters: row.parameters ?? {},
-        result: row.resultOmitted ? null : row.result,
+        result: row.resultOmitted ? resultReference(id) : row.result,
         resultOmitted: row.resultOmitted ?? false,
       },
     };
   }
 
-  /** The result alone, whatever its size; undefined where there is no such execution. */
-  async resultOf(tenantId: string, id: string): Promise<{ record: ExecutionRecord; result: Json } | null> {
-    const record = await this.byId(tenantId, id);
-    if (!record) return null;
-    const [row] = await this.db.query<{ result: Json }[]>(
-      `SELECT result FROM execution_payload WHERE execution_id = $1 AND result IS NOT NULL ORDER BY part DESC LIMIT 1`,
-      [id],
+  /** JSON text of the result, whatever its size; null where there is none (yet). */
+  async resultText(tenantId: string, id: string): Promise<string | null> {
+    const [row] = await this.db.query<{ text: string }[]>(
+      `SELECT result::text AS text FROM execution_payload WHERE execution_id = $1 AND tenant_id = $2 AND result IS NOT NULL ORDER BY part DESC LIMIT 1`,
+      [id, tenantId],
     );
-    return { record, result: row?.result ?? null };
+    return row?.text ?? null;
   }
 
   /** A page, newest first: executions with an id below `before`, or `offset` rows further on for old clients. */
