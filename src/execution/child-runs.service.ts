@@ -8,7 +8,7 @@ import { type ChildCall, type ChildEntry, type ChildOutcome, type ChildRuns, MAX
 import { type NewRun, type RunId } from '../engine/ports.js';
 import { storabilityFault } from '../engine/storability.js';
 import { StepFailure } from '../engine/step-executor.js';
-import { type JsonObject } from '../engine/values.js';
+import { type Json, type JsonObject } from '../engine/values.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { EphemeralRuns } from '../storage/ephemeral-runs.js';
 import { Inbox } from '../storage/inbox.js';

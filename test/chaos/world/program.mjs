@@ -37,8 +37,8 @@ const POINTS = [
   },
   {
     file: 'steps/http/http.step.js',
-    find: 'const headers = sentHeaders(request.headers, contentType, context);',
-    put: "const headers = { ...sentHeaders(request.headers, contentType, context), 'X-Chaos-Claim': String(context.claimNo), 'X-Chaos-Attempt': String(context.attempt), 'X-Chaos-Node': String(globalThis.chaosNode) };",
+    find: 'const headers = sentHeaders(withAuth(request.headers, context.auth), contentType, context);',
+    put: "const headers = { ...sentHeaders(withAuth(request.headers, context.auth), contentType, context), 'X-Chaos-Claim': String(context.claimNo), 'X-Chaos-Attempt': String(context.attempt), 'X-Chaos-Node': String(globalThis.chaosNode) };",
   },
   // A lease token ends in five digits that say which process has it (holder.mjs), so that the checker knows what a process leaves behind.
   {
