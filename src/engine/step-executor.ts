@@ -23,6 +23,8 @@ export interface StepKind<Config = unknown, Request extends Json = Json> {
   readonly effect: boolean;
   /** Seconds per attempt where the playbook says nothing. */
   readonly defaultTimeoutSeconds: number;
+  /** Set where the kind can read page after page (`retry.on_success`, playbook language §7.3). */
+  readonly pages?: Pages;
   /** Alternative names under which templates and asserts may read parts of the value (http: body, payload, json, response -> data). */
   readonly valueAliases?: ValueAliases;
   /** Where the kind can store: saves to the storage of the same word. */
@@ -42,6 +44,14 @@ export interface SaveStorage<Config = unknown, Request extends Json = Json> {
   readonly byDefault?: (value: Json) => Json;
   /** What the step's meta says about a save that was performed: table, row_count, … */
   outcome(value: Json): JsonObject;
+}
+
+/** How a kind goes from page to page. Pure. */
+export interface Pages {
+  /** What `response` is in the expressions: the body of the page that was just read. */
+  body(value: Json): Json;
+  /** The recorded request with what `next_call` changes: `{params?, data?, headers?, url?}`. Throws StepFailure for what cannot be sent. */
+  next(request: Json, call: JsonObject): Json;
 }
 
 /** Fixes the types of a kind; the default export of `src/steps/<kind>/<kind>.step.ts`. */

@@ -1,5 +1,5 @@
 import { type SaveOutcome, type ItemFailure } from '../run/events.js';
-import { asFailure, errorView } from '../run/failures.js';
+import { asFailure, errorView, failureFrom } from '../run/failures.js';
 import { type StepView } from '../run/run-scope.js';
 import { type ActedStep } from '../run/parts.js';
 import { savesOf } from '../run/saves.js';
@@ -12,7 +12,7 @@ import { runLoop } from './loop.js';
 import { PartContext } from './part-context.js';
 import { type ProgramHost } from './program-host.js';
 import { runSaves } from './saves.js';
-import { runTask, valueOfLoop } from './task.js';
+import { runStepPages, runTask, valueOfLoop } from './task.js';
 
 /** How a program ended. */
 export interface ProgramEnd {
@@ -45,6 +45,13 @@ async function iterate(context: PartContext): Promise<ProgramEnd> {
   if (performer?.does === 'playbook') {
     const value = await runCall(context, performer.call, '', firing.attempt, firing.inputs, view);
     return { outcome: { ok: true, result: { value } } };
+  }
+  if (performer?.does === 'step') {
+    const { end, logs } = await runStepPages(context, view);
+    const outcome = end.ok
+      ? { ok: true as const, result: { value: end.value, ...(logs ? { logs } : {}) } }
+      : { ok: false as const, failure: failureFrom(end.error) };
+    return { outcome };
   }
   if (performer?.does !== 'iterator') throw new Error(`${step.name} is not composite`);
   const end = await runLoop(context, performer.iterator, '', view, runTask);

@@ -12,6 +12,7 @@ import { type Rendering } from '../template/rendering.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { type LoopEnd, runLoop } from './loop.js';
 import { runCall } from './call.js';
+import { runPages } from './pages.js';
 import { type PartContext, type TaskEnd } from './part-context.js';
 import { runSaves } from './saves.js';
 
@@ -33,6 +34,14 @@ export async function runTask(
   const acted: TaskEnd = known?.acted ? { end: known.acted, attempt: Math.max(1, known.attempt), characters: 0 } : await task.act();
   if (action.saves.length === 0) return acted;
   return task.save(acted, known?.acted !== undefined && known.acted !== null);
+}
+
+/** Reads the pages of a step's own action, whose request is recorded with its start. */
+export function runStepPages(context: PartContext, view: StepView): Promise<TaskEnd> {
+  const { step, firing } = context.host;
+  const { performer } = step.action!;
+  if (performer?.does !== 'step') throw new Error(`${step.name} has no pages`);
+  return new Task(context, step.action!, '', view, '').pages(performer.kind, firing.inputs, firing.request, view);
 }
 
 class Task {
@@ -62,7 +71,7 @@ class Task {
       this.checkExpects(inputs, view);
       switch (performer?.does) {
         case 'step':
-          return await this.attempts(performer.kind, performer.config, inputs, view);
+          return await this.perform(performer.kind, performer.config, inputs, view);
         case 'iterator': {
           const loop = await runLoop(context, performer.iterator, path, view, runTask);
           return this.ended(valueOfLoop(performer.iterator.spelling, loop), 1);
@@ -108,12 +117,37 @@ class Task {
     return this.secrets.seal(request, this.context.scope(view));
   }
 
-  private async attempts(kind: StepKind, config: unknown, inputs: JsonObject, view: StepView): Promise<TaskEnd> {
+  /** Performs the action: one call with its retries, or page after page. */
+  private async perform(kind: StepKind, config: unknown, inputs: JsonObject, view: StepView): Promise<TaskEnd> {
     const { context, path, action, rendering } = this;
-    const { host, journal, activity } = context;
     const known = context.find(path);
     const isBegun = known?.inputs !== null && known?.inputs !== undefined;
     const request = isBegun ? known.request : this.sealed(kind.render(config, inputs, context.scope(view), rendering), view);
+    if (!action.pages) return this.attempts(kind, path, inputs, request, view);
+    return this.pages(kind, inputs, request, view);
+  }
+
+  /** Page after page of a request that is rendered already. */
+  async pages(kind: StepKind, inputs: JsonObject, request: Json, view: StepView): Promise<TaskEnd> {
+    const { context, path, action } = this;
+    const one = (at: string, asked: Json): Promise<TaskEnd> => this.attempts(kind, at, inputs, asked, view, true);
+    const plain = { ...this.view, inputs: view.inputs };
+    const end = await runPages(context, kind, action.pages!, path, plain, request, one, (value) => this.outcome(value, true));
+    return 'value' in end ? this.ended(end.value, 1) : end;
+  }
+
+  private async attempts(
+    kind: StepKind,
+    path: string,
+    inputs: JsonObject,
+    request: Json,
+    view: StepView,
+    isPage = false,
+  ): Promise<TaskEnd> {
+    const { context, action } = this;
+    const { host, journal, activity } = context;
+    const known = context.find(path);
+    const isBegun = known?.inputs !== null && known?.inputs !== undefined;
     const timeoutMs = this.timeoutMs(view) ?? (kind.defaultTimeoutSeconds > 0 ? kind.defaultTimeoutSeconds * 1000 : null);
     let due = known?.dueAt ?? null;
     let isStarted = isBegun && due === null;
@@ -130,7 +164,7 @@ class Task {
           attempt,
         );
       if (verdict === 'keep') {
-        return outcome.ok ? this.ended(outcome.result.value, attempt, outcome.result.logs) : this.failed(outcome.failure, attempt);
+        return outcome.ok ? this.ended(outcome.result.value, attempt, outcome.result.logs, isPage) : this.failed(outcome.failure, attempt);
       }
       const { policy } = action.retry!;
       const delayMs = retryDelayMs(policy, attempt, () => host.world.random());
@@ -157,11 +191,12 @@ class Task {
     return { ...(isObject(item) ? item : {}), value: item, [element]: item };
   }
 
-  private ended(value: Json, attempt: number, logs?: string): TaskEnd {
+  private ended(value: Json, attempt: number, logs?: string, isPage = false): TaskEnd {
     const { action } = this;
     const { assert } = action;
     const aliases = action.performer?.does === 'step' ? action.performer.kind.valueAliases : undefined;
-    const missing = assert ? missingOutputs(assert, value, aliases) : [];
+    // The contract is about the whole value, not about one page of it.
+    const missing = assert && !isPage ? missingOutputs(assert, value, aliases) : [];
     if (missing.length > 0) {
       const message = `The value lacks ${missing.join(', ')}.`;
       if (this.assertMode() === 'fail') return this.failed(new StepFailure('assert_returns', message, { retryable: false, logs }), attempt);

@@ -93,6 +93,7 @@ export interface CompiledAction {
   readonly saves: readonly CompiledSave[];
   readonly assert: AssertSpec | null;
   readonly retry: CompiledRetry | null;
+  readonly pages: CompiledPages | null;
   readonly timeout: ValueTemplate | null;
 }
 
@@ -147,6 +148,19 @@ export type CompiledWait =
   | { readonly kind: 'timer'; readonly duration: ValueTemplate | null; readonly until: ValueTemplate | null }
   | { readonly kind: 'signal'; readonly name: string; readonly schema: JsonSchema | null };
 
+/** Paging (playbook language §7.3). */
+export interface CompiledPages {
+  readonly while: Condition;
+  /** Pages in all, at most. */
+  readonly maxPages: number;
+  readonly nextCall: ValueTemplate;
+  readonly strategy: 'append' | 'replace' | 'merge';
+  /** What is collected of each body; null: all of it. */
+  readonly path: readonly string[] | null;
+  /** Name under which what was collected so far is seen. */
+  readonly into: string | null;
+}
+
 export interface CompiledRetry {
   readonly policy: Retry;
   readonly retryWhen: Condition | null;
@@ -178,6 +192,9 @@ export interface CompiledTarget {
 export type CompiledNext =
   | { readonly kind: 'when'; readonly when: Condition; readonly then: readonly CompiledEdge[]; readonly else: readonly CompiledEdge[] }
   | { readonly kind: 'else' | 'plain'; readonly then: readonly CompiledEdge[] };
+
+/** Pages of one action, at most. */
+const MOST_PAGES = 1_000;
 
 const NOT_PARSED = Symbol('not parsed');
 
@@ -286,6 +303,7 @@ class Compiler {
         saves: [],
         assert: null,
         retry: null,
+        pages: null,
         timeout: null,
       };
     }
@@ -312,9 +330,9 @@ class Compiler {
       const config = this.parsed(() => kind.parse(action), pointer);
       if (config !== NOT_PARSED) performer = { does: 'step', kind, config };
     } else refusal = { code: 'unsupported_type', message: `Steps of type ${action.type} cannot run here.` };
-    if (!refusal && action.retry && action.retry.onSuccess !== null) {
-      refusal = { code: 'unsupported_pagination', message: 'retry.on_success (pagination) cannot run here.' };
-    }
+    const pages = action.retry?.onSuccess ? this.pages(action.retry.onSuccess, pointer) : null;
+    if (!refusal && pages && !(performer?.does === 'step' && performer.kind.pages))
+      refusal = { code: 'unsupported_pagination', message: `Steps of type ${action.type} have no pages (retry.on_success).` };
     if (refusal) this.warnings.push({ ...refusal, pointer });
     const { retry } = action;
     const auth = this.auth(action, pointer);
@@ -332,6 +350,7 @@ class Compiler {
         retryWhen: retry.retryWhen === null ? null : compileCondition(retry.retryWhen),
         stopWhen: retry.stopWhen === null ? null : compileCondition(retry.stopWhen),
       },
+      pages,
       timeout: action.timeout === null ? null : compileValue(action.timeout),
     };
   }
@@ -359,6 +378,36 @@ class Compiler {
       if (error.issues.length === 0) this.errors.push({ code: error.code, message: error.message, pointer });
       return NOT_PARSED;
     }
+  }
+
+  private pages(onSuccess: Json, pointer: string): CompiledPages {
+    const fields = isObject(onSuccess) ? onSuccess : {};
+    const collect = isObject(fields['collect']) ? fields['collect'] : {};
+    const wrong = (place: string, message: string): void => {
+      this.errors.push({
+        code: 'invalid_retry',
+        message: `retry.on_success.${place} ${message}`,
+        pointer: `${pointer}/retry/on_success/${place.replaceAll('.', '/')}`,
+      });
+    };
+    const most = fields['max_attempts'] ?? MOST_PAGES;
+    if (typeof most !== 'number' || !Number.isInteger(most) || most < 1 || most > MOST_PAGES)
+      wrong('max_attempts', `must be a whole number from 1 to ${MOST_PAGES}.`);
+    const strategy = collect['strategy'] ?? 'append';
+    if (strategy !== 'append' && strategy !== 'replace' && strategy !== 'merge')
+      wrong('collect.strategy', 'must be append, replace or merge.');
+    const path = collect['path'] ?? null;
+    if (path !== null && typeof path !== 'string') wrong('collect.path', 'must be a text.');
+    const into = collect['into'] ?? null;
+    if (into !== null && typeof into !== 'string') wrong('collect.into', 'must be a text.');
+    return {
+      while: compileCondition(fields['while'] ?? false),
+      maxPages: Number(most),
+      nextCall: compileValue(fields['next_call'] ?? {}),
+      strategy: strategy === 'replace' || strategy === 'merge' ? strategy : 'append',
+      path: typeof path === 'string' && path !== '' ? path.split('.') : null,
+      into: typeof into === 'string' ? into : null,
+    };
   }
 
   private iterator(action: Action, pointer: string): CompiledIterator {

@@ -260,7 +260,8 @@ function storableLogs(logs: string | undefined): string | undefined {
 function verdictOf(deciding: Deciding, settling: Settling, outcome: AttemptOutcome): ReturnType<typeof retryVerdict> {
   const { step, attempt, rendering } = settling;
   const retry = step.action?.retry ?? null;
-  if (!retry) return 'keep';
+  // Pages are tried again one by one, where they are read.
+  if (!retry || step.action?.pages) return 'keep';
   const value = outcome.ok ? outcome.result.value : (outcome.failure.value ?? null);
   const failure = outcome.ok ? null : outcome.failure;
   const error = failure && detailsOf(failure, { step: step.name, stepType: step.type, attempt });

@@ -13,8 +13,6 @@ export interface HttpConfig {
   readonly headers: ValueTemplate;
   /** Renders to what decides whether TLS certificates are checked. */
   readonly verify: ValueTemplate;
-  /** Asked for, but not available yet: such a step fails when it runs, so that documents with it can be registered. */
-  readonly usesPagination: boolean;
 }
 
 /** Reads endpoint, method, headers and verify of an action. Throws EngineError `invalid_document` with all findings. */
@@ -38,7 +36,6 @@ export function parseHttpConfig(action: Action): HttpConfig {
     method: compiled('/method', method),
     headers: compiled('/headers', headers),
     verify: compiled('/verify', field('verify') ?? true),
-    usesPagination: action.retry !== null && action.retry.onSuccess !== null,
   };
 }
 

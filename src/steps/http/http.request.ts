@@ -30,7 +30,8 @@ export function targetOf(
   };
 }
 
-function endpointOf(rendered: Json): string {
+/** @throws StepFailure invalid_endpoint */
+export function endpointOf(rendered: Json): string {
   const endpoint = typeof rendered === 'string' ? rendered.trim() : '';
   if (endpoint === '')
     throw new StepFailure('invalid_endpoint', 'The endpoint of the http step is empty or not a text', { retryable: false });
@@ -70,7 +71,7 @@ export function methodOf(rendered: Json): string {
 }
 
 /** Texts, numbers and booleans become header values; null leaves the header out. Messages never hold a value. */
-function headersOf(rendered: Json): Record<string, string> {
+export function headersOf(rendered: Json): Record<string, string> {
   if (rendered === null || rendered === '') return {};
   if (!isObject(rendered)) throw refused('invalid_value', 'The headers of an http step are a mapping');
   const headers = Object.entries(rendered).filter(([, value]) => value !== null);

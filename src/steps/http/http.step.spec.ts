@@ -207,12 +207,17 @@ describe('the http step', () => {
     ['an undefined name', { verify: '{{ nothing }}' }, true],
   ])('reads verify from %s', (_name, fields, verify) => expect(requestFor(fields as JsonObject)).toMatchObject({ verify }));
 
-  it('fails where it asks for pagination', () => {
-    const onSuccess = { while: '{{ true }}' };
-    const retry = { onSuccess } as unknown as Action['retry'];
-    expect(() => requestFor({}, {}, { retry })).toThrow(
-      expect.objectContaining({ code: 'unsupported_pagination', retryable: false }) as Error,
-    );
+  it('goes to the next page with what the call changes', () => {
+    const before = requestFor({ method: 'GET', headers: { 'X-A': '1' } }, { page: 1, size: 2 });
+    expect(step.pages!.next(before, { params: { page: 2 }, headers: { 'X-B': '2' } })).toMatchObject({
+      query: { page: 2, size: 2 },
+      headers: { 'X-A': '1', 'X-B': '2' },
+    });
+    const posted = requestFor({ method: 'POST' }, { a: 1 });
+    expect(step.pages!.next(posted, { data: { b: 2 }, url: 'http://127.0.0.1/next' })).toMatchObject({
+      endpoint: 'http://127.0.0.1/next',
+      body: { a: 1, b: 2 },
+    });
   });
 
   it('asks for room before it reads a large answer, and fails as it is told', async () => {

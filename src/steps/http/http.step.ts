@@ -4,6 +4,7 @@ import { type StepFactory } from '../../engine/step-services.js';
 import { authHeaders } from './http.auth.js';
 import { parseHttpConfig } from './http.config.js';
 import { encodeBody, type HttpRequest, methodOf, splitInputs, targetOf, urlOf } from './http.request.js';
+import { httpPages } from './http.pages.js';
 import { httpSave } from './http.save.js';
 import { httpValue } from './http.value.js';
 
@@ -17,14 +18,12 @@ const httpStep = (outbound: Outbound) =>
     parse: parseHttpConfig,
 
     render(config, inputs, scope, rendering): HttpRequest {
-      if (config.usesPagination) {
-        throw new StepFailure('unsupported_pagination', 'Pagination (retry.on_success) is not available yet', { retryable: false });
-      }
       const method = methodOf(config.method.render(scope, rendering));
       return { ...targetOf(config, scope, rendering), method, ...splitInputs(method, inputs) };
     },
 
     save: httpSave,
+    pages: httpPages,
 
     async execute(request, context) {
       const { body, contentType } = encodeBody(request);
