@@ -102,7 +102,8 @@ export class Orchestrator implements UnitSource {
   /** Units of this run that were refused. From the first on nothing is decided any more: it only ends. */
   private refusals = 0;
   private continuing = false;
-  private lingering = false;
+  /** Ends the wait for what this run called; null: none. */
+  private lingering: (() => void) | null = null;
   private seenInbox: number;
   /** There were messages when it was claimed that no holder has read: until they are read it decides nothing. */
   private picksUpLater: boolean;
@@ -434,10 +435,8 @@ export class Orchestrator implements UnitSource {
   }
 
   private linger(ms: number): void {
-    if (this.lingering) return;
-    this.lingering = true;
-    this.options.clock.after(ms, () => {
-      this.lingering = false;
+    this.lingering ??= this.options.clock.after(ms, () => {
+      this.lingering = null;
       this.rest();
     });
   }
@@ -510,6 +509,8 @@ export class Orchestrator implements UnitSource {
   private stopPerforming(): void {
     this.parked.clear();
     this.alarm.set(null);
+    this.lingering?.();
+    this.lingering = null;
     this.barriers.length = 0;
     this.performer.abortAll();
   }
