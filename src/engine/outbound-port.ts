@@ -28,6 +28,8 @@ export interface OutboundRequest {
    * what comes next. A rejection ends the call. Left out: nobody is asked.
    */
   readonly admit?: (bytes: number) => Promise<void>;
+  /** Called right before each request leaves, when everything that takes time is over; what it throws ends the call. */
+  readonly beforeSending?: () => void;
 }
 
 export interface OutboundResponse {

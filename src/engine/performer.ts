@@ -240,6 +240,7 @@ export class Performer {
           signal: controller.signal,
           timeoutMs,
           auth,
+          assertHeld: () => this.checkBegin(kind, controller.signal),
           admit: (bytes) => this.run.admit(bytes, controller.signal),
         }),
         controller.signal,

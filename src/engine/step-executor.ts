@@ -88,6 +88,11 @@ export interface StepContext {
   /** The credentials of the action's `auth` by alias, in document order; one entry for the single form, empty where there is none (D23). */
   readonly auth: ReadonlyMap<string, ResolvedCredential>;
   /**
+   * For kinds that do something else before the world sees anything, such as looking a name up: called right before that, it throws where the
+   * execution is no longer this node's to go on with (D13, D15).
+   */
+  assertHeld(): void;
+  /**
    * Asked before a large value comes into memory: resolves once this node has room for so many more bytes of it, and rejects with the reason of
    * `signal`. The bytes are the execution's until it leaves memory. Waiting is part of the attempt: its time-out goes on. Kinds whose values are
    * small need not ask.

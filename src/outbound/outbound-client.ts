@@ -80,9 +80,10 @@ export class OutboundClient implements Outbound {
     await this.pools.close();
   }
 
-  private async send({ url, method, headers, body }: Hop, { signal, verify = true }: OutboundRequest): Promise<Dispatcher.ResponseData> {
+  private async send({ url, method, headers, body }: Hop, { signal, verify = true, beforeSending }: OutboundRequest): Promise<Dispatcher.ResponseData> {
     const destination = await this.check.destinationOf(url, signal);
     if (this.closed) throw new OutboundError('connection_error', 'This service is shutting down');
+    beforeSending?.();
     try {
       const pool = this.pools.poolFor(url.origin, destination, verify);
       return await pool.request({ method, path: url.pathname + url.search, headers, body, signal });

@@ -323,7 +323,7 @@ INSERT INTO five VALUES (5);
     ['a port that is none', () => at('127.0.0.1', 99999), 'invalid_connection', /port/],
     ['a TLS mode that is none', () => `${at('127.0.0.1', 1)}\n    sslmode: perhaps`, 'invalid_connection', /sslmode/],
     ['TLS where the server has none', () => `${connection()}\n    sslmode: require`, 'connection_error', /does not speak TLS/],
-    ['a credential, where there are none', () => '    auth: pg_local', 'unsupported_auth', /./],
+    ['a credential that is not there', () => '    auth: pg_local', 'unknown_credential', /pg_local/],
   ])('%s', async (_name, where, code, message) => {
     const error = await failed('SELECT 1', {}, { where: where() });
     expect([error['code'], error['message']]).toEqual([code, expect.stringMatching(message)]);

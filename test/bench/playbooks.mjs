@@ -26,9 +26,23 @@ export const playbooks = (effects) => ({
   ...PURE,
   W1e: withEffects('hello_effects', effect('start', 'second') + effect('second', 'end'), effects),
   W2e: withEffects('three_effects', effect('start', 'second') + effect('second', 'third') + effect('third', 'end'), effects),
+  W4: overItems('thousand_items', '{ type: save, storage: event_log, data: { n: "{{ n }}" } }'),
+  W4e: withEffectsIn(
+    overItems('thousand_effects', '{ type: http, method: POST, endpoint: "{{ workload.effects }}", data: { n: "{{ n }}" } }'),
+    effects,
+  ),
+  W4p: overItems('thousand_python', '{ type: python, code: "def main(n):\\n    return n" }'),
+  W5: overItems('ten_children', '{ type: playbook, path: bench/hello }').replace('range(1000)', 'range(10)'),
   W3e: withEffects('fan_out_effects', fanOut(effect), effects),
 });
-const withEffects = (name, steps, effects) => playbook(name, steps).replace('workload:\n', `workload:\n  effects: ${effects}\n`);
+/** A task over 1,000 items; parents that call ten playbooks. */
+const overItems = (name, task) =>
+  playbook(
+    name,
+    `  - step: start\n    type: iterator\n    collection: "{{ range(1000) | list }}"\n    element: n\n    mode: async\n    concurrency: 32\n    task: ${task}\n    next: end\n`,
+  );
+const withEffectsIn = (document, effects) => document.replace('workload:\n', `workload:\n  effects: ${effects}\n`);
+const withEffects = (name, steps, effects) => withEffectsIn(playbook(name, steps), effects);
 
 const PURE = {
   W1: playbook('hello', router('start', 'end')),
@@ -56,6 +70,10 @@ export const WORKLOADS = {
   'W1-effects': { playbook: 'W1e', mode: 'wait' },
   'W2-effects': { playbook: 'W2e', mode: 'wait' },
   'W3-effects': { playbook: 'W3e', mode: 'wait' },
+  W4: { playbook: 'W4', mode: 'wait' },
+  'W4-effects': { playbook: 'W4e', mode: 'wait' },
+  'W4-python': { playbook: 'W4p', mode: 'wait' },
+  W5: { playbook: 'W5', mode: 'wait' },
   'W2-poll': { playbook: 'W2', mode: 'poll' },
   'hello-python': { playbook: 'python', mode: 'wait' },
 };

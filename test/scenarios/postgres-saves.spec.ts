@@ -46,6 +46,7 @@ const contextWith = (auth: StepContext['auth']): StepContext => ({
   signal: AbortSignal.timeout(30_000),
   auth,
   admit: () => Promise.resolve(),
+  assertHeld: () => undefined,
 });
 const saveOf = (fields: JsonObject): Save => ({
   ...{ storage: 'postgres', when: null, on: 'success', name: null, data: null, auth: 'pg_local', onError: null },

@@ -68,6 +68,7 @@ const contextWith = (signal: AbortSignal, admit: StepContext['admit'] = () => Pr
   timeoutMs: null,
   auth: new Map(),
   admit,
+  assertHeld: () => undefined,
 });
 const names: JsonObject = { path: 'things', token: 'abc', headers: { 'X-All': 'yes' }, n: 5, breaking: 'a\r\nX-Injected: b', off: 'False' };
 const scope = { lookup: (name: string): Json | undefined => names[name] };

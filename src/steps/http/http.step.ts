@@ -31,7 +31,9 @@ const httpStep = (outbound: Outbound) =>
       const url = urlOf(request);
       const { method, verify } = request;
       const admit = (bytes: number): Promise<void> => context.admit(bytes);
-      const response = await outbound.fetch({ url, method, headers, body, verify, signal: context.signal, admit }).catch(failStep);
+      const response = await outbound
+        .fetch({ url, method, headers, body, verify, signal: context.signal, admit, beforeSending: () => context.assertHeld() })
+        .catch(failStep);
       const value = httpValue(response);
       if (response.status >= 200 && response.status <= 299) return { value };
       throw new StepFailure('http_error', `The endpoint answered with status ${response.status}`, { statusCode: response.status, value });

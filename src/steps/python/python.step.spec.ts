@@ -42,6 +42,7 @@ describe('the python step', () => {
     timeoutMs: null,
     auth: new Map(),
     admit: () => Promise.resolve(),
+    assertHeld: () => undefined,
   });
   const render = (code: string, inputs: JsonObject, names: Record<string, Json> = {}) => {
     const config = step.parse(actionOf({ code }));
