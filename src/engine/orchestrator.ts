@@ -22,6 +22,7 @@ import { type Decision, type DecisionWorld, type Perform, type Stimulus } from '
 import { isTerminal, type RunEvent, type RunStatus } from './run/events.js';
 import { progressOf } from './run/progress.js';
 import { refusedEnd } from './run/refused-unit.js';
+import { liveCalls } from './run/parts.js';
 import { type RunFacts } from './run/run-scope.js';
 import { newRunState, type RunState } from './run/run-state.js';
 import { onlyWaits, ownDueAt, waitOf, waitsForStart, wakeAt } from './run/schedule.js';
@@ -96,6 +97,8 @@ export class Orchestrator implements UnitSource {
   private unborn: BornChild[] = [];
   private finish: Decision['finish'] = null;
   private release: { readonly wakeAt: number | null } | null = null;
+  /** Cancels of executions that were called, under way: the run does not end before they are stored. */
+  private takingAlong = 0;
   private mustContinue = false;
   private isOver = false;
   private releasing = false;
@@ -162,6 +165,7 @@ export class Orchestrator implements UnitSource {
       feed: (stimulus) => this.feed(stimulus),
       committed: () => this.whenCommitted(),
       mayAct: () => this.mayAct(),
+      isOver: () => this.isOver,
       rests: () => this.rest(),
     });
   }
@@ -230,7 +234,7 @@ export class Orchestrator implements UnitSource {
   takeUnit(): Unit | null {
     if (this.isOver || this.inFlight) return null;
     // A run that is over ends, also where it was to be given back.
-    const ends = this.finish;
+    const ends = this.takingAlong > 0 ? null : this.finish;
     const events = this.pending;
     if (events.length === 0 && !ends && !this.release && this.created) return null;
     this.pending = [];
@@ -310,6 +314,9 @@ export class Orchestrator implements UnitSource {
    */
   private refused(events: readonly RunEvent[], reason: string): void {
     this.stopPerforming();
+    this.unborn = [];
+    const calls = [...this.state.running.values()].flatMap(({ parts }) => (parts ? liveCalls(parts) : []));
+    if (calls.length > 0 && this.refusals === 0 && this.created) this.takeAlong(calls);
     if (!this.created) return this.close('refused');
     this.refusals += 1;
     if (this.refusals > 2) {
@@ -372,6 +379,14 @@ export class Orchestrator implements UnitSource {
     });
   }
 
+  private takeAlong(childIds: readonly string[]): void {
+    this.takingAlong += 1;
+    void this.performer.cancelCalls(childIds).then(() => {
+      this.takingAlong -= 1;
+      this.guard(() => this.announceIfNeeded());
+    });
+  }
+
   private asleepUntil = (step: number): number | null => this.performer.asleepUntil(step);
 
   private feed(stimulus: Stimulus): void {
@@ -395,7 +410,6 @@ export class Orchestrator implements UnitSource {
     // A run that is being cancelled calls nobody any more (D29).
     if (this.state.cancel) this.unborn = [];
     this.pendingCharacters += decision.characters;
-    for (const step of decision.aborts) this.performer.abort(step, 'cancelled');
     for (const timer of decision.timers) this.parked.park(timer.step, timer.wave, timer.dueAt);
     this.parked.retain((step) => this.state.running.has(step));
     this.dropStaleBarriers();
@@ -404,6 +418,9 @@ export class Orchestrator implements UnitSource {
       if (this.state.seq > this.committedSeq && (perform.effect || this.isFarAhead())) this.barriers.push({ seq: this.state.seq, perform });
       else this.perform(perform);
     }
+    // After the performs: what was made again only to be ended is ended.
+    for (const step of decision.aborts) this.performer.abort(step, 'cancelled');
+    if (decision.orphans.length > 0) this.takeAlong(decision.orphans);
     if (decision.finish) this.finish = decision.finish;
     if (this.state.pause === 'paused') this.parked.clear();
     if (decision.more) {

@@ -40,14 +40,16 @@ export interface PerformerRun {
   committed(): Promise<void>;
   /** Lease still good: asked right before each effect of a program begins (D13). Where it is not, the run lets go. */
   mayAct(): boolean;
+  isOver(): boolean;
   /** A program has fallen asleep, or is awake again. */
   rests(): void;
 }
 
 /** Of one program. */
 const MAX_WARNINGS = 20;
-const CANCEL_TRIES = 20;
-const CANCEL_AGAIN_MS = 250;
+/** A database that is away is asked again after so long, and then after ever longer. */
+const ASK_AGAIN_MS = 100;
+const LONGEST_ASK_MS = 2_000;
 const NO_AUTH: StepContext['auth'] = new Map();
 
 /** A step that ignores its abort signal is given this long before its outcome is decided without it. */
@@ -63,6 +65,7 @@ export class Performer {
   constructor(private readonly run: PerformerRun) {}
 
   perform(perform: Perform): void {
+    if (this.performing.get(perform.step)?.wave === perform.wave) return; // it is under way already
     const step = this.run.playbook.steps[perform.step]!;
     const performer = step.action?.performer;
     if (!perform.isProgram && performer?.does !== 'step') return this.refuse(perform);
@@ -132,7 +135,9 @@ export class Performer {
     const isOurs = (): boolean => this.performing.get(step) === performing;
     const never = new Promise<never>(() => undefined);
     const warnings = new Set<string>();
-    const stopTimer = this.timeOut(controller, timeoutMs);
+    const { timeoutAt } = run.state.running.get(step)!;
+    const left = timeoutMs === null || timeoutAt === null ? timeoutMs : Math.max(0, timeoutAt - run.clock.now());
+    const stopTimer = this.timeOut(controller, left, timeoutMs);
     const compiled = run.playbook.steps[step]!;
     const host: ProgramHost = {
       playbook: run.playbook,
@@ -154,7 +159,7 @@ export class Performer {
         return this.outcomeOf({ ...part, step, wave, key }, performing);
       },
       run: run.held.run,
-      children: run.children,
+      children: this.patient(isOurs),
       bear: (path, child) => {
         if (!isOurs()) return never;
         const { id: childId, path: childPath, version: childVersion } = child;
@@ -166,7 +171,7 @@ export class Performer {
         return () => performing.childEnds.delete(childId);
       },
       cancelChild: async (childId) => {
-        if (isOurs()) await this.cancelChild(childId);
+        if (isOurs()) await this.cancelCalls([childId]);
       },
       warn: (message) => {
         if (warnings.size < MAX_WARNINGS) warnings.add(message);
@@ -190,21 +195,42 @@ export class Performer {
     });
   }
 
+  /** The door as a program asks it: where the database is away, it waits and asks again. */
+  private patient(isOurs: () => boolean): ChildRuns {
+    const { children, clock } = this.run;
+    const again = async <T>(work: () => Promise<T>): Promise<T> => {
+      for (let ms = ASK_AGAIN_MS; ; ms = Math.min(2 * ms, LONGEST_ASK_MS)) {
+        try {
+          return await work();
+        } catch (error) {
+          if (!isOurs() || (error instanceof StepFailure && error.code !== 'database_unavailable')) throw error;
+        }
+        await new Promise<void>((resolve) => clock.after(ms, resolve));
+      }
+    };
+    return {
+      prepare: (call) => again(() => children.prepare(call)),
+      below: (parent, prefix) => again(() => children.below(parent, prefix)),
+      outcome: (tenantId, childId, returnStep) => again(() => children.outcome(tenantId, childId, returnStep)),
+      cancel: (tenantId, childIds, reason) => children.cancel(tenantId, childIds, reason),
+    };
+  }
+
   /** What a run calls is cancelled before it ends itself; an unreachable database is asked again. */
-  private async cancelChild(childId: string): Promise<void> {
+  async cancelCalls(childIds: readonly string[]): Promise<void> {
     const { children, held, state, clock } = this.run;
-    for (let tries = 0; tries < CANCEL_TRIES; tries++) {
+    for (let ms = ASK_AGAIN_MS; !this.run.isOver(); ms = Math.min(2 * ms, LONGEST_ASK_MS)) {
       try {
-        return await children.cancel(held.run.tenantId, [childId], state.cancel?.reason ?? null);
+        return await children.cancel(held.run.tenantId, childIds, state.cancel?.reason ?? null);
       } catch {
-        await new Promise<void>((resolve) => clock.after(CANCEL_AGAIN_MS, resolve));
+        await new Promise<void>((resolve) => clock.after(ms, resolve));
       }
     }
   }
 
-  private timeOut(controller: AbortController, timeoutMs: number | null): (() => void) | undefined {
+  private timeOut(controller: AbortController, timeoutMs: number | null, ofMs = timeoutMs): (() => void) | undefined {
     if (timeoutMs === null) return undefined;
-    const failure = (): StepFailure => new StepFailure('timeout', `The step did not end within ${timeoutMs / 1000} s.`);
+    const failure = (): StepFailure => new StepFailure('timeout', `The step did not end within ${(ofMs ?? timeoutMs) / 1000} s.`);
     return this.run.clock.after(timeoutMs, () => controller.abort(failure()));
   }
 

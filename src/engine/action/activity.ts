@@ -37,15 +37,7 @@ export class Activity {
     this.sleeps.add(sleep);
     this.check();
     try {
-      await new Promise<void>((resolve, reject) => {
-        const stop = clock.after(Math.max(0, until - clock.now()), resolve);
-        const abort = (): void => {
-          stop();
-          reject(signal.reason as Error);
-        };
-        if (signal.aborted) abort();
-        else signal.addEventListener('abort', abort, { once: true });
-      });
+      await orAborted(signal, (resolve) => clock.after(Math.max(0, until - clock.now()), resolve));
     } finally {
       this.sleeps.delete(sleep);
       this.wake();
@@ -60,15 +52,7 @@ export class Activity {
     this.sleeps.add(sleep);
     this.check();
     try {
-      await new Promise<void>((resolve, reject) => {
-        const stop = listen(resolve);
-        const abort = (): void => {
-          stop();
-          reject(signal.reason as Error);
-        };
-        if (signal.aborted) abort();
-        else signal.addEventListener('abort', abort, { once: true });
-      });
+      await orAborted(signal, listen);
     } finally {
       this.sleeps.delete(sleep);
       this.wake();
@@ -76,11 +60,15 @@ export class Activity {
     }
   }
 
-  /** Nothing more begins; never resolves. */
+  /** Nothing more begins: never resolves, and rejects with the abort's reason. */
   hold(): Promise<never> {
     this.isHolding = true;
     this.check();
-    return new Promise(() => undefined);
+    const { signal } = this;
+    return new Promise((_, reject) => {
+      if (signal.aborted) reject(signal.reason as Error);
+      else signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    });
   }
 
   private wake(): void {
@@ -104,5 +92,22 @@ export class Activity {
         this.tell(Math.min(...[...this.sleeps].map(({ until }) => until)));
       }
     });
+  }
+}
+
+/** Resolves when what `begin` starts says so; rejects with the abort's reason. @param begin gives back how to stop it */
+async function orAborted(signal: AbortSignal, begin: (resolve: () => void) => () => void): Promise<void> {
+  let stop: (() => void) | undefined;
+  let abort: (() => void) | undefined;
+  try {
+    await new Promise<void>((resolve, reject) => {
+      abort = () => reject(signal.reason as Error);
+      if (signal.aborted) return abort();
+      signal.addEventListener('abort', abort, { once: true });
+      stop = begin(resolve);
+    });
+  } finally {
+    stop?.();
+    if (abort) signal.removeEventListener('abort', abort);
   }
 }

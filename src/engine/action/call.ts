@@ -70,7 +70,9 @@ async function callAll(
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(parallel ? PARALLEL_CALLS : 1, loop.items.length) }, work));
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(parallel ? PARALLEL_CALLS : 1, loop.items.length) }, work));
+  const thrown = ends.find((end) => end.status === 'rejected');
+  if (thrown) throw thrown.reason;
   if (failed) throw failed as StepFailure;
   return [...loop.values];
 }

@@ -2,6 +2,7 @@ import { type Clock } from '../ports.js';
 import { type RunEvent } from '../run/events.js';
 import { type ItemStop, type PartStart, type PartStop } from '../run/parts.js';
 import { type Json } from '../values.js';
+import { aboutCharacters } from './about.js';
 
 /** An event about the parts of an action, without the place of the action. */
 export type PartsEvent =
@@ -44,6 +45,8 @@ export class Journal {
   constructor(
     private readonly clock: Clock,
     private readonly write: (events: readonly PartsEvent[]) => Promise<void>,
+    /** Counts what is awaited as under way. */
+    private readonly during: (work: Promise<void>) => Promise<void>,
   ) {}
 
   start(part: PartStart): Promise<void> {
@@ -81,9 +84,9 @@ export class Journal {
   flush(last?: PartsEvent): Promise<void> {
     this.close();
     const events: PartsEvent[] = [];
-    if (this.starts.length > 0) events.push({ type: 'action_started', parts: this.starts });
-    if (this.stops.length > 0) events.push({ type: 'action_completed', parts: this.stops });
-    for (const [path, items] of this.items) events.push({ type: 'loop_iteration', path, items });
+    for (const parts of cut(this.starts)) events.push({ type: 'action_started', parts });
+    for (const parts of cut(this.stops)) events.push({ type: 'action_completed', parts });
+    for (const [path, all] of this.items) for (const items of cut(all)) events.push({ type: 'loop_iteration', path, items });
     if (last) events.push(last);
     const { waiters } = this;
     this.starts = [];
@@ -111,7 +114,7 @@ export class Journal {
 
   private committed(): Promise<void> {
     this.soon ??= this.clock.after(0, () => void this.flush());
-    return new Promise((resolve) => this.waiters.push(resolve));
+    return this.during(new Promise((resolve) => this.waiters.push(resolve)));
   }
 
   private keep(characters: number): void {
@@ -120,4 +123,20 @@ export class Journal {
     if (this.noted >= CHUNK.parts || this.characters >= CHUNK.characters) void this.flush();
     else this.later ??= this.clock.after(NOTE_MS, () => void this.flush());
   }
+}
+
+/** Runs of a list, each short enough for one event; one that is too long by itself stands alone. */
+function cut<T>(parts: readonly T[]): T[][] {
+  const runs: T[][] = [];
+  let size = Infinity;
+  for (const part of parts) {
+    const own = aboutCharacters(part);
+    if (size + own > CHUNK.characters || runs.at(-1)!.length >= CHUNK.parts) {
+      runs.push([]);
+      size = 0;
+    }
+    runs.at(-1)!.push(part);
+    size += own;
+  }
+  return runs;
 }

@@ -7,6 +7,8 @@ import { type PartContext } from './part-context.js';
 
 /** Most items of one iterator. */
 const MAX_ITEMS = 100_000;
+/** Characters of a list that is written as Python writes it. */
+const LONGEST_LITERAL = 1_048_576;
 const DEFAULT_CONCURRENCY = 8;
 const MAX_CONCURRENCY = 64;
 /** Conditions are evaluated in turns of so many items, so that no collection holds the process (R14). */
@@ -41,7 +43,7 @@ function listOf(value: Json): readonly Json[] {
   if (typeof value !== 'string') return [value];
   const text = value.trim();
   if (!text.startsWith('[') || !text.endsWith(']')) return [value];
-  const parsed = parseList(text) ?? parseList(asJson(text));
+  const parsed = parseList(text) ?? (text.length <= LONGEST_LITERAL ? parseList(asJson(text)) : null);
   return parsed ?? [value];
 }
 

@@ -7,7 +7,7 @@ import { type Scope, TemplateReference } from '../template/scope.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { hasEffects } from './effects.js';
 import { collectionOf, concurrencyOf } from './loop-items.js';
-import { join, type PartContext, type RunTask, type TaskEnd } from './part-context.js';
+import { checkRecord, join, type PartContext, type RunTask, type TaskEnd } from './part-context.js';
 
 /** What an iterator comes to: the values in the order of the items, null where one failed. */
 export interface LoopEnd {
@@ -30,6 +30,7 @@ export async function runLoop(
   const { journal, host } = context;
   if (!context.find(path)?.loop) {
     const items = await collectionOf(context, iterator, view);
+    checkRecord(items);
     void journal.tell({ type: 'loop_started', path, items });
   }
   // Records are kept by the run alone: one that has let go of this program keeps none.

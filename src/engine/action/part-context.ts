@@ -1,3 +1,4 @@
+import { recordFault } from '../storability.js';
 import { StepFailure } from '../step-executor.js';
 import { Rendering } from '../template/rendering.js';
 import { type CompiledAction } from '../playbook/compile.js';
@@ -25,8 +26,13 @@ export class PartContext {
   readonly activity: Activity;
 
   constructor(readonly host: ProgramHost) {
-    this.journal = new Journal(host.clock, (events) => this.activity.during(host.write(events)));
     this.activity = new Activity(host.clock, host.signal, (what) => (what === 'held' ? host.held() : host.asleep(what)));
+    const { activity } = this;
+    this.journal = new Journal(
+      host.clock,
+      (events) => activity.during(host.write(events)),
+      (work) => activity.during(work),
+    );
   }
 
   /** What the history knows of a part. */
@@ -61,6 +67,12 @@ export class PartContext {
       monotonic: () => world.monotonic(),
     });
   }
+}
+
+/** @throws StepFailure where it cannot be recorded (D7) */
+export function checkRecord(record: unknown): void {
+  const fault = recordFault(record);
+  if (fault) throw new StepFailure(fault.code, fault.message, { retryable: false });
 }
 
 export const join = (path: string, name: string): string => (path === '' ? name : `${path}/${name}`);

@@ -8,7 +8,7 @@ import { runSave } from '../run/saves.js';
 import { type StepFailure } from '../step-executor.js';
 import { type Scope } from '../template/scope.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
-import { join, type PartContext } from './part-context.js';
+import { checkRecord, join, type PartContext } from './part-context.js';
 
 /** What saves came to. `failure` ends their step: that of the first that failed and may not. */
 export interface SavesEnd {
@@ -84,7 +84,10 @@ async function toWorld(
       return context.scope({ ...view, secrets, moment });
     };
     const request = isBegun ? known.request : secrets.seal(storage.render(config, data, storing(), rendering), scope);
-    if (!isBegun) await journal.start({ path, attempt: 1, inputs: { data }, request });
+    if (!isBegun) {
+      checkRecord([data, request]);
+      await journal.start({ path, attempt: 1, inputs: { data }, request });
+    }
     const timeoutMs = kind.defaultTimeoutSeconds > 0 ? kind.defaultTimeoutSeconds * 1000 : null;
     const outcome = await activity.during(host.attempt({ kind, request, attempt: 1, path, timeoutMs }));
     if (host.signal.aborted) throw host.signal.reason;

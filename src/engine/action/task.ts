@@ -10,10 +10,11 @@ import { type StepOutcomeView, type StepView } from '../run/run-scope.js';
 import { StepFailure, type StepKind } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
+import { aboutCharacters } from './about.js';
 import { type LoopEnd, runLoop } from './loop.js';
 import { runCall } from './call.js';
 import { runPages } from './pages.js';
-import { type PartContext, type TaskEnd } from './part-context.js';
+import { checkRecord, type PartContext, type TaskEnd } from './part-context.js';
 import { runSaves } from './saves.js';
 
 /**
@@ -77,7 +78,7 @@ class Task {
           return this.ended(valueOfLoop(performer.iterator.spelling, loop), 1);
         }
         case 'playbook':
-          return this.ended(await runCall(context, performer.call, path, 1, inputs, view), 1);
+          return this.ended(await runCall(context, performer.call, path, context.host.firing.attempt, inputs, view), 1);
         case 'save':
           return { end: { ok: true, value: inputs }, attempt: 1, characters: 0 };
         default:
@@ -149,13 +150,20 @@ class Task {
     const known = context.find(path);
     const isBegun = known?.inputs !== null && known?.inputs !== undefined;
     const timeoutMs = this.timeoutMs(view) ?? (kind.defaultTimeoutSeconds > 0 ? kind.defaultTimeoutSeconds * 1000 : null);
+    const asked = isBegun ? known.request : request;
     let due = known?.dueAt ?? null;
     let isStarted = isBegun && due === null;
     for (let attempt = Math.max(1, known?.attempt ?? 1); ; attempt += 1) {
-      if (due !== null) await activity.sleepUntil(due);
-      if (kind.effect && !isStarted) await journal.start({ path, attempt, inputs, request });
+      if (due !== null) {
+        await activity.sleepUntil(due);
+        await context.mayBegin();
+      }
+      if (kind.effect && !isStarted) {
+        checkRecord([inputs, asked]);
+        await journal.start({ path, attempt, inputs, request: asked });
+      }
       isStarted = false;
-      const outcome = await activity.during(host.attempt({ kind, request, attempt, path, timeoutMs }));
+      const outcome = await activity.during(host.attempt({ kind, request: asked, attempt, path, timeoutMs }));
       if (host.signal.aborted) throw host.signal.reason;
       const verdict = this.verdict(outcome, attempt, { ...this.view, inputs: view.inputs });
       if (verdict === 'exhausted')
@@ -202,7 +210,7 @@ class Task {
       if (this.assertMode() === 'fail') return this.failed(new StepFailure('assert_returns', message, { retryable: false, logs }), attempt);
       this.rendering.warn(`assert.returns: ${message}`);
     }
-    return { end: { ok: true, value }, attempt, logs, characters: about(value) + 40 };
+    return { end: { ok: true, value }, attempt, logs, characters: aboutCharacters(value) + 40 };
   }
 
   private failed(failure: StepFailure, attempt: number): TaskEnd {
@@ -280,16 +288,4 @@ function saveValueOf(outcomes: Awaited<ReturnType<typeof runSaves>>['outcomes'])
   const last = outcomes.findLast(({ status }) => status !== 'skipped');
   if (!last) return { saved: null };
   return { ...(isObject(last.data) ? last.data : { data: last.data }), saved: last.storage, ...last.detail };
-}
-
-/** A cheap guess at the length of a value's JSON. */
-function about(value: Json): number {
-  if (typeof value === 'string') return value.length + 2;
-  if (value === null || typeof value !== 'object') return 8;
-  let size = 2;
-  for (const each of Object.values(value)) {
-    size += 12 + about(each as Json);
-    if (size > 1_000_000) return size;
-  }
-  return size;
 }

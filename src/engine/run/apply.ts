@@ -2,7 +2,7 @@ import { isSealed, sealedRequest } from '../auth/sealed-request.js';
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
 import { type Json, type JsonObject } from '../values.js';
 import { type RunEvent, type SaveOutcome, type TakenEdge } from './events.js';
-import { newPart, partAt, type PartRecord, startLoop, startParts, stopItems, stopParts } from './parts.js';
+import { newPart, partAt, type PartRecord, partsForRetry, startLoop, startParts, stopItems, stopParts } from './parts.js';
 import { type ArmedStep, type Firing, newRunState, type RunState } from './run-state.js';
 
 /**
@@ -18,10 +18,16 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       return;
     case 'step_started':
       rememberSealed(state, event.request);
-      fire(state, playbook, event, { request: event.request, timeoutMs: event.timeoutMs ?? null }, null);
+      fire(
+        state,
+        playbook,
+        event,
+        { request: event.request, timeoutMs: event.timeoutMs ?? null, timeoutAt: event.timeoutAt ?? null },
+        null,
+      );
       return;
     case 'step_waiting':
-      fire(state, playbook, event, { request: null, timeoutMs: null }, event);
+      fire(state, playbook, event, { request: null, timeoutMs: null, timeoutAt: null }, event);
       return;
     case 'step_woken': {
       const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
@@ -42,14 +48,16 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       state.itemEvents += 1;
       return stopParts(partsOf(state, playbook, event), event.parts);
     case 'action_acted':
-      state.running.get(playbook.byName.get(event.step)!.index)!.acted = event.acted;
+      Object.assign(state.running.get(playbook.byName.get(event.step)!.index)!, { acted: event.acted, dueAt: null });
       return;
     case 'loop_started':
+      if (event.path !== '') state.itemEvents += 1;
       return startLoop(partsOf(state, playbook, event), event.path, event.items);
     case 'loop_iteration':
       state.itemEvents += 1;
       return stopItems(partsOf(state, playbook, event), event.path, event.items);
     case 'child_started':
+      if (event.path !== '') state.itemEvents += 1;
       partAt(partsOf(state, playbook, event), event.path).child = {
         id: event.childId,
         path: event.childPath,
@@ -58,12 +66,13 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       };
       return;
     case 'child_completed': {
+      if (event.path !== '') state.itemEvents += 1;
       const { status, error, value } = event;
       partAt(partsOf(state, playbook, event), event.path).child!.ended = { status, error, result: value === undefined ? null : { value } };
       return;
     }
     case 'action_held':
-      state.running.get(playbook.byName.get(event.step)!.index)!.isHeld = true;
+      Object.assign(state.running.get(playbook.byName.get(event.step)!.index)!, { isHeld: true, dueAt: null });
       return;
     case 'action_retry': {
       const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
@@ -72,7 +81,8 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
         Object.assign(partAt(firing.parts!, event.path), { attempt: event.attempt + 1, dueAt: event.dueAt });
         return;
       }
-      firing.parts = null;
+      firing.parts = partsForRetry(firing.parts);
+      firing.timeoutAt = null;
       firing.attempt = event.attempt + 1;
       firing.dueAt = event.dueAt;
       firing.parkedSince = event.dueAt - event.delayMs;
@@ -178,7 +188,7 @@ function fire(
   state: RunState,
   playbook: CompiledPlaybook,
   { step: name, wave, attempt, inputs }: Extract<RunEvent, { type: 'step_started' | 'step_waiting' }>,
-  action: Pick<Firing, 'request' | 'timeoutMs'>,
+  action: Pick<Firing, 'request' | 'timeoutMs' | 'timeoutAt'>,
   wait: Extract<RunEvent, { type: 'step_waiting' }> | null,
 ): void {
   const step = playbook.byName.get(name)!;
@@ -203,6 +213,8 @@ function fire(
 /** The parts of a firing's action; from the first record of them on there are some. */
 function partsOf(state: RunState, playbook: CompiledPlaybook, event: { readonly step: string }): PartRecord {
   const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
+  // Something of it is under way again.
+  firing.dueAt = null;
   return (firing.parts ??= newPart());
 }
 

@@ -15,7 +15,7 @@ import { readySteps } from './joins.js';
 import { resultOf } from './result.js';
 import { retryDelayMs, retryVerdict } from './retry.js';
 import { type RunFacts } from './run-scope.js';
-import { type ActedStep, findPart } from './parts.js';
+import { type ActedStep, findPart, liveCalls } from './parts.js';
 import { type Firing, isParked, type RunState } from './run-state.js';
 import { completeStep, failAction, failStep, outcomeView, scopeOf, settleAction, type Settling } from './settle.js';
 import { endWait, handOutSignals } from './waiting.js';
@@ -49,9 +49,10 @@ export function resume(
   const deciding = new Deciding(playbook, state, facts, world);
   if (state.status === 'pending') deciding.emit({ type: 'execution_started' });
   for (const stimulus of heard) react(deciding, stimulus);
+  endOverdue(deciding);
   for (const firing of [...state.running.values()]) {
     const step = playbook.steps[firing.step]!;
-    if (state.cancel) deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave: firing.wave, reason: 'cancelled' });
+    if (state.cancel || (state.failure && callsOthers(step.action))) skipFiring(deciding, firing, state.cancel ? 'cancelled' : 'failure');
     else if (!isParked(firing)) deciding.decision.performs.push(performOf(step, firing));
     else armTimer(deciding, firing);
   }
@@ -78,7 +79,10 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
       if (!firing) return;
       const { name, type } = deciding.playbook.steps[firing.step]!;
       const place = { step: name, stepType: type, wave: firing.wave, attempt: firing.attempt };
-      for (const event of stimulus.events) deciding.emit({ ...place, ...event });
+      for (const event of stimulus.events) {
+        deciding.count(event);
+        deciding.emit({ ...place, ...event });
+      }
       if (stimulus.child) deciding.decision.children.push(stimulus.child);
       return;
     }
@@ -332,6 +336,13 @@ function holdStill(deciding: Deciding): void {
   else deciding.emit({ type: 'execution_paused' });
 }
 
+/** What it has called is taken along (D27). */
+function skipFiring(deciding: Deciding, firing: Firing, reason: 'cancelled' | 'failure'): void {
+  const step = deciding.playbook.steps[firing.step]!;
+  if (firing.parts) deciding.decision.orphans.push(...liveCalls(firing.parts));
+  deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave: firing.wave, reason });
+}
+
 /** After a failure or a cancellation nothing new starts: armed and parked steps are skipped at once (D27); with force, running ones too. */
 function skipWaiting(deciding: Deciding): void {
   const { state, playbook } = deciding;
@@ -340,7 +351,7 @@ function skipWaiting(deciding: Deciding): void {
     deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave, reason });
   for (const index of [...state.armed.keys()]) skip(playbook.steps[index]!, state.fired[index]! + 1);
   for (const firing of [...state.running.values()]) {
-    if (isParked(firing) || state.cancel?.force) skip(playbook.steps[firing.step]!, firing.wave);
+    if (isParked(firing) || state.cancel?.force) skipFiring(deciding, firing, reason);
   }
 }
 

@@ -84,6 +84,8 @@ export interface Perform {
 export interface Decision {
   readonly events: RunEvent[];
   readonly performs: Perform[];
+  /** Called executions that nobody awaits any more: they are asked to end before this run does (D27). */
+  readonly orphans: string[];
   /** Executions that are born with these events. */
   readonly children: NewRun[];
   readonly timers: { readonly step: number; readonly wave: number; readonly dueAt: number }[];
@@ -102,6 +104,7 @@ export class Deciding {
     events: [],
     performs: [],
     children: [],
+    orphans: [],
     timers: [],
     aborts: [],
     finish: null,
@@ -133,6 +136,13 @@ export class Deciding {
       if (fault) throw new StepFailure(fault.code, fault.message, { retryable: false });
       this.decision.characters += check.characters;
     }
+  }
+
+  /** Counts what an event that is known to be storable has to say. */
+  count(record: unknown): void {
+    const check = new StorabilityCheck(RECORD_DEPTH, true);
+    check.faultOf(record);
+    this.decision.characters += check.characters;
   }
 
   /** A rendering session for one step: its own budget and its own now(). */

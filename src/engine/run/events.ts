@@ -64,6 +64,7 @@ export type RunEvent =
       readonly inputs: JsonObject;
       /** Rendered request of the step kind, JSON, redacted. */ readonly request: Json;
       /** Per attempt, where the playbook names one. */ readonly timeoutMs?: number;
+      /** Of a composite action, which may outlive its holder: epoch ms at which its time is over. */ readonly timeoutAt?: number;
       readonly warnings?: readonly string[];
     })
   | (StepEvent &

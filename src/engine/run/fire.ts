@@ -85,7 +85,7 @@ function startAction(
     attempt: 1,
     inputs,
     request,
-    ...(timeoutMs === null ? {} : { timeoutMs }),
+    ...(timeoutMs === null ? {} : { timeoutMs, ...(isComposite(step) ? { timeoutAt: deciding.world.now() + timeoutMs } : {}) }),
     ...(rendering.warnings.length > 0 ? { warnings: [...rendering.warnings] } : {}),
   });
   if (performer.does === 'save') settleAction(deciding, settling(inputs, { started: true }), inputs);
@@ -102,6 +102,8 @@ function startSaving(deciding: Deciding, step: CompiledStep, settling: Settling)
   deciding.emit({ type: 'step_started', step: step.name, stepType: step.type, wave, attempt: 1, inputs, request: null, ...warnings });
   settleAction(deciding, { ...settling, started: true }, inputs);
 }
+
+const isComposite = ({ action }: CompiledStep): boolean => action?.performer?.does === 'iterator' || action?.performer?.does === 'playbook';
 
 function renderInputs(
   deciding: Deciding,

@@ -12,6 +12,7 @@ const FIRING = {
   inputs: {},
   request: null,
   timeoutMs: null,
+  timeoutAt: null,
   arrivedFrom: [],
   arrivedError: null,
   waitsFor: null,

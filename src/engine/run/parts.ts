@@ -113,6 +113,21 @@ export function partAt(root: PartRecord, path: string): PartRecord {
   return part;
 }
 
+/** Executions called below a part that have not ended. */
+export function liveCalls(part: PartRecord): string[] {
+  const own = part.child && part.child.ended === null ? [part.child.id] : [];
+  return [...own, ...Object.values(part.parts).flatMap(liveCalls)];
+}
+
+/** Another attempt of an iterator keeps its items as they were chosen, and what succeeded: what failed or was under way is done again. */
+export function partsForRetry(root: PartRecord | null): PartRecord | null {
+  if (!root?.loop) return null;
+  const { items, values, over, errors } = root.loop;
+  const left = [...over];
+  for (const { index } of errors) left[index] = false;
+  return { ...newPart(), loop: { items, values, over: left, errors: [], done: left.filter(Boolean).length } };
+}
+
 /** The part of a path where there is one. */
 export function findPart(root: PartRecord, path: string): PartRecord | undefined {
   let part: PartRecord | undefined = root;

@@ -8,8 +8,15 @@ import { type RunState } from './run-state.js';
 export function progressOf(state: RunState, playbook: CompiledPlaybook): number {
   if (state.status === 'pending') return 0;
   const units = playbook.progressUnits;
-  const done = units.filter((step) => !isAhead(state, playbook, step)).length;
+  let done = 0;
+  for (const step of units) done += isAhead(state, playbook, step) ? shareOf(state, step) : 1;
   return Math.min(99, Math.floor((100 * done) / units.length));
+}
+
+/** How far an iterator is; 0 for what is no iterator or does not run. */
+function shareOf(state: RunState, step: CompiledStep): number {
+  const loop = state.running.get(step.index)?.parts?.loop;
+  return loop && loop.items.length > 0 ? loop.done / loop.items.length : 0;
 }
 
 function isAhead(state: RunState, playbook: CompiledPlaybook, step: CompiledStep): boolean {

@@ -25,6 +25,8 @@ export interface Firing {
   readonly inputs: JsonObject;
   readonly request: Json;
   readonly timeoutMs: number | null;
+  /** Epoch ms at which a composite action is out of time; null where it has none, or begins anew. */
+  timeoutAt: number | null;
   /** Steps whose arrivals armed it. */
   readonly arrivedFrom: readonly number[];
   /** Error that led here, visible as `error`. */

@@ -46,7 +46,7 @@ export function ownDueAt(state: RunState, times: Times, now: number): number | n
 export function wakeAt(state: RunState, times: Times, now: number, asleepUntil: AsleepUntil): number | null {
   if (state.pause === 'paused') return null;
   return earliest([
-    ...[...state.running.values()].map(({ step, dueAt }) => dueAt ?? finite(asleepUntil(step))),
+    ...[...state.running.values()].map(({ step, dueAt, timeoutAt }) => dueAt ?? earliest([finite(asleepUntil(step)), timeoutAt])),
     ownDueAt(state, times, now),
   ]);
 }
