@@ -41,8 +41,8 @@ export class Environment {
     return this.parsed(name, /^\d+(?:\.\d+)?$/, 'a number', standard, bounds);
   }
 
-  flag(name: string): boolean {
-    return this.oneOf(name, ['true', 'false'], 'false') === 'true';
+  flag(name: string, standard = false): boolean {
+    return this.oneOf(name, ['true', 'false'], standard ? 'true' : 'false') === 'true';
   }
 
   oneOf<Choice extends string>(name: string, choices: readonly Choice[], standard: Choice): Choice {

@@ -18,7 +18,7 @@ describe(loadSettings.name, () => {
       retention: [],
       queue: { perTenant: 100_000, total: 1_000_000 },
       outboundProxy: null,
-      outboundProxyResolves: false,
+      outboundProxyResolves: true,
       outboundAuthorities: [],
       templateEnv: {},
       python: null,

@@ -104,7 +104,7 @@ export class Settings {
     this.secretEnv = environment.withPrefix('NOETL_SECRET_');
     this.outboundAllow = Object.freeze(environment.parse('OUTBOUND_ALLOW', parseOutboundAllow));
     this.outboundProxy = Object.freeze(environment.parse('OUTBOUND_PROXY', parseEgressProxy));
-    this.outboundProxyResolves = environment.flag('OUTBOUND_PROXY_RESOLVES');
+    this.outboundProxyResolves = environment.flag('OUTBOUND_PROXY_RESOLVES', true);
     this.outboundAuthorities = Object.freeze(environment.parse('OUTBOUND_CA_FILE', readAuthorities));
     this.stepDatabasePool = environment.integer('STEP_DATABASE_POOL', 10, { min: 1, max: 1_000 });
     this.sqlPolicy = Object.freeze({
