@@ -63,7 +63,7 @@ export async function startStandIns(routes: Routes): Promise<StandIns> {
   const folder = mkdtempSync(join(tmpdir(), 'authority-'));
   writeFileSync(join(folder, 'ca.pem'), TEST_AUTHORITY);
   return {
-    env: { OUTBOUND_PROXY: proxy.origin, OUTBOUND_PROXY_RESOLVES: 'true', OUTBOUND_CA_FILE: join(folder, 'ca.pem') },
+    env: { OUTBOUND_PROXY: proxy.origin, OUTBOUND_CA_FILE: join(folder, 'ca.pem') },
     requests,
     forget: () => {
       requests.length = 0;
