@@ -80,7 +80,10 @@ export class OutboundClient implements Outbound {
     await this.pools.close();
   }
 
-  private async send({ url, method, headers, body }: Hop, { signal, verify = true, beforeSending }: OutboundRequest): Promise<Dispatcher.ResponseData> {
+  private async send(
+    { url, method, headers, body }: Hop,
+    { signal, verify = true, beforeSending }: OutboundRequest,
+  ): Promise<Dispatcher.ResponseData> {
     const destination = await this.check.destinationOf(url, signal);
     if (this.closed) throw new OutboundError('connection_error', 'This service is shutting down');
     beforeSending?.();
