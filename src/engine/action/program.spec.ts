@@ -1,0 +1,192 @@
+import { type Action, type Retry } from '../playbook/playbook.js';
+import { type NewRun } from '../ports.js';
+import { recordFault } from '../storability.js';
+import { aStep, anAction, to } from '../testing/playbook-builder.js';
+import { PARK_AFTER_MS, ProgramStage } from '../testing/program-stage.js';
+import { type Json, type JsonObject } from '../values.js';
+import { runProgram } from './program.js';
+
+const START = Date.UTC(2026, 0, 1);
+const MINUTE = 60_000;
+const RETRY_MS = 3_000;
+const RETRY: Retry = {
+  maxAttempts: 3,
+  initialDelay: RETRY_MS / 1000,
+  backoffMultiplier: 1,
+  maxDelay: 60,
+  jitter: false,
+  retryWhen: null,
+  stopWhen: null,
+  retryOn: null,
+  onSuccess: null,
+};
+const CALL = anAction({ type: 'playbook', fields: { path: 'called' } });
+
+const stageOf = (action: Action, run: Partial<NewRun> = {}, parkAfterMs: number | null = PARK_AFTER_MS): ProgramStage =>
+  new ProgramStage([aStep('start', { action, next: to('end') }), aStep('end')], run, parkAfterMs);
+const iteratorOf = (collection: Json, task: Action, fields: JsonObject = {}, retry: Retry | null = null): Action =>
+  anAction({ type: 'iterator', fields: { collection, element: 'n', ...fields }, tasks: [task], retry });
+
+describe(runProgram.name, () => {
+  describe('a caller that has left memory', () => {
+    const parked = async (run: Partial<NewRun> = {}, timeout: number | null = null): Promise<ProgramStage> => {
+      const stage = stageOf({ ...CALL, timeout }, run);
+      await stage.hold('one');
+      expect(stage.ends).toEqual([]);
+      await stage.advance(PARK_AFTER_MS);
+      expect(stage.ends).toEqual(['released']);
+      expect(stage.stored).toMatchObject({ token: null, row: { status: 'running', waitingFor: { kind: 'child', name: 'start' } } });
+      return stage;
+    };
+
+    /** Claims it, and sees that what it called is asked to end before it ends itself. */
+    const endsAfterItsChild = async (stage: ProgramStage): Promise<void> => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      stage.cancelStored = promise;
+      await stage.hold('two');
+      expect(stage.cancelled).toEqual([stage.prepared[0]!.id]);
+      expect(stage.ends).toEqual(['released']);
+      expect(stage.stored.result).toBeUndefined();
+      resolve();
+      await stage.rest();
+      expect(stage.ends).toEqual(['released', 'ended']);
+      expect(stage.cancelled).toEqual([stage.prepared[0]!.id]);
+      expect([stage.prepared.length, stage.faults]).toEqual([1, []]);
+    };
+
+    it('is due at the time-out of its run, and then takes along what it called', async () => {
+      const stage = await parked({ timeoutAt: START + MINUTE });
+      expect(stage.stored.wakeAt).toBe(START + MINUTE);
+      await stage.advance(MINUTE - PARK_AFTER_MS);
+      await endsAfterItsChild(stage);
+      expect(stage.stored.row).toMatchObject({ status: 'failed', error: { code: 'execution_timeout' } });
+    });
+
+    it('is due at the time-out of its step, fails with it, and takes along what it called', async () => {
+      const stage = await parked({}, MINUTE / 1000);
+      expect(stage.stored.wakeAt).toBe(START + MINUTE);
+      await stage.advance(MINUTE - PARK_AFTER_MS);
+      await endsAfterItsChild(stage);
+      expect(stage.stored.row).toMatchObject({ status: 'failed', error: { code: 'timeout', step: 'start' } });
+    });
+
+    it('has no time of its own where it has no time-out; cancelled it takes along what it called', async () => {
+      const stage = await parked();
+      expect(stage.stored.wakeAt).toBeNull();
+      await stage.tell('cancel', { reason: 'enough' });
+      await endsAfterItsChild(stage);
+      expect(stage.stored.row).toMatchObject({ status: 'cancelled', error: null });
+    });
+  });
+
+  describe('under a pause', () => {
+    it('hears of a cancel while an item is still under way', async () => {
+      const stage = stageOf(iteratorOf([1, 2, 3, 4], anAction(), { mode: 'async', concurrency: 2 }));
+      await stage.hold('one');
+      await stage.tell('pause');
+      await stage.settle(0, 'done');
+      expect(stage.parts).toEqual(['0', '1']);
+      expect(stage.ends).toEqual([]);
+      await stage.tell('cancel');
+      expect(stage.calls[1]!.signal.aborted).toBe(true);
+      expect(stage.ends).toEqual(['ended']);
+      expect(stage.stored.row.status).toBe('cancelled');
+      expect(stage.parts).toEqual(['0', '1']);
+    });
+
+    it('the next attempt of an item does not begin before the resume', async () => {
+      const stage = stageOf(iteratorOf([1], anAction({ retry: RETRY })), {}, null);
+      await stage.hold('one');
+      await stage.settle(0, new Error('no'));
+      expect(stage.eventsOf('action_retry')).toMatchObject([{ path: '0', dueAt: stage.clock.now() + RETRY_MS }]);
+      await stage.tell('pause');
+      await stage.advance(10 * RETRY_MS);
+      expect(stage.calls).toHaveLength(1);
+      expect(stage.stored.row.status).toBe('paused');
+      await stage.tell('resume');
+      expect(stage.calls).toMatchObject([{ attempt: 1 }, { attempt: 2, idempotencyKey: stage.calls[0]!.idempotencyKey }]);
+      await stage.settle(1, 'done');
+      expect(stage.stored).toMatchObject({ row: { status: 'completed' }, result: ['done'] });
+    });
+
+    it.each([
+      ['by the same holder', null],
+      ['by another one', PARK_AFTER_MS],
+    ])('a second attempt that is held is made once after the resume, %s', async (_by, parkAfterMs) => {
+      const stage = stageOf({ ...iteratorOf([1, 2], anAction(), {}, RETRY), timeout: 3_600 }, {}, parkAfterMs);
+      await stage.hold('one');
+      await stage.settle(0, new Error('no'));
+      await stage.advance(RETRY_MS);
+      expect(stage.parts).toEqual(['0', '0']);
+      await stage.tell('pause');
+      await stage.settle(1, 'first');
+      expect(stage.stored.row.status).toBe('paused');
+      expect(stage.eventsOf('action_held')).toHaveLength(1);
+      await stage.tell('resume');
+      if (parkAfterMs !== null) await stage.hold('two');
+      await stage.advance(10 * RETRY_MS);
+      expect(stage.parts).toEqual(['0', '0', '1']);
+      await stage.settle(2, 'second');
+      expect(stage.stored).toMatchObject({ row: { status: 'completed' }, result: ['first', 'second'] });
+      expect(stage.parts).toEqual(['0', '0', '1']);
+      // A second program beside it would never end, and its time-out would go on.
+      expect(stage.clock.size).toBe(0);
+    });
+  });
+
+  it('another attempt of an iterator calls anew what failed, under a name of its own, and keeps what was done', async () => {
+    const stage = stageOf(iteratorOf([1, 2], CALL, { mode: 'async', concurrency: 2 }, RETRY), {}, null);
+    await stage.hold('one');
+    expect(stage.prepared.map(({ item }) => item)).toEqual(['0', '1']);
+    await stage.tellEnd(1, { status: 'completed', result: 'second' });
+    await stage.tellEnd(0, { status: 'failed', result: null });
+    await stage.advance(RETRY_MS);
+    expect(stage.prepared.map(({ item }) => item)).toEqual(['0', '1', '0#2']);
+    await stage.tellEnd(2, { status: 'completed', result: 'first' });
+    expect(stage.stored).toMatchObject({ row: { status: 'completed' }, result: ['first', 'second'] });
+    expect(stage.prepared).toHaveLength(3);
+    expect([stage.outcomes, stage.faults]).toEqual([new Set(['committed']), []]);
+  });
+
+  it('an item whose request cannot be stored fails alone', async () => {
+    const task = anAction({ data: { v: String.raw`{{ n | replace('?', '\x00') }}` } });
+    const stage = stageOf(iteratorOf(['a', '?', 'b'], task, { on_error: 'continue' }));
+    await stage.hold('one');
+    await stage.settle(0, 'first');
+    await stage.settle(1, 'third');
+    expect(stage.calls.map(({ request }) => request)).toEqual([{ v: 'a' }, { v: 'b' }]);
+    expect(stage.stored).toMatchObject({ row: { status: 'completed' }, result: ['first', null, 'third'] });
+    expect(stage.eventsOf('loop_iteration').flatMap(({ items }) => items)).toMatchObject([
+      { index: 0, end: { ok: true } },
+      { index: 1, end: { ok: false, error: { code: 'result_not_storable', item_index: 1 } } },
+      { index: 2, end: { ok: true } },
+    ]);
+    expect([stage.outcomes, stage.faults]).toEqual([new Set(['committed']), []]);
+  });
+
+  it('what ends in one turn is told in as many events as it takes for each to be storable', async () => {
+    const items = Array.from({ length: 64 }, (_, n) => n);
+    const stage = stageOf(iteratorOf(items, anAction(), { mode: 'async', concurrency: 64 }));
+    await stage.hold('one');
+    expect(stage.calls).toHaveLength(64);
+    const large = 'x'.repeat(300_000);
+    for (const call of stage.calls) call.settle(large);
+    await stage.rest();
+    const told = stage.eventsOf('loop_iteration');
+    expect(told.length).toBeGreaterThan(1);
+    expect(told.map((event) => recordFault(event))).toEqual(told.map(() => null));
+    expect(told.flatMap((event) => event.items.map(({ index }) => index))).toEqual(items);
+    expect([stage.outcomes, stage.faults]).toEqual([new Set(['committed']), []]);
+    // All of it together is no value that a step may have.
+    expect(stage.stored.row).toMatchObject({ status: 'failed', error: { code: 'result_too_large' } });
+  });
+
+  it('the progress of the run grows with the items that have ended', async () => {
+    const stage = stageOf(iteratorOf([1, 2, 3, 4], anAction()));
+    await stage.hold('one');
+    for (let n = 0; n < 4; n++) await stage.settle(n, n);
+    expect(stage.stored.row).toMatchObject({ status: 'completed', progress: 100 });
+    expect([...stage.progress]).toEqual(expect.arrayContaining([0, 25, 50, 75, 100]));
+    expect([...stage.progress]).toEqual([...stage.progress].sort((a, b) => a - b));
+  });
+});
