@@ -5,8 +5,8 @@ import { tableStatements } from '../../sql/table-writes.js';
 import { objectName, quoteName } from '../../sql/write-statement.js';
 import { type TransferRequest } from './transfer.request.js';
 
-/** 0A000: views, foreign tables and tables with policies take INSERT, not COPY. */
-const NOT_SUPPORTED = '0A000';
+/** Views, and tables with policies, take INSERT and not COPY. */
+const NO_COPY: ReadonlySet<string> = new Set(['42809', '0A000']);
 
 export interface Transferred {
   readonly rows: number;
@@ -87,7 +87,7 @@ class TableWriter {
     try {
       await this.session.copy(text, Buffer.from(chunk.rows.map(copyLine).join('')));
     } catch (error) {
-      if (!(error instanceof DatabaseError) || error.sqlState !== NOT_SUPPORTED || this.done.chunks > 0) throw error;
+      if (!(error instanceof DatabaseError) || !NO_COPY.has(error.sqlState) || this.done.chunks > 0) throw error;
       // The first chunk: nothing is lost by beginning again.
       this.copies = false;
       await this.session.control('ROLLBACK');
