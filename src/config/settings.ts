@@ -53,7 +53,7 @@ export class Settings {
   readonly outboundProxyResolves: boolean;
   /** Certificates (PEM) that outbound calls trust besides those of Node. */
   readonly outboundAuthorities: readonly string[];
-  /** Connections of this node to one database of playbooks, per login. */
+  /** Connections of this node to one database of playbooks, per login; as many again for the targets of transfers. */
   readonly stepDatabasePool: number;
   /** What the SQL of playbooks may do: whether templates may make SQL text, and how many rows of a statement are kept. */
   readonly sqlPolicy: SqlPolicy;

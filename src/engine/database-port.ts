@@ -31,6 +31,11 @@ export interface DatabaseLoan {
   readonly signal: AbortSignal;
   /** Milliseconds after which the server itself gives a statement up; null: none. */
   readonly statementTimeoutMs: number | null;
+  /**
+   * Set by who holds another connection meanwhile: these come from pools of their own, so that nobody who holds one waits for
+   * somebody who does the same. Default: false.
+   */
+  readonly besideAnother?: boolean;
 }
 
 export interface DatabaseSession {
@@ -40,8 +45,31 @@ export interface DatabaseSession {
   readonly isInTransaction: boolean;
   /** Performs one statement, values bound to $1, $2, …. Throws DatabaseError of the statement, StepFailure for anything else. */
   run(statement: SentStatement, limits: RowLimits): Promise<StatementOutcome>;
+  /** Begins one statement whose rows are read as they are asked for. It has the session to itself until it is closed. */
+  read(statement: SentStatement, limits: { readonly maxPageBytes: number }): RowReader;
+  /**
+   * Loads lines of COPY's text format. Returns how many rows the server took. Throws as `run`.
+   * @param text a COPY … FROM STDIN
+   */
+  copy(text: string, lines: Uint8Array): Promise<number>;
   /** BEGIN, COMMIT, ROLLBACK. */
   control(text: 'BEGIN' | 'COMMIT' | 'ROLLBACK'): Promise<void>;
+}
+
+/** Rows of a statement, page by page: the rest stays with the server. */
+export interface RowReader {
+  /** The next page, at most `maxRows` rows (the first has at most 50); null after the last. One call at a time. Throws as `run`. */
+  next(maxRows: number): Promise<RowPage | null>;
+  /** Resolves when the session can be used again; rows that were not read are given up. */
+  close(): Promise<void>;
+}
+
+export interface RowPage {
+  readonly columns: readonly string[];
+  /** As PostgreSQL writes each value in text. */
+  readonly rows: readonly (readonly (string | null)[])[];
+  /** Characters of all values. */
+  readonly bytes: number;
 }
 
 export interface SentStatement {

@@ -119,6 +119,9 @@ export const ERROR_CODES = {
   unsafe_sql: 'SQL text made by a template is not allowed here; see UNSAFE_SQL.',
   invalid_parameters: 'The bind parameters do not fit the SQL.',
   invalid_connection: 'The connection of an SQL step is missing, incomplete or wrong.',
+  unsupported_transfer: 'A transfer between these sides cannot run here.',
+  invalid_transfer:
+    'The rows of a transfer do not fit: no list at data_path, a field that is missing, or fields of the step that are wrong.',
   http_error: 'The HTTP response was not 2xx.',
   connection_error: 'The other side could not be reached.',
   outbound_blocked: 'The address is not allowed; see OUTBOUND_ALLOW.',

@@ -63,8 +63,8 @@ function decimal(text: string): Json {
   return significant.length <= MAX_DOUBLE_DIGITS || (Number.isSafeInteger(number) && String(number) === text) ? number : text;
 }
 
-/** Numbers that a double would change arrive as text. */
-function json(text: string): Json {
+/** JSON whose numbers that a double would change arrive as text. */
+export function json(text: string): Json {
   if (!/\d{16}/.test(text)) return JSON.parse(text) as Json;
   const exact = (_key: string, value: Json, context: { readonly source?: string }): Json =>
     typeof value === 'number' && context.source !== undefined && !isExact(value, context.source) ? context.source : value;

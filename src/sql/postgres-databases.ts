@@ -5,6 +5,8 @@ import {
   type Databases,
   type DatabaseSession,
   type DatabaseTarget,
+  type RowPage,
+  type RowReader,
   type RowLimits,
   type SentStatement,
   type StatementOutcome,
@@ -16,6 +18,8 @@ import { type DestinationCheck } from '../outbound/destination.js';
 import { ConnectionPool, type PoolLimits } from './connection-pool.js';
 import { DatabaseConnection } from './database-connection.js';
 import { connectionFailure, databaseErrorOf, isUnreachable } from './database-error.js';
+import { CopyQuery } from './copy-query.js';
+import { PageQuery } from './page-query.js';
 import { readColumn } from './pg-values.js';
 import { RowQuery } from './row-query.js';
 import { contextFailure } from './sql-failure.js';
@@ -74,13 +78,13 @@ export class PostgresDatabases implements Databases {
 
   private async connected(
     target: DatabaseTarget,
-    { tenantId, signal }: DatabaseLoan,
+    { tenantId, signal, besideAnother = false }: DatabaseLoan,
   ): Promise<{ pool: ConnectionPool; connection: DatabaseConnection }> {
     const { addresses } = await this.check.destinationAt(target.host, target.port, signal).catch(failStep);
     if (this.closed) throw new StepFailure('connection_error', 'This service is shutting down');
     let last: unknown;
     for (const address of addresses) {
-      const pool = this.poolFor(tenantId, target, address);
+      const pool = this.poolFor(tenantId, target, address, besideAnother);
       try {
         return { pool, connection: await pool.acquire(signal) };
       } catch (error) {
@@ -92,10 +96,10 @@ export class PostgresDatabases implements Databases {
     throw connectionFailure(last, whereOf(target));
   }
 
-  private poolFor(tenantId: string, target: DatabaseTarget, address: string): ConnectionPool {
+  private poolFor(tenantId: string, target: DatabaseTarget, address: string, besideAnother: boolean): ConnectionPool {
     // Digested, so that no password is kept longer than its connections need it.
     const key = createHash('sha256')
-      .update(JSON.stringify([tenantId, address, target]))
+      .update(JSON.stringify([tenantId, address, target, besideAnother]))
       .digest('base64');
     const pool = this.pools.get(key) ?? new ConnectionPool(DatabaseConnection.opener(target, address), this.options);
     this.pools.delete(key);
@@ -161,6 +165,21 @@ class Session implements DatabaseSession {
       rowCount: columns === null ? countOf(tag) : rows.length,
       message: tag,
     };
+  }
+
+  read(statement: SentStatement, { maxPageBytes }: { readonly maxPageBytes: number }): RowReader {
+    const query = this.connection.client.query(new PageQuery(statement, maxPageBytes));
+    return {
+      next: (maxRows: number): Promise<RowPage | null> =>
+        query.next(maxRows).catch((error: unknown) => this.refused(error, statement.ownText)),
+      close: () => query.close(),
+    };
+  }
+
+  async copy(text: string, lines: Uint8Array): Promise<number> {
+    if (!this.connection.isUtf8) throw contextFailure('The session has another client_encoding than UTF8.');
+    const query = this.connection.client.query(new CopyQuery(text, lines));
+    return query.outcome.catch((error: unknown) => this.refused(error, text));
   }
 
   async control(text: 'BEGIN' | 'COMMIT' | 'ROLLBACK'): Promise<void> {

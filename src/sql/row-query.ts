@@ -4,11 +4,14 @@ import { type RowLimits, type SentStatement } from '../engine/database-port.js';
 const PAGE = 500;
 
 /** What the driver's connection can do and its types do not say. */
-interface Wire {
+export interface Wire {
+  query(text: string): void;
   parse(message: { text: string; name: string; types: readonly number[] }): void;
   bind(message: { portal: string; statement: string; values: readonly (string | null)[]; binary: boolean }): void;
   describe(message: { type: 'P'; name: string }): void;
   execute(message: { portal: string; rows: number }): void;
+  sendCopyFromChunk(chunk: Uint8Array): void;
+  endCopyFrom(): void;
   sendCopyFail(message: string): void;
   flush(): void;
   sync(): void;
@@ -127,6 +130,6 @@ export class RowQuery implements Submittable {
   }
 }
 
-function wireOf(connection: Connection): Wire {
+export function wireOf(connection: Connection): Wire {
   return connection as unknown as Wire;
 }

@@ -7,6 +7,7 @@ import { httpInputs } from './normalise-http.js';
 import { iteratorFields, MAX_ITERATOR_DEPTH } from './normalise-loop.js';
 import { normaliseRetry } from './normalise-retry.js';
 import { normaliseSave, normaliseSaves, SAVE_KEYS } from './normalise-save.js';
+import { transferSides } from './normalise-transfer.js';
 import { fits, isTemplate, mergeInputs, nearest, textOf } from './normalise-values.js';
 import { type Action } from './playbook.js';
 import { at } from './source-positions.js';
@@ -122,7 +123,9 @@ function plain(mapping: Mapping, word: string, findings: Findings, depth: number
   if (type !== 'tool' && type !== 'model') mapping.ignore('name', 'task');
   const shared = common(mapping, findings);
   const data = type === 'http' ? httpInputs(mapping, HTTP_INPUTS, findings) : mergeInputs(mapping, inputNames(mapping, type), findings);
-  return { ...shared, type, data, fields: { ...shared.fields, ...own, ...openFields(mapping, type) } };
+  const fields = { ...shared.fields, ...own, ...openFields(mapping, type) };
+  if (type === 'transfer') return { ...shared, type, data, ...transferSides(fields, shared.auth, mapping.pointer, findings) };
+  return { ...shared, type, data, fields };
 }
 
 /** Fields by the table: canonical names, checked where they are not templates, base64 decoded. */

@@ -2,17 +2,12 @@ import { EngineError, type Issue } from '../../engine/engine-error.js';
 import { type Action } from '../../engine/playbook/playbook.js';
 import { compileValue, TemplateSyntaxError, type ValueTemplate } from '../../engine/template/template.js';
 import { isObject, type Json, own } from '../../engine/values.js';
-
-export const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'];
+import { type HttpTarget } from '../../outbound/http-request.js';
+import { isHeaderName, METHODS } from '../../outbound/http-words.js';
 
 /** An http action with its templates compiled; `data` is rendered by the engine. */
-export interface HttpConfig {
-  readonly endpoint: ValueTemplate;
+export interface HttpConfig extends HttpTarget {
   readonly method: ValueTemplate;
-  /** Renders to a mapping of header values. */
-  readonly headers: ValueTemplate;
-  /** Renders to what decides whether TLS certificates are checked. */
-  readonly verify: ValueTemplate;
 }
 
 /** Reads endpoint, method, headers and verify of an action. Throws EngineError `invalid_document` with all findings. */
@@ -59,11 +54,6 @@ function headerIssues(headers: Json): readonly Issue[] {
   return Object.keys(headers)
     .filter((name) => !isHeaderName(name))
     .map((name) => ({ code: 'invalid_value', message: `"${name}" is not a header name`, pointer: `/headers/${escapePointer(name)}` }));
-}
-
-/** A token of RFC 9110. */
-export function isHeaderName(name: string): boolean {
-  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name);
 }
 
 function escapePointer(key: string): string {

@@ -1,6 +1,6 @@
 import { type Pages } from '../../engine/step-executor.js';
 import { isObject, type Json, type JsonObject, own } from '../../engine/values.js';
-import { endpointOf, headersOf, type HttpRequest, splitInputs } from './http.request.js';
+import { endpointOf, headersOf, type HttpRequest, splitInputs } from '../../outbound/http-request.js';
 
 /** From page to page: `next_call` is laid over the request of the page before. */
 export const httpPages: Pages = {

@@ -2,7 +2,7 @@ import { type Save } from '../../engine/playbook/playbook.js';
 import { type SaveStorage } from '../../engine/step-executor.js';
 import { isObject, type JsonObject } from '../../engine/values.js';
 import { type HttpConfig, parseHttpConfig } from './http.config.js';
-import { type HttpRequest, methodOf, targetOf } from './http.request.js';
+import { type HttpRequest, methodOf, targetOf } from '../../outbound/http-request.js';
 
 /** `save: {storage: http}`: the data is the JSON body of one call, POST unless the save says otherwise. */
 export const httpSave: SaveStorage<HttpConfig, HttpRequest> = {

@@ -1,9 +1,9 @@
 import { type Outbound, OutboundError } from '../../engine/outbound-port.js';
 import { defineStep, type StepContext, StepFailure } from '../../engine/step-executor.js';
 import { type StepFactory } from '../../engine/step-services.js';
-import { authHeaders } from './http.auth.js';
+import { withAuth } from '../../outbound/auth-headers.js';
 import { parseHttpConfig } from './http.config.js';
-import { encodeBody, type HttpRequest, methodOf, splitInputs, targetOf, urlOf } from './http.request.js';
+import { encodeBody, type HttpRequest, methodOf, splitInputs, targetOf, urlOf } from '../../outbound/http-request.js';
 import { httpPages } from './http.pages.js';
 import { httpSave } from './http.save.js';
 import { httpValue } from './http.value.js';
@@ -42,13 +42,6 @@ const httpStep = (outbound: Outbound) =>
 
 const factory: StepFactory = ({ outbound }) => httpStep(outbound);
 export default factory;
-
-/** What the author writes counts before what a credential stands for. */
-function withAuth(headers: Record<string, string>, auth: StepContext['auth']): Record<string, string> {
-  if (auth.size === 0) return headers;
-  const written = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
-  return { ...Object.fromEntries(Object.entries(authHeaders(auth)).filter(([name]) => !written.has(name.toLowerCase()))), ...headers };
-}
 
 /** The author's headers, the encoding's Content-Type, and the attempt's idempotency key where the author sets none. */
 function sentHeaders(headers: Record<string, string>, contentType: string | null, context: StepContext): Record<string, string> {

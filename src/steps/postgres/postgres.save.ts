@@ -4,9 +4,9 @@ import { type Save } from '../../engine/playbook/playbook.js';
 import { type SaveStorage, StepFailure } from '../../engine/step-executor.js';
 import { type ValueTemplate } from '../../engine/template/template.js';
 import { isObject, type Json, type JsonObject, own } from '../../engine/values.js';
+import { compiled, type ConnectionConfig, connectionConfig, renderConnection } from '../../sql/connection-config.js';
 import { compileCommand, type SqlCommand } from '../../sql/sql-command.js';
 import { SAVE_MODES, type SaveMode } from '../../sql/table-writes.js';
-import { compiled, type ConnectionConfig, connectionConfig, renderConnection } from './postgres.config.js';
 import { type PostgresRequest } from './postgres.request.js';
 
 interface SaveConfig {

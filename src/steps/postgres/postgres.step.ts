@@ -1,11 +1,11 @@
-import { type Databases, DatabaseError, type DatabaseSession, type DatabaseTarget, type SqlPolicy } from '../../engine/database-port.js';
-import { defineStep, type StepContext, StepFailure } from '../../engine/step-executor.js';
+import { type Databases, DatabaseError, type DatabaseSession, type SqlPolicy } from '../../engine/database-port.js';
+import { defineStep } from '../../engine/step-executor.js';
 import { type StepFactory } from '../../engine/step-services.js';
 import { isObject, type Json, type JsonObject } from '../../engine/values.js';
-import { databaseTarget } from '../../sql/database-target.js';
+import { connectionTarget, renderConnection } from '../../sql/connection-config.js';
 import { ofLastRows, runStatements, statementFailure } from '../../sql/run-statements.js';
 import { tableStatements } from '../../sql/table-writes.js';
-import { parsePostgresConfig, renderConnection } from './postgres.config.js';
+import { parsePostgresConfig } from './postgres.config.js';
 import { type PostgresRequest } from './postgres.request.js';
 import { postgresSave } from './postgres.save.js';
 
@@ -37,7 +37,9 @@ const postgresStep = (databases: Databases, policy: SqlPolicy) =>
         signal: context.signal,
         statementTimeoutMs: context.timeoutMs === null ? null : context.timeoutMs + SERVER_GRACE_MS,
       };
-      const value = await databases.use(targetOf(request.connection, context), loan, (session) => perform(request, session, policy));
+      const value = await databases.use(connectionTarget(request.connection, context.auth), loan, (session) =>
+        perform(request, session, policy),
+      );
       return { value };
     },
   });
@@ -67,25 +69,6 @@ async function saveRows(request: PostgresRequest & { does: 'save_rows' }, sessio
   }
   if (inTransaction) await session.control('COMMIT');
   return { table: request.table, row_count: rowCount };
-}
-
-/** The first credential of the kind; what it leaves open, the step's own fields say. */
-function targetOf(connection: JsonObject, { auth }: StepContext): DatabaseTarget {
-  const entries = [...auth.values()];
-  const credential = entries.find(({ type }) => type === 'postgres' || type === 'postgresql');
-  if (credential) return databaseTarget({ ...credential.fields, ...connection });
-  if (entries.length > 0) {
-    throw new StepFailure(
-      'invalid_connection',
-      `A postgres step needs a credential of type postgres, not ${entries.map(({ type }) => type).join(', ')}`,
-      {
-        retryable: false,
-      },
-    );
-  }
-  if (Object.keys(connection).every((name) => name === 'db_name' || name === 'db_schema'))
-    throw new StepFailure('unsupported_auth', 'Credentials are not available for this step', { retryable: false });
-  return databaseTarget(connection);
 }
 
 function isTrue(rendered: Json): boolean {

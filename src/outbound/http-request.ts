@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { StepFailure } from '../../engine/step-executor.js';
-import { isObject, type Json, type JsonObject, own } from '../../engine/values.js';
-import { type Rendering } from '../../engine/template/rendering.js';
-import { type Scope } from '../../engine/template/scope.js';
-import { type HttpConfig, isHeaderName, METHODS } from './http.config.js';
+import { StepFailure } from '../engine/step-executor.js';
+import { isObject, type Json, type JsonObject, own } from '../engine/values.js';
+import { type Rendering } from '../engine/template/rendering.js';
+import { type Scope } from '../engine/template/scope.js';
+import { type ValueTemplate } from '../engine/template/template.js';
+import { isHeaderName, METHODS } from './http-words.js';
 
 /** What one call sends, before its body is encoded: recorded with the attempt, so it stays readable by key. */
 export interface HttpRequest extends JsonObject {
@@ -17,12 +18,17 @@ export interface HttpRequest extends JsonObject {
   verify: boolean;
 }
 
-/** Where a call goes and what it says about itself, rendered. */
-export function targetOf(
-  config: Pick<HttpConfig, 'endpoint' | 'headers' | 'verify'>,
-  scope: Scope,
-  rendering: Rendering,
-): Pick<HttpRequest, 'endpoint' | 'headers' | 'verify'> {
+/** Where a call goes and what it says about itself, with its templates compiled. */
+export interface HttpTarget {
+  readonly endpoint: ValueTemplate;
+  /** Renders to a mapping of header values. */
+  readonly headers: ValueTemplate;
+  /** Renders to what decides whether TLS certificates are checked. */
+  readonly verify: ValueTemplate;
+}
+
+/** The same, rendered. Throws StepFailure. */
+export function targetOf(config: HttpTarget, scope: Scope, rendering: Rendering): Pick<HttpRequest, 'endpoint' | 'headers' | 'verify'> {
   return {
     endpoint: endpointOf(config.endpoint.render(scope, rendering)),
     headers: headersOf(config.headers.render(scope, rendering)),

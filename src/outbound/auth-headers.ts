@@ -1,6 +1,6 @@
-import { type ResolvedCredential, StepFailure } from '../../engine/step-executor.js';
-import { type Json, own } from '../../engine/values.js';
-import { isHeaderName } from './http.config.js';
+import { type ResolvedCredential, StepFailure } from '../engine/step-executor.js';
+import { type Json, own } from '../engine/values.js';
+import { isHeaderName } from './http-words.js';
 
 const BEARER: ReadonlySet<string> = new Set(['bearer', 'httpbearerauth', 'token', 'generic']);
 const EXCHANGED: ReadonlySet<string> = new Set(['oauth', 'oauth2_client_credentials', 'google_service_account', 'azure']);
@@ -11,7 +11,7 @@ const NO_HEADERS: ReadonlySet<string> = new Set(['name', 'value', 'scope', 'serv
  * The headers that credentials stand for (playbook language §10.3), all aliases together; of two that want the same header the first counts.
  * Throws StepFailure, whose messages never hold a value.
  */
-export function authHeaders(auth: ReadonlyMap<string, ResolvedCredential>): Record<string, string> {
+function authHeaders(auth: ReadonlyMap<string, ResolvedCredential>): Record<string, string> {
   const headers = new Map<string, readonly [string, string]>();
   for (const credential of auth.values()) {
     for (const [name, value] of headersOf(credential)) {
@@ -21,6 +21,13 @@ export function authHeaders(auth: ReadonlyMap<string, ResolvedCredential>): Reco
     }
   }
   return Object.fromEntries(headers.values());
+}
+
+/** Headers with those that credentials stand for; what the author writes counts before. Throws StepFailure. */
+export function withAuth(headers: Record<string, string>, auth: ReadonlyMap<string, ResolvedCredential>): Record<string, string> {
+  if (auth.size === 0) return headers;
+  const written = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
+  return { ...Object.fromEntries(Object.entries(authHeaders(auth)).filter(([name]) => !written.has(name.toLowerCase()))), ...headers };
 }
 
 function headersOf(credential: ResolvedCredential): (readonly [string, string])[] {
