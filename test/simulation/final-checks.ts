@@ -43,6 +43,7 @@ function execution(world: World, id: string, program: number, violate: Violate):
     );
   }
   effects(world, stored, prediction, violate);
+  loops(stored, prediction, violate);
   const isComplete = row.status === 'completed' && world.scenario.programs[program]!.hasEnd && prediction.values.size > 0;
   const wanted = JSON.stringify(Object.fromEntries([...prediction.values].sort()));
   const got = isComplete ? JSON.stringify(Object.fromEntries(Object.entries(stored.result as object).sort())) : wanted;
@@ -52,8 +53,8 @@ function execution(world: World, id: string, program: number, violate: Violate):
 function effects(world: World, { row, events }: Stored, prediction: ReturnType<typeof predict>, violate: Violate): void {
   const calls = world.effects.calls.filter(({ executionId }) => executionId === row.id);
   const seen = new Map<string, number>();
-  for (const { step, wave, attempt } of calls) {
-    const place = `${step}#${wave}`;
+  for (const { step, wave, part, attempt } of calls) {
+    const place = `${step}#${wave}${part && `/${part}`}`;
     const expected = prediction.effects.get(place);
     if (!expected) violate('model', row.id, `the effect ${place} is none of the model's`);
     else if (attempt > expected.attempts) violate('C4', row.id, `attempt ${attempt} of ${place}, and the model says ${expected.attempts}`);
@@ -65,6 +66,20 @@ function effects(world: World, { row, events }: Stored, prediction: ReturnType<t
       violate('model', row.id, `${place} had ${seen.get(place) ?? 0} attempts, and the model says ${attempts}`);
   }
   if (events.length > 2_000) violate('model', row.id, 'far more events than any of these playbooks can have');
+}
+
+/** What iterators left is what the model says, also where the run was cancelled later. */
+function loops({ row, events }: Stored, prediction: ReturnType<typeof predict>, violate: Violate): void {
+  for (const { event_type: type, step, content } of events) {
+    if (type !== 'step_completed' || content.error !== undefined) continue;
+    const wanted = prediction.loops.get(`${step}#${content.wave}`);
+    if (wanted !== undefined && JSON.stringify(content.value) !== JSON.stringify(wanted))
+      violate(
+        'model',
+        row.id,
+        `${step}#${content.wave} came to ${JSON.stringify(content.value)}, and the model says ${JSON.stringify(wanted)}`,
+      );
+  }
 }
 
 /** Only what kills its holders is poison, unless it was under way in as many crashes itself (D16). */

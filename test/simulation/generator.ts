@@ -1,6 +1,15 @@
 import { operationsOf } from './operations.js';
 import { CALM, type Weather } from './network.js';
-import { type ActBlock, type Block, type Fault, type Operation, type Program, type Scenario } from './scenario.js';
+import {
+  type ActBlock,
+  type Block,
+  type Fault,
+  type IterateBlock,
+  type Operation,
+  type Program,
+  type SavePlan,
+  type Scenario,
+} from './scenario.js';
 import { Random } from './random.js';
 
 /** The scenario of a seed. */
@@ -118,6 +127,7 @@ function programOf(random: Random): Program {
   const blockOf = (depth: number, canFail: boolean, inCycle = false): Block => {
     const kind = random.weighted<Block['kind']>([
       [5, 'act'],
+      [inCycle ? 0.4 : 0.9, 'iterate'],
       [depth > 0 ? 3 : 0, 'seq'],
       [depth > 0 && !inCycle ? 2 : 0, 'fork'],
       [depth > 0 ? 1.5 : 0, 'choice'],
@@ -130,6 +140,8 @@ function programOf(random: Random): Program {
     switch (kind) {
       case 'act':
         return actOf(random, nameOf('a'), canFail, inCycle);
+      case 'iterate':
+        return iterateOf(random, nameOf('i'), canFail, inCycle);
       case 'seq':
         return { kind, blocks: several(2, 3) };
       case 'fork':
@@ -202,5 +214,41 @@ function actOf(random: Random, name: string, canFail: boolean, inCycle: boolean)
     ]),
     obeys: random.chance(0.8),
     kills: false,
+    ...(random.chance(0.2) ? { saves: savesOf(random, canFail) } : {}),
+  };
+}
+
+function savesOf(random: Random, canFail: boolean): SavePlan[] {
+  return Array.from({ length: random.int(1, 2) }, () => ({
+    on: random.pick(['success', 'success', 'error', 'always'] as const),
+    ms: random.pick([0, random.int(1, 60), random.int(60, 1_200)]),
+    fails: canFail && random.chance(0.15),
+    onError: random.pick(['fail', 'continue'] as const),
+  }));
+}
+
+function iterateOf(random: Random, name: string, canFail: boolean, inCycle: boolean): IterateBlock {
+  const items = random.weighted([
+    [0.3, 0],
+    [4, random.int(1, 4)],
+    [inCycle ? 0 : 0.5, random.int(5, 12)],
+  ]);
+  const attempts = random.pick([1, 1, 2, 3]);
+  return {
+    kind: 'iterate',
+    name,
+    items,
+    inner: items < 5 && random.chance(0.3) ? random.int(1, 3) : 0,
+    concurrency: random.pick([1, 1, 2, 8]),
+    effect: random.chance(0.8),
+    ms: random.pick([0, random.int(1, 60), random.int(60, inCycle ? 200 : 900)]),
+    fails: random.int(0, attempts - 1),
+    attempts,
+    delay: random.pick(inCycle ? [0.05, 0.5] : [0.05, 0.5, 1, 6.5]),
+    failing: canFail ? Array.from({ length: items }, (_, at) => at).filter(() => random.chance(0.06)) : [],
+    onItem: random.pick(['fail', 'continue'] as const),
+    onError: random.pick(['fail', 'continue', 'handler'] as const),
+    obeys: random.chance(0.8),
+    saves: random.chance(0.3) ? savesOf(random, canFail) : [],
   };
 }

@@ -139,6 +139,48 @@ const REGRESSIONS: readonly Regression[] = [
       faults: [],
     },
   },
+  {
+    // Whoever takes a paused execution up again has not told the database yet that it is resumed.
+    name: 'D28: a save that had begun before a crash goes on once the resume is committed',
+    scenario: {
+      seed: 276,
+      leaseMs: 5000,
+      nodes: 2,
+      capacity: 8,
+      weather: { lost: 0, lostReply: 0, late: 0, twice: 0, transient: 0, warning: 0, slow: 0 },
+      skewMs: 5000,
+      healAt: 12928,
+      programs: [
+        {
+          body: {
+            kind: 'act',
+            name: 'a1',
+            effect: true,
+            ms: 0,
+            fails: 1,
+            hangs: false,
+            attempts: 2,
+            delay: 0.05,
+            onError: 'fail',
+            obeys: true,
+            kills: false,
+            saves: [{ on: 'success', ms: 317, fails: false, onError: 'fail' }],
+          },
+          hasEnd: false,
+        },
+      ],
+      operations: [
+        { kind: 'start', at: 3147, node: 1, run: 6, program: 0, keyed: false, twice: false },
+        { kind: 'start', at: 3323, node: 0, run: 5, program: 0, keyed: false, twice: false },
+        { kind: 'pause', at: 4756, node: 2, run: 6, forMs: 46 },
+      ],
+      faults: [
+        { kind: 'stop', at: 2166, node: 2, forMs: 3931 },
+        { kind: 'crash', at: 3272, node: 1, forMs: 8170 },
+        { kind: 'crash_at', at: 5054, node: 2, forMs: 5717, request: 7, moment: 'stored' },
+      ],
+    },
+  },
 ];
 
 describe('scenarios that broke a promise once', () => {

@@ -1,6 +1,6 @@
 import { type Mutant } from './mutants.js';
 import { CALM, type Weather } from './network.js';
-import { type ActBlock, type Block, type Program, type Scenario } from './scenario.js';
+import { type ActBlock, type Block, type IterateBlock, type Program, type Scenario } from './scenario.js';
 import { simulate } from './world.js';
 
 /** At most so many simulations per shrinking. */
@@ -82,6 +82,19 @@ function without<T>(items: readonly T[]): (readonly T[])[] {
   return [...halves, ...items.map((_, at) => items.toSpliced(at, 1))];
 }
 
+function* smallerIterates(block: IterateBlock): Generator<IterateBlock> {
+  const { items, inner, saves, failing } = block;
+  if (items > 1) yield { ...block, items: items - 1, failing: failing.filter((at) => at < items - 1) };
+  if (inner > 0) yield { ...block, inner: inner - 1 };
+  for (const at of saves.keys()) yield { ...block, saves: saves.toSpliced(at, 1) };
+  for (const at of failing.keys()) yield { ...block, failing: failing.toSpliced(at, 1) };
+  if (block.concurrency > 1) yield { ...block, concurrency: 1 };
+  if (block.fails > 0) yield { ...block, fails: 0 };
+  else if (block.attempts > 1) yield { ...block, attempts: 1 };
+  if (block.ms > 0) yield { ...block, ms: 0 };
+  if (!block.obeys) yield { ...block, obeys: true };
+}
+
 function* smallerBlocks(block: Block): Generator<Block> {
   switch (block.kind) {
     case 'act':
@@ -91,6 +104,15 @@ function* smallerBlocks(block: Block): Generator<Block> {
       if (block.ms > 0) yield { ...block, ms: 0 };
       if (!block.obeys) yield { ...block, obeys: true };
       if (block.onError !== 'fail') yield { ...block, onError: 'fail' };
+      if (block.saves) {
+        const { saves, ...plain } = block;
+        yield plain;
+        if (saves.length > 1) for (const at of saves.keys()) yield { ...block, saves: saves.toSpliced(at, 1) };
+      }
+      return;
+    case 'iterate':
+      yield { ...ACT, name: block.name };
+      yield* smallerIterates(block);
       return;
     case 'seq':
       if (block.blocks.length === 1) yield block.blocks[0]!;
