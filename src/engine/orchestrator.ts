@@ -3,7 +3,7 @@ import { type ChildRuns } from './child-runs-port.js';
 import { SecretKeeper } from './auth/secret-keeper.js';
 import { sealedIn } from './auth/secret-markers.js';
 import { ParkedSteps } from './parked-steps.js';
-import { type CompiledPlaybook } from './playbook/compile.js';
+import { callsOthers, type CompiledPlaybook } from './playbook/compile.js';
 import {
   type BornChild,
   type Clock,
@@ -429,7 +429,7 @@ export class Orchestrator implements UnitSource {
     const since = this.performer.waitsForCallsSince;
     const left = since === null ? 0 : since + parkAfterMs - clock.monotonic();
     // What it called may run here and end soon: then it need not be claimed again.
-    if (left > 0) this.linger(left);
+    if (left > 0) this.linger(Math.ceil(left));
     else this.release = { wakeAt: dueAt };
   }
 
@@ -481,7 +481,9 @@ export class Orchestrator implements UnitSource {
   private perform(perform: Perform): void {
     if (this.isOver || this.releasing) return;
     if (perform.effect && !this.options.holdsLease()) return this.close('lost');
-    this.performer.perform(perform);
+    const { cancel, failure } = this.state;
+    // A program that is made again in a run that goes to its end only takes along what it called.
+    this.performer.perform(perform, cancel !== null || (failure !== null && callsOthers(this.playbook.steps[perform.step]!.action)));
   }
 
   private row(endedBy: string | undefined): RowState {

@@ -46,7 +46,6 @@ export interface PerformerRun {
 
 /** Of one program. */
 const MAX_WARNINGS = 20;
-const CANCEL_TRIES = 20;
 const CANCEL_AGAIN_MS = 250;
 const NO_AUTH: StepContext['auth'] = new Map();
 
@@ -62,7 +61,8 @@ export class Performer {
 
   constructor(private readonly run: PerformerRun) {}
 
-  perform(perform: Perform): void {
+  /** @param aborted it is not to go on: only what it called is cancelled */
+  perform(perform: Perform, aborted = false): void {
     const step = this.run.playbook.steps[perform.step]!;
     const performer = step.action?.performer;
     if (!perform.isProgram && performer?.does !== 'step') return this.refuse(perform);
@@ -76,7 +76,10 @@ export class Performer {
       const durationMs = this.run.clock.monotonic() - since;
       this.run.feed({ kind: 'settled', step: perform.step, wave: perform.wave, durationMs, ...end });
     };
-    if (perform.isProgram) return this.runProgram(perform, performing, settle);
+    if (perform.isProgram) {
+      if (aborted) this.abort(perform.step, 'cancelled');
+      return this.runProgram(perform, performing, settle);
+    }
     if (performer?.does !== 'step') return;
     const key = `${step.name}/${perform.wave}/-/action`;
     void this.outcomeOf({ ...perform, kind: performer.kind, key }, performing).then((outcome) => settle({ outcome }));
@@ -170,7 +173,7 @@ export class Performer {
         return () => performing.childEnds.delete(childId);
       },
       cancelChild: async (childId) => {
-        if (isOurs()) await this.cancelChild(childId);
+        await this.cancelChild(childId, isOurs);
       },
       warn: (message) => {
         if (warnings.size < MAX_WARNINGS) warnings.add(message);
@@ -194,10 +197,10 @@ export class Performer {
     });
   }
 
-  /** What a run calls is cancelled before it ends itself; an unreachable database is asked again. */
-  private async cancelChild(childId: string): Promise<void> {
+  /** What a run calls is cancelled before it ends itself; an unreachable database is asked again for as long as the run is ours. */
+  private async cancelChild(childId: string, isOurs: () => boolean): Promise<void> {
     const { children, held, state, clock } = this.run;
-    for (let tries = 0; tries < CANCEL_TRIES; tries++) {
+    while (isOurs()) {
       try {
         return await children.cancel(held.run.tenantId, [childId], state.cancel?.reason ?? null);
       } catch {

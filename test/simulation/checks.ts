@@ -165,6 +165,12 @@ export class Checks {
     if (ends.length !== (isOver ? 1 : 0)) this.violate('C3', id, `${ends.length} terminal events, and the status is ${row.status}`);
     if (isOver && TERMINAL[events.at(-1)!.event_type] !== row.status)
       this.violate('C3', id, `the status is ${row.status}, the last event ${events.at(-1)!.event_type}`);
+    if (isOver) {
+      for (const { row: child } of this.world.database.executions.values()) {
+        if (child['parent_run_id'] === id && !isTerminal(child.status) && child.cancel_requested_at === null)
+          this.violate('D27', id, `${row.status}, and what it called (${child.id}) goes on`);
+      }
+    }
     if (isOver && row.status !== 'cancelled' && before?.cancel_requested_at)
       this.violate('D28', id, `${row.status} although its cancel was acknowledged`);
   }
@@ -229,7 +235,10 @@ export class Checks {
       if (result === undefined) this.violate('C3', id, 'a finished execution has no result row');
     } else if (row.lease_token === null) {
       const isPaused = row.status === 'paused' && row.pause_requested_at !== null && !isUnread;
-      if (row.wake_at === null && !isPaused) this.violate('C6', id, 'nobody holds it, and nothing will wake it');
+      // The end of what it called wakes it.
+      const calls = (): boolean =>
+        [...this.world.database.executions.values()].some(({ row: child }) => child['parent_run_id'] === id && !isTerminal(child.status));
+      if (row.wake_at === null && !isPaused && (isUnread || !calls())) this.violate('C6', id, 'nobody holds it, and nothing will wake it');
       else if (isUnread && (row.wake_at ?? Infinity) > this.world.database.clock() + GIVEN_BACK_MS)
         this.violate('C6', id, 'nobody holds it, and its inbox is not read before it wakes');
     }

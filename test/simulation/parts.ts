@@ -3,11 +3,19 @@ import { type EventRow } from './tables.js';
 /** What is said of the parts of an action: a place below the step, and what about it. */
 interface Said {
   readonly path: string;
-  readonly what: 'begins' | 'acted' | 'over' | 'iterates';
+  readonly what: 'begins' | 'acted' | 'over' | 'iterates' | 'calls' | 'has called';
   readonly attempt?: number | undefined;
 }
 
-const TELLS = new Set(['action_started', 'action_completed', 'action_acted', 'loop_started', 'loop_iteration']);
+const TELLS = new Set([
+  'action_started',
+  'action_completed',
+  'action_acted',
+  'loop_started',
+  'loop_iteration',
+  'child_started',
+  'child_completed',
+]);
 export const tellsOfParts = (type: string): boolean => TELLS.has(type);
 
 function saidBy({ event_type: type, content }: EventRow): Said[] {
@@ -21,6 +29,10 @@ function saidBy({ event_type: type, content }: EventRow): Said[] {
       return [{ path: '', what: 'acted' }];
     case 'loop_started':
       return [{ path, what: 'iterates' }];
+    case 'child_started':
+      return [{ path, what: 'calls' }];
+    case 'child_completed':
+      return [{ path, what: 'has called' }];
     case 'loop_iteration':
       return items.map(({ index }) => ({ path: path === '' ? String(index) : `${path}/${index}`, what: 'over' }));
     default:

@@ -3,18 +3,22 @@ import { type Action, type Retry, type Save, type Step, type NextEntry } from '.
 import { type StepKinds } from '../../src/engine/step-executor.js';
 import { aStep, anAction, to } from '../../src/engine/testing/playbook-builder.js';
 import { type Json, type JsonObject } from '../../src/engine/values.js';
-import { type ActBlock, type Block, type IterateBlock, type Program, type SavePlan } from './scenario.js';
+import { pathOfProgram } from './child-runs.js';
+import { type ActBlock, type Block, type CallBlock, type IterateBlock, type Program, type SavePlan } from './scenario.js';
 
 /** Seconds after which a hanging attempt is given up. */
 const TIMEOUT_S = 1.5;
 const ALWAYS = 1_000_000;
 
 /** The playbook of a program, compiled for the simulated step types. */
-export function compileProgram(program: Program, kinds: StepKinds): CompiledPlaybook {
+export function compileProgram(program: Program, kinds: StepKinds, programs: readonly Program[]): CompiledPlaybook {
   const steps: Step[] = [];
   const first = emit(program.body, 'end', steps);
   const values = Object.fromEntries(
-    [...predict(program).values].map(([name, value]) => [name, typeof value === 'number' ? `{{ ${name}.round }}` : `{{ ${name} }}`]),
+    [...predict(program, programs).values].map(([name, value]) => [
+      name,
+      typeof value === 'number' ? `{{ ${name}.round }}` : `{{ ${name} }}`,
+    ]),
   );
   const end = aStep('end', program.hasEnd ? { data: values } : {});
   const workflow = [aStep('start', { next: to(first) }), ...steps, end].map((step, index): Step => ({
@@ -46,6 +50,10 @@ function emit(block: Block, next: string, steps: Step[]): string {
       return block.name;
     case 'iterate':
       steps.push(iterateStep(block, to(next)));
+      if (block.onError === 'handler') steps.push(aStep(`${block.name}_handler`, { next: to(next) }));
+      return block.name;
+    case 'call':
+      steps.push(callStep(block, to(next)));
       if (block.onError === 'handler') steps.push(aStep(`${block.name}_handler`, { next: to(next) }));
       return block.name;
     case 'wait':
@@ -145,6 +153,20 @@ function iterateStep(block: IterateBlock, next: NextEntry[]): Step {
   return aStep(name, { action, onError: onErrorOf(block), next });
 }
 
+function callStep(block: CallBlock, next: NextEntry[]): Step {
+  const call = anAction({ type: 'playbook', fields: { path: pathOfProgram(block.program) } });
+  const fields = {
+    collection: Array.from({ length: block.items }, (_, at) => at),
+    element: 'item',
+    mode: block.concurrency === 1 ? 'sequential' : 'async',
+    concurrency: block.concurrency,
+    on_error: 'continue',
+    spelling: 'iterator',
+  };
+  const action = block.items === 0 ? call : anAction({ type: 'iterator', fields, tasks: [call] });
+  return aStep(block.name, { action, onError: onErrorOf(block), next });
+}
+
 const failingParts = ({ failing, inner }: IterateBlock): string[] => failing.map((at) => (inner > 0 ? `${at}/0` : String(at)));
 
 const onErrorOf = ({ name, onError }: Pick<ActBlock, 'name' | 'onError'>): Step['onError'] =>
@@ -183,19 +205,28 @@ export interface Prediction {
   readonly poison: boolean;
   /** What each acting step leaves that ends well for certain, where the run completes: its round, or what came of its items. */
   readonly values: ReadonlyMap<string, Json>;
-  /** What iterators come to, by `step#wave`. */
+  /** Calls of other programs, as `effects`. */
+  readonly calls: ReadonlyMap<string, { readonly program: number; readonly must: boolean }>;
+  /** What iterators and calls come to, by `step#wave`. */
   readonly loops: ReadonlyMap<string, Json>;
   /** Parts that the world sees, by `step#wave`, or `step#wave/part` below its step: how many attempts, and whether each must be seen. */
   readonly effects: ReadonlyMap<string, { readonly attempts: number; readonly must: boolean }>;
 }
 
-export function predict(program: Program): Prediction {
-  const walk = new Walk();
+export function predict(program: Program, programs: readonly Program[]): Prediction {
+  const walk = new Walk(programs);
   const ends = walk.block(program.body, true);
   const values = new Map(
     [...walk.waves].filter(([name]) => walk.succeeded.has(name)).map(([name, wave]) => [name, walk.loops.get(`${name}#${wave}`) ?? wave]),
   );
-  return { status: ends ? 'completed' : 'failed', poison: walk.poison, values, loops: walk.loops, effects: walk.effects };
+  return {
+    status: ends ? 'completed' : 'failed',
+    poison: walk.poison,
+    values,
+    loops: walk.loops,
+    calls: walk.calls,
+    effects: walk.effects,
+  };
 }
 
 class Walk {
@@ -203,7 +234,10 @@ class Walk {
   readonly succeeded = new Set<string>();
   readonly effects = new Map<string, { attempts: number; must: boolean }>();
   readonly loops = new Map<string, Json>();
+  readonly calls = new Map<string, { program: number; must: boolean }>();
   poison = false;
+
+  constructor(private readonly programs: readonly Program[]) {}
 
   /** @param must whether it is certain to be reached. @returns whether the run goes on behind it */
   block(block: Block, must: boolean): boolean {
@@ -212,6 +246,8 @@ class Walk {
         return this.act(block, must);
       case 'iterate':
         return this.iterate(block, must);
+      case 'call':
+        return this.call(block, must);
       case 'wait':
       case 'wait_for':
         return true;
@@ -236,7 +272,7 @@ class Walk {
 
   /** A branch that ends the run may keep the others from anything they have not done yet. */
   private parallel(branches: readonly Block[], must: boolean): boolean {
-    const ending = branches.filter((branch) => isEnding(branch));
+    const ending = branches.filter((branch) => !new Walk(this.programs).block(branch, true));
     let goesOn = true;
     for (const branch of branches) {
       const certain = must && (ending.length === 0 || (ending.length === 1 && ending[0] === branch));
@@ -265,6 +301,22 @@ class Walk {
       this.effects.set(`${place}/s${at}`, { attempts: 1, must });
       if (fails && onError === 'fail') return false;
     }
+    return true;
+  }
+
+  private call({ name, program, items, onError }: CallBlock, must: boolean): boolean {
+    const wave = (this.waves.get(name) ?? 0) + 1;
+    this.waves.set(name, wave);
+    const places = items === 0 ? [''] : Array.from({ length: items }, (_, at) => `/${at}`);
+    for (const place of places) this.calls.set(`${name}#${wave}${place}`, { program, must });
+    const called = predict(this.programs[program]!, this.programs);
+    const fails = called.status === 'failed';
+    const value = fails ? null : Object.fromEntries(called.values);
+    if (fails && items === 0) return onError !== 'fail';
+    // A program without values gives what its last steps gave, which the model does not tell.
+    if (!fails && called.values.size === 0) return true;
+    this.succeeded.add(name);
+    this.loops.set(`${name}#${wave}`, items === 0 ? value : places.map(() => value));
     return true;
   }
 
@@ -303,5 +355,3 @@ class Walk {
     return true;
   }
 }
-
-const isEnding = (block: Block): boolean => !new Walk().block(block, true);

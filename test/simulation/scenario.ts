@@ -4,6 +4,7 @@ import { type Weather } from './network.js';
 export type Block =
   | ActBlock
   | IterateBlock
+  | CallBlock
   | { readonly kind: 'seq'; readonly blocks: readonly Block[] }
   /** All branches at once, then on. */
   | { readonly kind: 'fork'; readonly name: string; readonly branches: readonly Block[] }
@@ -54,6 +55,15 @@ export interface IterateBlock extends Pick<ActBlock, 'name' | 'effect' | 'ms' | 
   readonly onItem: 'fail' | 'continue';
   /** What each item that acts saves to the world. */
   readonly saves: readonly SavePlan[];
+}
+
+/** Calls another program of the scenario, which always names what its end gives. */
+export interface CallBlock extends Pick<ActBlock, 'name' | 'onError'> {
+  readonly kind: 'call';
+  readonly program: number;
+  /** It is called for each of so many items, and those that fail are gone over; 0: once, by the step itself. */
+  readonly items: number;
+  readonly concurrency: number;
 }
 
 /** One save to the world. */

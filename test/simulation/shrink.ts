@@ -47,7 +47,9 @@ function* candidates(scenario: Scenario): Generator<Scenario> {
   }
   if (nodes > 1) yield { ...scenario, nodes: nodes - 1 };
   for (const [at, program] of programs.entries()) {
-    const isUsed = operations.some((operation) => operation.kind === 'start' && operation.program === at);
+    const isUsed =
+      operations.some((operation) => operation.kind === 'start' && operation.program === at) ||
+      programs.some(({ body }) => calls(body, at));
     if (!isUsed && program !== EMPTY) {
       if (JSON.stringify(program) !== JSON.stringify(EMPTY)) yield { ...scenario, programs: programs.with(at, EMPTY) };
     } else for (const body of smallerBlocks(program.body)) yield { ...scenario, programs: programs.with(at, { ...program, body }) };
@@ -74,6 +76,13 @@ const ACT: ActBlock = {
   kills: false,
 };
 const EMPTY: Program = { hasEnd: false, body: ACT };
+
+function calls(block: Block, program: number): boolean {
+  if (block.kind === 'call') return block.program === program;
+  if (block.kind === 'seq') return block.blocks.some((each) => calls(each, program));
+  if (block.kind === 'fork' || block.kind === 'choice') return block.branches.some((each) => calls(each, program));
+  return block.kind === 'loop' && calls(block.body, program);
+}
 
 /** Halves first, then single ones taken away. */
 function without<T>(items: readonly T[]): (readonly T[])[] {
@@ -128,6 +137,11 @@ function* smallerBlocks(block: Block): Generator<Block> {
         if (block.branches.length > 1 && block.kind === 'fork') yield { ...block, branches: block.branches.toSpliced(at, 1) };
         for (const smaller of smallerBlocks(each)) yield { ...block, branches: block.branches.with(at, smaller) };
       }
+      return;
+    case 'call':
+      yield { ...ACT, name: block.name };
+      if (block.items > 0) yield { ...block, items: block.items - 1 };
+      if (block.concurrency > 1) yield { ...block, concurrency: 1 };
       return;
     case 'wait':
     case 'wait_for':

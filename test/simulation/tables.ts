@@ -29,6 +29,8 @@ export interface EventContent {
   readonly dueAt?: number | null;
   readonly reason?: string;
   readonly value?: Json;
+  readonly childId?: string;
+  readonly status?: string;
   readonly error?: Json;
   readonly path?: string;
   readonly parts?: readonly { readonly path: string; readonly attempt?: number; readonly acted?: true }[];

@@ -8,6 +8,8 @@ import { join, type PartContext } from './part-context.js';
 
 /** How many of the playbooks below a prefix run at once where they may. */
 const PARALLEL_CALLS = 8;
+const ASK_AGAIN_MS = 500;
+const UNKNOWN_FAULTS = 60;
 
 /**
  * Calls what a `playbook` or `playbooks` action names and waits for it: each call is an execution of its own, which is born with the unit that records
@@ -46,9 +48,9 @@ async function callAll(
   prefix: string,
   parallel: boolean,
 ): Promise<Json> {
-  const { host, journal, activity } = context;
+  const { host, journal } = context;
   if (!context.find(path)?.loop) {
-    const entries = await activity.during(host.children.below(host.run, prefix));
+    const entries = await patiently(context, () => host.children.below(host.run, prefix));
     void journal.tell({ type: 'loop_started', path, items: entries.map(({ path: at, version }): JsonObject => ({ path: at, version })) });
   }
   const loop = context.find(path)?.loop ?? (await new Promise<never>(() => undefined));
@@ -84,7 +86,7 @@ async function callOne(context: PartContext, path: string, attempt: number, targ
     const item = itemOf(path, attempt);
     const { step, firing, run } = host;
     const call = { id: host.world.nextId(), parent: run, step: step.name, wave: firing.wave, item, eventId: null, ...target };
-    const child = await activity.during(host.children.prepare(call));
+    const child = await patiently(context, () => host.children.prepare(call));
     if (host.signal.aborted) throw host.signal.reason;
     await context.mayBegin();
     void journal.flush();
@@ -101,7 +103,7 @@ async function callOne(context: PartContext, path: string, attempt: number, targ
   return { ...child, ended: child.ended };
 }
 
-async function valueOf({ host, activity }: PartContext, { id, path, ended }: EndedChild, returnStep: string | null): Promise<Json> {
+async function valueOf(context: PartContext, { id, path, ended }: EndedChild, returnStep: string | null): Promise<Json> {
   if (ended.status !== 'completed') {
     const why = ended.error ? `: ${ended.error.message}` : '';
     throw new StepFailure('child_failed', `The playbook ${path} (execution ${id}) ended as ${ended.status}${why}`, {
@@ -109,13 +111,27 @@ async function valueOf({ host, activity }: PartContext, { id, path, ended }: End
     });
   }
   if (returnStep === null && ended.result) return ended.result.value;
-  const outcome = await activity.during(host.children.outcome(host.run.tenantId, id, returnStep));
+  const { host } = context;
+  const outcome = await patiently(context, () => host.children.outcome(host.run.tenantId, id, returnStep));
   if (returnStep === null) return outcome?.result ?? null;
   if (!outcome?.returned)
     throw new StepFailure('child_failed', `The playbook ${path} (execution ${id}) did not run its step ${returnStep}.`, {
       retryable: false,
     });
   return outcome.returned.value;
+}
+
+/** A database that is away is no failure of the step: it is asked again, for as long as the run is ours, or for a while where the fault is unknown. */
+async function patiently<T>({ activity, host: { world } }: PartContext, ask: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await activity.during(ask());
+    } catch (thrown) {
+      const mayPass = thrown instanceof StepFailure ? thrown.retryable : tries < UNKNOWN_FAULTS;
+      if (!mayPass) throw thrown;
+    }
+    await activity.sleepUntil(world.now() + ASK_AGAIN_MS);
+  }
 }
 
 function isTrue(call: CompiledCall, view: StepView, context: PartContext): boolean {

@@ -1,7 +1,7 @@
 import { type SaveOutcome, type ItemFailure } from '../run/events.js';
 import { asFailure, errorView, failureFrom } from '../run/failures.js';
 import { type StepView } from '../run/run-scope.js';
-import { type ActedStep } from '../run/parts.js';
+import { type ActedStep, newPart, openCalls } from '../run/parts.js';
 import { savesOf } from '../run/saves.js';
 import { type AttemptOutcome } from '../run/decision.js';
 import { iterates, valueAliasesOf } from '../playbook/compile.js';
@@ -29,6 +29,10 @@ export interface ProgramEnd {
 export async function runProgram(host: ProgramHost): Promise<ProgramEnd> {
   const context = new PartContext(host);
   try {
+    if (host.signal.aborted) {
+      await Promise.all(openCalls(host.firing.parts ?? newPart()).map((id) => host.cancelChild(id)));
+      throw host.signal.reason;
+    }
     return host.firing.acted ? await saveActed(context, host.firing.acted) : await iterate(context);
   } catch (thrown) {
     if (host.signal.aborted && host.signal.reason instanceof StepFailure) return { outcome: { ok: false, failure: host.signal.reason } };

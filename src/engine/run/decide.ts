@@ -15,7 +15,7 @@ import { readySteps } from './joins.js';
 import { resultOf } from './result.js';
 import { retryDelayMs, retryVerdict } from './retry.js';
 import { type RunFacts } from './run-scope.js';
-import { type ActedStep, findPart } from './parts.js';
+import { type ActedStep, findPart, openCalls } from './parts.js';
 import { type Firing, isParked, type RunState } from './run-state.js';
 import { completeStep, failAction, failStep, outcomeView, scopeOf, settleAction, type Settling } from './settle.js';
 import { endWait, handOutSignals } from './waiting.js';
@@ -51,7 +51,9 @@ export function resume(
   for (const stimulus of heard) react(deciding, stimulus);
   for (const firing of [...state.running.values()]) {
     const step = playbook.steps[firing.step]!;
-    if (state.cancel) deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave: firing.wave, reason: 'cancelled' });
+    // What it called is taken along, and that is the work of its program (D29).
+    if (state.cancel && !hasOpenCalls(firing))
+      deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave: firing.wave, reason: 'cancelled' });
     else if (!isParked(firing)) deciding.decision.performs.push(performOf(step, firing));
     else armTimer(deciding, firing);
   }
@@ -165,6 +167,8 @@ function abortRunning({ state, decision }: Deciding): void {
 function abortCalls({ state, decision, playbook }: Deciding): void {
   for (const { step } of state.running.values()) if (callsOthers(playbook.steps[step]!.action)) decision.aborts.push(step);
 }
+
+const hasOpenCalls = ({ parts }: Firing): boolean => parts !== null && openCalls(parts).length > 0;
 
 function armTimer({ decision }: Deciding, { step, wave, dueAt }: Firing): void {
   if (dueAt !== null) decision.timers.push({ step, wave, dueAt });
@@ -340,7 +344,7 @@ function skipWaiting(deciding: Deciding): void {
     deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave, reason });
   for (const index of [...state.armed.keys()]) skip(playbook.steps[index]!, state.fired[index]! + 1);
   for (const firing of [...state.running.values()]) {
-    if (isParked(firing) || state.cancel?.force) skip(playbook.steps[firing.step]!, firing.wave);
+    if (isParked(firing) || (state.cancel?.force && !hasOpenCalls(firing))) skip(playbook.steps[firing.step]!, firing.wave);
   }
 }
 

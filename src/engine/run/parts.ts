@@ -120,6 +120,11 @@ export function findPart(root: PartRecord, path: string): PartRecord | undefined
   return part;
 }
 
+/** Executions that were called from below a part and have not ended, as far as the history knows. */
+export function openCalls({ child, parts }: PartRecord): string[] {
+  return [...(child?.ended === null ? [child.id] : []), ...Object.values(parts).flatMap(openCalls)];
+}
+
 export function startParts(root: PartRecord, starts: readonly PartStart[]): void {
   for (const { path, attempt, inputs, request } of starts) Object.assign(partAt(root, path), { attempt, inputs, request, dueAt: null });
 }
