@@ -447,7 +447,7 @@ export class Orchestrator implements UnitSource {
     const since = this.performer.waitsForCallsSince;
     const left = since === null ? 0 : since + parkAfterMs - clock.monotonic();
     // What it called may run here and end soon: then it need not be claimed again.
-    if (left > 0) this.linger(left);
+    if (left > 0) this.linger(Math.ceil(left));
     else this.release = { wakeAt: dueAt };
   }
 

@@ -139,6 +139,8 @@ export class Performer {
     const left = timeoutMs === null || timeoutAt === null ? timeoutMs : Math.max(0, timeoutAt - run.clock.now());
     const stopTimer = this.timeOut(controller, left, timeoutMs);
     const compiled = run.playbook.steps[step]!;
+    // A part that had begun before a crash or a pause goes on without a record of its own: what brought its program back comes first (D20, D28).
+    const caughtUp = run.committed();
     const host: ProgramHost = {
       playbook: run.playbook,
       state: run.state,
@@ -154,7 +156,9 @@ export class Performer {
         return isOurs() ? run.committed() : never;
       },
       attempt: async ({ path, ...part }) => {
-        if (!isOurs() || (part.kind.effect && !run.mayAct())) return never;
+        if (part.kind.effect) await caughtUp;
+        if (!isOurs() || (part.kind.effect && !controller.signal.aborted && !run.mayAct())) return never;
+        if (controller.signal.aborted) return { ok: false, failure: controller.signal.reason as StepFailure };
         const key = `${compiled.name}/${wave}/${path}/action`;
         return this.outcomeOf({ ...part, step, wave, key }, performing);
       },

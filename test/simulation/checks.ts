@@ -12,6 +12,7 @@ import { comparable, replay } from './replay.js';
 import { isWeather } from './network.js';
 import { type Change, type Claimed, type Written } from './simulated-database.js';
 import { type SimulatedNode } from './simulated-node.js';
+import { endsPart, partsRecorded, tellsOfParts } from './parts.js';
 import { eventOf, type EventRow, type Stored } from './tables.js';
 import { type World } from './world.js';
 
@@ -34,7 +35,6 @@ export class Checks {
   private readonly claimedAt = new Map<string, number>();
   /** Who got each lease token. */
   private readonly holders = new Map<string, string>();
-  private readonly keys = new Map<string, string>();
   /** Lives of nodes whose machine slept, and how often. */
   private readonly sleeps = new Map<string, number>();
   private readonly zombies = new Map<string, number>();
@@ -66,19 +66,20 @@ export class Checks {
 
   /** Right before an effect begins. */
   effectBegins(call: EffectCall, node: SimulatedNode): void {
-    const { executionId: id, step, wave, attempt, claimNo, idempotencyKey } = call;
-    const where = `${step}#${wave} attempt ${attempt} (claim ${claimNo})`;
+    const { executionId: id, step, wave, part, attempt, claimNo, idempotencyKey } = call;
+    const where = `${step}#${wave}${part && `/${part}`} attempt ${attempt} (claim ${claimNo})`;
     const stored = this.world.database.executions.get(id);
-    const place = `${id}/${step}/${wave}`;
-    if ((this.keys.get(place) ?? idempotencyKey) !== idempotencyKey) this.violate('D21', id, `another key for ${where}`);
-    if ((this.keys.get(idempotencyKey) ?? place) !== place) this.violate('D21', id, `the key of ${where} is that of another part`);
-    this.keys.set(place, idempotencyKey).set(idempotencyKey, place);
+    const place = `${id}/${step}/${wave}/${part || '-'}`;
+    if (idempotencyKey !== `${place}/action`) this.violate('D21', id, `the key of ${where} is ${idempotencyKey}`);
 
     const of = (type: string, more: (content: EventRow['content']) => boolean = () => true): EventRow | undefined =>
       stored?.events.find((event) => event.event_type === type && event.step === step && isOf(event, wave) && more(event.content));
     const started = of('step_started');
     if (!stored || !started) return this.violate('D20', id, `the effect ${where} begins before its step_started is committed`);
-    const retry = attempt === 1 ? undefined : of('action_retry', (content) => content.attempt === attempt - 1);
+    if (part !== '' && !of('action_started', ({ parts }) => parts!.some((each) => each.path === part && each.attempt === attempt)))
+      return this.violate('D20', id, `the effect ${where} begins before its action_started is committed`);
+    const retry =
+      attempt === 1 ? undefined : of('action_retry', (content) => content.attempt === attempt - 1 && (content.path ?? '') === part);
     if (attempt > 1 && !retry) this.violate('D20', id, `the effect ${where} begins before the retry is committed`);
     const dueAt = retry ? Number(retry.content.dueAt) : 0;
     if (dueAt > this.world.database.clock())
@@ -93,7 +94,7 @@ export class Checks {
 
     if (stored.row.status === 'paused') this.violate('D28', id, `the effect ${where} begins while it is paused`);
     const isOver =
-      stored.events.some((event) => SETTLES.has(event.event_type) && event.step === step && isOf(event, wave)) ||
+      stored.events.some((event) => event.step === step && isOf(event, wave) && (SETTLES.has(event.event_type) || endsPart(event, part))) ||
       isTerminal(stored.row.status);
     const isHolder =
       stored.row.claim_no === claimNo && stored.row.lease_token !== null && stored.row.lease_until! > this.world.database.clock();
@@ -164,6 +165,12 @@ export class Checks {
     if (ends.length !== (isOver ? 1 : 0)) this.violate('C3', id, `${ends.length} terminal events, and the status is ${row.status}`);
     if (isOver && TERMINAL[events.at(-1)!.event_type] !== row.status)
       this.violate('C3', id, `the status is ${row.status}, the last event ${events.at(-1)!.event_type}`);
+    if (isOver) {
+      for (const { row: child } of this.world.database.executions.values()) {
+        if (child['parent_run_id'] === id && !isTerminal(child.status) && child.cancel_requested_at === null)
+          this.violate('D27', id, `${row.status}, and what it called (${child.id}) goes on`);
+      }
+    }
     if (isOver && row.status !== 'cancelled' && before?.cancel_requested_at)
       this.violate('D28', id, `${row.status} although its cancel was acknowledged`);
   }
@@ -180,9 +187,10 @@ export class Checks {
       else if (reason === 'due' && (dueAt ?? Infinity) > event.at)
         this.violate('C5', id, `${step}#${wave} woke ${(dueAt ?? Infinity) - event.at} ms early`);
     }
+    if (tellsOfParts(type)) partsRecorded(event, events, (message) => this.violate('C4', id, message));
     if (type === 'action_retry' || type === 'step_started' || SETTLES.has(type)) {
       const same = events.filter((each) => each.seq < seq && each.step === step && waveOf(each) === wave);
-      const attempt = (each: EventRow): unknown => each.content.attempt;
+      const attempt = (each: EventRow): unknown => `${each.content.attempt} ${each.content.path ?? ''}`;
       // A step that is armed again after a failure or cancel is skipped again, under the same wave.
       const isSkippedAgain = type === 'step_skipped' && !same.some((each) => each.event_type !== 'step_skipped');
       if (!isSkippedAgain && same.some((each) => SETTLES.has(each.event_type)))
@@ -227,7 +235,10 @@ export class Checks {
       if (result === undefined) this.violate('C3', id, 'a finished execution has no result row');
     } else if (row.lease_token === null) {
       const isPaused = row.status === 'paused' && row.pause_requested_at !== null && !isUnread;
-      if (row.wake_at === null && !isPaused) this.violate('C6', id, 'nobody holds it, and nothing will wake it');
+      // The end of what it called wakes it.
+      const calls = (): boolean =>
+        [...this.world.database.executions.values()].some(({ row: child }) => child['parent_run_id'] === id && !isTerminal(child.status));
+      if (row.wake_at === null && !isPaused && (isUnread || !calls())) this.violate('C6', id, 'nobody holds it, and nothing will wake it');
       else if (isUnread && (row.wake_at ?? Infinity) > this.world.database.clock() + GIVEN_BACK_MS)
         this.violate('C6', id, 'nobody holds it, and its inbox is not read before it wakes');
     }

@@ -10,6 +10,8 @@ export interface EffectCall {
   readonly executionId: string;
   readonly step: string;
   readonly wave: number;
+  /** Path of the part below its step; empty: the step's own action. */
+  readonly part: string;
   readonly attempt: number;
   readonly claimNo: number;
   readonly idempotencyKey: string;
@@ -25,17 +27,19 @@ export class Effects {
     const { scheduler, history } = this.world;
     const node = this.world.currentNode();
     const { executionId, step, wave, attempt, claimNo, idempotencyKey, signal } = context;
+    const { part = '' } = plan;
     if (effect) {
-      const call = { at: scheduler.now, node: node.process.name, executionId, step, wave, attempt, claimNo, idempotencyKey };
+      const call = { at: scheduler.now, node: node.process.name, executionId, step, wave, part, attempt, claimNo, idempotencyKey };
       this.calls.push(call);
-      history.note(executionId, node.process.name, `effect ${step}#${wave} attempt ${attempt} claim ${claimNo}`);
+      history.note(executionId, node.process.name, `effect ${step}#${wave}${part && `/${part}`} attempt ${attempt} claim ${claimNo}`);
       this.world.checks.effectBegins(call, node);
     }
     return new Promise((resolve, reject) => {
       const { process } = node;
       const end = scheduler.after(plan.ms, process, () => {
         if (plan.kills) return node.crash('a step kills it');
-        if (attempt > plan.fails) resolve({ value: { round: wave } });
+        if (attempt > plan.fails && !plan.failing?.includes(part))
+          resolve({ value: part === '' ? { round: wave } : { round: wave, part } });
         else if (!plan.hangs) reject(failed(attempt));
       });
       signal.addEventListener(

@@ -1,6 +1,16 @@
 import { operationsOf } from './operations.js';
 import { CALM, type Weather } from './network.js';
-import { type ActBlock, type Block, type Fault, type Operation, type Program, type Scenario } from './scenario.js';
+import {
+  type ActBlock,
+  type Block,
+  type CallBlock,
+  type Fault,
+  type IterateBlock,
+  type Operation,
+  type Program,
+  type SavePlan,
+  type Scenario,
+} from './scenario.js';
 import { Random } from './random.js';
 
 /** The scenario of a seed. */
@@ -13,13 +23,16 @@ export function generate(seed: number): Scenario {
   ]);
   const healAt = random.int(8_000, 22_000);
   const leaseMs = random.pick([3_000, 3_000, 5_000, 9_000]);
-  const programs = Array.from({ length: random.int(1, 3) }, (_, at) => programOf(random.fork(`program ${at}`)));
+  const count = random.int(1, 3);
+  // Programs that others call come behind those that clients start.
+  const called = random.chance(0.35) ? [calledProgram(random.fork('called'))] : [];
+  const programs = Array.from({ length: count }, (_, at) => programOf(random.fork(`program ${at}`), called.length > 0 ? count : null));
   // At most one execution kills its holders, and then little else does: who is poisoned by whom stays clear.
   const killer = random.chance(0.06);
   const operations = operationsOf(random.fork('operations'), {
     nodes,
     programs: programs.length,
-    killer: killer ? programs.length : null,
+    killer: killer ? programs.length + called.length : null,
     untilMs: healAt,
     signals: programs.map(({ body }) => signalsOf(body)),
   });
@@ -32,7 +45,7 @@ export function generate(seed: number): Scenario {
     weather: random.chance(0.25) ? CALM : weatherOf(random),
     skewMs: random.pick([0, 0, 200, 5_000]),
     healAt,
-    programs: killer ? [...programs, KILLER] : programs,
+    programs: [...programs, ...called, ...(killer ? [KILLER] : [])],
     operations,
     faults: killer ? faults.filter(({ kind }) => kind === 'stop' || kind === 'drain').slice(0, 2) : faults,
   };
@@ -111,13 +124,16 @@ function faultsOf(random: Random, { nodes, untilMs, leaseMs, operations }: Fault
 /** Rounds after which a history has a snapshot. */
 const MANY_ROUNDS = 140;
 
-function programOf(random: Random): Program {
+/** @param called the program that its steps may call; null: none */
+function programOf(random: Random, called: number | null): Program {
   let names = 0;
   const nameOf = (word: string): string => `${word}${++names}`;
   // Inside of a cycle at most one token: there a join fires early where branches differ in length (the tie rule, playbook language §5.3).
   const blockOf = (depth: number, canFail: boolean, inCycle = false): Block => {
     const kind = random.weighted<Block['kind']>([
       [5, 'act'],
+      [called === null ? 0 : 4, 'call'],
+      [inCycle ? 0.4 : 0.9, 'iterate'],
       [depth > 0 ? 3 : 0, 'seq'],
       [depth > 0 && !inCycle ? 2 : 0, 'fork'],
       [depth > 0 ? 1.5 : 0, 'choice'],
@@ -130,6 +146,10 @@ function programOf(random: Random): Program {
     switch (kind) {
       case 'act':
         return actOf(random, nameOf('a'), canFail, inCycle);
+      case 'call':
+        return callOf(random, nameOf('c'), called!);
+      case 'iterate':
+        return iterateOf(random, nameOf('i'), canFail, inCycle);
       case 'seq':
         return { kind, blocks: several(2, 3) };
       case 'fork':
@@ -153,6 +173,26 @@ function programOf(random: Random): Program {
     return { body: { kind: 'loop', name: nameOf('loop'), times: MANY_ROUNDS, body }, hasEnd: true };
   }
   return { body: { kind: 'seq', blocks: [blockOf(2, true), blockOf(1, true)] }, hasEnd: random.chance(0.8) };
+}
+
+/** One that is called, and calls nobody. */
+function calledProgram(random: Random): Program {
+  const [first, ...rest] = Array.from({ length: random.int(1, 2) }, (_, at) =>
+    random.chance(0.2) ? iterateOf(random, `b${at}`, true, false) : actOf(random, `b${at}`, true, false),
+  );
+  const wait: Block[] = random.chance(0.2) ? [{ kind: 'wait', name: 'w0', seconds: random.pick([0.05, 3, 8]) }] : [];
+  return { body: { kind: 'seq', blocks: [first!, ...wait, ...rest] }, hasEnd: true };
+}
+
+function callOf(random: Random, name: string, program: number): CallBlock {
+  return {
+    kind: 'call',
+    name,
+    program,
+    items: random.pick([0, 0, random.int(1, 4)]),
+    concurrency: random.pick([1, 2, 8]),
+    onError: random.pick(['fail', 'continue', 'handler'] as const),
+  };
 }
 
 /** Names of the signals that a block waits for. */
@@ -202,5 +242,41 @@ function actOf(random: Random, name: string, canFail: boolean, inCycle: boolean)
     ]),
     obeys: random.chance(0.8),
     kills: false,
+    ...(random.chance(0.2) ? { saves: savesOf(random, canFail) } : {}),
+  };
+}
+
+function savesOf(random: Random, canFail: boolean): SavePlan[] {
+  return Array.from({ length: random.int(1, 2) }, () => ({
+    on: random.pick(['success', 'success', 'error', 'always'] as const),
+    ms: random.pick([0, random.int(1, 60), random.int(60, 1_200)]),
+    fails: canFail && random.chance(0.15),
+    onError: random.pick(['fail', 'continue'] as const),
+  }));
+}
+
+function iterateOf(random: Random, name: string, canFail: boolean, inCycle: boolean): IterateBlock {
+  const items = random.weighted([
+    [0.3, 0],
+    [4, random.int(1, 4)],
+    [inCycle ? 0 : 0.5, random.int(5, 12)],
+  ]);
+  const attempts = random.pick([1, 1, 2, 3]);
+  return {
+    kind: 'iterate',
+    name,
+    items,
+    inner: items < 5 && random.chance(0.3) ? random.int(1, 3) : 0,
+    concurrency: random.pick([1, 1, 2, 8]),
+    effect: random.chance(0.8),
+    ms: random.pick([0, random.int(1, 60), random.int(60, inCycle ? 200 : 900)]),
+    fails: random.int(0, attempts - 1),
+    attempts,
+    delay: random.pick(inCycle ? [0.05, 0.5] : [0.05, 0.5, 1, 6.5]),
+    failing: canFail ? Array.from({ length: items }, (_, at) => at).filter(() => random.chance(0.06)) : [],
+    onItem: random.pick(['fail', 'continue'] as const),
+    onError: random.pick(['fail', 'continue', 'handler'] as const),
+    obeys: random.chance(0.8),
+    saves: random.chance(0.3) ? savesOf(random, canFail) : [],
   };
 }

@@ -1,18 +1,25 @@
 import { compilePlaybook, type CompiledPlaybook } from '../../src/engine/playbook/compile.js';
-import { type Step, type NextEntry } from '../../src/engine/playbook/playbook.js';
+import { type Action, type Retry, type Save, type Step, type NextEntry } from '../../src/engine/playbook/playbook.js';
 import { type StepKinds } from '../../src/engine/step-executor.js';
 import { aStep, anAction, to } from '../../src/engine/testing/playbook-builder.js';
-import { type JsonObject } from '../../src/engine/values.js';
-import { type ActBlock, type Block, type Program } from './scenario.js';
+import { type Json, type JsonObject } from '../../src/engine/values.js';
+import { pathOfProgram } from './child-runs.js';
+import { type ActBlock, type Block, type CallBlock, type IterateBlock, type Program, type SavePlan } from './scenario.js';
 
 /** Seconds after which a hanging attempt is given up. */
 const TIMEOUT_S = 1.5;
+const ALWAYS = 1_000_000;
 
 /** The playbook of a program, compiled for the simulated step types. */
-export function compileProgram(program: Program, kinds: StepKinds): CompiledPlaybook {
+export function compileProgram(program: Program, kinds: StepKinds, programs: readonly Program[]): CompiledPlaybook {
   const steps: Step[] = [];
   const first = emit(program.body, 'end', steps);
-  const values = Object.fromEntries([...predict(program).values].map(([name]) => [name, `{{ ${name}.round }}`]));
+  const values = Object.fromEntries(
+    [...predict(program, programs).values].map(([name, value]) => [
+      name,
+      typeof value === 'number' ? `{{ ${name}.round }}` : `{{ ${name} }}`,
+    ]),
+  );
   const end = aStep('end', program.hasEnd ? { data: values } : {});
   const workflow = [aStep('start', { next: to(first) }), ...steps, end].map((step, index): Step => ({
     ...step,
@@ -39,6 +46,14 @@ function emit(block: Block, next: string, steps: Step[]): string {
   switch (block.kind) {
     case 'act':
       steps.push(actStep(block, to(next)));
+      if (block.onError === 'handler') steps.push(aStep(`${block.name}_handler`, { next: to(next) }));
+      return block.name;
+    case 'iterate':
+      steps.push(iterateStep(block, to(next)));
+      if (block.onError === 'handler') steps.push(aStep(`${block.name}_handler`, { next: to(next) }));
+      return block.name;
+    case 'call':
+      steps.push(callStep(block, to(next)));
       if (block.onError === 'handler') steps.push(aStep(`${block.name}_handler`, { next: to(next) }));
       return block.name;
     case 'wait':
@@ -89,63 +104,150 @@ function emit(block: Block, next: string, steps: Step[]): string {
 }
 
 function actStep(block: ActBlock, next: NextEntry[]): Step {
-  const { name, effect, ms, hangs, attempts, delay, onError, obeys, kills } = block;
-  const fails = block.fails === 'always' ? 1_000_000 : block.fails;
+  const { name, effect, ms, hangs, attempts, delay, obeys, kills } = block;
+  const fails = block.fails === 'always' ? ALWAYS : block.fails;
   const fields: JsonObject = { ms, fails, hangs, obeys, kills };
   return aStep(name, {
     action: anAction({
       type: effect ? 'act' : 'calc',
       fields,
       timeout: hangs ? TIMEOUT_S : null,
-      retry:
-        attempts === 1
-          ? null
-          : {
-              maxAttempts: attempts,
-              initialDelay: delay,
-              backoffMultiplier: 1,
-              maxDelay: 60,
-              jitter: true,
-              retryWhen: null,
-              stopWhen: null,
-              retryOn: null,
-              onSuccess: null,
-            },
+      retry: retryOf(attempts, delay),
+      save: (block.saves ?? []).map((save, at) => saveOf(save, `s${at}`)),
     }),
-    onError: onError === 'handler' ? { kind: 'goto', target: { step: `${name}_handler`, data: {} } } : { kind: onError },
+    onError: onErrorOf(block),
     next,
   });
 }
+
+function iterateStep(block: IterateBlock, next: NextEntry[]): Step {
+  const { name, items, inner } = block;
+  const iterator = (collection: Json, element: string, task: Action): Action =>
+    anAction({
+      type: 'iterator',
+      fields: {
+        collection,
+        element,
+        mode: block.concurrency === 1 ? 'sequential' : 'async',
+        concurrency: block.concurrency,
+        on_error: block.onItem,
+        spelling: 'iterator',
+      },
+      tasks: [task],
+    });
+  const task = (element: string): Action =>
+    anAction({
+      type: block.effect ? 'act' : 'calc',
+      fields: { ms: block.ms, fails: block.fails, obeys: block.obeys, failing: failingParts(block) },
+      data: { part: `{{ ${element} }}` },
+      retry: retryOf(block.attempts, block.delay),
+      save: block.saves.map((save, at) => saveOf(save, `{{ ${element} }}/s${at}`)),
+    });
+  const ownItems = Array.from({ length: inner }, (_, at) => `{{ item }}/${at}`);
+  const each = inner > 0 ? iterator(ownItems, 'sub', task('sub')) : task('item');
+  const action = iterator(
+    Array.from({ length: items }, (_, at) => String(at)),
+    'item',
+    each,
+  );
+  return aStep(name, { action, onError: onErrorOf(block), next });
+}
+
+function callStep(block: CallBlock, next: NextEntry[]): Step {
+  const call = anAction({ type: 'playbook', fields: { path: pathOfProgram(block.program) } });
+  const fields = {
+    collection: Array.from({ length: block.items }, (_, at) => at),
+    element: 'item',
+    mode: block.concurrency === 1 ? 'sequential' : 'async',
+    concurrency: block.concurrency,
+    on_error: 'continue',
+    spelling: 'iterator',
+  };
+  const action = block.items === 0 ? call : anAction({ type: 'iterator', fields, tasks: [call] });
+  return aStep(block.name, { action, onError: onErrorOf(block), next });
+}
+
+const failingParts = ({ failing, inner }: IterateBlock): string[] => failing.map((at) => (inner > 0 ? `${at}/0` : String(at)));
+
+const onErrorOf = ({ name, onError }: Pick<ActBlock, 'name' | 'onError'>): Step['onError'] =>
+  onError === 'handler' ? { kind: 'goto', target: { step: `${name}_handler`, data: {} } } : { kind: onError };
+
+const retryOf = (attempts: number, delay: number): Retry | null =>
+  attempts === 1
+    ? null
+    : {
+        maxAttempts: attempts,
+        initialDelay: delay,
+        backoffMultiplier: 1,
+        maxDelay: 60,
+        jitter: true,
+        retryWhen: null,
+        stopWhen: null,
+        retryOn: null,
+        onSuccess: null,
+      };
+
+const saveOf = ({ on, ms, fails, onError }: SavePlan, part: string): Save => ({
+  storage: 'act',
+  when: null,
+  on,
+  name: null,
+  data: { part },
+  auth: null,
+  onError,
+  fields: { ms, fails: fails ? ALWAYS : 0 },
+});
 
 /** What must become of a run that nobody cancels, told without the engine. */
 export interface Prediction {
   readonly status: 'completed' | 'failed';
   /** True where the process that performs it dies every time: then it ends as poison. */
   readonly poison: boolean;
-  /** Round of each acting step that ends well for certain, where the run completes. */
-  readonly values: ReadonlyMap<string, number>;
-  /** Firings of effect steps by `step#wave`: how many attempts, and whether each must be seen. */
+  /** What each acting step leaves that ends well for certain, where the run completes: its round, or what came of its items. */
+  readonly values: ReadonlyMap<string, Json>;
+  /** Calls of other programs, as `effects`. */
+  readonly calls: ReadonlyMap<string, { readonly program: number; readonly must: boolean }>;
+  /** What iterators and calls come to, by `step#wave`. */
+  readonly loops: ReadonlyMap<string, Json>;
+  /** Parts that the world sees, by `step#wave`, or `step#wave/part` below its step: how many attempts, and whether each must be seen. */
   readonly effects: ReadonlyMap<string, { readonly attempts: number; readonly must: boolean }>;
 }
 
-export function predict(program: Program): Prediction {
-  const walk = new Walk();
+export function predict(program: Program, programs: readonly Program[]): Prediction {
+  const walk = new Walk(programs);
   const ends = walk.block(program.body, true);
-  const values = new Map([...walk.waves].filter(([name]) => walk.succeeded.has(name)));
-  return { status: ends ? 'completed' : 'failed', poison: walk.poison, values, effects: walk.effects };
+  const values = new Map(
+    [...walk.waves].filter(([name]) => walk.succeeded.has(name)).map(([name, wave]) => [name, walk.loops.get(`${name}#${wave}`) ?? wave]),
+  );
+  return {
+    status: ends ? 'completed' : 'failed',
+    poison: walk.poison,
+    values,
+    loops: walk.loops,
+    calls: walk.calls,
+    effects: walk.effects,
+  };
 }
 
 class Walk {
   readonly waves = new Map<string, number>();
   readonly succeeded = new Set<string>();
   readonly effects = new Map<string, { attempts: number; must: boolean }>();
+  readonly loops = new Map<string, Json>();
+  readonly calls = new Map<string, { program: number; must: boolean }>();
   poison = false;
+
+  constructor(private readonly programs: readonly Program[]) {}
 
   /** @param must whether it is certain to be reached. @returns whether the run goes on behind it */
   block(block: Block, must: boolean): boolean {
     switch (block.kind) {
       case 'act':
         return this.act(block, must);
+      case 'iterate':
+        return this.iterate(block, must);
+      case 'call':
+        return this.call(block, must);
       case 'wait':
       case 'wait_for':
         return true;
@@ -170,7 +272,7 @@ class Walk {
 
   /** A branch that ends the run may keep the others from anything they have not done yet. */
   private parallel(branches: readonly Block[], must: boolean): boolean {
-    const ending = branches.filter((branch) => isEnding(branch));
+    const ending = branches.filter((branch) => !new Walk(this.programs).block(branch, true));
     let goesOn = true;
     for (const branch of branches) {
       const certain = must && (ending.length === 0 || (ending.length === 1 && ending[0] === branch));
@@ -186,9 +288,70 @@ class Walk {
     const attempts = fails ? block.attempts : (block.fails as number) + 1;
     if (block.kills) this.poison = true;
     if (block.effect) this.effects.set(`${block.name}#${wave}`, { attempts, must });
-    if (!fails) this.succeeded.add(block.name);
-    return block.kills ? false : !fails || block.onError !== 'fail';
+    const isSaved = block.kills || this.saves(block.saves ?? [], !fails, `${block.name}#${wave}`, must);
+    const succeeds = !fails && isSaved;
+    if (succeeds) this.succeeded.add(block.name);
+    return block.kills ? false : succeeds || block.onError !== 'fail';
+  }
+
+  /** @returns whether none of them failed that may not */
+  private saves(saves: readonly SavePlan[], succeeded: boolean, place: string, must: boolean): boolean {
+    for (const [at, { on, fails, onError }] of saves.entries()) {
+      if (on !== 'always' && (on === 'success') !== succeeded) continue;
+      this.effects.set(`${place}/s${at}`, { attempts: 1, must });
+      if (fails && onError === 'fail') return false;
+    }
+    return true;
+  }
+
+  private call({ name, program, items, onError }: CallBlock, must: boolean): boolean {
+    const wave = (this.waves.get(name) ?? 0) + 1;
+    this.waves.set(name, wave);
+    const places = items === 0 ? [''] : Array.from({ length: items }, (_, at) => `/${at}`);
+    for (const place of places) this.calls.set(`${name}#${wave}${place}`, { program, must });
+    const called = predict(this.programs[program]!, this.programs);
+    const fails = called.status === 'failed';
+    const value = fails ? null : Object.fromEntries(called.values);
+    if (fails && items === 0) return onError !== 'fail';
+    // A program without values gives what its last steps gave, which the model does not tell.
+    if (!fails && called.values.size === 0) return true;
+    this.succeeded.add(name);
+    this.loops.set(`${name}#${wave}`, items === 0 ? value : places.map(() => value));
+    return true;
+  }
+
+  private iterate(block: IterateBlock, must: boolean): boolean {
+    const wave = (this.waves.get(block.name) ?? 0) + 1;
+    this.waves.set(block.name, wave);
+    const failing = new Set(failingParts(block));
+    const act = (part: string, isCertain: boolean): Json | undefined => {
+      const fails = failing.has(part);
+      const place = `${block.name}#${wave}/${part}`;
+      if (block.effect) this.effects.set(place, { attempts: fails ? block.attempts : block.fails + 1, must: isCertain });
+      const isSaved = this.saves(block.saves, !fails, place, isCertain);
+      return fails || !isSaved ? undefined : { round: wave, part };
+    };
+    const over = (count: number, isCertain: boolean, each: (at: number, isCertain: boolean) => Json | undefined): Json | undefined => {
+      const goesOver = block.onItem === 'continue';
+      // Which items are begun before one fails is chance where several are under way.
+      const isFixed = goesOver || block.concurrency === 1 || !Array.from({ length: count }, (_, at) => each(at, false)).includes(undefined);
+      const values: Json[] = [];
+      let isFailed = false;
+      for (let at = 0; at < count; at++) {
+        const value = each(at, isCertain && isFixed);
+        values.push(value ?? null);
+        if (value !== undefined || goesOver) continue;
+        isFailed = true;
+        if (block.concurrency === 1) break;
+      }
+      return isFailed ? undefined : values;
+    };
+    const item = (at: number, isCertain: boolean): Json | undefined =>
+      block.inner === 0 ? act(String(at), isCertain) : over(block.inner, isCertain, (sub, certain) => act(`${at}/${sub}`, certain));
+    const value = over(block.items, must, item);
+    if (value === undefined) return block.onError !== 'fail';
+    this.succeeded.add(block.name);
+    this.loops.set(`${block.name}#${wave}`, value);
+    return true;
   }
 }
-
-const isEnding = (block: Block): boolean => !new Walk().block(block, true);

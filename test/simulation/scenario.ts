@@ -3,6 +3,8 @@ import { type Weather } from './network.js';
 /** A piece of a playbook whose meaning can be told without the engine. */
 export type Block =
   | ActBlock
+  | IterateBlock
+  | CallBlock
   | { readonly kind: 'seq'; readonly blocks: readonly Block[] }
   /** All branches at once, then on. */
   | { readonly kind: 'fork'; readonly name: string; readonly branches: readonly Block[] }
@@ -34,6 +36,42 @@ export interface ActBlock {
   readonly obeys: boolean;
   /** The process that performs it dies. */
   readonly kills: boolean;
+  /** Its saves to the world, in order. */
+  readonly saves?: readonly SavePlan[];
+}
+
+/** Goes over items, each of which acts as an `act` does, or goes over items of its own. */
+export interface IterateBlock extends Pick<ActBlock, 'name' | 'effect' | 'ms' | 'attempts' | 'delay' | 'onError' | 'obeys'> {
+  readonly kind: 'iterate';
+  readonly items: number;
+  /** How many items each item goes over itself; 0: it acts. */
+  readonly inner: number;
+  /** Items under way at once; 1: in order. */
+  readonly concurrency: number;
+  /** So many first attempts of each item fail. */
+  readonly fails: number;
+  /** Items all of whose attempts fail; where they go over items themselves, their first does. */
+  readonly failing: readonly number[];
+  readonly onItem: 'fail' | 'continue';
+  /** What each item that acts saves to the world. */
+  readonly saves: readonly SavePlan[];
+}
+
+/** Calls another program of the scenario, which always names what its end gives. */
+export interface CallBlock extends Pick<ActBlock, 'name' | 'onError'> {
+  readonly kind: 'call';
+  readonly program: number;
+  /** It is called for each of so many items, and those that fail are gone over; 0: once, by the step itself. */
+  readonly items: number;
+  readonly concurrency: number;
+}
+
+/** One save to the world. */
+export interface SavePlan {
+  readonly on: 'success' | 'error' | 'always';
+  readonly ms: number;
+  readonly fails: boolean;
+  readonly onError: 'fail' | 'continue';
 }
 
 export interface Program {

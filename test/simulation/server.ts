@@ -195,6 +195,7 @@ export class Server {
         return id === null ? [] : [{ id }];
       });
     }
+    if (text === FIND_OUTCOME) return reads(() => database.outcome(String(values[0])));
     throw new Error(`the simulated database does not know this statement: ${text}`);
   }
 
@@ -266,6 +267,9 @@ export const isBatch = (name: string | undefined): boolean => name?.startsWith('
 
 /** The look-up of a start that may be a repeated one, in the simulation's own words. */
 export const FIND_KEY = 'SELECT execution_id FROM idempotency_key';
+
+/** How a called run stands, in the simulation's own words. */
+export const FIND_OUTCOME = 'SELECT status, result, error FROM execution';
 
 /** An array parameter: the driver takes lists, and the text form of src/storage/array-parameters.ts. */
 function listOf(value: unknown): string[] {

@@ -1,6 +1,6 @@
 import { type Mutant } from './mutants.js';
 import { CALM, type Weather } from './network.js';
-import { type ActBlock, type Block, type Program, type Scenario } from './scenario.js';
+import { type ActBlock, type Block, type IterateBlock, type Program, type Scenario } from './scenario.js';
 import { simulate } from './world.js';
 
 /** At most so many simulations per shrinking. */
@@ -47,7 +47,9 @@ function* candidates(scenario: Scenario): Generator<Scenario> {
   }
   if (nodes > 1) yield { ...scenario, nodes: nodes - 1 };
   for (const [at, program] of programs.entries()) {
-    const isUsed = operations.some((operation) => operation.kind === 'start' && operation.program === at);
+    const isUsed =
+      operations.some((operation) => operation.kind === 'start' && operation.program === at) ||
+      programs.some(({ body }) => calls(body, at));
     if (!isUsed && program !== EMPTY) {
       if (JSON.stringify(program) !== JSON.stringify(EMPTY)) yield { ...scenario, programs: programs.with(at, EMPTY) };
     } else for (const body of smallerBlocks(program.body)) yield { ...scenario, programs: programs.with(at, { ...program, body }) };
@@ -75,11 +77,31 @@ const ACT: ActBlock = {
 };
 const EMPTY: Program = { hasEnd: false, body: ACT };
 
+function calls(block: Block, program: number): boolean {
+  if (block.kind === 'call') return block.program === program;
+  if (block.kind === 'seq') return block.blocks.some((each) => calls(each, program));
+  if (block.kind === 'fork' || block.kind === 'choice') return block.branches.some((each) => calls(each, program));
+  return block.kind === 'loop' && calls(block.body, program);
+}
+
 /** Halves first, then single ones taken away. */
 function without<T>(items: readonly T[]): (readonly T[])[] {
   const middle = items.length >> 1;
   const halves = items.length > 3 ? [items.slice(0, middle), items.slice(middle)] : [];
   return [...halves, ...items.map((_, at) => items.toSpliced(at, 1))];
+}
+
+function* smallerIterates(block: IterateBlock): Generator<IterateBlock> {
+  const { items, inner, saves, failing } = block;
+  if (items > 1) yield { ...block, items: items - 1, failing: failing.filter((at) => at < items - 1) };
+  if (inner > 0) yield { ...block, inner: inner - 1 };
+  for (const at of saves.keys()) yield { ...block, saves: saves.toSpliced(at, 1) };
+  for (const at of failing.keys()) yield { ...block, failing: failing.toSpliced(at, 1) };
+  if (block.concurrency > 1) yield { ...block, concurrency: 1 };
+  if (block.fails > 0) yield { ...block, fails: 0 };
+  else if (block.attempts > 1) yield { ...block, attempts: 1 };
+  if (block.ms > 0) yield { ...block, ms: 0 };
+  if (!block.obeys) yield { ...block, obeys: true };
 }
 
 function* smallerBlocks(block: Block): Generator<Block> {
@@ -91,6 +113,15 @@ function* smallerBlocks(block: Block): Generator<Block> {
       if (block.ms > 0) yield { ...block, ms: 0 };
       if (!block.obeys) yield { ...block, obeys: true };
       if (block.onError !== 'fail') yield { ...block, onError: 'fail' };
+      if (block.saves) {
+        const { saves, ...plain } = block;
+        yield plain;
+        if (saves.length > 1) for (const at of saves.keys()) yield { ...block, saves: saves.toSpliced(at, 1) };
+      }
+      return;
+    case 'iterate':
+      yield { ...ACT, name: block.name };
+      yield* smallerIterates(block);
       return;
     case 'seq':
       if (block.blocks.length === 1) yield block.blocks[0]!;
@@ -106,6 +137,11 @@ function* smallerBlocks(block: Block): Generator<Block> {
         if (block.branches.length > 1 && block.kind === 'fork') yield { ...block, branches: block.branches.toSpliced(at, 1) };
         for (const smaller of smallerBlocks(each)) yield { ...block, branches: block.branches.with(at, smaller) };
       }
+      return;
+    case 'call':
+      yield { ...ACT, name: block.name };
+      if (block.items > 0) yield { ...block, items: block.items - 1 };
+      if (block.concurrency > 1) yield { ...block, concurrency: 1 };
       return;
     case 'wait':
     case 'wait_for':

@@ -323,6 +323,12 @@ export class SimulatedDatabase {
     return known && known.expiresAt > this.now() ? known.executionId : null;
   }
 
+  /** How an execution stands. */
+  outcome(id: string): object[] {
+    const stored = this.executions.get(id);
+    return stored ? [{ status: stored.row.status, result: stored.result ?? null, error: stored.row['error'] }] : [];
+  }
+
   row(id: string): ExecutionRow {
     return this.executions.get(id)!.row;
   }

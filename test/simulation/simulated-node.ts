@@ -21,6 +21,7 @@ import { RunQueue } from '../../src/storage/run-queue.js';
 import { PostgresRunStore } from '../../src/storage/run-store.js';
 import { type Timing } from '../../src/storage/timing.js';
 import { Worker } from '../../src/worker/worker.service.js';
+import { SimulatedChildRuns } from './child-runs.js';
 import { SimulatedConnection, simulatedDataSource } from './connections.js';
 import { CALM, Network } from './network.js';
 import { type Random } from './random.js';
@@ -119,8 +120,10 @@ export class SimulatedNode {
       world.playbooksOf(this) as unknown as CompiledPlaybooks,
       new ByteBudget(Infinity),
       signals,
-      { next: () => `${++this.tokens}` } as unknown as IdMint,
+      { next: () => world.newId() } as unknown as IdMint,
       mutant === 'own_clock' ? timing : { ...timing, now: () => clock.now() },
+      undefined,
+      new SimulatedChildRuns(world, this),
     );
     signals.onSettled((unit, outcome) => {
       if (outcome.kind === 'committed') this.world.checks.committed(this, unit);

@@ -1,5 +1,5 @@
 import { defineStep, StepFailure, type StepContext, type StepKinds, type StepResult } from '../../src/engine/step-executor.js';
-import { type JsonObject } from '../../src/engine/values.js';
+import { type Json, type JsonObject } from '../../src/engine/values.js';
 import { type Mutant } from './mutants.js';
 
 /** What the generator says about an attempt; the step's fields in the playbook. */
@@ -9,6 +9,10 @@ export interface Plan {
   readonly hangs?: boolean;
   readonly obeys?: boolean;
   readonly kills?: boolean;
+  /** Parts that fail every time. */
+  readonly failing?: readonly string[];
+  /** Path of the part below its step, as the playbook tells it; none: the step's own action. */
+  readonly part?: string;
 }
 
 /** Performs attempts in virtual time. @param effect false: nobody outside can see it */
@@ -22,8 +26,13 @@ export function simulatedKinds(perform: PerformAttempt, mutant: Mutant | null): 
       effect: effect && mutant !== 'effect_before_commit',
       defaultTimeoutSeconds: 0,
       parse: (action) => action.fields,
-      render: (fields) => fields,
+      render: (fields, inputs) => ({ ...fields, ...inputs }),
       execute: (request, context) => perform(request as unknown as Plan, context, effect),
+      save: {
+        parse: ({ fields }) => fields,
+        render: (fields, data) => ({ ...(fields as JsonObject), ...(data as JsonObject) }),
+        outcome: (value: Json) => value as JsonObject,
+      },
     }) as unknown as ReturnType<typeof defineStep>;
   return new Map([
     ['act', kind('act', true)],

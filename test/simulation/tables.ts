@@ -22,6 +22,21 @@ export interface ExecutionRow {
   readonly attempts: number;
 }
 
+/** What checks read of an event. */
+export interface EventContent {
+  readonly wave?: number;
+  readonly attempt?: number;
+  readonly dueAt?: number | null;
+  readonly reason?: string;
+  readonly value?: Json;
+  readonly childId?: string;
+  readonly status?: string;
+  readonly error?: Json;
+  readonly path?: string;
+  readonly parts?: readonly { readonly path: string; readonly attempt?: number; readonly acted?: true }[];
+  readonly items?: readonly { readonly index: number }[];
+}
+
 export interface EventRow {
   readonly seq: number;
   readonly event_type: string;
@@ -29,7 +44,7 @@ export interface EventRow {
   /** JSON text. */
   readonly body: string;
   /** What it says, read once for all checks. */
-  readonly content: { readonly wave?: number; readonly attempt?: number; readonly dueAt?: number | null; readonly reason?: string };
+  readonly content: EventContent;
   /** Database time, epoch ms. */
   readonly at: number;
 }

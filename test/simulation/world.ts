@@ -50,6 +50,7 @@ export class World {
   private openRuns = 0;
   private quietSince = 0;
   private tokens = 0;
+  private lastId = 100_000;
 
   constructor(
     readonly scenario: Scenario,
@@ -70,7 +71,7 @@ export class World {
       (plan: Plan, context: StepContext, effect: boolean): Promise<StepResult> => this.effects.perform(plan, context, effect),
       mutant,
     );
-    this.programs = scenario.programs.map((program) => compileProgram(program, kinds));
+    this.programs = scenario.programs.map((program) => compileProgram(program, kinds, scenario.programs));
     this.checks = new Checks(this);
   }
 
@@ -91,6 +92,11 @@ export class World {
     });
     if (this.history.violations.length === 0) this.checks.final();
     return this.history;
+  }
+
+  /** An id that nobody else has. */
+  newId(): string {
+    return String(++this.lastId);
   }
 
   /** The newest life of a node; any number names one. */

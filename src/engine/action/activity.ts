@@ -84,12 +84,15 @@ export class Activity {
     this.clock.after(0, () => {
       this.checking = false;
       if (this.active > 0 || this.told || this.signal.aborted) return;
-      if (this.isHolding) {
+      // What was called goes on meanwhile: until its end is heard there is something under way.
+      const until = Math.min(...[...this.sleeps].map((sleep) => sleep.until));
+      const waitsForCalls = [...this.sleeps].some((sleep) => sleep.until === Infinity);
+      if (this.isHolding && !waitsForCalls) {
         this.told = true;
         this.tell('held');
       } else if (this.sleeps.size > 0) {
         this.told = true;
-        this.tell(Math.min(...[...this.sleeps].map(({ until }) => until)));
+        this.tell(until);
       }
     });
   }
