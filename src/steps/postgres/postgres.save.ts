@@ -1,12 +1,12 @@
 import { EngineError } from '../../engine/engine-error.js';
 import { type SqlPolicy } from '../../engine/database-port.js';
 import { type Save } from '../../engine/playbook/playbook.js';
-import { type SaveStorage, StepFailure } from '../../engine/step-executor.js';
+import { type SaveStorage } from '../../engine/step-executor.js';
 import { type ValueTemplate } from '../../engine/template/template.js';
 import { isObject, type Json, type JsonObject, own } from '../../engine/values.js';
 import { compiled, type ConnectionConfig, connectionConfig, renderConnection } from '../../sql/connection-config.js';
 import { compileCommand, type SqlCommand } from '../../sql/sql-command.js';
-import { SAVE_MODES, type SaveMode } from '../../sql/table-writes.js';
+import { saveParameters, tableWriteOf } from '../../sql/save-rows.js';
 import { type PostgresRequest } from './postgres.request.js';
 
 interface SaveConfig {
@@ -27,16 +27,17 @@ export function postgresSave(policy: SqlPolicy): SaveStorage<SaveConfig, Postgre
     render(config, data, scope, rendering) {
       const connection = renderConnection(config.connection, {}, scope, rendering);
       if (config.command !== null) {
-        const parameters = parametersOf(config.params.render(scope, rendering), data);
+        const parameters = saveParameters(config.params.render(scope, rendering), data);
         const statements = config.command.render(scope, rendering, parameters, policy);
         return { does: 'save_statements', connection, statements, transaction: true };
       }
-      const table = textField(config.table.render(scope, rendering), 'table');
-      const mode = modeOf(config.mode.render(scope, rendering));
-      const key = keyOf(config.key.render(scope, rendering));
-      if ((mode === 'upsert' || mode === 'update') && key.length === 0)
-        throw failure('invalid_parameters', `A save with mode ${mode} needs a key`);
-      return { does: 'save_rows', connection, table, mode, key, rows: rowsOf(data, key) };
+      const fields = {
+        table: config.table.render(scope, rendering),
+        mode: config.mode.render(scope, rendering),
+        key: config.key.render(scope, rendering),
+      };
+      const { key, rows, ...target } = tableWriteOf(fields, data);
+      return { does: 'save_rows', connection, ...target, key: [...key], rows: [...rows] };
     },
 
     outcome: (value): JsonObject =>
@@ -60,40 +61,4 @@ function parseSave({ fields, auth }: Save): SaveConfig {
     mode: compiled(field('mode') ?? 'append', '/mode'),
     key: compiled(field('key') ?? [], '/key'),
   };
-}
-
-/** Binds come from `params`, and by name from the data besides; without either a colon is only a colon. */
-function parametersOf(params: Json, data: Json): Json {
-  if (Array.isArray(params)) return params;
-  if (params !== null && !isObject(params)) throw failure('invalid_parameters', 'params must be a list or a mapping');
-  if (params === null && !isObject(data)) return null;
-  return { ...(isObject(data) ? data : {}), ...params };
-}
-
-function rowsOf(data: Json, key: readonly string[]): JsonObject[] {
-  const rows = Array.isArray(data) ? data : [data];
-  if (!rows.every(isObject)) throw failure('inputs_not_mapping', 'The data of a save to a table must be a mapping, or a list of mappings');
-  const lacking = key.find((column) => rows.some((row) => !Object.hasOwn(row, column)));
-  if (lacking !== undefined) throw failure('invalid_parameters', `A row of the save lacks its key ${lacking}`);
-  return rows;
-}
-
-function modeOf(mode: Json): SaveMode {
-  const found = typeof mode === 'string' ? SAVE_MODES[mode.trim().toLowerCase()] : undefined;
-  if (found === undefined) throw failure('invalid_parameters', 'mode must be append, insert, upsert, update, overwrite or replace');
-  return found;
-}
-
-function keyOf(key: Json): string[] {
-  const list = Array.isArray(key) ? key : key === null ? [] : [key];
-  return list.map((column) => textField(column, 'key'));
-}
-
-function textField(value: Json, name: string): string {
-  if (typeof value === 'string' && value.trim() !== '') return value.trim();
-  throw failure('invalid_parameters', `${name} of the save is empty or not a text`);
-}
-
-function failure(code: 'invalid_parameters' | 'inputs_not_mapping', message: string): StepFailure {
-  return new StepFailure(code, message, { retryable: false });
 }
