@@ -94,6 +94,24 @@ describe(runProgram.name, () => {
       expect(stage.parts).toEqual(['0', '1']);
     });
 
+    it.each([
+      ['cancel', 'resume'],
+      ['resume', 'cancel'],
+    ] as const)('who claims it for a %s and a %s ends it, and makes nothing of it again', async (first, second) => {
+      const stage = stageOf(iteratorOf([1, 2], anAction()));
+      await stage.hold('one');
+      await stage.tell('pause');
+      await stage.settle(0, 'done');
+      expect(stage.eventsOf('action_held')).toHaveLength(1);
+      expect(stage.ends).toEqual(['released']);
+      await stage.tell(first);
+      await stage.tell(second);
+      await stage.hold('two');
+      expect(stage.faults).toEqual([]);
+      expect(stage.stored.row.status).toBe('cancelled');
+      expect(stage.parts).toEqual(['0']);
+    });
+
     it('the next attempt of an item does not begin before the resume', async () => {
       const stage = stageOf(iteratorOf([1], anAction({ retry: RETRY })), {}, null);
       await stage.hold('one');
