@@ -8,10 +8,13 @@ const REMEMBERED = 400;
 /** While so many executions are open, clients only read and cancel. */
 const MAX_OPEN = 300;
 const PATHS = 16;
-/** The first ones, so that there is always something to call, also something that fails. */
+/** The first ones: there is always something to call, also something that fails, and no round is without what is composite. */
 const FIRST_SHAPES = [
   ['call', 'pure'],
   ['call', 'fatal'],
+  ['each_at_once', 'upsert', 'sub'],
+  ['saved', 'sub_each', 'pages'],
+  ['each_continued', 'sub_absorbed', 'each'],
 ];
 
 /** The clients of a run and what they know together. */
