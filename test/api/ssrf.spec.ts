@@ -223,7 +223,8 @@ const KINDS: readonly [kind: string, takes: 'url' | 'host', task: () => JsonObje
 const publicDatabase = (): JsonObject => ({ ...DATABASE, db_host: ALLOWED, db_port: port });
 
 /** Why nothing was sent, in the words of each kind. */
-const REFUSED = /not allowed|not an? (?:http|URL)|no http address|holds a user name|could not be (?:resolved|asked)|neither a name nor/;
+const REFUSED =
+  /not allowed|not an? (?:http|URL)|no http address|holds a user name|leads to another origin|could not be (?:resolved|asked)|neither a name nor/;
 /** Who got a token once does not ask again. */
 const KEEPS_TOKENS: ReadonlySet<string> = new Set(['azure-login', 'gcp-login', 'oauth']);
 
