@@ -221,6 +221,7 @@ export class Performer {
       below: (parent, prefix) => again(() => children.below(parent, prefix)),
       outcome: (tenantId, childId, returnStep) => again(() => children.outcome(tenantId, childId, returnStep)),
       cancel: (tenantId, childIds, reason) => children.cancel(tenantId, childIds, reason),
+      cancelAll: (tenantId, parentId, reason) => children.cancelAll(tenantId, parentId, reason),
     };
   }
 

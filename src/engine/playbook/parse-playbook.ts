@@ -1,5 +1,6 @@
 import { EngineError, type Issue } from '../engine-error.js';
 import { isObject, type Json, type JsonObject, own } from '../values.js';
+import { checkNested } from './check-nested.js';
 import { checkTemplates } from './check-templates.js';
 import { DOCUMENT_LIMITS, type DocumentLimits } from './document-limits.js';
 import { Findings } from './findings.js';
@@ -113,6 +114,7 @@ class Reading {
       keychain: own(root, 'keychain') ?? null,
       exposed: Object.fromEntries(EXPOSED_KEYS.flatMap((key) => (Object.hasOwn(root, key) ? [[key, root[key] ?? null]] : []))),
     };
+    checkNested(playbook, (place) => this.originOf(place), this.findings);
     checkTemplates(root, this.document.positions, this.findings);
     return playbook;
   }
@@ -178,6 +180,10 @@ class Reading {
     return [];
   }
 
+  private originOf(place: { readonly step: string } | { readonly task: string }): string {
+    return ('step' in place ? this.stepPointers.get(place.step) : this.taskPointers.get(place.task)) ?? '';
+  }
+
   private outcome(playbook: Playbook | null, kind: string, strict: boolean): ParsedPlaybook {
     const errors = strict ? [...this.findings.errors, ...this.findings.warnings] : this.findings.errors;
     return {
@@ -187,7 +193,7 @@ class Reading {
       warnings: strict ? [] : this.findings.warnings,
       fatal: fatalOf(errors),
       locate: (pointer) => this.document.locate(pointer),
-      originOf: (place) => ('step' in place ? this.stepPointers.get(place.step) : this.taskPointers.get(place.task)) ?? '',
+      originOf: (place) => this.originOf(place),
     };
   }
 }

@@ -147,6 +147,7 @@ export class ProgramStage {
       this.cancelled.push(...ids);
       return this.cancelStored;
     },
+    cancelAll: () => Promise.resolve(),
   };
 
   private execute(request: Json, context: StepContext): Promise<StepResult> {
