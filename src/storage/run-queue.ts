@@ -3,6 +3,7 @@ import { heldAtBirth, PENDING } from '../engine/births.js';
 import { EngineError } from '../engine/engine-error.js';
 import { type HeldRun, type NewRun, type RunId, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
+import { REQUEST_ANSWER_MS } from './connection-options.js';
 import { claimDue, claimExpired, claimTooLate, countUnreadable, giveBack, UnreadableClaim } from './claim.js';
 import { type CommitSignals } from './commit-signals.js';
 import { type HeldRuns } from './held-runs.js';
@@ -14,8 +15,6 @@ import { type PostgresRunStore } from './run-store.js';
 import { PROCESS_TIMING, type Timing } from './timing.js';
 
 const POLL_MS = 1_000;
-/** After this long without an answer of the database a client is told that the outcome is unknown (D9). */
-const ANSWER_WITHIN_MS = 5_000;
 const MAX_CLAIM = 100;
 const GIVE_BACK_RETRY_MS = 500;
 /** Called runs begun in one turn of the loop. */
@@ -165,10 +164,10 @@ export class RunQueue {
     return durable;
   }
 
-  /** The commit of a run's create that is announced next. */
+  /** The commit of a run's create that is announced next. A database that does not answer leaves its outcome unknown (D9). */
   private durable(runId: RunId): Promise<number> {
     return new Promise((resolve, reject) => {
-      const stopTimer = this.timing.after(ANSWER_WITHIN_MS, () => {
+      const stopTimer = this.timing.after(REQUEST_ANSWER_MS, () => {
         this.waiters.delete(runId);
         reject(outcomeUnknown(runId));
       });
