@@ -97,6 +97,15 @@ export function sealedIn(value: Json): string[] {
   return [...found];
 }
 
+/** Whether what may be of a `secrets` step stands in the value. */
+export function holdsSealed(value: Json): boolean {
+  if (typeof value === 'string') return value.includes(SEALED_START);
+  if (Array.isArray(value)) return value.some(holdsSealed);
+  if (!isObject(value)) return false;
+  for (const key in value) if (key.includes(SEALED_START) || holdsSealed(value[key]!)) return true;
+  return false;
+}
+
 export function replaceSealed(value: Json, secrets: ReadonlyMap<string, string>): Json {
   return mapTexts(value, (text) =>
     text.includes(SEALED_START) ? text.replace(SEALED, (whole, token: string) => secrets.get(token) ?? whole) : text,
