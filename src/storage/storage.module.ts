@@ -120,7 +120,11 @@ const PROVIDERS: Provider[] = [
     ({ url }: DatabaseAddress, lease: LeaseTerm, signals: CommitSignals, history: DatabaseHistory, clock: DatabaseClock, log: Log) =>
       new BatchWriter({ url, connections: WRITER_CONNECTIONS, lease, history, log, heard: (at) => clock.heard(at) }, signals),
   ),
-  provide(PostgresRunStore, [DataSource, BatchWriter], (db: DataSource, writer: BatchWriter) => new PostgresRunStore(db, writer)),
+  provide(
+    PostgresRunStore,
+    [DataSource, BatchWriter, Prepared],
+    (db: DataSource, writer: BatchWriter, prepared: Prepared) => new PostgresRunStore(db, writer, prepared),
+  ),
   provide(
     QueueDepth,
     [DataSource, Settings, LOG],
