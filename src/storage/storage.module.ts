@@ -133,7 +133,11 @@ const PROVIDERS: Provider[] = [
     ({ url }: DatabaseAddress, lease: LeaseTerm, signals: CommitSignals, history: DatabaseHistory, clock: DatabaseClock, log: Log) =>
       new BatchWriter({ url, connections: WRITER_CONNECTIONS, lease, history, log, heard: (at) => clock.heard(at) }, signals),
   ),
-  provide(PostgresRunStore, [BACKGROUND, BatchWriter], (db: DataSource, writer: BatchWriter) => new PostgresRunStore(db, writer)),
+  provide(
+    PostgresRunStore,
+    [BACKGROUND, BatchWriter],
+    (db: DataSource, writer: BatchWriter) => new PostgresRunStore(db, writer, new Prepared(db)),
+  ),
   provide(
     QueueDepth,
     [BACKGROUND, Settings, LOG],
