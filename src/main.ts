@@ -12,11 +12,11 @@ import { type DatabaseAddress } from './storage/storage.module.js';
 
 const OLDEST_NODE = 24;
 /** How long a connection may take to send its request after it was made, when the node stops. */
+const UNREAD_CONNECTIONS_MS = 300;
 /** At most so long, however many come. */
 const WAITING_CONNECTIONS_MS = 1_000;
 /** Turns without a new connection; the first may be one that did not look. */
 const QUIET_TURNS = 2;
-const UNREAD_CONNECTIONS_MS = 300;
 /** A shutdown that takes longer than this is cut off (R12). */
 const SHUTDOWN_MS = 25_000;
 
@@ -114,7 +114,7 @@ async function acceptWaiting(server: Server): Promise<void> {
   const count = (): void => void (came += 1);
   server.on('connection', count);
   const until = performance.now() + WAITING_CONNECTIONS_MS;
-  for (let quiet = 0; quiet < QUIET_TURNS && performance.now() < until; ) {
+  for (let quiet = 0; quiet < QUIET_TURNS && performance.now() < until;) {
     came = 0;
     await new Promise((turned) => setImmediate(turned));
     quiet = came === 0 ? quiet + 1 : 0;
