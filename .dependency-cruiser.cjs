@@ -9,8 +9,18 @@ module.exports = {
       { path: '^src/engine/', pathNot: '\\.spec\\.ts$' },
       { pathNot: '^src/engine/|node_modules/(yaml|semver|re2js|ajv)/' },
     ),
-    forbid('step-is-alone', { path: '^src/steps/([^/]+)/' }, { path: '^src/', pathNot: '^src/(engine|outbound|sandbox|sql|steps/$1)/' }),
+    forbid(
+      'step-is-alone',
+      { path: '^src/steps/([^/]+)/' },
+      { path: '^src/', pathNot: '^src/(engine|outbound|sandbox|sql|mcp-client|steps/$1)/' },
+    ),
     forbid('low-rooms', { path: '^src/(outbound|sandbox|sql)/' }, { path: '^src/', pathNot: '^src/(outbound|sandbox|sql|engine|config)/' }),
+    forbid('mcp-client-is-low', { path: '^src/mcp-client/' }, { path: '^src/', pathNot: '^src/(mcp-client|outbound|engine|config)/' }),
+    forbid(
+      'mcp-servers-look-down',
+      { path: '^src/mcp-servers/' },
+      { path: '^src/', pathNot: '^src/(mcp-servers|mcp-client|catalog|storage|engine|common|config)/' },
+    ),
     forbid('typeorm-in-storage', { path: '^src/', pathNot: '^src/storage/' }, { path: 'node_modules/(typeorm|@nestjs/typeorm)/' }),
     forbid('storage-is-low', { path: '^src/storage/' }, { path: '^src/', pathNot: '^src/(storage|engine|config)/' }),
     forbid('common-is-low', { path: '^src/common/' }, { path: '^src/', pathNot: '^src/(common|engine|config)/' }),
@@ -18,7 +28,7 @@ module.exports = {
     forbid(
       'one-door',
       { path: '^src/(catalog|execution|status)/' },
-      { path: '^src/(batch|bulk|schedule|experiment|mcp|dashboard|worker)/' },
+      { path: '^src/(batch|bulk|schedule|experiment|mcp|mcp-servers|dashboard|worker)/' },
     ),
     forbid(
       'bulk-is-alone',

@@ -73,7 +73,7 @@ const documentReader = {
     EntryStatusService,
     TagService,
   ],
-  exports: [CatalogService, RegistrationService],
+  exports: [CatalogService, RegistrationService, EntryStatusService],
 })
 export class CatalogModule implements OnModuleInit, OnModuleDestroy {
   private unsubscribe: (() => void) | undefined;

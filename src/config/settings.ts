@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { type SqlPolicy } from '../engine/database-port.js';
 import { parseOutboundAllow } from '../outbound/allow-list.js';
+import { type StdioMcpServer } from '../mcp-client/mcp-server.js';
+import { readMcpServers } from '../mcp-client/servers-file.js';
 import { type EgressProxy, parseEgressProxy } from '../outbound/egress-proxy.js';
 import { readAuthorities } from '../outbound/trust.js';
 import { dataFolder } from './data-folder.js';
@@ -70,6 +72,8 @@ export class Settings {
   };
   /** Below it lie the scripts that steps may name as files; null: none may. */
   readonly scriptRoot: string | null;
+  /** MCP servers that are processes of this machine. */
+  readonly mcpServers: readonly StdioMcpServer[];
   readonly logLevel: LogLevel;
   /** What a broken `assert` does to its step. */
   readonly assertMode: FailOrWarn;
@@ -121,6 +125,7 @@ export class Settings {
       extensions: environment.folder('DUCKDB_EXTENSION_DIR'),
     });
     this.scriptRoot = environment.folder('SCRIPT_ROOT');
+    this.mcpServers = Object.freeze(environment.parse('MCP_SERVERS_FILE', readMcpServers));
     this.logLevel = environment.oneOf('LOG_LEVEL', LOG_LEVELS, 'info');
     this.assertMode = environment.oneOf('ASSERT_MODE', FAIL_OR_WARN, 'fail');
     this.saveErrors = environment.oneOf('SAVE_ERRORS', FAIL_OR_WARN, 'fail');

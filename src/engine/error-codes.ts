@@ -78,6 +78,12 @@ export const ERROR_CODES = {
   invalid_schema: 'A JSON Schema in the document cannot be used.',
   unreachable_step: 'No path leads from the entry to this step.',
   missing_api_version: 'The document does not name its apiVersion.',
+  // MCP servers
+  unknown_mcp_server: 'There is no MCP server of this name.',
+  mcp_server_exists: 'An MCP server of this name is configured where the service runs; it cannot be changed from here.',
+  stdio_not_allowed: 'Servers that are processes are configured where the service runs (MCP_SERVERS_FILE), never by a request.',
+  unknown_tool: 'The server, or the entry, has no tool of this name.',
+  tool_definition_changed: 'The server describes the tool in another way than was approved; the new definition waits for a review.',
   // executions
   unknown_execution: 'There is no such execution.',
   unknown_credential: 'There is no credential of this name or id.',
@@ -123,6 +129,12 @@ export const ERROR_CODES = {
   invalid_transfer:
     'The rows of a transfer do not fit: no list at data_path, a field that is missing, or fields of the step that are wrong.',
   http_error: 'The HTTP response was not 2xx.',
+  invalid_arguments: 'The arguments do not fit the input schema of the tool; cause.errors says where.',
+  tool_error: 'The tool reported an error.',
+  tool_needs_input: 'The tool asks for input in the middle of its call.',
+  output_schema_mismatch: 'The result does not fit the output schema that is declared for it.',
+  mcp_server_unavailable: 'The MCP server cannot be started or connected to, or ended the connection.',
+  mcp_protocol_error: 'The MCP server broke the protocol or refused the request.',
   connection_error: 'The other side could not be reached.',
   outbound_blocked: 'The address is not allowed; see OUTBOUND_ALLOW.',
   response_too_large: 'The response is above the limit.',

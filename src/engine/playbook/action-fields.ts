@@ -80,6 +80,7 @@ export const ACTION_RULES: Readonly<Record<string, ActionRule>> = {
     fields: { source: { kind: 'mapping' }, target: { kind: 'mapping' }, chunk_size: { kind: 'count' }, mapping: { kind: 'mapping' } },
     required: [['source'], ['target']],
   },
+  mcp: { fields: { server: text, tool: text, definition: text }, required: [['server'], ['tool']] },
   wait: { fields: { duration: any, until: any }, required: [['duration', 'until']] },
   wait_for: { fields: { name: { kind: 'text', aliases: ['signal'] }, schema: any }, required: [['name']] },
   approval: OPEN,

@@ -27,6 +27,8 @@ export interface NewEntry {
   readonly description: string | null;
   readonly warnings: readonly Issue[];
   readonly registeredBy: string;
+  /** Why it waits for a review; left out: it is active at once. */
+  readonly heldFor?: string;
 }
 
 /** A canonical version and the columns it is sorted by. */
@@ -148,6 +150,7 @@ async function versionsOf(db: EntityManager, tenantId: string, path: string): Pr
 }
 
 async function insertEntry(db: EntityManager, tenantId: string, path: string, revision: number, entry: NewEntry): Promise<CatalogEntry> {
+  const standing = { status: entry.heldFor === undefined ? 'active' : 'held', statusReason: entry.heldFor ?? null } as const;
   const inserted = await db
     .createQueryBuilder()
     .insert()
@@ -170,6 +173,7 @@ async function insertEntry(db: EntityManager, tenantId: string, path: string, re
       description: entry.description,
       warnings: entry.warnings,
       registeredBy: entry.registeredBy,
+      ...standing,
     })
     .returning(['registeredAt'])
     .updateEntity(false)
@@ -177,8 +181,8 @@ async function insertEntry(db: EntityManager, tenantId: string, path: string, re
   const [row] = inserted.raw as { registered_at: Date }[];
   if (!row) throw new Error('an inserted row came back without its time');
   const { id, name, kind, digest, registeredBy } = entry;
-  const status = { status: 'active', statusReason: null, registeredAt: row.registered_at.getTime() } as const;
-  return { id, tenantId, path, name, kind, version: entry.version.text, revision, digest, registeredBy, ...status };
+  const registeredAt = row.registered_at.getTime();
+  return { id, tenantId, path, name, kind, version: entry.version.text, revision, digest, registeredBy, registeredAt, ...standing };
 }
 
 function toEntry(row: PlaybookEntity): CatalogEntry {
