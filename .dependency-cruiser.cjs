@@ -19,7 +19,7 @@ module.exports = {
     forbid(
       'mcp-servers-look-down',
       { path: '^src/mcp-servers/' },
-      { path: '^src/', pathNot: '^src/(mcp-servers|mcp-client|catalog|storage|engine|common|config)/' },
+      { path: '^src/', pathNot: '^src/(mcp-servers|mcp-client|outbound|catalog|storage|engine|common|config)/' },
     ),
     forbid('typeorm-in-storage', { path: '^src/', pathNot: '^src/storage/' }, { path: 'node_modules/(typeorm|@nestjs/typeorm)/' }),
     forbid('storage-is-low', { path: '^src/storage/' }, { path: '^src/', pathNot: '^src/(storage|engine|config)/' }),

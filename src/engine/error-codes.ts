@@ -55,7 +55,7 @@ export const ERROR_CODES = {
   unsupported_kind: 'Entries of this kind cannot be registered.',
   unsupported_api_version: 'The document is written in another language version than noetl.io/v1.',
   execution_type_mismatch: 'The execution_type contradicts the kind of the catalog entry.',
-  unknown_tool: 'The entry does not serve a tool of this name.',
+  unknown_tool: 'The entry, or the MCP server, has no tool of this name.',
   unsupported_execution_type: 'Executions of this type are not served.',
   entry_state_conflict: 'The catalog entry is in a state that forbids this.',
   etag_mismatch: 'If-Match names another state than the current one.',
@@ -83,7 +83,6 @@ export const ERROR_CODES = {
   unknown_mcp_server: 'There is no MCP server of this name.',
   mcp_server_exists: 'An MCP server of this name is configured where the service runs; it cannot be changed from here.',
   stdio_not_allowed: 'Servers that are processes are configured where the service runs (MCP_SERVERS_FILE), never by a request.',
-  unknown_tool: 'The server, or the entry, has no tool of this name.',
   tool_definition_changed: 'The server describes the tool in another way than was approved; the new definition waits for a review.',
   // executions
   unknown_execution: 'There is no such execution.',
@@ -125,7 +124,7 @@ export const ERROR_CODES = {
   sql_context: 'A template stands in SQL where no value can be written.',
   unsafe_sql: 'SQL text made by a template is not allowed here; see UNSAFE_SQL.',
   invalid_parameters: 'Parameters do not fit: those of a start its entry (errors[] says where), those of an SQL step its statement.',
-  output_schema_mismatch: 'The result of the execution does not fit the output schema of its entry.',
+  output_schema_mismatch: 'The result of the execution, or of a tool, does not fit the output schema that is declared for it.',
   invalid_connection: 'The connection of an SQL step is missing, incomplete or wrong.',
   unsupported_transfer: 'A transfer between these sides cannot run here.',
   invalid_transfer:
@@ -134,7 +133,6 @@ export const ERROR_CODES = {
   invalid_arguments: 'The arguments do not fit the input schema of the tool; cause.errors says where.',
   tool_error: 'The tool reported an error.',
   tool_needs_input: 'The tool asks for input in the middle of its call.',
-  output_schema_mismatch: 'The result does not fit the output schema that is declared for it.',
   mcp_server_unavailable: 'The MCP server cannot be started or connected to, or ended the connection.',
   mcp_protocol_error: 'The MCP server broke the protocol or refused the request.',
   connection_error: 'The other side could not be reached.',

@@ -10,6 +10,7 @@ import { ControlController } from '../execution/control.controller.js';
 import { ExecuteController } from '../execution/execute.controller.js';
 import { RestartController } from '../execution/restart.controller.js';
 import { RunController } from '../execution/run.controller.js';
+import { McpServersController } from '../mcp-servers/mcp-servers.controller.js';
 import { EventsController } from '../status/events.controller.js';
 import { StatusController } from '../status/status.controller.js';
 
@@ -28,6 +29,7 @@ export const API_CONTROLLERS: readonly Type[] = [
   BulkOperationsController,
   CleanupController,
   CredentialsController,
+  McpServersController,
 ];
 
 @Module({})

@@ -85,7 +85,6 @@ export const ACTION_RULES: Readonly<Record<string, ActionRule>> = {
   wait_for: { fields: { name: { kind: 'text', aliases: ['signal'] }, schema: any }, required: [['name']] },
   approval: OPEN,
   tool: { fields: { path: { kind: 'text', aliases: ['catalog_path'] }, version: any, return_step: text }, required: [['path']] },
-  mcp: { fields: { server: text, tool: text }, required: [['server'], ['tool']] },
   model: OPEN,
   snowflake: UNSUPPORTED,
   snowflake_transfer: UNSUPPORTED,

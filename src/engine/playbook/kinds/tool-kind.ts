@@ -11,7 +11,7 @@ import { oneStep } from './one-step.js';
 const IMPLEMENTATIONS: Readonly<Record<string, readonly string[]>> = {
   http: ['method', 'endpoint', 'url', 'headers', 'params', 'data', 'auth', 'timeout', 'retry', 'verify'],
   playbook: ['path', 'version', 'timeout', 'retry'],
-  mcp: ['server', 'tool', 'timeout', 'retry'],
+  mcp: ['server', 'tool', 'definition', 'auth', 'timeout', 'retry'],
 };
 /** The whole of the arguments, handed on. */
 const ALL_ARGUMENTS = '{{ workload }}';
