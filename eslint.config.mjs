@@ -57,6 +57,7 @@ export default tseslint.config(
           'module',
           'URL',
           'Buffer',
+          'setInterval',
           'setTimeout',
           'clearTimeout',
           'setImmediate',

@@ -57,7 +57,9 @@ export class ConnectionPool {
     const known = this.pooled.get(key);
     if (known) {
       known.usedAt = performance.now();
-      return unlessAborted(known.opening, signal);
+      const connection = await unlessAborted(known.opening, signal);
+      await unlessAborted(connection.trusted(), signal);
+      if (!connection.isOver) return connection;
     }
     await this.pauses.over(key, wanted.server.name, signal);
     return unlessAborted((this.pooled.get(key) ?? this.open(key, wanted)).opening, signal);
@@ -77,7 +79,12 @@ export class ConnectionPool {
     await Promise.all(all.map(({ opening }) => opening.then((connection) => connection.close()).catch(() => undefined)));
   }
 
-  /** Of the processes that run, for tests and metrics. */
+  /** Calls under way. */
+  get calls(): number {
+    return [...this.pooled.values()].reduce((sum, { connection }) => sum + (connection?.active ?? 0), 0);
+  }
+
+  /** Of the processes that run. */
   get pids(): readonly number[] {
     return [...this.pooled.values()].flatMap(({ connection }) => connection?.pid ?? []);
   }

@@ -32,6 +32,7 @@ export class McpConnection {
   active = 0;
   private listed: Promise<ListedTools> | null = null;
   private closed = false;
+  private doubted: Promise<void> | null = null;
 
   private constructor(
     readonly server: McpServer,
@@ -136,13 +137,24 @@ export class McpConnection {
     }
   }
 
-  /** Whether it still answers, asked after a call did not end: a process that hangs is ended, so that the next call gets a fresh one. */
-  async proveLife(): Promise<void> {
-    if (this.transport instanceof HttpTransport || this.closed) return;
+  /** Asks whether it still answers, after a call did not end: a process that hangs is ended, so that the next call gets a fresh one. */
+  doubt(): void {
+    if (this.transport instanceof HttpTransport || this.closed || this.doubted) return;
+    this.doubted = this.proveLife(this.transport).finally(() => (this.doubted = null));
+  }
+
+  /** Resolves when nobody doubts any more that it answers; it may be over then. */
+  async trusted(): Promise<void> {
+    await this.doubted;
+  }
+
+  private async proveLife(transport: StdioTransport): Promise<void> {
     try {
       await this.client.request({ method: 'tools/list', params: {} }, { timeout: MCP_LIMITS.livenessMs });
     } catch {
-      if (!this.closed) this.transport.break(new ConnectionBroken('mcp_server_unavailable', 'does not answer any more'));
+      if (this.closed) return;
+      transport.break(new ConnectionBroken('mcp_server_unavailable', 'does not answer any more'));
+      await transport.ended;
     }
   }
 

@@ -10,7 +10,7 @@ import {
 import { type OutboundClient } from '../outbound/outbound-client.js';
 import { type EndOfStream, guardedFetch } from './guarded-fetch.js';
 import { MCP_LIMITS } from './limits.js';
-import { failureOf } from './mcp-failure.js';
+import { failureOf, STREAM_BROKEN } from './mcp-failure.js';
 
 /** Of streams of notifications, and of answers that can be asked for again. */
 const RECONNECTION = {
@@ -21,8 +21,6 @@ const RECONNECTION = {
 };
 /** What was read last of a stream is heard within this. */
 const HEARING_MS = 50;
-/** Of errors that this side makes of a stream that broke; in the range JSON-RPC leaves to implementations. */
-export const STREAM_BROKEN = -32_098;
 
 /**
  * Streamable HTTP on the guarded `fetch`. Beyond the SDK's transport: a request that is cancelled lets go of its stream in every era of the

@@ -85,6 +85,11 @@ export class McpClient implements McpTools {
     });
   }
 
+  /** Calls under way on this node. */
+  get calls(): number {
+    return this.pool.calls;
+  }
+
   /** Of the processes that run. */
   get pids(): readonly number[] {
     return this.pool.pids;
@@ -110,7 +115,7 @@ export class McpClient implements McpTools {
       return await connection.call(definition, args, signal, progress);
     } catch (error) {
       if (signal.aborted) {
-        void connection.proveLife();
+        connection.doubt();
         throw signal.reason;
       }
       throw failureOf(connection.brokenBy ?? error, server.name);

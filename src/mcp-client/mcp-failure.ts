@@ -2,6 +2,10 @@ import { ProtocolError, SdkError, SdkErrorCode, SdkHttpError } from '@modelconte
 import { OutboundError } from '../engine/outbound-port.js';
 import { StepFailure } from '../engine/step-executor.js';
 
+/** Of errors that this side makes of a stream that broke, with `data.code`; in the range JSON-RPC leaves to implementations. */
+export const STREAM_BROKEN = -32_098;
+const BROKEN_STREAMS = ['result_too_large', 'mcp_protocol_error', 'connection_error'] as const;
+
 /** Why a connection ended, where this side ended it. */
 export class ConnectionBroken extends Error {
   override readonly name = 'ConnectionBroken';
@@ -29,10 +33,17 @@ export function failureOf(error: unknown, server: string): StepFailure {
     return new StepFailure(code, error.message, { retryable: error.retryable });
   }
   if (error instanceof ProtocolError) {
+    const own =
+      error.code === STREAM_BROKEN
+        ? BROKEN_STREAMS.find((code) => code === (error.data as { code?: unknown } | undefined)?.code)
+        : undefined;
+    if (own) return new StepFailure(own, cut(error.message), { retryable: own === 'connection_error' });
     return new StepFailure('mcp_protocol_error', `The MCP server ${server} answered with the error ${error.code}: ${cut(error.message)}`, {
       retryable: false,
     });
   }
+  const outbound = outboundIn(error);
+  if (outbound) return failureOf(outbound, server);
   if (error instanceof SdkHttpError) {
     const { status } = error;
     return new StepFailure('http_error', `The MCP server ${server} answered with status ${status ?? 'unknown'}.`, {
@@ -41,9 +52,15 @@ export function failureOf(error: unknown, server: string): StepFailure {
     });
   }
   if (error instanceof SdkError) return sdkFailure(error, server);
-  const cause = error instanceof Error && error.cause instanceof OutboundError ? error.cause : null;
-  if (cause) return failureOf(cause, server);
   return new StepFailure('mcp_protocol_error', `The MCP server ${server} answered with something that is no MCP.`, { retryable: false });
+}
+
+/** Connecting wraps what the outbound client said, more than once. */
+function outboundIn(error: unknown, depth = 0): OutboundError | null {
+  if (error instanceof OutboundError) return error;
+  if (!(error instanceof Error) || depth > 5) return null;
+  const data = (error as { data?: { cause?: unknown } }).data;
+  return outboundIn(error.cause, depth + 1) ?? outboundIn(data?.cause, depth + 1);
 }
 
 function sdkFailure(error: SdkError, server: string): StepFailure {

@@ -28,7 +28,6 @@ import { wishOf } from './server-wish.js';
 
 const SAVE = new RequestPipe(McpServerRequest);
 const PAGE = new RequestPipe(McpPageQuery, { query: true });
-const APPROVE = new RequestPipe(ApproveMcpToolRequest);
 const NAME = { name: 'name', schema: { type: 'string' } } as const;
 const CONFIGURED = { description: 'The name is configured where the service runs.' } as const;
 const DEFINITION_CURSOR = /^([A-Za-z0-9_.-]{1,128}) (\d{1,19})$/;
@@ -152,7 +151,7 @@ export class McpServersController {
     @Caller() principal: Principal,
     @Param('name') name: string,
     @Param('tool') tool: string,
-    @Body(APPROVE) request: ApproveMcpToolRequest,
+    @Body(new RequestPipe(ApproveMcpToolRequest)) request: ApproveMcpToolRequest,
   ): Promise<McpToolDefinitionResponse> {
     return McpToolDefinitionResponse.from(await this.servers.approve(principal, name, tool, request.digest));
   }
