@@ -28,7 +28,8 @@ export async function registerExamples(registration: Pick<RegistrationService, '
 }
 
 async function exampleFiles(): Promise<string[]> {
-  const folder = join(packageFolder(import.meta.dirname), 'examples');
+  const folder = exampleFolder(import.meta.dirname);
+  if (folder === null) return [];
   const names = await readdir(folder, { recursive: true });
   return names
     .filter((name) => name.endsWith('.yaml'))
@@ -36,7 +37,9 @@ async function exampleFiles(): Promise<string[]> {
     .map((name) => join(folder, name));
 }
 
-/** The folder of the package, from wherever this file was built to. */
-function packageFolder(from: string): string {
-  return existsSync(join(from, 'package.json')) ? from : packageFolder(dirname(from));
+/** In the folder of the package, from wherever this file was built to; null where the program was put elsewhere without it. */
+function exampleFolder(from: string): string | null {
+  const folder = join(from, 'examples');
+  if (existsSync(join(from, 'package.json'))) return existsSync(folder) ? folder : null;
+  return dirname(from) === from ? null : exampleFolder(dirname(from));
 }
