@@ -64,6 +64,7 @@ export default tseslint.config(
           'fetch',
           'performance',
           'AbortController',
+          'AbortSignal',
         ].map((name) => [name, 'readonly']),
       ),
     },

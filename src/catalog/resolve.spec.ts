@@ -29,6 +29,7 @@ const catalog = [
   entry('2.1.0-rc.1', 4),
   entry('3.0.0', 5, 'deprecated'),
   entry('4.0.0', 6, 'yanked'),
+  entry('5.0.0', 7, 'held'),
 ];
 
 describe(chooseVersion.name, () => {

@@ -1,6 +1,7 @@
 import { type Client } from '@modelcontextprotocol/client';
 import { storabilityFault } from '../engine/storability.js';
 import { type Json } from '../engine/values.js';
+import { headerFaultOf } from './header-parameters.js';
 import { MCP_LIMITS } from './limits.js';
 import { ConnectionBroken } from './mcp-failure.js';
 import { definitionOf, digestOf, needsTask, type ToolDefinition } from './tool-definition.js';
@@ -56,5 +57,5 @@ function faultOf(definition: ToolDefinition, before: ReadonlyMap<string, unknown
   if (!TOOL_NAME.test(definition.name)) return 'its name is not one of the protocol';
   if (before.has(definition.name)) return 'another tool has the same name';
   if (needsTask(definition)) return 'it can only be called as a task of 2025-11-25, which is not supported';
-  return storabilityFault(definition)?.message ?? null;
+  return storabilityFault(definition)?.message ?? headerFaultOf(definition.inputSchema);
 }
