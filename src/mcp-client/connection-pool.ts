@@ -122,8 +122,9 @@ export class ConnectionPool {
 
   /** A process that ends soon after its start failed; one that lived may start again at once. */
   private onEnd(key: string, pooled: Pooled, startedAt: number): void {
+    const wasOpen = pooled.connection !== null;
     const wasKept = this.drop(key, pooled);
-    if (wasKept && pooled.kind === 'stdio' && performance.now() - startedAt < MCP_LIMITS.longestPauseMs) this.pauses.failed(key);
+    if (wasKept && wasOpen && pooled.kind === 'stdio' && performance.now() - startedAt < MCP_LIMITS.longestPauseMs) this.pauses.failed(key);
   }
 
   private drop(key: string, pooled: Pooled): boolean {

@@ -53,8 +53,8 @@ export class StdioTransport implements Transport {
 
   /** Starts the process. Rejects with ConnectionBroken where it cannot be started. */
   start(): Promise<void> {
-    const { command, args, env, cwd } = this.server;
-    const argv = existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'KILL', '--', command, ...args] : [command, ...args];
+    const { env, cwd } = this.server;
+    const argv = argvOf(this.server);
     const home = cwd ?? tmpdir();
     const child = spawn(argv[0]!, argv.slice(1), {
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -166,6 +166,11 @@ export class StdioTransport implements Transport {
     this.hearStderr(text.slice(0, this.stderrLeft).trimEnd());
     this.stderrLeft -= text.length;
   }
+}
+
+/** What is started for a server: where there is `setpriv`, so that it dies with whoever starts it. */
+export function argvOf({ command, args }: StdioMcpServer): readonly string[] {
+  return existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'KILL', '--', command, ...args] : [command, ...args];
 }
 
 /** Null for a line that is no message: many servers print there. */
