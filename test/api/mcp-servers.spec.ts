@@ -25,6 +25,7 @@ beforeAll(async () => {
   });
   service = await startTestService({ MCP_SERVERS_FILE: file, OUTBOUND_ALLOW: `127.0.0.1:${everything.port}` });
   await service.post('/mcp-servers', { name: 'far', url: everything.url, description: 'Everything, over HTTP' });
+  await imported('scripted');
 });
 afterAll(async () => {
   await service.stop();
@@ -137,7 +138,6 @@ describe('published MCP servers', () => {
 
 describe('arguments and names', () => {
   it('are checked before anything is sent', async () => {
-    await imported('scripted');
     const before = told().filter((line) => line.startsWith('call')).length;
     const refused = await service.post('/execute', {
       path: 'tools/scripted/plain',
