@@ -9,8 +9,18 @@ module.exports = {
       { path: '^src/engine/', pathNot: '\\.spec\\.ts$' },
       { pathNot: '^src/engine/|node_modules/(yaml|semver|re2js|ajv)/' },
     ),
-    forbid('step-is-alone', { path: '^src/steps/([^/]+)/' }, { path: '^src/', pathNot: '^src/(engine|outbound|sandbox|sql|steps/$1)/' }),
+    forbid(
+      'step-is-alone',
+      { path: '^src/steps/([^/]+)/' },
+      { path: '^src/', pathNot: '^src/(engine|outbound|sandbox|sql|mcp-client|steps/$1)/' },
+    ),
     forbid('low-rooms', { path: '^src/(outbound|sandbox|sql)/' }, { path: '^src/', pathNot: '^src/(outbound|sandbox|sql|engine|config)/' }),
+    forbid('mcp-client-is-low', { path: '^src/mcp-client/' }, { path: '^src/', pathNot: '^src/(mcp-client|outbound|engine|config)/' }),
+    forbid(
+      'mcp-servers-look-down',
+      { path: '^src/mcp-servers/' },
+      { path: '^src/', pathNot: '^src/(mcp-servers|mcp-client|outbound|catalog|storage|engine|common|config)/' },
+    ),
     forbid('typeorm-in-storage', { path: '^src/', pathNot: '^src/storage/' }, { path: 'node_modules/(typeorm|@nestjs/typeorm)/' }),
     // Some 30 MiB and half a second each: only a playbook that asks such a provider loads its SDK.
     forbid(
@@ -24,7 +34,7 @@ module.exports = {
     forbid(
       'one-door',
       { path: '^src/(catalog|execution|status)/' },
-      { path: '^src/(batch|bulk|schedule|experiment|mcp|dashboard|worker)/' },
+      { path: '^src/(batch|bulk|schedule|experiment|mcp|mcp-servers|dashboard|worker)/' },
     ),
     forbid(
       'bulk-is-alone',

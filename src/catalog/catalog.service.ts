@@ -40,11 +40,14 @@ export class CatalogService {
 
   /**
    * The entry a reference means. Hot path: no query where the path was resolved within the last second.
-   * @throws EngineError `invalid_path`, `invalid_version`, `unknown_playbook`, `unknown_version`, `unknown_tag`
+   * @throws EngineError `invalid_path`, `invalid_version`, `unknown_playbook`, `unknown_version`, `unknown_tag`, `entry_state_conflict` (held)
    */
   async resolve(tenantId: string, reference: EntryReference): Promise<ResolvedEntry> {
     const named = parseReference(reference.style === 'id' ? reference.id : reference.path);
     const byId = reference.style === 'id' && named.id !== null ? await this.entry(tenantId, named.id) : null;
+    if (byId?.status === 'held') {
+      throw new EngineError('conflict', 'entry_state_conflict', `${byId.path} ${byId.version} waits for a review.`);
+    }
     if (byId) return resolved(byId, byId.version, reference.version ?? 'latest');
     const requested = requestedVersion(named.version, reference.version);
     const asked: AskedVersion = requested === null && reference.style === 'id' ? { kind: 'newest' } : parseAskedVersion(requested);

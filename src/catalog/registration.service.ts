@@ -22,6 +22,8 @@ export interface RegisterDocument {
   readonly strict: boolean;
   /** The path the document must name; left out: any. */
   readonly path?: string;
+  /** Why a new entry waits for a review; left out: it is active at once. */
+  readonly heldFor?: string;
 }
 
 export interface RegisteredEntry {
@@ -68,6 +70,7 @@ export class RegistrationService {
             description: document.playbook.metadata.description,
             warnings: document.warnings,
             registeredBy: principal.subject,
+            ...(command.heldFor === undefined ? {} : { heldFor: command.heldFor }),
           },
         };
       });

@@ -29,6 +29,7 @@ const catalog = [
   entry('2.1.0-rc.1', 4),
   entry('3.0.0', 5, 'deprecated'),
   entry('4.0.0', 6, 'yanked'),
+  entry('5.0.0', 7, 'held'),
 ];
 
 describe(chooseVersion.name, () => {
@@ -152,6 +153,7 @@ describe(resolveVersion.name, () => {
   it('explains every version, highest first', () => {
     const { candidates } = resolveVersion(parseAskedVersion('>=1.3'), catalog);
     expect(candidates.map((each) => [each.entry.version, each.why])).toEqual([
+      ['5.0.0', 'held: it waits for a review'],
       ['4.0.0', 'yanked: found only by its exact version or revision'],
       ['3.0.0', 'deprecated: 2.0.0 goes before it'],
       ['2.1.0-rc.1', 'does not satisfy >=1.3'],

@@ -18,7 +18,7 @@ export interface Resolution {
 type Standing = { readonly out: string } | { readonly rank: number; readonly handicap: string | null };
 
 /**
- * Which of `versions` is meant. Yanked entries are found only by an exact pin (a version or a revision), deprecated ones only
+ * Which of `versions` is meant. Held entries are never found, yanked entries are found only by an exact pin (a version or a revision), deprecated ones only
  * where nothing else matches, pre-releases on `latest` only where there is no release; ranges follow node-semver.
  * @param versions every version of one path, any order
  * @param tagged id of the entry the asked tag points at; null where there is no such tag or none was asked
@@ -45,6 +45,7 @@ interface Rule {
 
 const byVersion = (a: CatalogEntry, b: CatalogEntry): number => compareVersions(a.version, b.version);
 const byRevision = (a: CatalogEntry, b: CatalogEntry): number => a.revision - b.revision;
+const HELD = 'held: it waits for a review';
 const YANKED = 'yanked: found only by its exact version or revision';
 
 function ruleOf(asked: AskedVersion, versions: readonly CatalogEntry[], tagged: string | null): Rule {
@@ -79,10 +80,15 @@ function ranged(range: { test(version: string): boolean; readonly raw: string })
 }
 
 function pinned(matches: (entry: CatalogEntry) => boolean, reason: string, otherwise: string): Rule {
-  return { standing: (entry) => (matches(entry) ? { rank: 0, handicap: null } : { out: otherwise }), order: byVersion, reason };
+  const standing = (entry: CatalogEntry): Standing => {
+    if (!matches(entry)) return { out: otherwise };
+    return entry.status === 'held' ? { out: HELD } : { rank: 0, handicap: null };
+  };
+  return { standing, order: byVersion, reason };
 }
 
 function classed(entry: CatalogEntry, secondClass: boolean): Standing {
+  if (entry.status === 'held') return { out: HELD };
   if (entry.status === 'yanked') return { out: YANKED };
   const rank = (entry.status === 'deprecated' ? 2 : 0) + (secondClass ? 1 : 0);
   return { rank, handicap: entry.status === 'deprecated' ? 'deprecated' : secondClass ? 'a pre-release' : null };

@@ -9,6 +9,8 @@ export const SCOPES = [
   'catalog:delete',
   'credentials:use',
   'credentials:edit',
+  'mcp_servers:read',
+  'mcp_servers:edit',
   'unsafe_sql',
   'admin',
 ] as const;

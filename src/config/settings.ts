@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { type SqlPolicy } from '../engine/database-port.js';
 import { parseOutboundAllow } from '../outbound/allow-list.js';
+import { type StdioMcpServer } from '../mcp-client/mcp-server.js';
+import { readMcpServers } from '../mcp-client/servers-file.js';
 import { type EgressProxy, parseEgressProxy } from '../outbound/egress-proxy.js';
 import { readAuthorities } from '../outbound/trust.js';
 import { dataFolder } from './data-folder.js';
@@ -31,6 +33,8 @@ export class Settings {
   readonly databaseUrl: string | null;
   /** For LISTEN, which a pooler does not pass on; null with `databaseUrl`. */
   readonly databaseDirectUrl: string | null;
+  /** Whether the documents that come with the service are registered when it starts. */
+  readonly examples: boolean;
   /** Connections of this node. */
   readonly databasePool: number;
   /** Statements that may wait for one of them; more are refused. */
@@ -70,6 +74,8 @@ export class Settings {
   };
   /** Below it lie the scripts that steps may name as files; null: none may. */
   readonly scriptRoot: string | null;
+  /** MCP servers that are processes of this machine. */
+  readonly mcpServers: readonly StdioMcpServer[];
   readonly logLevel: LogLevel;
   /** What a broken `assert` does to its step. */
   readonly assertMode: FailOrWarn;
@@ -90,6 +96,7 @@ export class Settings {
     if (environment.text('DATABASE_DIRECT_URL') !== null && environment.text('DATABASE_URL') === null) {
       environment.refuse('DATABASE_DIRECT_URL', 'needs DATABASE_URL beside it', null);
     }
+    this.examples = environment.flag('EXAMPLES', this.databaseUrl === null);
     this.databasePool = environment.integer('DATABASE_POOL', 10, { min: 2, max: 1_000 });
     this.databasePoolWaiters = environment.integer('DATABASE_POOL_WAITERS', 200, { min: 1, max: 100_000 });
     this.role = environment.oneOf('ROLE', ROLES, 'all');
@@ -121,6 +128,7 @@ export class Settings {
       extensions: environment.folder('DUCKDB_EXTENSION_DIR'),
     });
     this.scriptRoot = environment.folder('SCRIPT_ROOT');
+    this.mcpServers = Object.freeze(environment.parse('MCP_SERVERS_FILE', readMcpServers));
     this.logLevel = environment.oneOf('LOG_LEVEL', LOG_LEVELS, 'info');
     this.assertMode = environment.oneOf('ASSERT_MODE', FAIL_OR_WARN, 'fail');
     this.saveErrors = environment.oneOf('SAVE_ERRORS', FAIL_OR_WARN, 'fail');

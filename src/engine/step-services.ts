@@ -1,5 +1,6 @@
 import { type Databases, type SqlPolicy } from './database-port.js';
 import { type DuckDb } from './duckdb-port.js';
+import { type McpTools } from './mcp-port.js';
 import { type Outbound } from './outbound-port.js';
 import { type SecretProviders } from './secrets-port.js';
 import { type Sandbox } from './sandbox-port.js';
@@ -16,6 +17,8 @@ export interface StepServices {
   readonly sqlPolicy: SqlPolicy;
   /** Where `secrets` steps fetch from. */
   readonly secrets: SecretProviders;
+  /** Tools of MCP servers. */
+  readonly mcp: McpTools;
 }
 
 /** The default export of `src/steps/<kind>/<kind>.step.ts` where the kind needs services; else it is the kind itself. */

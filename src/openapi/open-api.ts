@@ -40,6 +40,7 @@ export class OpenApi {
       .addTag('executions', 'Start, read and control executions')
       .addTag('catalog', 'Register and find playbooks')
       .addTag('credentials', 'Store what playbooks log in with')
+      .addTag('mcp-servers', 'Register MCP servers and take over their tools')
       .addTag('health', 'Whether this node works')
       .build();
     this.made = completed(SwaggerModule.createDocument(app, config, { extraModels: [ProblemDocument] }));

@@ -45,6 +45,14 @@ export interface OutboundOptions {
   readonly resolve?: Resolve;
 }
 
+/** An answer whose body is still on its way: whoever gets it reads it to its end, or destroys it. Nothing bounds it. */
+export interface OutboundStream {
+  readonly status: number;
+  /** As in OutboundResponse. */
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  readonly body: Readable;
+}
+
 /**
  * The one HTTP client of the service. Every request, redirects included, is resolved once, checked against the address
  * policy and sent to exactly the checked addresses. One instance per process; `close` at shutdown.
@@ -73,6 +81,21 @@ export class OutboundClient implements Outbound {
       }
       hop = next;
     }
+  }
+
+  /**
+   * Sends one request and gives the answer once its head is there; redirects are answers, and the body must not be compressed. For protocols
+   * whose answers are streams. Throws as `fetch` does; `signal` ends the body too.
+   */
+  async stream(request: OutboundRequest): Promise<OutboundStream> {
+    const hop = firstHop(request);
+    const answer = await this.send({ ...hop, headers: { ...hop.headers, 'accept-encoding': 'identity' } }, request);
+    const body = answer.body instanceof Readable ? answer.body : Readable.from(Buffer.from(answer.body));
+    if (!/^(?:identity)?$/i.test(joined(answer.headers['content-encoding']).trim())) {
+      body.on('error', () => undefined).destroy();
+      throw new OutboundError('connection_error', `The answer of ${hop.url.host} is compressed although that was not asked for`);
+    }
+    return { status: answer.statusCode, headers: plainHeaders(answer.headers), body };
   }
 
   /** Ends every connection; calls under way and later ones fail. */

@@ -9,6 +9,7 @@ import { OutboundClient } from '../outbound/outbound-client.js';
 import { OwnDatabase } from '../outbound/own-database.js';
 import { resolveWithSystem } from '../outbound/resolve.js';
 import { trusting } from '../outbound/trust.js';
+import { McpClient } from '../mcp-client/mcp-client.js';
 import { CodeSandbox, openSandbox } from '../sandbox/code-sandbox.js';
 import { DuckDbProcesses } from '../sandbox/duckdb-processes.js';
 import { ScriptLoader } from '../sandbox/script-loader.js';
@@ -16,6 +17,9 @@ import { PostgresDatabases } from '../sql/postgres-databases.js';
 import { STEP_KINDS } from '../storage/compiled-playbooks.js';
 import { LOG, type Log } from '../storage/log.js';
 import { ExecutionEndsRepository } from '../storage/repositories/execution-ends.repository.js';
+import { McpServerRepository } from '../storage/repositories/mcp-server.repository.js';
+import { McpToolRepository } from '../storage/repositories/mcp-tool.repository.js';
+import { mcpDirectory } from './mcp-directory.js';
 import { loadSteps } from './load-steps.js';
 
 /** Addresses no step may reach, whatever the operator allows: the service's own database. */
@@ -90,20 +94,37 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
             }),
         },
         {
+          provide: McpClient,
+          inject: [OutboundClient, SecretStore, Settings, McpServerRepository, McpToolRepository, LOG],
+          useFactory: (
+            outbound: OutboundClient,
+            secrets: SecretStore,
+            { mcpServers }: Settings,
+            servers: McpServerRepository,
+            tools: McpToolRepository,
+            log: Log,
+          ) =>
+            new McpClient(mcpDirectory(mcpServers, servers, tools), secrets, {
+              outbound,
+              stderr: (server, text) => log.info({ mcp_server: server, stderr: text }, 'an MCP server wrote to its error output'),
+            }),
+        },
+        {
           provide: STEP_KINDS,
-          inject: [OutboundClient, CodeSandbox, PostgresDatabases, DuckDbProcesses, SecretStore, Settings],
+          inject: [OutboundClient, CodeSandbox, PostgresDatabases, DuckDbProcesses, SecretStore, McpClient, Settings],
           useFactory: (
             outbound: OutboundClient,
             sandbox: CodeSandbox,
             databases: PostgresDatabases,
             duckdb: DuckDbProcesses,
             secrets: SecretStore,
+            mcp: McpClient,
             { sqlPolicy, scriptRoot }: Settings,
           ): Promise<StepKinds> =>
-            loadSteps({ outbound, sandbox, databases, duckdb, secrets, sqlPolicy, scripts: new ScriptLoader(scriptRoot, outbound) }),
+            loadSteps({ outbound, sandbox, databases, duckdb, secrets, mcp, sqlPolicy, scripts: new ScriptLoader(scriptRoot, outbound) }),
         },
       ],
-      exports: [STEP_KINDS, OutboundClient],
+      exports: [STEP_KINDS, OutboundClient, McpClient],
     };
   }
 
@@ -112,6 +133,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
     private readonly sandbox: CodeSandbox,
     private readonly databases: PostgresDatabases,
     private readonly duckdb: DuckDbProcesses,
+    private readonly mcp: McpClient,
   ) {}
 
   /** The first call of a fresh interpreter takes a hundred times as long as the next. */
@@ -121,6 +143,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
 
   async onApplicationShutdown(): Promise<void> {
     this.databases.close();
+    await this.mcp.close(); // its sessions end over the outbound client
     await Promise.all([this.outbound.close(), this.sandbox.close(), this.duckdb.close()]);
   }
 }

@@ -1,5 +1,5 @@
-/** What became of an entry after its registration; everything else about it never changes. */
-export const ENTRY_STATUSES = ['active', 'deprecated', 'yanked'] as const;
+/** What became of an entry after its registration; everything else about it never changes. `held`: it waits for a review, and nothing resolves to it. */
+export const ENTRY_STATUSES = ['active', 'deprecated', 'yanked', 'held'] as const;
 export type EntryStatus = (typeof ENTRY_STATUSES)[number];
 
 /** One immutable version of a definition, without its text: small enough to keep every version of a path in memory. */

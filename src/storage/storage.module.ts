@@ -40,6 +40,8 @@ import { ExecutionEndsRepository } from './repositories/execution-ends.repositor
 import { ExecutionEventRepository } from './repositories/execution-event.repository.js';
 import { ExecutionRepository } from './repositories/execution.repository.js';
 import { IdempotencyKeyRepository } from './repositories/idempotency-key.repository.js';
+import { McpServerRepository } from './repositories/mcp-server.repository.js';
+import { McpToolRepository } from './repositories/mcp-tool.repository.js';
 import { PlaybookListingRepository } from './repositories/playbook-listing.repository.js';
 import { PlaybookTagRepository } from './repositories/playbook-tag.repository.js';
 import { PlaybookRepository } from './repositories/playbook.repository.js';
@@ -82,6 +84,8 @@ const REPOSITORIES = [
   IdempotencyKeyRepository,
   BulkOperationRepository,
   CredentialRepository,
+  McpServerRepository,
+  McpToolRepository,
 ];
 
 const PROVIDERS: Provider[] = [

@@ -10,6 +10,8 @@ import { ExecutionSnapshotEntity } from './execution-snapshot.entity.js';
 import { IdempotencyKeyEntity } from './idempotency-key.entity.js';
 import { BulkOperationEntity } from './bulk-operation.entity.js';
 import { CredentialEntity } from './credential.entity.js';
+import { McpServerEntity } from './mcp-server.entity.js';
+import { McpToolEntity } from './mcp-tool.entity.js';
 import { NodeEntity } from './node.entity.js';
 
 /** One entity per table of the migrations. */
@@ -27,4 +29,6 @@ export const ENTITIES = [
   NodeEntity,
   BulkOperationEntity,
   CredentialEntity,
+  McpServerEntity,
+  McpToolEntity,
 ] as const;

@@ -49,7 +49,7 @@ const LIST = `
   FROM (
     SELECT DISTINCT ON (path) *
     FROM playbook
-    WHERE tenant_id = $1 AND ($2::text IS NULL OR path > $2) AND status <> 'yanked'
+    WHERE tenant_id = $1 AND ($2::text IS NULL OR path > $2) AND status NOT IN ('yanked', 'held')
     ORDER BY path, status = 'deprecated', version_prerelease COLLATE "C" <> '~', version_major DESC, version_minor DESC, version_patch DESC,
       version_prerelease COLLATE "C" DESC
   ) latest

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager, In } from 'typeorm';
 import { type Issue } from '../../engine/engine-error.js';
-import { type Playbook } from '../../engine/playbook/playbook.js';
+import { type EntryContract, NO_CONTRACT, type Playbook } from '../../engine/playbook/playbook.js';
 import { lockPath, publishChange } from '../catalog-changes.js';
 import { type CatalogEntry, type EntryStatus } from '../catalog-entry.js';
 import { PlaybookEntity } from '../entities/playbook.entity.js';
@@ -11,6 +11,7 @@ import { moveTag } from './playbook-tag.repository.js';
 export interface StoredEntry extends CatalogEntry {
   readonly description: string | null;
   readonly warnings: readonly Issue[];
+  readonly contract: EntryContract;
   /** The text as registered. */
   readonly source: string;
 }
@@ -27,6 +28,8 @@ export interface NewEntry {
   readonly description: string | null;
   readonly warnings: readonly Issue[];
   readonly registeredBy: string;
+  /** Why it waits for a review; left out: it is active at once. */
+  readonly heldFor?: string;
 }
 
 /** A canonical version and the columns it is sorted by. */
@@ -86,17 +89,22 @@ export class PlaybookRepository {
 
   async storedById(tenantId: string, id: string): Promise<StoredEntry | null> {
     const row = await this.db.getRepository(PlaybookEntity).findOne({
-      select: { ...ENTRY_COLUMNS, description: true, warnings: true, source: true },
+      select: { ...ENTRY_COLUMNS, description: true, warnings: true, source: true, normalised: true },
       where: { tenantId, id },
     });
-    return row && { ...toEntry(row), description: row.description, warnings: row.warnings, source: row.source };
+    if (!row) return null;
+    const { contract = NO_CONTRACT } = row.normalised as Partial<Playbook>;
+    return { ...toEntry(row), description: row.description, warnings: row.warnings, source: row.source, contract };
   }
 
   /** The canonical form of an entry: what is compiled and executed. `size` is the length of its JSON text. */
   async normalisedById(tenantId: string, id: string): Promise<{ readonly playbook: Playbook; readonly size: number } | null> {
     const text = 'SELECT normalised::text AS normalised FROM playbook WHERE tenant_id = $1 AND id = $2';
     const [row] = await this.db.query<{ readonly normalised: string }[]>(text, [tenantId, id]);
-    return row ? { playbook: JSON.parse(row.normalised) as Playbook, size: row.normalised.length } : null;
+    if (!row) return null;
+    // Entries of before there were contracts have none.
+    const playbook = { contract: NO_CONTRACT, ...(JSON.parse(row.normalised) as Omit<Playbook, 'contract'>) };
+    return { playbook, size: row.normalised.length };
   }
 
   /**
@@ -148,6 +156,7 @@ async function versionsOf(db: EntityManager, tenantId: string, path: string): Pr
 }
 
 async function insertEntry(db: EntityManager, tenantId: string, path: string, revision: number, entry: NewEntry): Promise<CatalogEntry> {
+  const standing = { status: entry.heldFor === undefined ? 'active' : 'held', statusReason: entry.heldFor ?? null } as const;
   const inserted = await db
     .createQueryBuilder()
     .insert()
@@ -170,6 +179,7 @@ async function insertEntry(db: EntityManager, tenantId: string, path: string, re
       description: entry.description,
       warnings: entry.warnings,
       registeredBy: entry.registeredBy,
+      ...standing,
     })
     .returning(['registeredAt'])
     .updateEntity(false)
@@ -177,8 +187,8 @@ async function insertEntry(db: EntityManager, tenantId: string, path: string, re
   const [row] = inserted.raw as { registered_at: Date }[];
   if (!row) throw new Error('an inserted row came back without its time');
   const { id, name, kind, digest, registeredBy } = entry;
-  const status = { status: 'active', statusReason: null, registeredAt: row.registered_at.getTime() } as const;
-  return { id, tenantId, path, name, kind, version: entry.version.text, revision, digest, registeredBy, ...status };
+  const registeredAt = row.registered_at.getTime();
+  return { id, tenantId, path, name, kind, version: entry.version.text, revision, digest, registeredBy, registeredAt, ...standing };
 }
 
 function toEntry(row: PlaybookEntity): CatalogEntry {

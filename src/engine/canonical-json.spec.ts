@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type Json } from '../engine/values.js';
+import { type Json } from './values.js';
 import { canonicalJson } from './canonical-json.js';
 
 describe(canonicalJson.name, () => {

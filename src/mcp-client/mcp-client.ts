@@ -1,0 +1,237 @@
+import { type CallToolResult, type Progress } from '@modelcontextprotocol/client';
+import { type AuthEntry } from '../engine/auth/auth-spec.js';
+import { Redactor } from '../engine/auth/redactor.js';
+import { type McpToolAnswer, type McpToolCall, type McpTools } from '../engine/mcp-port.js';
+import { type JsonSchema } from '../engine/playbook/json-schema.js';
+import { type Secrets, SecretsError } from '../engine/secrets-port.js';
+import { type ResolvedCredential, StepFailure } from '../engine/step-executor.js';
+import { type Json, type JsonObject } from '../engine/values.js';
+import { withAuth } from '../outbound/auth-headers.js';
+import { type McpConnection } from './connection.js';
+import { ConnectionPool, type PoolOptions, type WantedConnection } from './connection-pool.js';
+import { type ListedTools } from './list-tools.js';
+import { MCP_LIMITS } from './limits.js';
+import { failureOf } from './mcp-failure.js';
+import { type KnownDefinition, type McpDirectory, type McpServer } from './mcp-server.js';
+import { compileToolSchema, type ToolDefinition } from './tool-definition.js';
+import { valueOf } from './tool-result.js';
+
+/** Compiled input schemas that are kept. */
+const SCHEMAS = 500;
+
+/** From here on a value needs room on this node. */
+const LARGE = 256 * 1024;
+/** Variables of processes whose values are no business of anybody. */
+const SECRET_VARIABLE = /key|token|secret|pass|credential|auth/i;
+
+/** Hears what a server offers whenever it was asked. */
+export type HearTools = (tenantId: string, server: McpServer, listed: ListedTools) => void;
+
+/**
+ * Calls tools of MCP servers for steps: against definitions that were approved only, with arguments that fit, over connections that are shared. What a
+ * server says comes back without the secrets it was called with.
+ */
+export class McpClient implements McpTools {
+  private readonly pool: ConnectionPool;
+  private readonly schemas = new Map<string, JsonSchema>();
+  private readonly listeners = new Set<HearTools>();
+  private readonly told = new WeakSet<ListedTools>();
+
+  constructor(
+    private readonly directory: McpDirectory,
+    private readonly secrets: Pick<Secrets, 'open'>,
+    options: PoolOptions,
+  ) {
+    this.pool = new ConnectionPool(options);
+  }
+
+  /** Calls `heard` after every look at the tools of a server. @returns stops that */
+  onTools(heard: HearTools): () => void {
+    this.listeners.add(heard);
+    return () => void this.listeners.delete(heard);
+  }
+
+  /** What a server offers now. Throws StepFailure. */
+  async list(tenantId: string, server: McpServer, signal: AbortSignal): Promise<ListedTools> {
+    const { wanted, redactor } = await this.wantedFor(tenantId, server, new Map(), signal);
+    return this.redacting(redactor, async () => {
+      const connection = await this.pool.connectionFor(wanted, signal);
+      const listed = await this.offered(connection, wanted, signal, true);
+      this.pool.worked(wanted);
+      return listed;
+    });
+  }
+
+  async call(call: McpToolCall): Promise<McpToolAnswer> {
+    const { context, tool } = call;
+    const { tenantId, signal } = context;
+    const server = await this.directory.server(tenantId, call.server);
+    if (!server) throw refused('unknown_mcp_server', `There is no MCP server ${call.server}.`);
+    const known = await this.directory.definitions(tenantId, server.name, tool);
+    const { definition, digest } = pinned(known, call);
+    this.checkArguments(call.arguments, definition, digest);
+    const { wanted, redactor } = await this.wantedFor(tenantId, server, call.auth, signal);
+    return this.redacting(redactor, async () => {
+      const connection = await this.pool.connectionFor(wanted, signal);
+      checkOffer(await this.offered(connection, wanted, signal), known, call);
+      context.assertHeld();
+      const progress: string[] = [];
+      const result = await this.perform(connection, wanted, definition, call, (line) => progress.push(redactor.text(line)));
+      this.pool.worked(wanted);
+      const value = redactor.value(valueOf(result, definition, server.name));
+      const size = JSON.stringify(value).length;
+      if (size > LARGE) await context.admit(size);
+      return { value, progress };
+    });
+  }
+
+  /** Calls under way on this node. */
+  get calls(): number {
+    return this.pool.calls;
+  }
+
+  /** Of the processes that run. */
+  get pids(): readonly number[] {
+    return this.pool.pids;
+  }
+
+  close(): Promise<void> {
+    return this.pool.close();
+  }
+
+  private async perform(
+    connection: McpConnection,
+    { server }: WantedConnection,
+    definition: ToolDefinition,
+    { arguments: args, context: { signal } }: McpToolCall,
+    hear: (line: string) => void,
+  ): Promise<CallToolResult> {
+    let left: number = MCP_LIMITS.progressLines;
+    const progress = (heard: Progress): void => {
+      left -= 1;
+      if (left >= 0) hear(lineOf(heard));
+    };
+    try {
+      return await connection.call(definition, args, signal, progress);
+    } catch (error) {
+      if (signal.aborted) {
+        connection.doubt();
+        throw signal.reason;
+      }
+      throw failureOf(connection.brokenBy ?? error, server.name);
+    }
+  }
+
+  /** The tools a server has now; whoever wants to hear of them hears of every list once. */
+  private async offered(
+    connection: McpConnection,
+    { tenantId, server }: WantedConnection,
+    signal: AbortSignal,
+    fresh = false,
+  ): Promise<ListedTools> {
+    try {
+      const listed = await connection.tools(signal, fresh);
+      if (!this.told.has(listed)) {
+        this.told.add(listed);
+        for (const heard of this.listeners) heard(tenantId, server, listed);
+      }
+      return listed;
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      throw failureOf(connection.brokenBy ?? error, server.name);
+    }
+  }
+
+  private checkArguments(args: JsonObject, { name, inputSchema }: ToolDefinition, digest: string): void {
+    const schema = this.schemas.get(digest) ?? compileToolSchema(inputSchema);
+    this.schemas.delete(digest);
+    this.schemas.set(digest, schema);
+    const [oldest] = this.schemas.keys();
+    if (this.schemas.size > SCHEMAS && oldest !== undefined) this.schemas.delete(oldest);
+    const errors = schema.issuesOf(args).map(({ pointer = '', message }) => ({ pointer: `/arguments${pointer}`, message }));
+    if (errors.length === 0) return;
+    const [first] = errors;
+    throw new StepFailure('invalid_arguments', `The arguments do not fit the tool ${name}: ${first!.pointer} ${first!.message}.`, {
+      retryable: false,
+      cause: { errors },
+    });
+  }
+
+  /** How a server is reached: with the step's credentials, else with its own. */
+  private async wantedFor(
+    tenantId: string,
+    server: McpServer,
+    auth: ReadonlyMap<string, ResolvedCredential>,
+    signal: AbortSignal,
+  ): Promise<{ wanted: WantedConnection; redactor: Redactor }> {
+    const redactor = new Redactor();
+    if (server.kind === 'stdio') {
+      for (const [name, value] of Object.entries(server.env)) if (SECRET_VARIABLE.test(name)) redactor.taint(value);
+      return { wanted: { tenantId, server, credential: '', headers: {} }, redactor };
+    }
+    const own = auth.size === 0 && server.auth !== null ? await this.ownCredential(tenantId, server.auth, redactor, signal) : auth;
+    const credential = [...own.values()].map(({ alias, version }) => `${alias} ${version}`).join('\n');
+    return { wanted: { tenantId, server, credential, headers: withAuth({}, own) }, redactor };
+  }
+
+  private async ownCredential(
+    tenantId: string,
+    name: string,
+    redactor: Redactor,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, ResolvedCredential>> {
+    const entry: AuthEntry = { alias: 'auth', source: 'credential', name, type: null, fields: {} };
+    try {
+      const { type, version, fields, secrets } = await this.secrets.open(tenantId, entry, signal);
+      for (const secret of secrets) redactor.taint(secret);
+      return new Map([['auth', { alias: 'auth', name, type, version, fields: fields as Record<string, Json> }]]);
+    } catch (error) {
+      if (error instanceof SecretsError) throw new StepFailure(error.code, error.message, { retryable: error.retryable });
+      throw error;
+    }
+  }
+
+  /** A server may say what it was told: failures come back without it. */
+  private async redacting<T>(redactor: Redactor, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof StepFailure) || redactor.isIdle) throw error;
+      throw new StepFailure(error.code, redactor.text(error.message), {
+        retryable: error.retryable,
+        cause: redactor.value(error.details),
+        ...(error.value === undefined ? {} : { value: redactor.value(error.value) }),
+        ...(error.statusCode === undefined ? {} : { statusCode: error.statusCode }),
+      });
+    }
+  }
+}
+
+/** The definition a call is made for. */
+function pinned(known: readonly KnownDefinition[], { server, tool, definition: digest }: McpToolCall): KnownDefinition {
+  const meant = digest === null ? known.find(({ approved }) => approved) : known.find((one) => one.digest === digest);
+  if (!meant) {
+    const why =
+      known.length === 0 ? `no tool ${tool} was imported from ${server}` : `no such definition of ${tool} of ${server} was imported`;
+    throw refused('unknown_tool', `The call cannot be made: ${why}.`);
+  }
+  if (!meant.approved) throw refused('tool_definition_changed', `This definition of the tool ${tool} of ${server} waits for a review.`);
+  return meant;
+}
+
+/** What the server offers at this moment must be something that was approved: it may have changed since (rug pull). */
+function checkOffer({ tools }: ListedTools, known: readonly KnownDefinition[], { server, tool }: McpToolCall): void {
+  const offered = tools.get(tool);
+  if (!offered) throw refused('unknown_tool', `The MCP server ${server} has no tool ${tool} any more.`);
+  if (known.some(({ digest, approved }) => approved && digest === offered.digest)) return;
+  throw refused('tool_definition_changed', `The MCP server ${server} has changed its tool ${tool}; the new definition waits for a review.`);
+}
+
+function lineOf({ progress, total, message }: Progress): string {
+  const line = `progress ${progress}${total === undefined ? '' : ` of ${total}`}${message === undefined ? '' : `: ${message}`}`;
+  return line.slice(0, MCP_LIMITS.progressCharacters);
+}
+
+function refused(code: 'unknown_mcp_server' | 'unknown_tool' | 'tool_definition_changed', message: string): StepFailure {
+  return new StepFailure(code, message, { retryable: false });
+}

@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
+import { canonicalJson } from '../engine/canonical-json.js';
+import { isObject, type Json, type JsonObject } from '../engine/values.js';
+import { type StdioMcpServer } from './mcp-server.js';
+
+/** A segment of catalog paths, in lower case. */
+export const MCP_SERVER_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
+
+const MOST_SERVERS = 200;
+const MOST_BYTES = 1_048_576;
+const KEYS: ReadonlySet<string> = new Set(['command', 'args', 'env', 'cwd']);
+
+/**
+ * Reads MCP_SERVERS_FILE: `{"mcpServers": {"<name>": {"command": "/absolute/path", "args": [...], "env": {...}, "cwd": "/absolute/path"}}}`, the form
+ * that other hosts of MCP have. An empty path gives none. Throws an Error for the operator, which never quotes a value.
+ */
+export function readMcpServers(path: string): readonly StdioMcpServer[] {
+  if (path === '') return [];
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch {
+    throw new Error('is not a file that can be read');
+  }
+  if (text.length > MOST_BYTES) throw new Error(`is larger than ${MOST_BYTES} bytes`);
+  let file: Json;
+  try {
+    file = JSON.parse(text) as Json;
+  } catch {
+    throw new Error('is not JSON');
+  }
+  const servers = isObject(file) ? file['mcpServers'] : undefined;
+  if (!isObject(servers ?? null)) throw new Error('has no mapping "mcpServers"');
+  const entries = Object.entries(servers as JsonObject);
+  if (entries.length > MOST_SERVERS) throw new Error(`names more than ${MOST_SERVERS} servers`);
+  return entries.map(([name, value]) => serverOf(name, value));
+}
+
+function serverOf(name: string, value: Json): StdioMcpServer {
+  const wrong = (why: string): Error => new Error(`server ${JSON.stringify(name.slice(0, 80))} ${why}`);
+  if (!MCP_SERVER_NAME.test(name)) throw wrong('has a name that is not 1-63 characters of a-z, 0-9, _ and -');
+  if (!isObject(value)) throw wrong('is not a mapping');
+  const unknown = Object.keys(value).find((key) => !KEYS.has(key));
+  if (unknown !== undefined) throw wrong(`has an unknown key ${JSON.stringify(unknown.slice(0, 80))}`);
+  const { command, args = [], env = {}, cwd = null } = value as JsonObject & { args?: Json; env?: Json; cwd?: Json };
+  if (typeof command !== 'string' || !isAbsolute(command) || command.includes('\0')) throw wrong('needs "command", an absolute path');
+  if (cwd !== null && (typeof cwd !== 'string' || !isAbsolute(cwd) || cwd.includes('\0')))
+    throw wrong('has a "cwd" that is no absolute path');
+  if (!Array.isArray(args) || !args.every(isArgument)) throw wrong('has "args" that are no list of texts');
+  if (!isObject(env) || !Object.entries(env).every(([key, text]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(key) && isArgument(text))) {
+    throw wrong('has an "env" that is no mapping of names to texts');
+  }
+  const version = createHash('sha256').update(canonicalJson(value)).digest('hex').slice(0, 16);
+  return { kind: 'stdio', name, version, command, args: args as string[], env: env as Record<string, string>, cwd };
+}
+
+const isArgument = (value: Json): boolean => typeof value === 'string' && !value.includes('\0');

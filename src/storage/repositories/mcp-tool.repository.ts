@@ -1,0 +1,115 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { type JsonObject } from '../../engine/values.js';
+import { McpToolEntity } from '../entities/mcp-tool.entity.js';
+
+export const MCP_TOOL_STATUSES = ['approved', 'held'] as const;
+export type McpToolStatus = (typeof MCP_TOOL_STATUSES)[number];
+
+/** One row of `mcp_tool`. Times are epoch milliseconds of the database's clock. */
+export interface McpToolRecord {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly server: string;
+  readonly tool: string;
+  readonly digest: string;
+  readonly definition: JsonObject;
+  readonly status: McpToolStatus;
+  readonly catalogId: string | null;
+  readonly path: string;
+  readonly version: string | null;
+  readonly seenAt: number;
+  readonly approvedAt: number | null;
+  readonly approvedBy: string | null;
+}
+
+export interface SeenDefinition {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly server: string;
+  readonly tool: string;
+  readonly digest: string;
+  readonly definition: JsonObject;
+  readonly path: string;
+  readonly subject: string;
+}
+
+/** Definitions of tools that servers gave. A row is added and approved, nothing else of it changes; it goes with its server. */
+@Injectable()
+export class McpToolRepository {
+  constructor(private readonly db: DataSource) {}
+
+  /** Of one tool, those approved last first, then those seen last. */
+  async definitions(tenantId: string, server: string, tool: string): Promise<McpToolRecord[]> {
+    const rows = await this.db
+      .getRepository(McpToolEntity)
+      .find({ where: { tenantId, server, tool }, order: { approvedAt: { direction: 'DESC', nulls: 'LAST' }, id: 'DESC' } });
+    return rows.map(recordOf);
+  }
+
+  /** Digests of a server's tools that are known, and whether a catalog entry was made of each. */
+  async known(
+    tenantId: string,
+    server: string,
+  ): Promise<readonly { tool: string; digest: string; status: McpToolStatus; hasEntry: boolean }[]> {
+    return this.db.query(
+      `SELECT tool, digest, status, catalog_id IS NOT NULL AS "hasEntry" FROM mcp_tool WHERE tenant_id = $1 AND server = $2 ORDER BY id`,
+      [tenantId, server],
+    );
+  }
+
+  /** A page of a server's definitions in the order of their tools, of each the oldest first. @param after tool and id of the last one already seen */
+  async list(tenantId: string, server: string, after: readonly [string, string] | null, limit: number): Promise<McpToolRecord[]> {
+    const query = this.db
+      .getRepository(McpToolEntity)
+      .createQueryBuilder('t')
+      .where('t.tenant_id = :tenantId AND t.server = :server', { tenantId, server });
+    if (after !== null) query.andWhere('(t.tool COLLATE "C", t.id) > (:tool, :id)', { tool: after[0], id: after[1] });
+    const rows = await query.orderBy('t.tool COLLATE "C"', 'ASC').addOrderBy('t.id', 'ASC').take(limit).getMany();
+    return rows.map(recordOf);
+  }
+
+  /** Notes a definition: the first of a tool is approved with its import, every other one waits for a review. One that is known stays as it is. */
+  async note(seen: SeenDefinition): Promise<McpToolRecord> {
+    const { id, tenantId, server, tool, digest, definition, path, subject } = seen;
+    return this.db.transaction(async (tx) => {
+      // Two imports at the same time must not both be the first.
+      await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [`mcp_tool ${tenantId} ${server} ${tool}`]);
+      await tx.query(
+        `INSERT INTO mcp_tool (id, tenant_id, server, tool, digest, definition, path, status, approved_at, approved_by)
+         SELECT $1::bigint, $2, $3, $4, $5, $6::json, $7, CASE WHEN known THEN 'held' ELSE 'approved' END,
+           CASE WHEN known THEN NULL ELSE clock_timestamp() END, CASE WHEN known THEN NULL ELSE $8 END
+         FROM (SELECT EXISTS (SELECT FROM mcp_tool WHERE tenant_id = $2 AND server = $3 AND tool = $4) AS known) others
+         ON CONFLICT (tenant_id, server, tool, digest) DO NOTHING`,
+        [id, tenantId, server, tool, digest, JSON.stringify(definition), path, subject],
+      );
+      return recordOf(await tx.getRepository(McpToolEntity).findOneOrFail({ where: { tenantId, server, tool, digest } }));
+    });
+  }
+
+  /** Notes which catalog entry was made of a definition. */
+  async madeEntry({ tenantId, id }: McpToolRecord, catalogId: string, version: string): Promise<void> {
+    await this.db.getRepository(McpToolEntity).update({ tenantId, id }, { catalogId, version });
+  }
+
+  /** A first definition that cannot be an entry is none that was approved. */
+  async forget({ tenantId, id }: McpToolRecord): Promise<void> {
+    await this.db.getRepository(McpToolEntity).delete({ tenantId, id });
+  }
+
+  /** Approves a definition; one that is approved stays as it is. Null where there is none of that digest. */
+  async approve(tenantId: string, server: string, tool: string, digest: string, subject: string): Promise<McpToolRecord | null> {
+    await this.db.query(
+      `UPDATE mcp_tool SET status = 'approved', approved_at = clock_timestamp(), approved_by = $5
+       WHERE tenant_id = $1 AND server = $2 AND tool = $3 AND digest = $4 AND status = 'held'`,
+      [tenantId, server, tool, digest, subject],
+    );
+    const row = await this.db.getRepository(McpToolEntity).findOne({ where: { tenantId, server, tool, digest } });
+    return row && recordOf(row);
+  }
+}
+
+function recordOf(row: McpToolEntity): McpToolRecord {
+  const { status, seenAt, approvedAt } = row;
+  return { ...row, status: status as McpToolStatus, seenAt: seenAt.getTime(), approvedAt: approvedAt?.getTime() ?? null };
+}
