@@ -4,13 +4,13 @@ import { type Action, type Playbook } from './playbook.js';
 /** Where a step or a workbook task stands in the document. */
 type OriginOf = (place: { readonly step: string } | { readonly task: string }) => string;
 
-const COMPOSITE: ReadonlySet<string> = new Set(['iterator', 'playbook', 'playbooks']);
+const COMPOSITE: ReadonlySet<string> = new Set(['iterator', 'playbook', 'playbooks', 'tool']);
 
 /**
  * Refuses what nobody would heed: attempts and time-outs of an iterator or a call that is itself the task of an iterator. Items have no timer of
  * their own that survives a restart; the step around them has, and so have the actions inside and the playbooks that are called.
  */
-export function checkNested(playbook: Playbook, originOf: OriginOf, findings: Findings): void {
+export function checkNested(playbook: Pick<Playbook, 'workbook' | 'workflow'>, originOf: OriginOf, findings: Findings): void {
   const tasks = new Map(playbook.workbook.map((task) => [task.name, task]));
   const check = (action: Action, place: string): void => {
     for (const nested of action.tasks) {

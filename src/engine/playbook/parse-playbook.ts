@@ -93,10 +93,9 @@ class Reading {
     const known = new Set([...ROOT_KEYS, ...reader.rootKeys]);
     for (const key of Object.keys(root))
       if (!known.has(key)) this.findings.warn('unknown_field', at('', key), `unknown key "${key}" in the document; it has no effect`);
+    checkNested(body, (place) => this.reading.originOf(place), this.findings);
     checkTemplates(root, this.document.positions, this.findings);
-    const entry: Playbook = { apiVersion: API_VERSION, kind, metadata, contract, ...body };
-    checkNested(entry, (place) => this.reading.originOf(place), this.findings);
-    return entry;
+    return { apiVersion: API_VERSION, kind, metadata, contract, ...body };
   }
 
   private checkApiVersion(root: JsonObject): boolean {
