@@ -147,3 +147,12 @@ export const ERROR_CODES = {
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
+
+declare const byAuthor: unique symbol;
+/** A code that the author of a playbook chose for a `fail` step; it may also be one of ours, as where a handler passes an error on. */
+export type AuthorCode = string & { readonly [byAuthor]: true };
+/** Why a step or an execution failed. */
+export type FailureCode = ErrorCode | AuthorCode;
+
+/** @param code fits `FAILURE_CODE` */
+export const authorCode = (code: string): AuthorCode => code as AuthorCode;

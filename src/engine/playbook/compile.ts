@@ -12,6 +12,7 @@ import {
 } from '../template/template.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { compileJsonSchema, type JsonSchema } from './json-schema.js';
+import { type CompiledFail, type CompiledReport, compileFail, compileReport } from './reports.js';
 import { edgesOf, reachFrom, type StepSet } from './graph.js';
 import {
   type Action,
@@ -81,6 +82,8 @@ export interface CompiledAction {
   readonly performer:
     | { readonly does: 'step'; readonly kind: StepKind; readonly config: unknown }
     | { readonly does: 'save' }
+    | { readonly does: 'report'; readonly report: CompiledReport }
+    | { readonly does: 'fail'; readonly fail: CompiledFail }
     | { readonly does: 'wait'; readonly wait: CompiledWait }
     | { readonly does: 'iterator'; readonly iterator: CompiledIterator }
     | { readonly does: 'playbook'; readonly call: CompiledCall }
@@ -323,6 +326,9 @@ class Compiler {
     let refusal: CompiledAction['refusal'] = null;
     const kind = this.kinds.get(action.type);
     if (action.type === 'save') performer = { does: 'save' };
+    else if (action.type === 'progress' || action.type === 'log')
+      performer = { does: 'report', report: compileReport(action.type, action.fields) };
+    else if (action.type === 'fail') performer = { does: 'fail', fail: compileFail(action.fields) };
     else if (action.type === 'wait' || action.type === 'wait_for') performer = { does: 'wait', wait: this.wait(action, pointer) };
     else if (action.type === 'playbook' || action.type === 'playbooks') performer = { does: 'playbook', call: callOf(action) };
     else if (action.type === 'iterator') performer = { does: 'iterator', iterator: this.iterator(action, pointer) };
