@@ -1,3 +1,4 @@
+import { type Callable } from '../child-runs-port.js';
 import { type ErrorCode } from '../error-codes.js';
 import { type CompiledAuth, compileAuth, compileHandles } from '../auth/compiled-auth.js';
 import { EngineError, type Issue } from '../engine-error.js';
@@ -33,6 +34,10 @@ export interface CompiledPlaybook {
   readonly byName: ReadonlyMap<string, CompiledStep>;
   readonly entry: CompiledStep;
   readonly terminal: CompiledStep | null;
+  /** What its parameters have to fit; null: anything. */
+  readonly inputSchema: JsonSchema | null;
+  /** What its result has to fit; null: anything. */
+  readonly outputSchema: JsonSchema | null;
   /** Schemas that the payload of a signal has to fit, by the name that some step waits for; empty where it may be anything. */
   readonly signals: ReadonlyMap<string, readonly JsonSchema[]>;
   /** Names of the steps that ask for input; each is answered by a signal of its name. */
@@ -121,6 +126,8 @@ export interface CompiledCall {
   readonly version: ValueTemplate | null;
   readonly returnStep: ValueTemplate | null;
   readonly parallel: ValueTemplate | null;
+  /** What may be called. */
+  readonly callable: Callable;
   readonly hasContent: boolean;
 }
 
@@ -250,6 +257,10 @@ class Compiler {
     this.checkSignals(steps, inputs);
     const workloadTemplates = new Map<string, Template>();
     yield* collectTemplates(this.playbook.workload, workloadTemplates);
+    const { contract } = this.playbook;
+    const inputSchema = this.schema(contract.inputSchema, '/input_schema');
+    yield;
+    const outputSchema = this.schema(contract.outputSchema, '/output_schema');
     if (this.errors.length > 0) throw new EngineError('invalid', 'invalid_document', this.errors[0]!.message, this.errors);
     const entry = steps.find((step) => step.definition.role === 'entry')!;
     return {
@@ -258,6 +269,8 @@ class Compiler {
       byName: new Map(steps.map((step) => [step.name, step])),
       entry,
       terminal: steps.find((step) => step.definition.role === 'terminal') ?? null,
+      inputSchema,
+      outputSchema,
       signals: signalsOf(steps),
       inputs,
       progressUnits: progressUnits(steps, entry),
@@ -337,7 +350,7 @@ class Compiler {
     else if (action.type === 'fail') performer = { does: 'fail', fail: compileFail(action.fields) };
     else if (action.type === 'wait' || action.type === 'wait_for' || action.type === 'input')
       performer = { does: 'wait', wait: this.wait(action, pointer) };
-    else if (action.type === 'playbook' || action.type === 'playbooks') performer = { does: 'playbook', call: callOf(action) };
+    else if (CALLING_TYPES.has(action.type)) performer = { does: 'playbook', call: callOf(action) };
     else if (action.type === 'iterator') performer = { does: 'iterator', iterator: this.iterator(action, pointer) };
     else if (kind) {
       const config = this.parsed(() => kind.parse(action), pointer);
@@ -383,13 +396,17 @@ class Compiler {
     const template = (value: Json | undefined): ValueTemplate | null => (value === undefined ? null : compileValue(value));
     if (type === 'input') return { kind: 'input', requests: compileValue(fields['requests'] ?? null) };
     if (type === 'wait') return { kind: 'timer', duration: template(fields['duration']), until: template(fields['until']) };
-    const name = String(fields['name']);
+    return { kind: 'signal', name: String(fields['name']), schema: this.schema(fields['schema'] ?? null, `${pointer}/schema`) };
+  }
+
+  private schema(schema: Json, pointer: string): JsonSchema | null {
+    if (schema === null) return null;
     try {
-      return { kind: 'signal', name, schema: fields['schema'] === undefined ? null : compileJsonSchema(fields['schema']) };
+      return compileJsonSchema(schema);
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
-      this.errors.push({ code: error.code, message: error.message, pointer: `${pointer}/schema` });
-      return { kind: 'signal', name, schema: null };
+      this.errors.push({ code: error.code, message: error.message, pointer });
+      return null;
     }
   }
 
@@ -505,6 +522,9 @@ class Compiler {
   }
 }
 
+/** Steps that call other entries. */
+const CALLING_TYPES: ReadonlySet<string> = new Set(['playbook', 'playbooks', 'tool']);
+
 /** Steps that are nothing without a connection. */
 const CONNECTING_TYPES: ReadonlySet<string> = new Set(['postgres', 'duckdb', 'transfer']);
 
@@ -521,6 +541,7 @@ function callOf({ type, fields }: Action): CompiledCall {
     version: template('version'),
     returnStep: template('return_step'),
     parallel: template('parallel'),
+    callable: type === 'tool' ? 'tool' : 'playbook',
     hasContent: !isPrefix && fields['path'] === undefined,
   };
 }
