@@ -199,7 +199,7 @@ describe(answerIssues.name, () => {
     [{ form: good.form }, ['/text', '/roots']],
     [{ ...good, form: 'yes' }, ['/form']],
     [{ ...good, form: { action: 'maybe' } }, ['/form/action']],
-    [{ ...good, form: { action: 'accept' } }, ['/form/content']],
+    [{ ...good, form: { action: 'accept' } }, ['/form/content/n']],
     [{ ...good, form: { action: 'accept', content: { n: 'one' } } }, ['/form/content/n']],
     [{ ...good, text: { role: 'assistant' } }, ['/text/content']],
     [{ ...good, roots: {} }, ['/roots/roots']],
