@@ -202,6 +202,7 @@ const GROUPS: readonly ErrorGroup[] = [
       'unsupported_pagination',
       'unsafe_sql',
       'runtime_unavailable',
+      'secret_provider_unavailable',
     ],
   },
 ];
