@@ -90,7 +90,8 @@ export const ERROR_CODES = {
   secrets_are_write_only: 'The data of a credential is never given out.',
   encryption_key_missing: 'The node has no encryption key (ENCRYPTION_KEY_FILE), so it can neither store nor open secrets.',
   credential_unreadable: 'The stored credential cannot be decrypted: another key, or it was changed.',
-  unknown_signal: 'No wait_for step of the execution waits for a signal of this name.',
+  unknown_signal: 'No wait_for or input step of the execution has a signal of this name.',
+  input_not_asked: 'The step does not ask for input now.',
   schema_violation: 'A value does not fit the JSON Schema it is checked against.',
   not_ended: 'The execution is still going on.',
   step_never_ran: 'The step has not run in this execution.',
@@ -160,3 +161,12 @@ export const ERROR_CODES = {
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
+
+declare const byAuthor: unique symbol;
+/** A code that the author of a playbook chose for a `fail` step; it may also be one of ours, as where a handler passes an error on. */
+export type AuthorCode = string & { readonly [byAuthor]: true };
+/** Why a step or an execution failed. */
+export type FailureCode = ErrorCode | AuthorCode;
+
+/** @param code fits `FAILURE_CODE` */
+export const authorCode = (code: string): AuthorCode => code as AuthorCode;

@@ -39,7 +39,7 @@ export function eventView(record: ExecutionRecord, { seq, at, event }: StoredEve
     started_at: durationMs === null ? null : timeOf(Math.round(at - durationMs)),
     duration: durationMs === null ? null : Math.round(durationMs * 1000) / 1_000_000,
     attempt: 'attempt' in event ? event.attempt : null,
-    wave: 'wave' in event ? event.wave : null,
+    wave: 'wave' in event ? (event.wave ?? null) : null,
     item_index: null,
     context: 'inputs' in event ? shown(event.inputs ?? null) : null,
     result: shown(resultOf(event, result)),
@@ -75,6 +75,8 @@ function statusOf(event: RunEvent): EventStatus {
     case 'action_acted':
       return event.acted.end.ok ? 'COMPLETED' : 'FAILED';
     case 'loop_iteration':
+    case 'step_progress':
+    case 'step_log':
     case 'action_held':
     case 'action_retry':
     case 'step_woken':
@@ -147,7 +149,21 @@ function metaOf(event: RunEvent): JsonObject {
     add('waits_for', event.waitsFor.kind);
     add('name', event.waitsFor.name);
     add('due_at', event.dueAt === null ? null : timeOf(event.dueAt));
+    add('requests', event.waitsFor.requests);
     add('warnings', event.warnings);
+  }
+  if (event.type === 'step_progress') {
+    add('progress', event.progress);
+    add('total', event.total);
+    add('message', event.message);
+    add('path', event.path);
+  }
+  if (event.type === 'step_log') {
+    add('level', event.level);
+    add('logger', event.logger);
+    add('message', event.message);
+    add('data', event.data);
+    add('path', event.path);
   }
   if (event.type === 'action_started' || event.type === 'action_completed') add('parts', event.parts.map(partView));
   if (event.type === 'loop_started' || event.type === 'loop_iteration' || event.type === 'action_retry')

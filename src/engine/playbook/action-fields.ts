@@ -1,3 +1,5 @@
+import { LOG_LEVELS } from './reports.js';
+
 /** What a field may hold when it is not a template. */
 export type FieldKind = 'text' | 'mapping' | 'list' | 'bool' | 'count' | 'any';
 
@@ -83,6 +85,10 @@ export const ACTION_RULES: Readonly<Record<string, ActionRule>> = {
   mcp: { fields: { server: text, tool: text, definition: text }, required: [['server'], ['tool']] },
   wait: { fields: { duration: any, until: any }, required: [['duration', 'until']] },
   wait_for: { fields: { name: { kind: 'text', aliases: ['signal'] }, schema: any }, required: [['name']] },
+  input: { fields: { requests: any }, required: [['requests']] },
+  progress: { fields: { progress: any, total: any, message: text }, required: [['progress']] },
+  log: { fields: { level: { kind: 'text', words: LOG_LEVELS }, message: text, data: any, logger: text }, required: [['message', 'data']] },
+  fail: { fields: { message: text, code: text, details: any }, required: [['message']] },
   approval: OPEN,
   tool: { fields: { path: { kind: 'text', aliases: ['catalog_path'] }, version: any, return_step: text }, required: [['path']] },
   model: OPEN,

@@ -1,3 +1,4 @@
+import { type LogLevel } from '../playbook/reports.js';
 import { type Json, type JsonObject } from '../values.js';
 import { type ItemFailure, type RunErrorDetails } from './error-details.js';
 import { type ActedStep, type ItemStop, type PartStart, type PartStop } from './parts.js';
@@ -31,11 +32,30 @@ interface Asked {
   readonly by?: string;
 }
 
-/** What a waiting step waits for: a time, or a signal of this name. */
+/** What a waiting step waits for: a time, a signal of this name, or answers to its requests, which come as a signal of its name. */
 export interface StepWait {
-  readonly kind: 'timer' | 'signal';
+  readonly kind: 'timer' | 'signal' | 'input';
   readonly name: string | null;
+  /** Of an input, as they were rendered: `{method, params}` by name. */
+  readonly requests?: JsonObject;
 }
+
+/** What a step says without ending by it; see the steps `progress` and `log`. */
+export type Report =
+  | {
+      readonly type: 'step_progress';
+      readonly progress: number;
+      /** Where the end is, in the same measure; null where it is not known. Never below `progress`. */
+      readonly total: number | null;
+      readonly message: string | null;
+    }
+  | {
+      readonly type: 'step_log';
+      readonly level: LogLevel;
+      readonly logger: string | null;
+      readonly message: string | null;
+      readonly data?: Json;
+    };
 
 interface StepEvent {
   readonly step: string;
@@ -105,6 +125,8 @@ export type RunEvent =
       readonly wave: number;
       readonly reason: 'failure' | 'cancelled';
     }
+  /** `path`: the item of an iterator that says it; none = the step. */
+  | (StepEvent & Report & { readonly path?: string })
   /** Parts of the action begin. */
   | (StepEvent & { readonly type: 'action_started'; readonly parts: readonly PartStart[] })
   /** Parts of the action have ended. */
@@ -167,7 +189,8 @@ export type RunEvent =
         readonly durationMs: number;
         readonly warnings?: readonly string[];
       })
-  | ({ readonly type: 'signal_received'; readonly name: string; readonly payload: Json } & Asked)
+  /** `wave`: the firing of an `input` step that is answered; nobody keeps an answer to what is not asked. */
+  | ({ readonly type: 'signal_received'; readonly name: string; readonly payload: Json; readonly wave?: number } & Asked)
   | ({ readonly type: 'pause_requested'; readonly reason: string | null } & Asked)
   /** Nothing runs any more; nothing starts until it is resumed. */
   | { readonly type: 'execution_paused' }
