@@ -10,7 +10,7 @@ import { type Log } from '../storage/log.js';
 const SHIPPED: Principal = { ...ANONYMOUS, subject: 'showrunner' };
 
 /**
- * Registers the documents below `examples/`, as a client would. What is registered already stays as it is; one that is refused, since somebody has
+ * Registers the documents below `docs/examples/`, as a client would. What is registered already stays as it is; one that is refused, since somebody has
  * registered another text of that version, is left out with a warning.
  */
 export async function registerExamples(registration: Pick<RegistrationService, 'register'>, log: Log): Promise<readonly RegisteredEntry[]> {
@@ -39,7 +39,7 @@ async function exampleFiles(): Promise<string[]> {
 
 /** In the folder of the package, from wherever this file was built to; null where the program was put elsewhere without it. */
 function exampleFolder(from: string): string | null {
-  const folder = join(from, 'examples');
+  const folder = join(from, 'docs', 'examples');
   if (existsSync(join(from, 'package.json'))) return existsSync(folder) ? folder : null;
   return dirname(from) === from ? null : exampleFolder(dirname(from));
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Principal } from '../common/principal.js';
 import { Settings } from '../config/settings.js';
+import { type ErrorCode } from '../engine/error-codes.js';
 import { EngineError, type ErrorKind } from '../engine/engine-error.js';
 import { StepFailure } from '../engine/step-executor.js';
 import { McpClient } from '../mcp-client/mcp-client.js';
@@ -113,7 +114,8 @@ function connectable(known: KnownServer): McpServer {
 function refuse(error: unknown): never {
   if (error instanceof StepFailure) {
     const kind: ErrorKind = error.retryable ? 'unavailable' : 'invalid';
-    throw new EngineError(kind, error.code, error.message);
+    // Only a step that says so itself fails with a code of its author.
+    throw new EngineError(kind, error.code as ErrorCode, error.message);
   }
   if (error instanceof DOMException && error.name === 'TimeoutError') {
     throw new EngineError('unavailable', 'timeout', 'The MCP server did not answer in time.');
