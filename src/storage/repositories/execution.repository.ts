@@ -155,14 +155,14 @@ type ExecutionRow = Omit<
   ExecutionRecord,
   'startAt' | 'expiresAt' | 'timeoutAt' | 'createdAt' | 'updatedAt' | 'endedAt' | 'cancelRequestedAt' | 'pauseRequestedAt'
 > & {
-  readonly startAt: Date | null;
-  readonly expiresAt: Date | null;
-  readonly timeoutAt: Date | null;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
-  readonly endedAt: Date | null;
-  readonly cancelRequestedAt: Date | null;
-  readonly pauseRequestedAt: Date | null;
+  readonly startAt: string | null;
+  readonly expiresAt: string | null;
+  readonly timeoutAt: string | null;
+  readonly createdAt: string;
+  readonly updatedAt: string;
+  readonly endedAt: string | null;
+  readonly cancelRequestedAt: string | null;
+  readonly pauseRequestedAt: string | null;
 };
 interface PayloadRow {
   readonly parameters: JsonObject | null;
@@ -170,12 +170,15 @@ interface PayloadRow {
   readonly resultOmitted: boolean | null;
 }
 
+/** A time as the driver need not parse it: as a date it takes longer than all other columns of a row together. */
+const epochMs = (column: string): string => `floor(extract(epoch FROM e.${column}) * 1000)::bigint`;
+
 const COLUMNS = `e.id, e.tenant_id AS "tenantId", e.catalog_id AS "catalogId", e.path, e.playbook_name AS "playbookName", e.version,
   e.shown_version AS "shownVersion", e.requested_version AS "requestedVersion", e.execution_type AS "executionType", e.digest, e.merge, e.metadata,
   e.parent_execution_id AS "parentExecutionId", e.parent_event_id AS "parentEventId", e.parent_step AS "parentStep", e.forked_from AS "forkedFrom",
-  e.priority, e.start_at AS "startAt", e.expires_at AS "expiresAt", e.timeout_at AS "timeoutAt", e.status, e.progress,
-  e.current_step AS "currentStep", e.waiting_for AS "waitingFor", e.error, e.created_at AS "createdAt", e.updated_at AS "updatedAt",
-  e.ended_at AS "endedAt", e.cancel_requested_at AS "cancelRequestedAt", e.pause_requested_at AS "pauseRequestedAt", e.last_seq AS "lastSeq"`;
+  e.priority, ${epochMs('start_at')} AS "startAt", ${epochMs('expires_at')} AS "expiresAt", ${epochMs('timeout_at')} AS "timeoutAt", e.status, e.progress,
+  e.current_step AS "currentStep", e.waiting_for AS "waitingFor", e.error, ${epochMs('created_at')} AS "createdAt", ${epochMs('updated_at')} AS "updatedAt",
+  ${epochMs('ended_at')} AS "endedAt", ${epochMs('cancel_requested_at')} AS "cancelRequestedAt", ${epochMs('pause_requested_at')} AS "pauseRequestedAt", e.last_seq AS "lastSeq"`;
 
 const BY_ID = `SELECT ${COLUMNS} FROM execution e WHERE e.id = $1 AND e.tenant_id = $2`;
 
@@ -191,16 +194,18 @@ const WITH_PAYLOAD = `
   ) r ON true
   WHERE e.id = $1 AND e.tenant_id = $2`;
 
+const msOf = (epochMs: string | null): number | null => (epochMs === null ? null : Number(epochMs));
+
 function recordOf(row: ExecutionRow): ExecutionRecord {
   return {
     ...row,
-    startAt: row.startAt?.getTime() ?? null,
-    expiresAt: row.expiresAt?.getTime() ?? null,
-    timeoutAt: row.timeoutAt?.getTime() ?? null,
-    createdAt: row.createdAt.getTime(),
-    updatedAt: row.updatedAt.getTime(),
-    endedAt: row.endedAt?.getTime() ?? null,
-    cancelRequestedAt: row.cancelRequestedAt?.getTime() ?? null,
-    pauseRequestedAt: row.pauseRequestedAt?.getTime() ?? null,
+    startAt: msOf(row.startAt),
+    expiresAt: msOf(row.expiresAt),
+    timeoutAt: msOf(row.timeoutAt),
+    createdAt: Number(row.createdAt),
+    updatedAt: Number(row.updatedAt),
+    endedAt: msOf(row.endedAt),
+    cancelRequestedAt: msOf(row.cancelRequestedAt),
+    pauseRequestedAt: msOf(row.pauseRequestedAt),
   };
 }
