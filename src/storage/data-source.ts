@@ -6,6 +6,7 @@ import { CreateBulkOperation1795605700000 } from '../../migrations/1795605700000
 import { CreateExecutionBlob1795605900000 } from '../../migrations/1795605900000-create-execution-blob.js';
 import { CreateCredential1795606200000 } from '../../migrations/1795606200000-create-credential.js';
 import { AddCalledRuns1795618500000 } from '../../migrations/1795618500000-add-called-runs.js';
+import { CreateCatalogHead1795900000000 } from '../../migrations/1795900000000-create-catalog-head.js';
 import { BoundedPool } from './bounded-pool.js';
 import { ACQUIRE_TIMEOUT_MS, connectionOptions } from './connection-options.js';
 import { type DatabaseHistory } from './database-history.js';
@@ -21,6 +22,7 @@ export const MIGRATIONS = [
   CreateExecutionBlob1795605900000,
   CreateCredential1795606200000,
   AddCalledRuns1795618500000,
+  CreateCatalogHead1795900000000,
 ];
 
 export interface DataSourceSettings {

@@ -34,6 +34,7 @@ import { DUE_CHANNEL, Notifications } from './notifications.js';
 import { Partitions } from './partitions.js';
 import { Prepared } from './prepared.js';
 import { BulkOperationRepository } from './repositories/bulk-operation.repository.js';
+import { CatalogHeadRepository } from './repositories/catalog-head.repository.js';
 import { CredentialRepository } from './repositories/credential.repository.js';
 import { ExecutionEndsRepository } from './repositories/execution-ends.repository.js';
 import { ExecutionEventRepository } from './repositories/execution-event.repository.js';
@@ -47,6 +48,7 @@ import { QueueDepth } from './queue-depth.js';
 import { RunQueue } from './run-queue.js';
 import { PostgresRunStore } from './run-store.js';
 import { RunWaits } from './run-waits.js';
+import { SigningKeys } from './signing-keys.js';
 import { PROCESS_TIMING, TIMING, type Timing } from './timing.js';
 
 /** Batches in flight at once. */
@@ -77,6 +79,7 @@ const REPOSITORIES = [
   IdempotencyKeyRepository,
   BulkOperationRepository,
   CredentialRepository,
+  CatalogHeadRepository,
 ];
 
 const PROVIDERS: Provider[] = [
@@ -95,6 +98,7 @@ const PROVIDERS: Provider[] = [
       }).initialize(),
   ),
   ...REPOSITORIES,
+  provide(SigningKeys, [DataSource, DatabaseHistory], (db: DataSource, history: DatabaseHistory) => new SigningKeys(db, history)),
   provide(ByteBudget, [], () => new ByteBudget()),
   provide(DatabaseClock, [], () => new DatabaseClock(PROCESS_TIMING)),
   // Whatever is due is due by the database's clock (R3).
@@ -205,6 +209,9 @@ const PROVIDERS: Provider[] = [
 @Global()
 @Module({})
 export class StorageModule implements OnModuleInit, OnApplicationShutdown {
+  private readonly stopping = new AbortController();
+  private repairing: Promise<unknown> = Promise.resolve();
+
   /** The database must be migrated before. */
   static on(address: DatabaseAddress): DynamicModule {
     const providers = [{ provide: ADDRESS, useValue: address }, ...PROVIDERS];
@@ -229,6 +236,7 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     private readonly history: DatabaseHistory,
     private readonly clock: DatabaseClock,
     private readonly retention: Retention,
+    private readonly heads: CatalogHeadRepository,
     private readonly settings: Settings,
     @Inject(LOG) private readonly log: Log,
   ) {}
@@ -243,6 +251,17 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     this.leases.start();
     this.inboxSweep.start();
     if (this.settings.role !== 'api') this.retention.start();
+    this.repairing = this.repairHeads();
+  }
+
+  /** Behind everything else: only lists and searches are short of what it has not reached yet. */
+  private async repairHeads(): Promise<void> {
+    try {
+      const repaired = await this.heads.repair(this.stopping.signal);
+      if (repaired > 0) this.log.info({ repaired }, 'catalog paths were listed anew');
+    } catch (error) {
+      this.log.error({ err: error }, 'catalog paths could not be listed anew');
+    }
   }
 
   /** Another history (D19): nothing that was known holds there. Whoever keeps connections or units of the former one lets go of them itself. */
@@ -261,6 +280,8 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
   /** After the last request is answered and the worker has drained: what is decided is written, then every connection is closed. */
   async onApplicationShutdown(): Promise<void> {
     this.clock.stop();
+    this.stopping.abort();
+    await this.repairing;
     await this.inboxSweep.stop();
     await this.queue.stop();
     await this.writer.close(WRITER_CLOSE_MS);

@@ -10,7 +10,9 @@ import { ExecutionSnapshotEntity } from './execution-snapshot.entity.js';
 import { IdempotencyKeyEntity } from './idempotency-key.entity.js';
 import { BulkOperationEntity } from './bulk-operation.entity.js';
 import { CredentialEntity } from './credential.entity.js';
+import { CatalogHeadEntity } from './catalog-head.entity.js';
 import { NodeEntity } from './node.entity.js';
+import { SigningKeyEntity } from './signing-key.entity.js';
 
 /** One entity per table of the migrations. */
 export const ENTITIES = [
@@ -27,4 +29,6 @@ export const ENTITIES = [
   NodeEntity,
   BulkOperationEntity,
   CredentialEntity,
+  CatalogHeadEntity,
+  SigningKeyEntity,
 ] as const;
