@@ -1,4 +1,5 @@
 import { EngineError } from '../engine/engine-error.js';
+import { kindNamed } from '../engine/playbook/kinds/kind-readers.js';
 import { type RegisterCatalogEntryRequest } from './dto/catalog.requests.js';
 
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
@@ -22,11 +23,11 @@ export function contentOf({ content, content_base64: encoded }: RegisterCatalogE
 }
 
 /**
- * Clients that know several kinds name theirs; only playbooks can be registered.
+ * Clients that know several kinds name theirs, some of them always the same one: it must be a kind of entries, and the document says which.
  * @throws EngineError `unsupported_kind`
  */
 export function refuseOtherKinds(...named: readonly (string | undefined)[]): void {
-  const other = named.find((kind) => kind !== undefined && kind !== '' && kind.toLowerCase() !== 'playbook');
+  const other = named.find((kind) => kind !== undefined && kind !== '' && kindNamed(kind) === null);
   if (other === undefined) return;
   const message = `Entries of kind "${other}" cannot be registered.`;
   throw new EngineError('invalid', 'unsupported_kind', message, [{ code: 'unsupported_kind', pointer: '/resource_type', message }]);

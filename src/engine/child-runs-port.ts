@@ -9,6 +9,9 @@ export const CHILD_RUNS = Symbol('CHILD_RUNS');
 /** Calls within calls, at most. */
 export const MAX_CALL_DEPTH = 16;
 
+/** What kind of entry a step means to call: the execution type of its runs. */
+export type Callable = 'playbook' | 'tool';
+
 /** What a step wants to call. */
 export interface ChildCall {
   /** Of the child; chosen by the run, so that it can be recorded. */
@@ -20,6 +23,7 @@ export interface ChildCall {
   readonly item: string | null;
   /** `<execution_id>-<seq>` of the event that began the step, where it is known. */
   readonly eventId: string | null;
+  readonly callable: Callable;
   readonly path: string;
   /** Exact, a range, a tag, a revision, `latest`; null or empty: latest. */
   readonly version: string | null;
@@ -48,7 +52,8 @@ export interface ChildRuns {
   /**
    * Resolves what is called, and makes the run of it; nothing is stored yet. Its `version` is the resolved one, `parentExecutionId`, `parentEventId`
    * and `parentStep` are filled, `parent` is what the end is told by.
-   * @throws StepFailure `unknown_playbook`, `unknown_version`, `unknown_tag`, `invalid_path`, `invalid_version`, `nesting_limit`, `playbook_cycle`,
+   * @throws StepFailure `unknown_playbook`, `unknown_version`, `unknown_tag`, `invalid_path`, `invalid_version`, `execution_type_mismatch`,
+   * `invalid_parameters`, `nesting_limit`, `playbook_cycle`,
    * template errors of the workload; retryable where only the database is away
    */
   prepare(call: ChildCall): Promise<NewRun>;

@@ -56,6 +56,7 @@ export const ERROR_CODES = {
   unsupported_kind: 'Entries of this kind cannot be registered.',
   unsupported_api_version: 'The document is written in another language version than noetl.io/v1.',
   execution_type_mismatch: 'The execution_type contradicts the kind of the catalog entry.',
+  unknown_tool: 'The entry does not serve a tool of this name.',
   unsupported_execution_type: 'Executions of this type are not served.',
   entry_state_conflict: 'The catalog entry is in a state that forbids this.',
   etag_mismatch: 'If-Match names another state than the current one.',
@@ -118,7 +119,8 @@ export const ERROR_CODES = {
   sql_error: 'The database refused a statement; the message has its number and the SQLSTATE.',
   sql_context: 'A template stands in SQL where no value can be written.',
   unsafe_sql: 'SQL text made by a template is not allowed here; see UNSAFE_SQL.',
-  invalid_parameters: 'The bind parameters do not fit the SQL.',
+  invalid_parameters: 'Parameters do not fit: those of a start its entry (errors[] says where), those of an SQL step its statement.',
+  output_schema_mismatch: 'The result of the execution does not fit the output schema of its entry.',
   invalid_connection: 'The connection of an SQL step is missing, incomplete or wrong.',
   unsupported_transfer: 'A transfer between these sides cannot run here.',
   invalid_transfer:
@@ -148,3 +150,12 @@ export const ERROR_CODES = {
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
+
+declare const byAuthor: unique symbol;
+/** A code that the author of a playbook chose for a `fail` step; it may also be one of ours, as where a handler passes an error on. */
+export type AuthorCode = string & { readonly [byAuthor]: true };
+/** Why a step or an execution failed. */
+export type FailureCode = ErrorCode | AuthorCode;
+
+/** @param code fits `FAILURE_CODE` */
+export const authorCode = (code: string): AuthorCode => code as AuthorCode;

@@ -1,4 +1,4 @@
-import { type ErrorCode } from './error-codes.js';
+import { type FailureCode } from './error-codes.js';
 import { type Action, type Save } from './playbook/playbook.js';
 import { type Scope } from './template/scope.js';
 import { type Rendering } from './template/rendering.js';
@@ -120,7 +120,7 @@ export class StepFailure extends Error {
   readonly itemIndex: number | null;
 
   constructor(
-    readonly code: ErrorCode,
+    readonly code: FailureCode,
     message: string,
     detail: { retryable?: boolean; value?: Json; statusCode?: number; logs?: string | undefined; cause?: Json; itemIndex?: number } = {},
   ) {

@@ -16,6 +16,7 @@ import { ExecutionEventRepository } from '../storage/repositories/execution-even
 import { ExecutionRepository } from '../storage/repositories/execution.repository.js';
 import { PlaybookListingRepository } from '../storage/repositories/playbook-listing.repository.js';
 import { refuseUnlessMemoryIsEnough } from './ephemeral-rules.js';
+import { checkParameters, checkType } from './entry-rules.js';
 import { NewRuns } from './new-runs.js';
 
 /** Playbooks that one step may run. */
@@ -54,6 +55,8 @@ export class ChildRunsService implements ChildRuns {
       const resolved = await this.catalog.resolve(tenantId, { style: 'path', path: call.path, version: call.version });
       const { entry } = resolved;
       const playbook = this.playbooks.compiledSync(tenantId, entry.id) ?? (await this.playbooks.compiled(tenantId, entry.id));
+      checkType(call.callable, entry);
+      checkParameters(parameters, playbook);
       const run = this.newRuns.make(resolved, playbook, {
         id,
         tenantId,

@@ -16,6 +16,7 @@ import { IdMint } from '../storage/ids.js';
 import { ExecutionRepository } from '../storage/repositories/execution.repository.js';
 import { DuplicateStart, RunQueue } from '../storage/run-queue.js';
 import { type RunWait, RunWaits } from '../storage/run-waits.js';
+import { checkStart } from './entry-rules.js';
 import { refuseUnlessMemoryIsEnough } from './ephemeral-rules.js';
 import { NewRuns } from './new-runs.js';
 import { RepeatedStarts } from './repeated-starts.js';
@@ -46,7 +47,6 @@ export class ExecutionService {
   /** Resolves when the start is durable, or at the end of a granted wait. Throws EngineErrors. */
   async start(command: StartRun): Promise<StartedRun> {
     const { tenant } = command.principal;
-    refuseOtherTypes(command);
     // Before resolution and admission: what `latest` means by now does not matter to a repeated start.
     const known = await this.repeated.find(command);
     if (known) return known;
@@ -54,6 +54,7 @@ export class ExecutionService {
     const resolved = await this.catalog.resolve(tenant, command.lookup);
     const { entry } = resolved;
     const playbook = this.playbooks.compiledSync(tenant, entry.id) ?? (await this.playbooks.compiled(tenant, entry.id));
+    checkStart(command, entry, playbook);
     checkKept(playbook, command.kept);
     const run = this.newRun(command, resolved, playbook);
     if (!command.durable) return this.startEphemeral(run, playbook, resolved.warnings);
@@ -143,12 +144,6 @@ export class ExecutionService {
     const message = `The execution ${why}; it was run without rows and cannot go on.`;
     this.ephemeral.abandon(id, runFault('ephemeral_timeout', message), Date.now());
   }
-}
-
-/** Only playbooks can be registered yet, so the word alone decides, before anything is looked up. */
-function refuseOtherTypes({ executionType }: StartRun): void {
-  if (executionType === null || executionType === 'playbook') return;
-  throw new EngineError('invalid', 'unsupported_execution_type', `Executions of type ${executionType} are not served yet.`);
 }
 
 function endedWith(

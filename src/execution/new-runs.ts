@@ -3,6 +3,7 @@ import { type ResolvedEntry } from '../catalog/catalog.service.js';
 import { Settings } from '../config/settings.js';
 import { EngineError } from '../engine/engine-error.js';
 import { type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { executionTypeOf } from '../engine/playbook/execution-types.js';
 import { type NewRun } from '../engine/ports.js';
 import { renderWorkload } from '../engine/run/workload.js';
 import { Rendering } from '../engine/template/rendering.js';
@@ -33,7 +34,7 @@ export class NewRuns {
       version: entry.version,
       shownVersion,
       requestedVersion,
-      executionType: 'playbook',
+      executionType: executionTypeOf(entry.kind),
       digest: entry.digest,
       workload: this.workloadOf(playbook, own),
     };

@@ -7,6 +7,7 @@ import { type ExecutionRequestBase } from './dto/execution-request-base.js';
 import { type ExecuteRequest } from './request-pipes.js';
 import { startOptionsOf } from './start-options.js';
 import { type StartRun } from './start-run.js';
+import { toolCallOf } from './tool-call.js';
 
 /** What the request asks for outside its body. */
 export interface Asked {
@@ -23,6 +24,7 @@ export function askedBy(http: FastifyRequest): Asked {
 export function startRunById(principal: Principal, request: ExecutionByIdRequest, asked: Asked): StartRun {
   return {
     ...commonPart(principal, request, asked),
+    ...(request.execution_type === 'tool' ? toolCallOf(request.parameters, {}) : {}),
     lookup: { style: 'id', id: request.playbook_id, version: request.version ?? null },
     executionType: request.execution_type ?? null,
   };
@@ -32,6 +34,7 @@ export function startRunById(principal: Principal, request: ExecutionByIdRequest
 export function startRunByPath(principal: Principal, request: ExecuteRequest, asked: Asked): StartRun {
   return {
     ...commonPart(principal, request, asked),
+    ...(request.execution_type === 'tool' ? toolCallOf(request.parameters, request) : {}),
     lookup: { style: 'path', path: request.path, version: request.version },
     executionType: request.execution_type ?? null,
   };

@@ -15,6 +15,10 @@ export interface StartRun {
   /** null: the kind of the entry. */
   readonly executionType: ExecutionType | null;
   readonly parameters: JsonObject;
+  /** Where they stand in the request, for pointers of errors; left out: /parameters. */
+  readonly parametersAt?: string;
+  /** The tool that the request names, and where it does; left out or null: none. */
+  readonly tool?: { readonly name: string; readonly pointer: string } | null;
   readonly merge: boolean;
   /** sync_to_postgres. */
   readonly durable: boolean;

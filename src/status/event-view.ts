@@ -75,6 +75,8 @@ function statusOf(event: RunEvent): EventStatus {
     case 'action_acted':
       return event.acted.end.ok ? 'COMPLETED' : 'FAILED';
     case 'loop_iteration':
+    case 'step_progress':
+    case 'step_log':
     case 'action_held':
     case 'action_retry':
     case 'step_woken':
@@ -148,6 +150,19 @@ function metaOf(event: RunEvent): JsonObject {
     add('name', event.waitsFor.name);
     add('due_at', event.dueAt === null ? null : timeOf(event.dueAt));
     add('warnings', event.warnings);
+  }
+  if (event.type === 'step_progress') {
+    add('progress', event.progress);
+    add('total', event.total);
+    add('message', event.message);
+    add('path', event.path);
+  }
+  if (event.type === 'step_log') {
+    add('level', event.level);
+    add('logger', event.logger);
+    add('message', event.message);
+    add('data', event.data);
+    add('path', event.path);
   }
   if (event.type === 'action_started' || event.type === 'action_completed') add('parts', event.parts.map(partView));
   if (event.type === 'loop_started' || event.type === 'loop_iteration' || event.type === 'action_retry')

@@ -5,6 +5,9 @@ import { eventView } from './event-view.js';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
+/** Events with which a firing begins without having a time of its own. */
+const BEGINNINGS: ReadonlySet<string> = new Set(['step_started', 'step_waiting', 'step_progress', 'step_log']);
+
 /** One entry per step and wave, in the order of their first event, from the events about them. */
 export function stepViews(record: ExecutionRecord, events: readonly StoredEvent[]): ExecutionStep[] {
   const steps = new Map<string, Writable<ExecutionStep>>();
@@ -21,7 +24,7 @@ export function stepViews(record: ExecutionRecord, events: readonly StoredEvent[
         status: 'STARTED',
         wave: event.wave,
         attempt: 1,
-        started_at: event.type === 'step_started' || event.type === 'step_waiting' ? view.created_at : view.started_at,
+        started_at: BEGINNINGS.has(event.type) ? view.created_at : view.started_at,
         ended_at: null,
         duration_ms: null,
         inputs: null,

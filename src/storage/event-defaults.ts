@@ -6,6 +6,8 @@ const FIRING = { wave: 1, attempt: 1 } as const;
 const OUTCOME = { ...FIRING, edges: [], vars: null, saves: [] } as const;
 const DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   step_started: FIRING,
+  step_progress: FIRING,
+  step_log: FIRING,
   step_waiting: FIRING,
   step_woken: FIRING,
   action_retry: FIRING,

@@ -47,7 +47,7 @@ const STARTS: readonly [string, Bad, number, string][] = [
   ['a text as merge', { body: { ...GOOD, merge: 'true' } }, 422, 'invalid_request'],
   ['a list as metadata', { body: { ...GOOD, metadata: ['x'] } }, 422, 'invalid_request'],
   ['an unknown type', { body: { ...GOOD, execution_type: 'job' } }, 422, 'invalid_request'],
-  ['another type than the entry’s', { body: { ...GOOD, execution_type: 'workflow' } }, 422, 'unsupported_execution_type'],
+  ['another type than the entry’s', { body: { ...GOOD, execution_type: 'workflow' } }, 422, 'execution_type_mismatch'],
   ['two names that differ', { body: { ...GOOD, parameters: { a: 1 }, workload: { a: 2 } } }, 422, 'ambiguous_field'],
   ['a body that is a list', { body: [] }, 422, 'invalid_request'],
   ['a body that is null', { body: 'null' }, 422, 'invalid_request'],

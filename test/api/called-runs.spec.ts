@@ -58,6 +58,7 @@ const callFrom = (parent: NewRun, path: string, changes: Partial<ChildCall> = {}
   step: 'call',
   wave: 1,
   item: null,
+  callable: 'playbook',
   eventId: `${parent.id}-2`,
   path,
   version: null,

@@ -141,7 +141,7 @@ describe('POST /catalog/register', () => {
     ['no UTF-8 inside', { content_base64: '/w==' }, 400, 'invalid_unicode'],
     ['an unknown field', { content: text('refused/one'), surplus: 1 }, 422, 'invalid_request'],
     ['another kind of resource', { content: text('refused/one'), resource_type: 'Credential' }, 422, 'unsupported_kind'],
-    ['another kind of document', { content: text('refused/one').replace('Playbook', 'Tool') }, 422, 'unsupported_kind'],
+    ['another kind of document', { content: text('refused/one').replace('Playbook', 'Potion') }, 422, 'unsupported_kind'],
     ['two versions', { content: text('refused/one', '1.0.0'), version: '2.0.0' }, 422, 'version_conflict'],
     ['no semantic version', { content: text('refused/one'), version: 'soon' }, 422, 'invalid_version'],
     ['a tag that reads as a version', { content: text('refused/one'), tags: ['v1'] }, 422, 'invalid_value'],

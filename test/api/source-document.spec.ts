@@ -139,8 +139,8 @@ describe('the owner’s requests', () => {
 
   it.each([
     ['the version it never had', BY_PATH.replace('v1.2.0', 'v1.0.0'), 404, 'unknown_version'],
-    ['the tool', TOOL, 422, 'unsupported_execution_type'],
-    ['the model', MODEL, 422, 'unsupported_execution_type'],
+    ['a tool that is not registered', TOOL, 404, 'unknown_playbook'],
+    ['a model that is not registered', MODEL, 404, 'unknown_playbook'],
   ])('refuses %s', async (_name, body, status, code) => {
     const answer = await service.post('/execute', body);
     expect([answer.status, answer.json.code]).toEqual([status, code]);

@@ -6,7 +6,9 @@ import fc from 'fast-check';
 import { pino } from 'pino';
 import { POLICY } from '../../src/common/policy.js';
 import { EngineError } from '../../src/engine/engine-error.js';
+import { type JsonObject } from '../../src/engine/values.js';
 import { REQUEST_EXAMPLES } from '../../src/execution/dto/examples.js';
+import { type StartRun } from '../../src/execution/start-run.js';
 import { Readiness } from '../../src/observability/readiness.js';
 import { type DoorApp, startDoor } from '../support/door-app.js';
 
@@ -90,17 +92,50 @@ describe('starting', () => {
     });
   });
 
-  it.each([
-    ['tool', REQUEST_EXAMPLES.tool, { tool_name: 'data_validator' }],
-    ['model', REQUEST_EXAMPLES.model, { model_name: 'sentiment_bert' }],
+  it('hands on a model request', async () => {
+    expect((await send({ url: '/execute', body: REQUEST_EXAMPLES.model })).statusCode).toBe(202);
+    expect(door.executions.started[0]?.parameters).toMatchObject({ model_name: 'sentiment_bert' });
+  });
+
+  it.each<[string, string, JsonObject, Partial<StartRun>]>([
     [
-      'tool at the root',
-      { path: 'a/b', execution_type: 'tool', tool_name: 't', arguments: { x: 1 } },
-      { tool_name: 't', arguments: { x: 1 } },
+      'as the owner writes it',
+      '/execute',
+      structuredClone(REQUEST_EXAMPLES.tool) as unknown as JsonObject,
+      {
+        parameters: { dataset: 'customers', rules: ['required_fields', 'data_types'] },
+        parametersAt: '/parameters/arguments',
+        tool: { name: 'data_validator', pointer: '/parameters/tool_name' },
+      },
     ],
-  ])('hands on a %s request', async (_name, body, parameters) => {
-    expect((await send({ url: '/execute', body })).statusCode).toBe(202);
-    expect(door.executions.started[0]?.parameters).toMatchObject(parameters);
+    [
+      'at the root',
+      '/execute',
+      { path: 'a/b', execution_type: 'tool', tool_name: 't', arguments: { x: 1 } },
+      { parameters: { x: 1 }, parametersAt: '/arguments', tool: { name: 't', pointer: '/tool_name' } },
+    ],
+    [
+      'with the arguments as parameters',
+      '/execute',
+      { path: 'a/b', execution_type: 'tool', tool_name: 't', parameters: { x: 1 } },
+      { parameters: { x: 1 }, parametersAt: '/parameters', tool: { name: 't', pointer: '/tool_name' } },
+    ],
+    [
+      'by id',
+      '/executions/run',
+      { playbook_id: 'a/b', execution_type: 'tool', parameters: { arguments: { x: 1 } } },
+      { parameters: { x: 1 }, parametersAt: '/parameters/arguments', tool: null },
+    ],
+    [
+      'without the type: then nothing is unwrapped',
+      '/execute',
+      { path: 'a/b', parameters: { arguments: { x: 1 } } },
+      { parameters: { arguments: { x: 1 } } },
+    ],
+  ])('hands on a tool request %s', async (_name, url, body, command) => {
+    expect((await send({ url, body })).statusCode).toBe(202);
+    expect(door.executions.started[0]).toMatchObject(command);
+    expect(door.executions.started[0]?.parameters).toEqual(command.parameters);
   });
 
   it.each([
@@ -157,6 +192,24 @@ describe('starting', () => {
       'tool fields that differ',
       { path: 'a', execution_type: 'tool', tool_name: 't', parameters: { tool_name: 'u' } },
       [['/tool_name', 'ambiguous_field']],
+    ],
+    [
+      'arguments that are no mapping',
+      { path: 'a', execution_type: 'tool', parameters: { arguments: [] } },
+      [['/parameters/arguments', 'invalid_type']],
+    ],
+    [
+      'a tool without a name that is one',
+      { path: 'a', execution_type: 'tool', parameters: { tool_name: 7 } },
+      [['/parameters/tool_name', 'invalid_type']],
+    ],
+    [
+      'what stands beside arguments',
+      { path: 'a', execution_type: 'tool', arguments: {}, parameters: { 'x/y': 1, z: 1 } },
+      [
+        ['/parameters/x~1y', 'unknown_field'],
+        ['/parameters/z', 'unknown_field'],
+      ],
     ],
     ['a list', [], [['', 'invalid_type']]],
   ])('refuses %s with a pointer', async (_name, body, findings) => {

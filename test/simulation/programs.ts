@@ -1,5 +1,5 @@
 import { compilePlaybook, type CompiledPlaybook } from '../../src/engine/playbook/compile.js';
-import { type Action, type Retry, type Save, type Step, type NextEntry } from '../../src/engine/playbook/playbook.js';
+import { type Action, NO_CONTRACT, type Retry, type Save, type Step, type NextEntry } from '../../src/engine/playbook/playbook.js';
 import { type StepKinds } from '../../src/engine/step-executor.js';
 import { aStep, anAction, to } from '../../src/engine/testing/playbook-builder.js';
 import { type Json, type JsonObject } from '../../src/engine/values.js';
@@ -30,6 +30,7 @@ export function compileProgram(program: Program, kinds: StepKinds, programs: rea
       apiVersion: 'noetl.io/v1',
       kind: 'Playbook',
       metadata: { name: 'simulated', path: 'simulated', version: null, description: null, extra: {} },
+      contract: NO_CONTRACT,
       workload: {},
       workbook: [],
       workflow,

@@ -33,7 +33,7 @@ export async function runCall(
     return callAll(context, path, attempt, inputs, textOf(call.prefix.render(scope, rendering)) ?? '', isTrue(call, view, context));
   const target = textOf(call.path!.render(scope, rendering)) ?? '';
   const returnStep = textOf(call.returnStep?.render(scope, rendering) ?? null);
-  const ended = await callOne(context, path, attempt, { path: target, version, parameters: inputs });
+  const ended = await callOne(context, path, attempt, { callable: call.callable, path: target, version, parameters: inputs });
   return valueOf(context, ended, returnStep);
 }
 
@@ -61,7 +61,7 @@ async function callAll(
       await context.mayBegin();
       const entry = loop.items[index] as { path: string; version: string };
       try {
-        const child = await callOne(context, join(path, String(index)), attempt, { ...entry, parameters: inputs });
+        const child = await callOne(context, join(path, String(index)), attempt, { ...entry, callable: 'playbook', parameters: inputs });
         const value: JsonObject = { ...entry, execution_id: child.id, status: 'completed', result: await valueOf(context, child, null) };
         await journal.stopItem(path, { index, attempt: 1, end: { ok: true, value } });
       } catch (thrown) {
@@ -77,7 +77,7 @@ async function callAll(
   return [...loop.values];
 }
 
-type Target = Pick<Parameters<PartContext['host']['children']['prepare']>[0], 'path' | 'version' | 'parameters'>;
+type Target = Pick<Parameters<PartContext['host']['children']['prepare']>[0], 'callable' | 'path' | 'version' | 'parameters'>;
 type EndedChild = ChildRecord & { readonly ended: NonNullable<ChildRecord['ended']> };
 
 async function callOne(context: PartContext, path: string, attempt: number, target: Target): Promise<EndedChild> {

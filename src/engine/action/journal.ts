@@ -1,5 +1,5 @@
 import { type Clock } from '../ports.js';
-import { type RunEvent } from '../run/events.js';
+import { type Report, type RunEvent } from '../run/events.js';
 import { type ItemStop, type PartStart, type PartStop } from '../run/parts.js';
 import { type Json } from '../values.js';
 import { aboutCharacters } from './about.js';
@@ -15,6 +15,7 @@ export type PartsEvent =
       readonly childPath: string;
       readonly childVersion: string;
     }
+  | (Report & { readonly path: string })
   | { readonly type: 'loop_started'; readonly path: string; readonly items: readonly Json[] }
   | { readonly type: 'loop_iteration'; readonly path: string; readonly items: readonly ItemStop[] }
   | ({ readonly type: 'action_retry'; readonly path: string } & Pick<
@@ -75,7 +76,7 @@ export class Journal {
     this.keep(characters);
   }
 
-  /** A loop begins, or a part is to be tried again: written at once, after what was told before. */
+  /** A loop begins, a part is to be tried again, or says something: written at once, after what was told before. */
   tell(event: PartsEvent): Promise<void> {
     return this.flush(event);
   }

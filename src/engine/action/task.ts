@@ -4,6 +4,7 @@ import { missingInputs, missingOutputs } from '../run/asserts.js';
 import { type AttemptOutcome } from '../run/decision.js';
 import { durationMs } from '../run/durations.js';
 import { asFailure, detailsOf, errorView } from '../run/failures.js';
+import { failureOf, reportOf } from '../run/reports.js';
 import { retryDelayMs, retryVerdict } from '../run/retry.js';
 import { renderMapping } from '../run/route.js';
 import { type StepOutcomeView, type StepView } from '../run/run-scope.js';
@@ -79,6 +80,14 @@ class Task {
         }
         case 'playbook':
           return this.ended(await runCall(context, performer.call, path, context.host.firing.attempt, inputs, view), 1);
+        case 'report': {
+          const report = reportOf(performer.report, context.scope(view), rendering);
+          checkRecord([report, inputs]);
+          void context.journal.tell({ ...report, path });
+          return this.ended(inputs, 1);
+        }
+        case 'fail':
+          throw failureOf(performer.fail, context.host.step.name, context.scope(view), rendering);
         case 'save':
           return { end: { ok: true, value: inputs }, attempt: 1, characters: 0 };
         default:

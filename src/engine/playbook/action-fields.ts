@@ -1,3 +1,5 @@
+import { LOG_LEVELS } from './reports.js';
+
 /** What a field may hold when it is not a template. */
 export type FieldKind = 'text' | 'mapping' | 'list' | 'bool' | 'count' | 'any';
 
@@ -82,8 +84,12 @@ export const ACTION_RULES: Readonly<Record<string, ActionRule>> = {
   },
   wait: { fields: { duration: any, until: any }, required: [['duration', 'until']] },
   wait_for: { fields: { name: { kind: 'text', aliases: ['signal'] }, schema: any }, required: [['name']] },
+  progress: { fields: { progress: any, total: any, message: text }, required: [['progress']] },
+  log: { fields: { level: { kind: 'text', words: LOG_LEVELS }, message: text, data: any, logger: text }, required: [['message', 'data']] },
+  fail: { fields: { message: text, code: text, details: any }, required: [['message']] },
   approval: OPEN,
-  tool: OPEN,
+  tool: { fields: { path: { kind: 'text', aliases: ['catalog_path'] }, version: any, return_step: text }, required: [['path']] },
+  mcp: { fields: { server: text, tool: text }, required: [['server'], ['tool']] },
   model: OPEN,
   snowflake: UNSUPPORTED,
   snowflake_transfer: UNSUPPORTED,

@@ -1,6 +1,7 @@
 import { TemplateSyntaxError } from '../template/template-error.js';
 import { compileTemplate } from '../template/template.js';
 import { isObject, type Json, type JsonObject, own } from '../values.js';
+import { CONTRACT_KEYS } from './contract.js';
 import { type Findings } from './findings.js';
 import { at, type SourcePositions } from './source-positions.js';
 
@@ -21,7 +22,8 @@ const ACTIONS: readonly string[] = ['task', 'tasks', 'call', 'save', 'sink', 'st
  */
 export function checkTemplates(root: JsonObject, positions: SourcePositions, findings: Findings): void {
   const check = new TemplateCheck(positions, findings);
-  for (const key of ['workload', 'credentials', 'keychain', 'environment', 'spec']) check.value(own(root, key) ?? null, at('', key));
+  for (const key of ['workload', 'credentials', 'keychain', 'environment']) check.value(own(root, key) ?? null, at('', key));
+  check.spec(own(root, 'spec') ?? null, '/spec');
   for (const key of ['workbook', 'workflow', 'steps']) check.action(own(root, key) ?? null, at('', key));
 }
 
@@ -30,6 +32,12 @@ class TemplateCheck {
     private readonly positions: SourcePositions,
     private readonly findings: Findings,
   ) {}
+
+  /** What a schema or a title says is never rendered. */
+  spec(value: Json, pointer: string): void {
+    if (!isObject(value)) return this.value(value, pointer);
+    for (const [key, item] of Object.entries(value)) if (!CONTRACT_KEYS.includes(key)) this.value(item, at(pointer, key));
+  }
 
   /** A step, a task, a save, or a list of them. */
   action(value: Json, pointer: string): void {

@@ -1,3 +1,4 @@
+import { type Callable } from '../child-runs-port.js';
 import { type ErrorCode } from '../error-codes.js';
 import { type CompiledAuth, compileAuth, compileHandles } from '../auth/compiled-auth.js';
 import { EngineError, type Issue } from '../engine-error.js';
@@ -12,6 +13,7 @@ import {
 } from '../template/template.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { compileJsonSchema, type JsonSchema } from './json-schema.js';
+import { type CompiledFail, type CompiledReport, compileFail, compileReport } from './reports.js';
 import { edgesOf, reachFrom, type StepSet } from './graph.js';
 import {
   type Action,
@@ -32,6 +34,10 @@ export interface CompiledPlaybook {
   readonly byName: ReadonlyMap<string, CompiledStep>;
   readonly entry: CompiledStep;
   readonly terminal: CompiledStep | null;
+  /** What its parameters have to fit; null: anything. */
+  readonly inputSchema: JsonSchema | null;
+  /** What its result has to fit; null: anything. */
+  readonly outputSchema: JsonSchema | null;
   /** Schemas that the payload of a signal has to fit, by the name that some step waits for; empty where it may be anything. */
   readonly signals: ReadonlyMap<string, readonly JsonSchema[]>;
   /** What progress counts: steps reachable from the entry, bare start and end excluded unless there is nothing else. */
@@ -81,6 +87,8 @@ export interface CompiledAction {
   readonly performer:
     | { readonly does: 'step'; readonly kind: StepKind; readonly config: unknown }
     | { readonly does: 'save' }
+    | { readonly does: 'report'; readonly report: CompiledReport }
+    | { readonly does: 'fail'; readonly fail: CompiledFail }
     | { readonly does: 'wait'; readonly wait: CompiledWait }
     | { readonly does: 'iterator'; readonly iterator: CompiledIterator }
     | { readonly does: 'playbook'; readonly call: CompiledCall }
@@ -116,6 +124,8 @@ export interface CompiledCall {
   readonly version: ValueTemplate | null;
   readonly returnStep: ValueTemplate | null;
   readonly parallel: ValueTemplate | null;
+  /** What may be called. */
+  readonly callable: Callable;
   readonly hasContent: boolean;
 }
 
@@ -242,6 +252,10 @@ class Compiler {
     }
     const workloadTemplates = new Map<string, Template>();
     yield* collectTemplates(this.playbook.workload, workloadTemplates);
+    const { contract } = this.playbook;
+    const inputSchema = this.schema(contract.inputSchema, '/input_schema');
+    yield;
+    const outputSchema = this.schema(contract.outputSchema, '/output_schema');
     if (this.errors.length > 0) throw new EngineError('invalid', 'invalid_document', this.errors[0]!.message, this.errors);
     const entry = steps.find((step) => step.definition.role === 'entry')!;
     return {
@@ -250,6 +264,8 @@ class Compiler {
       byName: new Map(steps.map((step) => [step.name, step])),
       entry,
       terminal: steps.find((step) => step.definition.role === 'terminal') ?? null,
+      inputSchema,
+      outputSchema,
       signals: signalsOf(steps),
       progressUnits: progressUnits(steps, entry),
       plainWorkload: workloadTemplates.size === 0,
@@ -323,8 +339,11 @@ class Compiler {
     let refusal: CompiledAction['refusal'] = null;
     const kind = this.kinds.get(action.type);
     if (action.type === 'save') performer = { does: 'save' };
+    else if (action.type === 'progress' || action.type === 'log')
+      performer = { does: 'report', report: compileReport(action.type, action.fields) };
+    else if (action.type === 'fail') performer = { does: 'fail', fail: compileFail(action.fields) };
     else if (action.type === 'wait' || action.type === 'wait_for') performer = { does: 'wait', wait: this.wait(action, pointer) };
-    else if (action.type === 'playbook' || action.type === 'playbooks') performer = { does: 'playbook', call: callOf(action) };
+    else if (CALLING_TYPES.has(action.type)) performer = { does: 'playbook', call: callOf(action) };
     else if (action.type === 'iterator') performer = { does: 'iterator', iterator: this.iterator(action, pointer) };
     else if (kind) {
       const config = this.parsed(() => kind.parse(action), pointer);
@@ -358,13 +377,17 @@ class Compiler {
   private wait({ type, fields }: Action, pointer: string): CompiledWait {
     const template = (value: Json | undefined): ValueTemplate | null => (value === undefined ? null : compileValue(value));
     if (type === 'wait') return { kind: 'timer', duration: template(fields['duration']), until: template(fields['until']) };
-    const name = String(fields['name']);
+    return { kind: 'signal', name: String(fields['name']), schema: this.schema(fields['schema'] ?? null, `${pointer}/schema`) };
+  }
+
+  private schema(schema: Json, pointer: string): JsonSchema | null {
+    if (schema === null) return null;
     try {
-      return { kind: 'signal', name, schema: fields['schema'] === undefined ? null : compileJsonSchema(fields['schema']) };
+      return compileJsonSchema(schema);
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
-      this.errors.push({ code: error.code, message: error.message, pointer: `${pointer}/schema` });
-      return { kind: 'signal', name, schema: null };
+      this.errors.push({ code: error.code, message: error.message, pointer });
+      return null;
     }
   }
 
@@ -480,6 +503,9 @@ class Compiler {
   }
 }
 
+/** Steps that call other entries. */
+const CALLING_TYPES: ReadonlySet<string> = new Set(['playbook', 'playbooks', 'tool']);
+
 /** Steps that are nothing without a connection. */
 const CONNECTING_TYPES: ReadonlySet<string> = new Set(['postgres', 'duckdb', 'transfer']);
 
@@ -496,6 +522,7 @@ function callOf({ type, fields }: Action): CompiledCall {
     version: template('version'),
     returnStep: template('return_step'),
     parallel: template('parallel'),
+    callable: type === 'tool' ? 'tool' : 'playbook',
     hasContent: !isPrefix && fields['path'] === undefined,
   };
 }

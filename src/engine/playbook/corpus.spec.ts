@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parsePlaybook } from './parse-playbook.js';
-import { type Action, type Playbook, type Step } from './playbook.js';
+import { type Action, NO_CONTRACT, type Playbook, type Step } from './playbook.js';
 
 const ROOT = 'test/fixtures/playbooks';
 const FILES = readdirSync(ROOT, { recursive: true, encoding: 'utf8' })
@@ -65,6 +65,7 @@ describe('one document of each spelling, in full', () => {
       apiVersion: 'noetl.io/v1',
       kind: 'Playbook',
       metadata: { name: 'hello_world', path: 'tests/fixtures/playbooks/hello_world', version: null, description: null, extra: {} },
+      contract: NO_CONTRACT,
       workload: { message: 'Hello World' },
       workbook: [],
       workflow: [

@@ -12,6 +12,7 @@ import { fits, isTemplate, mergeInputs, nearest, textOf } from './normalise-valu
 import { type Action } from './playbook.js';
 import { at } from './source-positions.js';
 import { catalogPath } from './playbook-path.js';
+import { checkReport } from './normalise-reports.js';
 import { checkWait, checkWaitFor } from './normalise-wait.js';
 
 /** What is being read: a step, a task of the workbook, or the task inside an iterator. */
@@ -120,7 +121,7 @@ function plain(mapping: Mapping, word: string, findings: Findings, depth: number
   const type = word === 'playbooks' && mapping.peek('path') ? 'playbook' : word;
   // In a workbook, `name` names the task; elsewhere it is a field only where the type has one, and a label otherwise.
   const own = fieldsOf(mapping, type, findings);
-  if (type !== 'tool' && type !== 'model') mapping.ignore('name', 'task');
+  if (type !== 'model') mapping.ignore('name', 'task');
   const shared = common(mapping, findings);
   const data = type === 'http' ? httpInputs(mapping, HTTP_INPUTS, findings) : mergeInputs(mapping, inputNames(mapping, type), findings);
   const fields = { ...shared.fields, ...own, ...openFields(mapping, type) };
@@ -187,15 +188,17 @@ function adjust(type: string, fields: JsonObject, mapping: Mapping, findings: Fi
   if (type === 'http' && typeof fields['method'] === 'string' && !isTemplate(fields['method']))
     fields['method'] = fields['method'].toUpperCase();
   if (type === 'secrets' && fields['provider'] === 'google') fields['provider'] = 'gcp';
+  if (type === 'progress' || type === 'log' || type === 'fail') checkReport(type, fields, mapping, findings);
   if (type === 'wait') checkWait(fields, mapping, findings);
   if (type === 'wait_for') checkWaitFor(fields, mapping, findings);
   const path = mapping.peek('path', 'catalog_path');
-  if (type === 'playbook' && typeof fields['path'] === 'string' && !isTemplate(fields['path']))
+  if ((type === 'playbook' || type === 'tool') && typeof fields['path'] === 'string' && !isTemplate(fields['path']))
     fields['path'] = catalogPath(fields['path'], path?.pointer ?? mapping.pointer, findings);
 }
 
-/** A list is no input: the bind values of SQL and the collection of an iterator were read as fields. */
+/** A list is no input: the bind values of SQL and the collection of an iterator were read as fields; `data` of a log is what it says. */
 function inputNames(mapping: Mapping, type: string): readonly string[] {
+  if (type === 'log') return INPUTS.filter((name) => name !== 'data');
   const asField = type === 'iterator' ? 'data' : type === 'postgres' || type === 'duckdb' ? 'params' : null;
   return INPUTS.filter((name) => name !== asField || !Array.isArray(mapping.peek(name)?.value));
 }

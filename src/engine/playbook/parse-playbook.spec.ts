@@ -109,7 +109,7 @@ describe('parsePlaybook: errors', () => {
     ['a list', '[1]', 'invalid_type', ''],
     ['an empty text', '', 'invalid_type', ''],
     ['another language version', 'apiVersion: noetl.io/v2\nworkflow: []', 'unsupported_api_version', '/apiVersion'],
-    ['another kind', 'apiVersion: noetl.io/v1\nkind: Tool', 'unsupported_kind', '/kind'],
+    ['another kind', 'apiVersion: noetl.io/v1\nkind: Potion', 'unsupported_kind', '/kind'],
     ['1,001 steps', withSteps(...Array.from({ length: 1_001 }, (_, index) => `step: s${index}`)), 'too_many_steps', '/workflow'],
   ])('%s', (_name, text, code, pointer) => expect(errorsOf(text)).toEqual([[code, pointer]]));
 
@@ -158,12 +158,13 @@ describe('parsePlaybook: errors', () => {
     ['['.repeat(1_000_000), 'too_large', 'document_too_large'],
     ['a: 1\na: 2', 'invalid', 'invalid_document'],
     ['apiVersion: x', 'invalid', 'unsupported_api_version'],
-    ['kind: Model', 'invalid', 'unsupported_kind'],
+    ['kind: Potion', 'invalid', 'unsupported_kind'],
     ['workflow: 1', 'invalid', 'invalid_document'],
   ])('fatal of %#: %s', (text, kind, code) => expect(parsePlaybook(text).fatal).toMatchObject({ kind, code }));
 
   it('carries the kind', () => {
-    expect(parsePlaybook('kind: Model').kind).toBe('Model');
+    expect(parsePlaybook('kind: Potion').kind).toBe('Potion');
+    expect(parsePlaybook('kind: tool').kind).toBe('Tool');
     expect(parsePlaybook('a: 1').kind).toBe('Playbook');
   });
 });

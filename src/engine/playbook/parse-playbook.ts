@@ -1,16 +1,16 @@
 import { EngineError, type Issue } from '../engine-error.js';
-import { isObject, type Json, type JsonObject, own } from '../values.js';
+import { isObject, type JsonObject, own } from '../values.js';
 import { checkTemplates } from './check-templates.js';
+import { CONTRACT_KEYS, readContract } from './contract.js';
 import { DOCUMENT_LIMITS, type DocumentLimits } from './document-limits.js';
-import { Findings } from './findings.js';
-import { type EdgePlaces } from './normalise-next.js';
+import { DocumentReading } from './document-reading.js';
+import { type Findings } from './findings.js';
+import { KIND_READERS, kindNamed } from './kinds/kind-readers.js';
 import { readMetadata } from './metadata.js';
-import { normaliseStep, normaliseTask, type StepDraft } from './normalise-step.js';
 import { textOf } from './normalise-values.js';
-import { type Playbook, type WorkbookTask } from './playbook.js';
+import { ENTRY_KINDS, type EntryKind, type Playbook } from './playbook.js';
 import { readDocument, type SourceDocument } from './read-document.js';
 import { at, type Position } from './source-positions.js';
-import { linkSteps } from './validate-graph.js';
 
 /** A document that was read as a playbook: the canonical form, or everything that is wrong with it. */
 export interface ParsedPlaybook {
@@ -33,23 +33,12 @@ export interface ParsedPlaybook {
 
 export const API_VERSION = 'noetl.io/v1';
 
-/** Top-level keys that are kept or silently ignored: real documents carry them. */
-const ROOT_KEYS = ['apiVersion', 'kind', 'metadata', 'workload', 'workbook', 'workflow', 'steps', 'credentials', 'keychain'];
-const FREE_ROOT_KEYS = [
-  'name',
-  'path',
-  'version',
-  'description',
-  'environment',
-  'context',
-  'spec',
-  'labels',
-  'annotations',
-  'tags',
-  'author',
-  'tracing',
+/** Top-level keys that are kept or silently ignored whatever the kind: real documents carry them. */
+const ROOT_KEYS = [
+  ...['apiVersion', 'kind', 'metadata', 'name', 'path', 'version', 'description', 'spec'],
+  ...['environment', 'context', 'labels', 'annotations', 'tags', 'author', 'tracing'],
+  ...CONTRACT_KEYS,
 ];
-const EXPOSED_KEYS = ['environment', 'spec'];
 
 export interface ParseOptions {
   /** Warnings are errors; false if left out. */
@@ -70,15 +59,15 @@ export function parsePlaybook(text: string, { strict = false, limits = DOCUMENT_
 }
 
 class Reading {
+  private readonly reading: DocumentReading;
   private readonly findings: Findings;
-  private readonly stepPointers = new Map<string, string>();
-  private readonly taskPointers = new Map<string, string>();
 
   constructor(
     private readonly document: SourceDocument,
-    private readonly mostSteps: number,
+    mostSteps: number,
   ) {
-    this.findings = new Findings((pointer) => document.locate(pointer));
+    this.reading = new DocumentReading(document, mostSteps);
+    this.findings = this.reading.findings;
   }
 
   parse(strict: boolean): ParsedPlaybook {
@@ -87,68 +76,24 @@ class Reading {
       this.findings.error('invalid_type', '', 'A playbook is a mapping with "apiVersion", "metadata" and "workflow".');
       return this.outcome(null, 'Playbook', strict);
     }
-    const kind = this.kindOf(root);
+    const word = wordOf(root);
     const readable = this.checkApiVersion(root);
-    if (kind.toLowerCase() !== 'playbook')
-      this.findings.error('unsupported_kind', '/kind', `Entries of kind "${kind}" cannot be registered; only Playbook.`);
-    else if (readable) return this.outcome(this.playbook(root), 'Playbook', strict);
-    return this.outcome(null, kind, strict);
+    const kind = kindNamed(word);
+    if (kind === null)
+      this.findings.error('unsupported_kind', '/kind', `Entries of kind "${word}" cannot be registered; only ${ENTRY_KINDS.join(', ')}.`);
+    return this.outcome(kind && readable ? this.entry(root, kind) : null, kind ?? word, strict);
   }
 
-  private playbook(root: JsonObject): Playbook {
-    const places: EdgePlaces = new Map();
-    const workbook = this.workbook(root);
-    const drafts = this.drafts(root, places);
+  private entry(root: JsonObject, kind: EntryKind): Playbook {
+    const reader = KIND_READERS[kind];
+    const metadata = readMetadata(root, this.document.positions, this.findings);
+    const contract = readContract(root, kind, this.findings);
+    const body = reader.read(root, this.reading, contract);
+    const known = new Set([...ROOT_KEYS, ...reader.rootKeys]);
     for (const key of Object.keys(root))
-      if (![...ROOT_KEYS, ...FREE_ROOT_KEYS].includes(key))
-        this.findings.warn('unknown_field', at('', key), `unknown key "${key}" in the document; it has no effect`);
-    const playbook: Playbook = {
-      apiVersion: API_VERSION,
-      kind: 'Playbook',
-      metadata: readMetadata(root, this.document.positions, this.findings),
-      workload: this.mappingAt(root, 'workload'),
-      workbook,
-      workflow: linkSteps(drafts, workbook, places, this.findings),
-      credentials: own(root, 'credentials') ?? null,
-      keychain: own(root, 'keychain') ?? null,
-      exposed: Object.fromEntries(EXPOSED_KEYS.flatMap((key) => (Object.hasOwn(root, key) ? [[key, root[key] ?? null]] : []))),
-    };
+      if (!known.has(key)) this.findings.warn('unknown_field', at('', key), `unknown key "${key}" in the document; it has no effect`);
     checkTemplates(root, this.document.positions, this.findings);
-    return playbook;
-  }
-
-  private drafts(root: JsonObject, places: EdgePlaces): StepDraft[] {
-    const key = Object.hasOwn(root, 'steps') && !Object.hasOwn(root, 'workflow') ? 'steps' : 'workflow';
-    const list = this.listAt(root, key);
-    if (list.length === 0)
-      this.findings.error('missing_workflow', at('', key), 'A playbook needs "workflow": a list with at least one step.');
-    if (list.length > this.mostSteps) {
-      this.findings.error('too_many_steps', at('', key), `A playbook has at most ${this.mostSteps} steps; this one has ${list.length}.`);
-      return [];
-    }
-    return list.flatMap((value, index) => {
-      const pointer = at('', key, index);
-      const draft = normaliseStep(value, pointer, this.document.locate(pointer).line, this.findings, places);
-      if (draft && !this.stepPointers.has(draft.step.name)) this.stepPointers.set(draft.step.name, pointer);
-      return draft ? [draft] : [];
-    });
-  }
-
-  private workbook(root: JsonObject): WorkbookTask[] {
-    return this.listAt(root, 'workbook').flatMap((value, index) => {
-      const pointer = at('/workbook', index);
-      const task = normaliseTask(value, pointer, this.findings);
-      if (!task) return [];
-      if (this.taskPointers.has(task.name))
-        this.findings.error('duplicate_task', pointer, `There are two workbook tasks named "${task.name}".`);
-      else this.taskPointers.set(task.name, pointer);
-      return [task];
-    });
-  }
-
-  private kindOf(root: JsonObject): string {
-    const kind = own(root, 'kind') ?? null;
-    return kind === null ? 'Playbook' : (textOf(kind) ?? typeof kind);
+    return { apiVersion: API_VERSION, kind, metadata, contract, ...body };
   }
 
   private checkApiVersion(root: JsonObject): boolean {
@@ -164,20 +109,6 @@ class Reading {
     return false;
   }
 
-  private mappingAt(root: JsonObject, key: string): JsonObject {
-    const value: Json = own(root, key) ?? null;
-    if (isObject(value)) return value;
-    if (value !== null) this.findings.error('invalid_type', at('', key), `"${key}" must be a mapping.`);
-    return {};
-  }
-
-  private listAt(root: JsonObject, key: string): Json[] {
-    const value: Json = own(root, key) ?? null;
-    if (Array.isArray(value)) return value;
-    if (value !== null) this.findings.error('invalid_type', at('', key), `"${key}" must be a list.`);
-    return [];
-  }
-
   private outcome(playbook: Playbook | null, kind: string, strict: boolean): ParsedPlaybook {
     const errors = strict ? [...this.findings.errors, ...this.findings.warnings] : this.findings.errors;
     return {
@@ -187,9 +118,15 @@ class Reading {
       warnings: strict ? [] : this.findings.warnings,
       fatal: fatalOf(errors),
       locate: (pointer) => this.document.locate(pointer),
-      originOf: (place) => ('step' in place ? this.stepPointers.get(place.step) : this.taskPointers.get(place.task)) ?? '',
+      originOf: (place) => this.reading.originOf(place),
     };
   }
+}
+
+/** The kind as the document writes it. */
+function wordOf(root: JsonObject): string {
+  const kind = own(root, 'kind') ?? null;
+  return kind === null ? 'Playbook' : (textOf(kind) ?? typeof kind);
 }
 
 function fatalOf(errors: readonly Issue[]): EngineError | null {

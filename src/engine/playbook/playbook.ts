@@ -1,13 +1,19 @@
 import { type Json, type JsonObject } from '../values.js';
 
+/** What a catalog entry may be. Whatever it is, it is a program: its steps are run by the one engine. */
+export const ENTRY_KINDS = ['Playbook', 'Tool'] as const;
+export type EntryKind = (typeof ENTRY_KINDS)[number];
+
 /**
- * The canonical form of a playbook: plain JSON, made once at registration from any of the five accepted spellings
- * (docs/playbooks.md) and stored beside the original text. Only this form is compiled and executed.
+ * The canonical form of an entry: plain JSON, made once at registration from any of the five accepted spellings
+ * (docs/playbooks.md), or of what another kind says (docs/tools.md), and stored beside the original text. Only this form is compiled and executed.
  */
 export interface Playbook {
   readonly apiVersion: 'noetl.io/v1';
-  readonly kind: 'Playbook';
+  readonly kind: EntryKind;
   readonly metadata: PlaybookMetadata;
+  /** What callers may rely on. */
+  readonly contract: EntryContract;
   /** Default inputs; strings may hold templates. */
   readonly workload: JsonObject;
   /** Reusable actions by name. */
@@ -20,6 +26,46 @@ export interface Playbook {
   /** Top-level keys that templates see under their own name (`environment`, `spec`). */
   readonly exposed: JsonObject;
 }
+
+/** How an entry is called and what it answers, as its author declares it (wire names in docs/tools.md). */
+export interface EntryContract {
+  /** JSON Schema 2020-12 of its parameters, `type: object`; null: anything. */
+  readonly inputSchema: JsonObject | null;
+  /** JSON Schema 2020-12 of its result; null: anything. */
+  readonly outputSchema: JsonObject | null;
+  /** Its name for people. */
+  readonly title: string | null;
+  /** Hints about behaviour, in the words of MCP. */
+  readonly annotations: EntryAnnotations;
+  /** Its name as an MCP tool, as the author wants it; null: made of its path. */
+  readonly toolName: string | null;
+  /** Toolsets that list it; `pinned` is the default one. */
+  readonly expose: readonly string[];
+  /** Whether MCP clients may, must or cannot run it as a task. */
+  readonly task: 'optional' | 'required' | 'forbidden';
+  /** Further names under which starts may call a Tool. */
+  readonly serves: readonly string[];
+}
+
+export interface EntryAnnotations {
+  readonly title?: string;
+  readonly readOnlyHint?: boolean;
+  readonly destructiveHint?: boolean;
+  readonly idempotentHint?: boolean;
+  readonly openWorldHint?: boolean;
+}
+
+/** The contract of an entry that declares nothing; entries registered before there were contracts have this one. */
+export const NO_CONTRACT: EntryContract = Object.freeze({
+  inputSchema: null,
+  outputSchema: null,
+  title: null,
+  annotations: {},
+  toolName: null,
+  expose: [],
+  task: 'optional',
+  serves: [],
+});
 
 export interface PlaybookMetadata {
   readonly name: string;

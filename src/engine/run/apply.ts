@@ -40,6 +40,12 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       else state.signals.set(event.name, [event.payload]);
       return;
     }
+    case 'step_progress':
+      // What one item of a loop says of itself is not about the whole.
+      if (event.total !== null && event.path === undefined) state.reportedPercent = Math.floor((100 * event.progress) / event.total);
+      return;
+    case 'step_log':
+      return;
     case 'action_started':
       state.itemEvents += 1;
       for (const { request } of event.parts) rememberSealed(state, request);

@@ -356,9 +356,24 @@ function skipWaiting(deciding: Deciding): void {
 }
 
 function finish(deciding: Deciding): void {
-  const { state, decision, playbook } = deciding;
+  const { state, decision } = deciding;
   if (state.cancel) decision.finish = { event: { type: 'execution_cancelled', reason: state.cancel.reason }, result: null };
   else if (state.failure)
     decision.finish = { event: { type: 'execution_failed', error: state.failure, others: [...state.otherFailures] }, result: null };
-  else decision.finish = { event: { type: 'execution_completed' }, result: resultOf(state, playbook) };
+  else complete(deciding);
+}
+
+/** What an entry promises of its result is kept, or the execution has failed. */
+function complete(deciding: Deciding): void {
+  const { state, decision, playbook } = deciding;
+  const result = resultOf(state, playbook);
+  const wrong = playbook.outputSchema?.issuesOf(result) ?? [];
+  if (wrong.length === 0) {
+    decision.finish = { event: { type: 'execution_completed' }, result };
+    return;
+  }
+  const findings = wrong.map(({ pointer, message }) => `${pointer || '/'} ${message}`).join('; ');
+  const error = runFault('output_schema_mismatch', `The result does not fit the output schema: ${findings.slice(0, 1_000)}.`);
+  deciding.emit({ type: 'execution_failing', error });
+  finish(deciding);
 }

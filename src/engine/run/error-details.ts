@@ -1,9 +1,9 @@
-import { type ErrorCode } from '../error-codes.js';
+import { type FailureCode } from '../error-codes.js';
 import { type Json } from '../values.js';
 
 /** `error_details` of an execution and the `error` of a failed step. Never holds secrets or stacks of the service. */
 export interface RunErrorDetails {
-  readonly code: ErrorCode;
+  readonly code: FailureCode;
   readonly message: string;
   readonly step: string | null;
   readonly step_type: string | null;

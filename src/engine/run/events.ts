@@ -1,3 +1,4 @@
+import { type LogLevel } from '../playbook/reports.js';
 import { type Json, type JsonObject } from '../values.js';
 import { type ItemFailure, type RunErrorDetails } from './error-details.js';
 import { type ActedStep, type ItemStop, type PartStart, type PartStop } from './parts.js';
@@ -36,6 +37,23 @@ export interface StepWait {
   readonly kind: 'timer' | 'signal';
   readonly name: string | null;
 }
+
+/** What a step says without ending by it; see the steps `progress` and `log`. */
+export type Report =
+  | {
+      readonly type: 'step_progress';
+      readonly progress: number;
+      /** Where the end is, in the same measure; null where it is not known. Never below `progress`. */
+      readonly total: number | null;
+      readonly message: string | null;
+    }
+  | {
+      readonly type: 'step_log';
+      readonly level: LogLevel;
+      readonly logger: string | null;
+      readonly message: string | null;
+      readonly data?: Json;
+    };
 
 interface StepEvent {
   readonly step: string;
@@ -105,6 +123,8 @@ export type RunEvent =
       readonly wave: number;
       readonly reason: 'failure' | 'cancelled';
     }
+  /** `path`: the item of an iterator that says it; none = the step. */
+  | (StepEvent & Report & { readonly path?: string })
   /** Parts of the action begin. */
   | (StepEvent & { readonly type: 'action_started'; readonly parts: readonly PartStart[] })
   /** Parts of the action have ended. */

@@ -13,7 +13,8 @@ import { RunScope } from './run-scope.js';
 import { performOf } from './performs.js';
 import { type Arrival } from './run-state.js';
 import { savesToWorld, unsupportedSave } from './saves.js';
-import { completeStep, failStep, settleAction, type Settling } from './settle.js';
+import { failureOf, reportOf } from './reports.js';
+import { completeStep, failAction, failStep, settleAction, type Settling } from './settle.js';
 import { beginWait } from './waiting.js';
 
 /** Bounds on runaway playbooks (playbook language §5.4). */
@@ -73,6 +74,20 @@ function startAction(
   if (performer.does === 'wait') {
     return beginWait(deciding, performer.wait, settling(inputs), scope, timeoutOf(step, scope, rendering));
   }
+  if (performer.does === 'report') {
+    const report = reportOf(performer.report, scope, rendering);
+    deciding.checkStorable(report, inputs);
+    deciding.emit({ ...report, step: step.name, stepType: step.type, wave, attempt: 1 });
+    return savesToWorld(step, true) ? startSaving(deciding, step, settling(inputs)) : completeStep(deciding, settling(inputs), inputs);
+  }
+  if (performer.does === 'fail') {
+    const failure = failureOf(performer.fail, step.name, scope, rendering);
+    deciding.checkStorable([failure.message, failure.details]);
+    // Saves of errors belong to a step that has begun.
+    if (action.saves.length === 0) throw failure;
+    begin(deciding, settling(inputs));
+    return failAction(deciding, settling(inputs, { started: true }), failure);
+  }
   const rendered = performer.does === 'step' ? performer.kind.render(performer.config, inputs, scope, rendering) : null;
   const request = secrets ? secrets.seal(rendered, scope) : rendered;
   const timeoutMs = timeoutOf(step, scope, rendering);
@@ -94,13 +109,17 @@ function startAction(
 
 /** A router or bare end whose saves go to the world: from then on it is like a step that acts. */
 function startSaving(deciding: Deciding, step: CompiledStep, settling: Settling): void {
-  const { wave, inputs, rendering } = settling;
   const unsupported = unsupportedSave(step);
   if (unsupported) throw unsupported;
+  begin(deciding, settling);
+  settleAction(deciding, { ...settling, started: true }, settling.inputs);
+}
+
+/** Records the start of a step that asks nothing of the world itself. */
+function begin(deciding: Deciding, { step, wave, inputs, rendering }: Settling): void {
   deciding.checkStorable(inputs);
   const warnings = rendering.warnings.length > 0 ? { warnings: [...rendering.warnings] } : {};
   deciding.emit({ type: 'step_started', step: step.name, stepType: step.type, wave, attempt: 1, inputs, request: null, ...warnings });
-  settleAction(deciding, { ...settling, started: true }, inputs);
 }
 
 const isComposite = ({ action }: CompiledStep): boolean => action?.performer?.does === 'iterator' || action?.performer?.does === 'playbook';

@@ -3,14 +3,14 @@ import { type RunState } from './run-state.js';
 
 /**
  * Percent of the work that is over: a settled step and one that no token can reach any more count as done. 99 at most
- * while the run lives; the caller keeps it from falling (playbook language §11.2).
+ * while the run lives; the caller keeps it from falling (playbook language §11.2). What a `progress` step names counts where it is more.
  */
 export function progressOf(state: RunState, playbook: CompiledPlaybook): number {
   if (state.status === 'pending') return 0;
   const units = playbook.progressUnits;
   let done = 0;
   for (const step of units) done += isAhead(state, playbook, step) ? shareOf(state, step) : 1;
-  return Math.min(99, Math.floor((100 * done) / units.length));
+  return Math.min(99, Math.max(Math.floor((100 * done) / units.length), state.reportedPercent ?? 0));
 }
 
 /** How far an iterator is; 0 for what is no iterator or does not run. */

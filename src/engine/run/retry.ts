@@ -2,14 +2,14 @@ import { type CompiledRetry } from '../playbook/compile.js';
 import { type Retry } from '../playbook/playbook.js';
 import { type Rendering } from '../template/rendering.js';
 import { type Scope } from '../template/scope.js';
-import { type ErrorCode } from '../error-codes.js';
+import { type FailureCode } from '../error-codes.js';
 import { holdsOrWarns } from './conditions.js';
 
 /** How one attempt ended, as far as retry cares. */
 export interface AttemptEnd {
   readonly attempt: number;
   readonly succeeded: boolean;
-  readonly code: ErrorCode | null;
+  readonly code: FailureCode | null;
   readonly retryable: boolean;
 }
 
@@ -31,7 +31,7 @@ function wants(retry: CompiledRetry, end: AttemptEnd, scope: Scope, rendering: R
   return retry.policy.retryOn === null || retry.policy.retryOn.some((name) => isOfClass(name, end.code));
 }
 
-function isOfClass(name: string, code: ErrorCode | null): boolean {
+function isOfClass(name: string, code: FailureCode | null): boolean {
   return name === 'exception' || name === 'error' || name === code;
 }
 

@@ -78,6 +78,9 @@ export class RunScope implements Scope {
         return this.facts.env;
       case 'parameters':
         return this.facts.parameters;
+      case 'arguments':
+        // What a tool is called with; in a playbook it is a name like any other.
+        return this.playbook.playbook.kind === 'Playbook' ? this.named(name) : this.state.workload;
       case 'metadata':
         return this.facts.metadata;
       case 'this':

@@ -91,6 +91,8 @@ export interface RunState {
   readonly signals: Map<string, Json[]>;
   /** Requests with credentials that were recorded, each kind of them once: whose secrets have to be kept out of what comes back. */
   readonly sealed: Json[];
+  /** Percent that a `progress` step named last; null where none has. */
+  reportedPercent: number | null;
   /** Name of the step that moved last. */
   currentStep: string | null;
   /** Steps whose arrivals the terminal step had, in document order. */
@@ -122,6 +124,7 @@ export function newRunState(playbook: CompiledPlaybook, workload: JsonObject): R
     pause: 'none',
     signals: new Map(),
     sealed: [],
+    reportedPercent: null,
     currentStep: null,
     lastSteps: [],
     terminalRan: false,

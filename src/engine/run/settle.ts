@@ -52,7 +52,7 @@ export function settleAction(deciding: Deciding, settling: Settling, value: Json
 
 /** An action has failed for good: saves of errors to the world follow, or the firing ends. */
 export function failAction(deciding: Deciding, settling: Settling, failure: StepFailure): void {
-  if (!savesToWorld(settling.step, false) || isLimit(failure)) return failStep(deciding, settling, failure);
+  if (!savesToWorld(settling.step, false) || isLimit(settling.step, failure)) return failStep(deciding, settling, failure);
   const value: JsonObject = {
     status: 'error',
     error: failure.message,
@@ -133,7 +133,7 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
   let saves = saved ?? savesOfFailure(settling, value, scope);
   let edges: readonly TakenEdge[] = [];
   // A runaway playbook is cut whatever it says about errors: absorbed, the limit would be none.
-  let kind = isLimit(failure) ? 'fail' : step.onError.kind;
+  let kind = isLimit(step, failure) ? 'fail' : step.onError.kind;
   try {
     if (kind === 'continue') edges = takenEdges(step, deciding.state.override, scope, rendering);
     if (kind === 'goto' && step.onError.kind === 'goto') {
@@ -190,8 +190,9 @@ export function timeOutStep(deciding: Deciding, settling: Settling, failure: Ste
   }
 }
 
-function isLimit(failure: StepFailure): boolean {
-  return failure.code === 'loop_limit' || failure.code === 'history_limit';
+/** An author may call a failure of their own whatever they like. */
+function isLimit({ action }: CompiledStep, failure: StepFailure): boolean {
+  return action?.performer?.does !== 'fail' && (failure.code === 'loop_limit' || failure.code === 'history_limit');
 }
 
 /** Inputs that made the step fail because they cannot be stored are not recorded with the failure either. */

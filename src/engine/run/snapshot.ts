@@ -55,6 +55,7 @@ const STATE: Codec<Omit<RunState, Derived>> = record<Omit<RunState, Derived>>({
   pause: PLAIN,
   sealed: PLAIN,
   signals: mapOf<string, Json[]>(PLAIN as Codec<Json[]>),
+  reportedPercent: PLAIN,
   currentStep: PLAIN,
   lastSteps: PLAIN,
   terminalRan: PLAIN,

@@ -1,5 +1,5 @@
 import { compilePlaybook, type CompiledPlaybook } from '../playbook/compile.js';
-import { type Action, type NextEntry, type Playbook, type Step } from '../playbook/playbook.js';
+import { type Action, type NextEntry, NO_CONTRACT, type Playbook, type Step } from '../playbook/playbook.js';
 import { defineStep, type StepKind, type StepKinds } from '../step-executor.js';
 import { type JsonObject } from '../values.js';
 
@@ -66,6 +66,7 @@ export function compiled(steps: readonly Step[], workload: JsonObject = {}, over
       apiVersion: 'noetl.io/v1',
       kind: 'Playbook',
       metadata: { name: 'test', path: 'test', version: null, description: null, extra: {} },
+      contract: NO_CONTRACT,
       workload,
       workbook: [],
       workflow,

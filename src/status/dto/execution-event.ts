@@ -21,7 +21,8 @@ export class ExecutionEvent {
 
   @ApiProperty({
     example: 'step_completed',
-    description: 'execution_started, step_started, step_completed, step_failed, step_skipped, action_retry, …',
+    description:
+      'execution_started, step_started, step_completed, step_failed, step_skipped, step_waiting, step_progress, step_log, action_retry, …',
   })
   readonly event_type!: string;
 
@@ -74,7 +75,11 @@ export class ExecutionEvent {
   @ApiProperty({ type: String, nullable: true })
   readonly error!: string | null;
 
-  @ApiProperty({ ...FREE_OBJECT, description: 'Edges taken, variables, saves, warnings, logs, error details.' })
+  @ApiProperty({
+    ...FREE_OBJECT,
+    description:
+      'Edges taken, variables, saves, warnings, logs, error details. Of step_progress: progress, total, message; of step_log: level, logger, message, data.',
+  })
   readonly meta!: JsonObject;
 
   @ApiProperty({ type: String, nullable: true })

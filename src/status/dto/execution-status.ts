@@ -1,12 +1,12 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { FREE_OBJECT, JSON_VALUE } from '../../common/dto/json-value.js';
-import { ERROR_CODES, type ErrorCode } from '../../engine/error-codes.js';
+import { type FailureCode } from '../../engine/error-codes.js';
+import { FAILURE_CODE } from '../../engine/playbook/reports.js';
 import { RUN_STATUSES, type RunStatus } from '../../engine/run/events.js';
 import { type Json, type JsonObject } from '../../engine/values.js';
 import { EXECUTION_TYPES, type ExecutionType } from './execution-type.js';
 
 export const WAIT_KINDS = ['retry', 'timer', 'signal', 'approval', 'input', 'child', 'compensation'] as const;
-const CODES = Object.keys(ERROR_CODES) as ErrorCode[];
 const ID = { pattern: '^[0-9]+$', example: '415923710348034048' };
 const TIME = { format: 'date-time', example: '2025-10-11T10:30:00.000Z' };
 
@@ -27,8 +27,12 @@ export class ExecutionWait {
 
 /** Why an execution failed, for programs. */
 export class ExecutionErrorDetails {
-  @ApiProperty({ enum: CODES, enumName: 'ErrorCode' })
-  readonly code!: ErrorCode;
+  @ApiProperty({
+    anyOf: [{ $ref: '#/components/schemas/ErrorCode' }, { type: 'string', pattern: FAILURE_CODE.source }],
+    description: 'One of ErrorCode, or what the author of the playbook chose for a `fail` step.',
+    example: 'http_error',
+  })
+  readonly code!: FailureCode;
 
   @ApiProperty()
   readonly message!: string;

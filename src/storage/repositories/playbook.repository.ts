@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager, In } from 'typeorm';
 import { type Issue } from '../../engine/engine-error.js';
-import { type Playbook } from '../../engine/playbook/playbook.js';
+import { NO_CONTRACT, type Playbook } from '../../engine/playbook/playbook.js';
 import { lockPath, publishChange } from '../catalog-changes.js';
 import { refreshHead } from '../catalog-heads.js';
 import { type CatalogEntry, type EntryStatus } from '../catalog-entry.js';
@@ -97,7 +97,10 @@ export class PlaybookRepository {
   async normalisedById(tenantId: string, id: string): Promise<{ readonly playbook: Playbook; readonly size: number } | null> {
     const text = 'SELECT normalised::text AS normalised FROM playbook WHERE tenant_id = $1 AND id = $2';
     const [row] = await this.db.query<{ readonly normalised: string }[]>(text, [tenantId, id]);
-    return row ? { playbook: JSON.parse(row.normalised) as Playbook, size: row.normalised.length } : null;
+    if (!row) return null;
+    // Entries of before there were contracts have none.
+    const playbook = { contract: NO_CONTRACT, ...(JSON.parse(row.normalised) as Omit<Playbook, 'contract'>) };
+    return { playbook, size: row.normalised.length };
   }
 
   /**

@@ -1,0 +1,53 @@
+import { EngineError, type Issue } from '../engine/engine-error.js';
+import { executionTypeOf } from '../engine/playbook/execution-types.js';
+import { type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { type JsonObject } from '../engine/values.js';
+import { type CatalogEntry } from '../storage/catalog-entry.js';
+import { type StartRun } from './start-run.js';
+
+/**
+ * What an entry asks of whoever starts it: its execution type, the names it is called by, and that its parameters fit its schema.
+ * @throws EngineError `execution_type_mismatch`, `unknown_tool`, `invalid_parameters`
+ */
+export function checkStart(
+  start: Pick<StartRun, 'executionType' | 'tool' | 'parameters' | 'parametersAt'>,
+  entry: CatalogEntry,
+  compiled: CompiledPlaybook,
+): void {
+  if (start.executionType !== null) checkType(start.executionType, entry);
+  if (start.tool) checkTool(start.tool, entry, compiled);
+  checkParameters(start.parameters, compiled, start.parametersAt);
+}
+
+/** @throws EngineError `execution_type_mismatch` */
+export function checkType(asked: NonNullable<StartRun['executionType']>, entry: Pick<CatalogEntry, 'kind' | 'path' | 'version'>): void {
+  const type = executionTypeOf(entry.kind);
+  if (asked === type) return;
+  const message = `${entry.path} ${entry.version} is a ${entry.kind}: its executions are of type ${type}, not ${asked}.`;
+  throw new EngineError('invalid', 'execution_type_mismatch', message, [
+    { code: 'execution_type_mismatch', pointer: '/execution_type', message },
+  ]);
+}
+
+/** @throws EngineError `invalid_parameters`; costs nothing where the entry declares no schema */
+export function checkParameters(parameters: JsonObject, { inputSchema }: CompiledPlaybook, pointer = '/parameters'): void {
+  if (inputSchema === null) return;
+  const found = inputSchema.issuesOf(parameters);
+  if (found.length === 0) return;
+  const issues = found.map((issue): Issue => ({ ...issue, pointer: `${pointer}${issue.pointer ?? ''}` }));
+  const first = issues[0]!;
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
+  throw new EngineError(
+    'invalid',
+    'invalid_parameters',
+    `The parameters do not fit the input schema: ${first.pointer} ${first.message}${more}.`,
+    issues,
+  );
+}
+
+function checkTool({ name, pointer }: NonNullable<StartRun['tool']>, entry: CatalogEntry, { playbook }: CompiledPlaybook): void {
+  const { toolName, serves } = playbook.contract;
+  if ([entry.name, entry.path.split('/').at(-1), toolName, ...serves].includes(name)) return;
+  const message = `${entry.path} ${entry.version} does not serve a tool "${name.slice(0, 80)}".`;
+  throw new EngineError('invalid', 'unknown_tool', message, [{ code: 'unknown_tool', pointer, message }]);
+}
