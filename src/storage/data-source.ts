@@ -7,6 +7,7 @@ import { CreateExecutionBlob1795605900000 } from '../../migrations/1795605900000
 import { CreateCredential1795606200000 } from '../../migrations/1795606200000-create-credential.js';
 import { AddCalledRuns1795618500000 } from '../../migrations/1795618500000-add-called-runs.js';
 import { CreateCatalogHead1795900000000 } from '../../migrations/1795900000000-create-catalog-head.js';
+import { CreateMcpAnswer1795900100000 } from '../../migrations/1795900100000-create-mcp-answer.js';
 import { BoundedPool } from './bounded-pool.js';
 import { ACQUIRE_TIMEOUT_MS, connectionOptions } from './connection-options.js';
 import { type DatabaseHistory } from './database-history.js';
@@ -23,6 +24,7 @@ export const MIGRATIONS = [
   CreateCredential1795606200000,
   AddCalledRuns1795618500000,
   CreateCatalogHead1795900000000,
+  CreateMcpAnswer1795900100000,
 ];
 
 export interface DataSourceSettings {

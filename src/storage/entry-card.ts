@@ -1,9 +1,6 @@
 import { inferInputSchema } from '../engine/playbook/inferred-schema.js';
-import { type Playbook } from '../engine/playbook/playbook.js';
-import { type Json, type JsonObject } from '../engine/values.js';
-
-/** What a caller may do about the end of a call: hold on for it, or take a task for it. */
-export type TaskSupport = 'optional' | 'required' | 'forbidden';
+import { type EntryContract, NO_CONTRACT, type Playbook } from '../engine/playbook/playbook.js';
+import { isObject, type Json, type JsonObject } from '../engine/values.js';
 
 /** What clients are shown of an entry before they use it. Made at registration, so that lists read it as it is. */
 export interface EntryCard {
@@ -14,8 +11,8 @@ export interface EntryCard {
   readonly inputSchema: JsonObject;
   /** Only where the author declared one. */
   readonly outputSchema: JsonObject | null;
-  readonly annotations: JsonObject;
-  readonly task: TaskSupport;
+  readonly annotations: EntryContract['annotations'];
+  readonly task: EntryContract['task'];
   /** Of prompts: what they take. */
   readonly arguments: readonly PromptArgumentCard[];
   /** Of resources. */
@@ -46,23 +43,22 @@ const LONGEST_DESCRIPTION = 2_000;
 /** What is listed of a document. Documents of older versions of the service lack some of it. */
 export function headContentOf(playbook: Playbook): HeadContent {
   const { metadata, workload } = playbook;
-  const contract = asObject((playbook as unknown as JsonObject).contract);
   const document = playbook as unknown as JsonObject;
-  const declared = contract.inputSchema;
+  const contract = { ...NO_CONTRACT, ...(playbook.contract as Partial<EntryContract> | undefined) };
   return {
     card: {
       name: metadata.name,
-      title: text(contract.title),
+      title: contract.title,
       description: metadata.description?.slice(0, LONGEST_DESCRIPTION) ?? null,
-      inputSchema: isObject(declared) ? declared : inferInputSchema(workload ?? {}),
-      outputSchema: isObject(contract.outputSchema) ? contract.outputSchema : null,
-      annotations: asObject(contract.annotations),
-      task: taskSupport(contract.task),
+      inputSchema: contract.inputSchema ?? inferInputSchema(workload ?? {}),
+      outputSchema: contract.outputSchema,
+      annotations: contract.annotations,
+      task: contract.task,
       arguments: promptArguments(document.arguments),
       mimeType: text(document.mimeType),
     },
-    toolName: text(contract.toolName),
-    exposed: Array.isArray(contract.expose) ? contract.expose.filter((name): name is string => typeof name === 'string') : [],
+    toolName: contract.toolName,
+    exposed: contract.expose,
     uri: text(document.uri) ?? text(document.uriTemplate),
   };
 }
@@ -76,10 +72,4 @@ function promptArguments(value: Json | undefined): PromptArgumentCard[] {
   }));
 }
 
-const taskSupport = (value: Json | undefined): TaskSupport => (value === 'required' || value === 'forbidden' ? value : 'optional');
 const text = (value: Json | undefined): string | null => (typeof value === 'string' && value !== '' ? value : null);
-const asObject = (value: Json | undefined): JsonObject => (isObject(value) ? value : {});
-
-function isObject(value: Json | undefined): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

@@ -40,6 +40,7 @@ import { ExecutionEndsRepository } from './repositories/execution-ends.repositor
 import { ExecutionEventRepository } from './repositories/execution-event.repository.js';
 import { ExecutionRepository } from './repositories/execution.repository.js';
 import { IdempotencyKeyRepository } from './repositories/idempotency-key.repository.js';
+import { McpAnswerRepository } from './repositories/mcp-answer.repository.js';
 import { PlaybookListingRepository } from './repositories/playbook-listing.repository.js';
 import { PlaybookTagRepository } from './repositories/playbook-tag.repository.js';
 import { PlaybookRepository } from './repositories/playbook.repository.js';
@@ -80,6 +81,7 @@ const REPOSITORIES = [
   BulkOperationRepository,
   CredentialRepository,
   CatalogHeadRepository,
+  McpAnswerRepository,
 ];
 
 const PROVIDERS: Provider[] = [

@@ -11,6 +11,7 @@ import { IdempotencyKeyEntity } from './idempotency-key.entity.js';
 import { BulkOperationEntity } from './bulk-operation.entity.js';
 import { CredentialEntity } from './credential.entity.js';
 import { CatalogHeadEntity } from './catalog-head.entity.js';
+import { McpAnswerEntity } from './mcp-answer.entity.js';
 import { NodeEntity } from './node.entity.js';
 import { SigningKeyEntity } from './signing-key.entity.js';
 
@@ -31,4 +32,5 @@ export const ENTITIES = [
   CredentialEntity,
   CatalogHeadEntity,
   SigningKeyEntity,
+  McpAnswerEntity,
 ] as const;
