@@ -18,6 +18,8 @@ export interface WaitingFor {
   /** Epoch milliseconds. */
   readonly since: number;
   readonly until: number | null;
+  /** Of kind `input`: what is asked, `{method, params}` by name. */
+  readonly requests?: JsonObject;
 }
 
 /** What a start fixes for ever: the columns of `execution` that never change. */

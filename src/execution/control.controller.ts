@@ -107,7 +107,7 @@ export class ControlController {
   @ApiControl(
     'signalExecution',
     'Send a signal to an execution',
-    'The wait_for step of this name takes the payload as its value; a signal that comes early is kept for it.',
+    'The wait_for step of this name takes the payload as its value; a signal that comes early is kept for it. The payload for an input step has an answer to each of its requests, and is taken only while it asks.',
     null,
   )
   @ApiBody({ type: SignalRequest })

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type Principal } from '../common/principal.js';
-import { EngineError } from '../engine/engine-error.js';
+import { EngineError, type Issue } from '../engine/engine-error.js';
+import { answerIssues } from '../engine/playbook/input-requests.js';
 import { isTerminal } from '../engine/run/events.js';
 import { type Json, type JsonObject } from '../engine/values.js';
 import { StatusService } from '../status/status.service.js';
@@ -47,27 +48,37 @@ export class ControlService {
 
   /**
    * Gives a signal to the step that waits for it, now or later. Checked against the pinned definition, also where it comes early.
-   * Throws `unknown_execution`, `already_<state>`, `unknown_signal`, `schema_violation`.
+   * A step that asks for input is answered this way while it asks, and the answer is to what it asks then.
+   * Throws `unknown_execution`, `already_<state>`, `unknown_signal`, `input_not_asked`, `schema_violation`.
    */
   async signal(principal: Principal, id: string, name: string, payload: Json): Promise<ControlledRun> {
     await this.refuseEphemeral(principal, id);
     const record = await this.status.record(principal, id);
     if (isTerminal(record.status)) throw alreadyEnded(record);
     const playbook = await this.playbooks.compiled(principal.tenant, record.catalogId);
+    if (playbook.inputs.has(name)) return this.answer(principal, id, name, payload);
     const schemas = playbook.signals.get(name);
     if (!schemas) {
-      const known = [...playbook.signals.keys()];
+      const known = [...playbook.signals.keys(), ...playbook.inputs];
       const hint = known.length === 0 ? 'it waits for none' : `it waits for ${known.slice(0, 20).join(', ')}`;
       throw new EngineError('invalid', 'unknown_signal', `No step of ${record.path} waits for a signal of this name; ${hint}.`, [
-        { code: 'unknown_signal', pointer: '/name', message: 'is none that a wait_for step names' },
+        { code: 'unknown_signal', pointer: '/name', message: 'is none that a wait_for or input step names' },
       ]);
     }
-    const issues = schemas.flatMap((schema) => schema.issuesOf(payload));
-    if (issues.length > 0) {
-      const found = issues.map((issue) => ({ ...issue, pointer: `/payload${issue.pointer ?? ''}` }));
-      throw new EngineError('invalid', 'schema_violation', `The payload does not fit the schema of the signal ${name}.`, found);
-    }
+    refuseMisfits(
+      schemas.flatMap((schema) => schema.issuesOf(payload)),
+      `The payload does not fit the schema of the signal ${name}.`,
+    );
     const message: JsonObject = { name, payload, by: principal.subject };
+    return this.outcome(principal, id, await this.inbox.deliver(principal.tenant, id, 'signal', message));
+  }
+
+  /** Bound to the firing that asks: a late answer to one round is none to the next. */
+  private async answer(principal: Principal, id: string, step: string, payload: Json): Promise<ControlledRun> {
+    const asked = await this.status.openInput(principal, id, step);
+    if (!asked) throw new EngineError('conflict', 'input_not_asked', `The step ${step} of execution ${id} does not ask for input now.`);
+    refuseMisfits(answerIssues(asked.requests, payload), `The payload does not answer what the step ${step} asks.`);
+    const message: JsonObject = { name: step, payload, wave: asked.wave, by: principal.subject };
     return this.outcome(principal, id, await this.inbox.deliver(principal.tenant, id, 'signal', message));
   }
 
@@ -85,6 +96,12 @@ export class ControlService {
     if (isTerminal(record.status)) throw alreadyEnded(record);
     throw new EngineError('invalid', 'not_durable_unsupported', 'An execution without rows can only be cancelled.');
   }
+}
+
+function refuseMisfits(issues: readonly Issue[], message: string): void {
+  if (issues.length === 0) return;
+  const found = issues.map((issue) => ({ ...issue, pointer: `/payload${issue.pointer ?? ''}` }));
+  throw new EngineError('invalid', 'schema_violation', message, found);
 }
 
 function alreadyEnded({ id, status }: ExecutionRecord): EngineError {

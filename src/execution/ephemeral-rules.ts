@@ -38,7 +38,7 @@ function waitsTooLong({ action }: CompiledStep): boolean {
   if (action?.definition.type === 'approval') return true;
   if (action?.performer?.does !== 'wait') return false;
   const { wait } = action.performer;
-  if (wait.kind === 'signal' || !wait.duration?.isConstant) return true;
+  if (wait.kind !== 'timer' || !wait.duration?.isConstant) return true;
   return (durationMs(wait.duration.render(NOTHING_KNOWN, new Rendering(STILL))) ?? Infinity) > MAX_WAIT_SECONDS * 1000;
 }
 

@@ -60,7 +60,15 @@ const GROUPS: readonly ErrorGroup[] = [
     title: 'Conflicts',
     status: 409,
     action: 'Read the current state; the wish contradicts it and will not be fulfilled by repeating it.',
-    codes: ['version_exists', 'entry_state_conflict', 'already_completed', 'already_failed', 'already_cancelled', 'not_ended'],
+    codes: [
+      'version_exists',
+      'entry_state_conflict',
+      'already_completed',
+      'already_failed',
+      'already_cancelled',
+      'not_ended',
+      'input_not_asked',
+    ],
   },
   { title: 'Lost updates', status: 412, action: 'Read the thing again, and repeat with its new ETag.', codes: ['etag_mismatch'] },
   {

@@ -39,7 +39,7 @@ export function eventView(record: ExecutionRecord, { seq, at, event }: StoredEve
     started_at: durationMs === null ? null : timeOf(Math.round(at - durationMs)),
     duration: durationMs === null ? null : Math.round(durationMs * 1000) / 1_000_000,
     attempt: 'attempt' in event ? event.attempt : null,
-    wave: 'wave' in event ? event.wave : null,
+    wave: 'wave' in event ? (event.wave ?? null) : null,
     item_index: null,
     context: 'inputs' in event ? shown(event.inputs ?? null) : null,
     result: shown(resultOf(event, result)),
@@ -149,6 +149,7 @@ function metaOf(event: RunEvent): JsonObject {
     add('waits_for', event.waitsFor.kind);
     add('name', event.waitsFor.name);
     add('due_at', event.dueAt === null ? null : timeOf(event.dueAt));
+    add('requests', event.waitsFor.requests);
     add('warnings', event.warnings);
   }
   if (event.type === 'step_progress') {

@@ -54,12 +54,19 @@ export class StatusService {
     return { record, parameters: parameters ?? {} };
   }
 
+  /** What a step of an `input` type asks now, and in which firing; null where it asks nothing. */
+  async openInput({ tenant }: Principal, id: string, step: string): Promise<{ wave: number; requests: JsonObject } | null> {
+    const event = await this.history.newestOf(tenant, id, step);
+    if (event?.type !== 'step_waiting' || event.waitsFor.kind !== 'input') return null;
+    return { wave: event.wave, requests: event.waitsFor.requests ?? {} };
+  }
+
   async list(
     principal: Principal,
     filter: ExecutionFilter,
     page: { before: string | null; offset: number; limit: number },
   ): Promise<ExecutionStatus[]> {
-    return (await this.executions.list(principal.tenant, filter, page)).map((record) => executionStatusOf(record));
+    return (await this.executions.list(principal.tenant, filter, page)).map((record) => executionStatusOf(record, { listed: true }));
   }
 
   /** Long poll: comes back at the end of the execution or of the wait; false where waiting was not granted. */

@@ -84,6 +84,7 @@ export const ACTION_RULES: Readonly<Record<string, ActionRule>> = {
   },
   wait: { fields: { duration: any, until: any }, required: [['duration', 'until']] },
   wait_for: { fields: { name: { kind: 'text', aliases: ['signal'] }, schema: any }, required: [['name']] },
+  input: { fields: { requests: any }, required: [['requests']] },
   progress: { fields: { progress: any, total: any, message: text }, required: [['progress']] },
   log: { fields: { level: { kind: 'text', words: LOG_LEVELS }, message: text, data: any, logger: text }, required: [['message', 'data']] },
   fail: { fields: { message: text, code: text, details: any }, required: [['message']] },

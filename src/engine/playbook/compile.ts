@@ -40,6 +40,8 @@ export interface CompiledPlaybook {
   readonly outputSchema: JsonSchema | null;
   /** Schemas that the payload of a signal has to fit, by the name that some step waits for; empty where it may be anything. */
   readonly signals: ReadonlyMap<string, readonly JsonSchema[]>;
+  /** Names of the steps that ask for input; each is answered by a signal of its name. */
+  readonly inputs: ReadonlySet<string>;
   /** What progress counts: steps reachable from the entry, bare start and end excluded unless there is nothing else. */
   readonly progressUnits: readonly CompiledStep[];
   /** True where the workload has no templates: a run's workload is then the plain merge with its parameters. */
@@ -153,10 +155,11 @@ export interface CompiledIterator {
   readonly spelling: 'iterator' | 'loop';
 }
 
-/** What a step waits for: a time, given as one of the two, or a signal. */
+/** What a step waits for: a time, given as one of the two, a signal, or answers to what it asks. */
 export type CompiledWait =
   | { readonly kind: 'timer'; readonly duration: ValueTemplate | null; readonly until: ValueTemplate | null }
-  | { readonly kind: 'signal'; readonly name: string; readonly schema: JsonSchema | null };
+  | { readonly kind: 'signal'; readonly name: string; readonly schema: JsonSchema | null }
+  | { readonly kind: 'input'; readonly requests: ValueTemplate };
 
 /** Paging (playbook language §7.3). */
 export interface CompiledPages {
@@ -250,6 +253,8 @@ class Compiler {
       steps.push(this.step(step, index, reachFrom(index, edges)));
       yield;
     }
+    const inputs = inputsOf(steps);
+    this.checkSignals(steps, inputs);
     const workloadTemplates = new Map<string, Template>();
     yield* collectTemplates(this.playbook.workload, workloadTemplates);
     const { contract } = this.playbook;
@@ -267,6 +272,7 @@ class Compiler {
       inputSchema,
       outputSchema,
       signals: signalsOf(steps),
+      inputs,
       progressUnits: progressUnits(steps, entry),
       plainWorkload: workloadTemplates.size === 0,
       workloadTemplates,
@@ -342,7 +348,8 @@ class Compiler {
     else if (action.type === 'progress' || action.type === 'log')
       performer = { does: 'report', report: compileReport(action.type, action.fields) };
     else if (action.type === 'fail') performer = { does: 'fail', fail: compileFail(action.fields) };
-    else if (action.type === 'wait' || action.type === 'wait_for') performer = { does: 'wait', wait: this.wait(action, pointer) };
+    else if (action.type === 'wait' || action.type === 'wait_for' || action.type === 'input')
+      performer = { does: 'wait', wait: this.wait(action, pointer) };
     else if (CALLING_TYPES.has(action.type)) performer = { does: 'playbook', call: callOf(action) };
     else if (action.type === 'iterator') performer = { does: 'iterator', iterator: this.iterator(action, pointer) };
     else if (kind) {
@@ -374,8 +381,20 @@ class Compiler {
     };
   }
 
+  /** An answer must not be taken for a signal, nor the other way round. */
+  private checkSignals(steps: readonly CompiledStep[], inputs: ReadonlySet<string>): void {
+    for (const { index, action } of steps) {
+      if (action?.performer?.does !== 'wait' || action.performer.wait.kind !== 'signal') continue;
+      const { name } = action.performer.wait;
+      if (!inputs.has(name)) continue;
+      const message = `The signal ${name} has the name of a step that asks for input.`;
+      this.errors.push({ code: 'ambiguous_field', message, pointer: `/workflow/${index}/name` });
+    }
+  }
+
   private wait({ type, fields }: Action, pointer: string): CompiledWait {
     const template = (value: Json | undefined): ValueTemplate | null => (value === undefined ? null : compileValue(value));
+    if (type === 'input') return { kind: 'input', requests: compileValue(fields['requests'] ?? null) };
     if (type === 'wait') return { kind: 'timer', duration: template(fields['duration']), until: template(fields['until']) };
     return { kind: 'signal', name: String(fields['name']), schema: this.schema(fields['schema'] ?? null, `${pointer}/schema`) };
   }
@@ -548,6 +567,12 @@ function signalsOf(steps: readonly CompiledStep[]): ReadonlyMap<string, readonly
     signals.set(name, [...(signals.get(name) ?? []), ...(schema ? [schema] : [])]);
   }
   return signals;
+}
+
+function inputsOf(steps: readonly CompiledStep[]): ReadonlySet<string> {
+  return new Set(
+    steps.flatMap(({ name, action }) => (action?.performer?.does === 'wait' && action.performer.wait.kind === 'input' ? [name] : [])),
+  );
 }
 
 function progressUnits(steps: readonly CompiledStep[], entry: CompiledStep): CompiledStep[] {

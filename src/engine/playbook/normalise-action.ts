@@ -13,7 +13,7 @@ import { type Action } from './playbook.js';
 import { at } from './source-positions.js';
 import { catalogPath } from './playbook-path.js';
 import { checkReport } from './normalise-reports.js';
-import { checkWait, checkWaitFor } from './normalise-wait.js';
+import { checkInput, checkWait, checkWaitFor } from './normalise-wait.js';
 
 /** What is being read: a step, a task of the workbook, or the task inside an iterator. */
 export type ActionPlace = 'step' | 'task' | 'nested';
@@ -191,6 +191,7 @@ function adjust(type: string, fields: JsonObject, mapping: Mapping, findings: Fi
   if (type === 'progress' || type === 'log' || type === 'fail') checkReport(type, fields, mapping, findings);
   if (type === 'wait') checkWait(fields, mapping, findings);
   if (type === 'wait_for') checkWaitFor(fields, mapping, findings);
+  if (type === 'input') checkInput(fields, mapping, findings);
   const path = mapping.peek('path', 'catalog_path');
   if ((type === 'playbook' || type === 'tool') && typeof fields['path'] === 'string' && !isTemplate(fields['path']))
     fields['path'] = catalogPath(fields['path'], path?.pointer ?? mapping.pointer, findings);

@@ -30,7 +30,8 @@ export function normaliseStep(value: Json, pointer: string, line: number, findin
   const on = { pass: mapping.take('pass'), when: mapping.take('when'), vars: mapping.take('vars'), result: mapping.take('result') };
   const onTimeout = mapping.peek('on_timeout');
   const { word, action } = normaliseAction(mapping, 'step', findings);
-  if (action?.type === 'wait_for') mapping.take('on_timeout');
+  const canTimeOut = action?.type === 'wait_for' || action?.type === 'input';
+  if (canTimeOut) mapping.take('on_timeout');
   const router =
     action === null
       ? { data: mergeInputs(mapping, ROUTER_INPUTS, findings), save: normaliseSaves(mapping.take('save', 'sink'), findings) }
@@ -52,7 +53,7 @@ export function normaliseStep(value: Json, pointer: string, line: number, findin
       ...router,
       next: nextEntries,
       onError: normaliseOnError(onError?.value ?? null, onError?.pointer ?? pointer, findings, places),
-      onTimeout: action?.type === 'wait_for' && onTimeout ? normaliseOnTimeout(onTimeout.value, onTimeout.pointer, findings, places) : null,
+      onTimeout: canTimeOut && onTimeout ? normaliseOnTimeout(onTimeout.value, onTimeout.pointer, findings, places) : null,
       pass: on.pass?.value ?? null,
       when: on.when?.value ?? null,
       vars: varsOf(on.vars, findings),

@@ -3,6 +3,7 @@ import { durationMs } from '../run/durations.js';
 import { timeMs } from '../run/times.js';
 import { type JsonObject } from '../values.js';
 import { type Findings } from './findings.js';
+import { requestIssues } from './input-requests.js';
 import { compileJsonSchema } from './json-schema.js';
 import { type Mapping } from './mapping.js';
 import { isTemplate } from './normalise-values.js';
@@ -35,4 +36,12 @@ export function checkWaitFor(fields: JsonObject, mapping: Mapping, findings: Fin
     if (!(error instanceof EngineError)) throw error;
     findings.error('invalid_schema', where('schema'), error.message);
   }
+}
+
+/** `type: input`: what it asks is checked as far as it is no template; the rest of it when it is asked. */
+export function checkInput(fields: JsonObject, mapping: Mapping, findings: Findings): void {
+  const { requests } = fields;
+  const base = mapping.peek('requests')?.pointer ?? mapping.pointer;
+  if (requests === undefined) return;
+  for (const { code, message, pointer = '' } of requestIssues(requests, isTemplate)) findings.error(code, base + pointer, message);
 }

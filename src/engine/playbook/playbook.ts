@@ -115,7 +115,7 @@ export interface Step {
   readonly save: readonly Save[];
   readonly next: readonly NextEntry[];
   readonly onError: OnError;
-  /** Where a `wait_for` step goes when its time is over; null: it fails. */
+  /** Where a `wait_for` or `input` step goes when its time is over; null: it fails. */
   readonly onTimeout: EdgeTarget | null;
   /** Template or bare expression: truthy skips the action. */
   readonly pass: Json;

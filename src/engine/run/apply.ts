@@ -35,6 +35,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       return;
     }
     case 'signal_received': {
+      if (playbook.inputs.has(event.name) && !isAsked(state, playbook, event)) return;
       const waiting = state.signals.get(event.name);
       if (waiting) waiting.push(event.payload);
       else state.signals.set(event.name, [event.payload]);
@@ -246,11 +247,17 @@ function arrivalOf(armed: ArmedStep | undefined): Pick<Firing, 'arrivedFrom' | '
   };
 }
 
+/** Answers belong to the firing that asked; the first counts, and none is kept for a later one. */
+function isAsked(state: RunState, playbook: CompiledPlaybook, { name, wave }: Extract<RunEvent, { type: 'signal_received' }>): boolean {
+  const firing = state.running.get(playbook.byName.get(name)!.index);
+  return firing?.waitsFor?.kind === 'input' && (wave === undefined || wave === firing.wave) && !state.signals.has(name);
+}
+
 /** The oldest signal of the name goes to the step that was woken by it. */
 function takeSignal(state: RunState, name: string): void {
-  const waiting = state.signals.get(name)!;
-  waiting.shift();
-  if (waiting.length === 0) state.signals.delete(name);
+  const waiting = state.signals.get(name);
+  waiting?.shift();
+  if (waiting?.length === 0) state.signals.delete(name);
 }
 
 function disarm(state: RunState, step: CompiledStep): ArmedStep | undefined {
@@ -271,6 +278,8 @@ function leave(state: RunState, playbook: CompiledPlaybook, step: CompiledStep, 
   const firing = state.running.get(step.index);
   if (firing) {
     state.running.delete(step.index);
+    // An answer that came too late for this firing is none to the next.
+    if (firing.waitsFor?.kind === 'input') state.signals.delete(step.name);
     return firing.arrivedFrom;
   }
   const armed = disarm(state, step);

@@ -107,7 +107,13 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
       return;
     }
     case 'signal':
-      deciding.emit({ type: 'signal_received', name: stimulus.name, payload: stimulus.payload, ...askedBy(stimulus) });
+      deciding.emit({
+        type: 'signal_received',
+        name: stimulus.name,
+        payload: stimulus.payload,
+        ...(stimulus.wave === undefined ? {} : { wave: stimulus.wave }),
+        ...askedBy(stimulus),
+      });
       if (state.seq - state.itemEvents < LOOP_LIMITS.events || state.failure) return;
       deciding.emit({ type: 'execution_failing', error: runFault('history_limit', `The execution has ${LOOP_LIMITS.events} events.`) });
       abortRunning(deciding);

@@ -61,7 +61,7 @@ export type Stimulus =
   | { readonly kind: 'held'; readonly step: number; readonly wave: number }
   /** A parked retry or wait is due. */
   | { readonly kind: 'due'; readonly step: number; readonly wave: number }
-  | { readonly kind: 'signal'; readonly name: string; readonly payload: Json; readonly by?: string }
+  | { readonly kind: 'signal'; readonly name: string; readonly payload: Json; readonly wave?: number; readonly by?: string }
   | { readonly kind: 'pause'; readonly reason: string | null; readonly by?: string }
   | { readonly kind: 'resume'; readonly by?: string }
   | { readonly kind: 'cancel'; readonly reason: string | null; readonly force: boolean; readonly by?: string };

@@ -32,10 +32,12 @@ interface Asked {
   readonly by?: string;
 }
 
-/** What a waiting step waits for: a time, or a signal of this name. */
+/** What a waiting step waits for: a time, a signal of this name, or answers to its requests, which come as a signal of its name. */
 export interface StepWait {
-  readonly kind: 'timer' | 'signal';
+  readonly kind: 'timer' | 'signal' | 'input';
   readonly name: string | null;
+  /** Of an input, as they were rendered: `{method, params}` by name. */
+  readonly requests?: JsonObject;
 }
 
 /** What a step says without ending by it; see the steps `progress` and `log`. */
@@ -187,7 +189,8 @@ export type RunEvent =
         readonly durationMs: number;
         readonly warnings?: readonly string[];
       })
-  | ({ readonly type: 'signal_received'; readonly name: string; readonly payload: Json } & Asked)
+  /** `wave`: the firing of an `input` step that is answered; nobody keeps an answer to what is not asked. */
+  | ({ readonly type: 'signal_received'; readonly name: string; readonly payload: Json; readonly wave?: number } & Asked)
   | ({ readonly type: 'pause_requested'; readonly reason: string | null } & Asked)
   /** Nothing runs any more; nothing starts until it is resumed. */
   | { readonly type: 'execution_paused' }

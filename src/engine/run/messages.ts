@@ -1,6 +1,9 @@
 import { type ChildEnded, type InboxMessage } from '../ports.js';
 import { type Stimulus } from './decision.js';
 
+/** The firing that is answered, where the door named one. */
+const waveOf = ({ wave }: InboxMessage['payload']): { readonly wave?: number } => (typeof wave === 'number' ? { wave } : {});
+
 /** What a message of the inbox means to the run; null for a kind that asks nothing of it. The door has checked the payload. */
 export function stimulusOf({ kind, payload }: Pick<InboxMessage, 'kind' | 'payload'>): Stimulus | null {
   const reason = typeof payload['reason'] === 'string' ? payload['reason'] : null;
@@ -13,7 +16,7 @@ export function stimulusOf({ kind, payload }: Pick<InboxMessage, 'kind' | 'paylo
     case 'resume':
       return { kind: 'resume', ...asked };
     case 'signal':
-      return { kind: 'signal', name: String(payload['name']), payload: payload['payload'] ?? null, ...asked };
+      return { kind: 'signal', name: String(payload['name']), payload: payload['payload'] ?? null, ...waveOf(payload), ...asked };
     case 'child_ended':
       return { kind: 'child_ended', ended: payload as unknown as ChildEnded };
     case 'retry_now':

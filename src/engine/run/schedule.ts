@@ -31,9 +31,9 @@ export function waitOf(state: RunState, playbook: CompiledPlaybook, asleepUntil:
   if (!first) return null;
   const called = first.waitsFor === null && first.dueAt === null && asleepUntil(first.step) === Infinity;
   const own = { kind: called ? ('child' as const) : ('retry' as const), name: playbook.steps[first.step]!.name };
-  const { kind, name } = first.waitsFor ?? own;
+  const { kind, name, requests } = first.waitsFor ?? { ...own, requests: undefined };
   const until = dueOf(first, asleepUntil);
-  return { kind, name, since: first.parkedSince ?? now, until: until === Infinity ? null : until };
+  return { kind, name, since: first.parkedSince ?? now, until: until === Infinity ? null : until, ...(requests ? { requests } : {}) };
 }
 
 /** The next time at which the run itself has something to do, whatever its steps do: its start, or its time-out. Epoch ms; null = none. */

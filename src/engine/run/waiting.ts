@@ -1,11 +1,14 @@
 import { type CompiledStep, type CompiledWait } from '../playbook/compile.js';
+import { requestIssues } from '../playbook/input-requests.js';
 import { StepFailure } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { type Deciding } from './decision.js';
 import { durationMs } from './durations.js';
 import { type RunScope } from './run-scope.js';
+import { type StepWait } from './events.js';
 import { type Firing } from './run-state.js';
 import { completeStep, failStep, type Settling, timeOutStep } from './settle.js';
+import { type JsonObject } from '../values.js';
 import { TEN_YEARS_MS, timeMs } from './times.js';
 
 /** Begins a wait: records for what, since when and until when (D22). One that is over already ends in the same decision. */
@@ -15,7 +18,8 @@ export function beginWait(deciding: Deciding, wait: CompiledWait, settling: Sett
   const now = world.now();
   const dueAt = wait.kind === 'timer' ? endOf(wait, step, now, scope, rendering) : limitMs === null ? null : now + limitMs;
   if (dueAt !== null && dueAt - now > TEN_YEARS_MS) throw refusal(`The step ${step.name} would wait for more than ten years.`);
-  deciding.checkStorable([inputs]);
+  const waitsFor = wantedBy(wait, step, scope, rendering);
+  deciding.checkStorable([inputs], waitsFor);
   deciding.emit({
     type: 'step_waiting',
     step: step.name,
@@ -23,7 +27,7 @@ export function beginWait(deciding: Deciding, wait: CompiledWait, settling: Sett
     wave,
     attempt: 1,
     inputs,
-    waitsFor: wait.kind === 'timer' ? { kind: 'timer', name: step.name } : { kind: 'signal', name: wait.name },
+    waitsFor,
     since: now,
     dueAt,
     ...(rendering.warnings.length > 0 ? { warnings: [...rendering.warnings] } : {}),
@@ -42,18 +46,22 @@ export function endWait(deciding: Deciding, firing: Firing): void {
     completeStep(deciding, settling, firing.inputs);
     return;
   }
-  const failure = new StepFailure('signal_timeout', `No signal ${firing.waitsFor!.name} came in time.`, { retryable: false });
+  const failure = new StepFailure(
+    'signal_timeout',
+    firing.waitsFor!.kind === 'input' ? `Nobody answered ${step.name} in time.` : `No signal ${firing.waitsFor!.name} came in time.`,
+    { retryable: false },
+  );
   if (step.onTimeout) timeOutStep(deciding, settling, failure, step.onTimeout);
   else failStep(deciding, settling, failure);
 }
 
-/** Hands received signals to the steps that wait for them, the longest waiting first; a step's value is the payload. */
+/** Hands received signals to the steps that wait for them, the longest waiting first; a step's value is the payload. Answers to requests are such signals. */
 export function handOutSignals(deciding: Deciding): void {
   const { state } = deciding;
   if (state.signals.size === 0) return;
   for (const firing of [...state.running.values()]) {
     const { waitsFor } = firing;
-    const payload = waitsFor?.kind === 'signal' ? state.signals.get(waitsFor.name!)?.[0] : undefined;
+    const payload = waitsFor && waitsFor.kind !== 'timer' ? state.signals.get(waitsFor.name!)?.[0] : undefined;
     if (payload === undefined || state.failure) continue;
     const settling = settlingOf(deciding, deciding.playbook.steps[firing.step]!, firing);
     wake(deciding, settling, 'signal');
@@ -78,6 +86,22 @@ function settlingOf(deciding: Deciding, step: CompiledStep, firing: Firing): Set
     started: true,
     passed: false,
   };
+}
+
+/** Characters of JSON that the requests of one step may have: they are shown with its execution. */
+const LONGEST_REQUESTS = 64 * 1024;
+
+function wantedBy(wait: CompiledWait, step: CompiledStep, scope: RunScope, rendering: Rendering): StepWait {
+  if (wait.kind === 'timer') return { kind: 'timer', name: step.name };
+  if (wait.kind === 'signal') return { kind: 'signal', name: wait.name };
+  const requests = wait.requests.render(scope, rendering);
+  const [issue] = requestIssues(requests);
+  if (issue) throw new StepFailure(issue.code, `${issue.pointer}: ${issue.message}`.replace(/^: /, ''), { retryable: false });
+  if (JSON.stringify(requests).length > LONGEST_REQUESTS)
+    throw new StepFailure('result_too_large', `The requests of ${step.name} are above ${LONGEST_REQUESTS / 1024} KiB.`, {
+      retryable: false,
+    });
+  return { kind: 'input', name: step.name, requests: requests as JsonObject };
 }
 
 function endOf(

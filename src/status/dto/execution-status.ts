@@ -23,6 +23,15 @@ export class ExecutionWait {
 
   @ApiProperty({ type: String, nullable: true, ...TIME, description: 'When the wait ends by itself.' })
   readonly until!: string | null;
+
+  @ApiProperty({
+    ...FREE_OBJECT,
+    nullable: true,
+    description:
+      'Of kind input: what is asked, by name, each `{method, params}` as in MCP. Answer with a signal of this name whose payload has an answer to each. null in lists.',
+    example: { size: { method: 'elicitation/create', params: { message: 'Which size?', requestedSchema: { type: 'object' } } } },
+  })
+  readonly requests!: JsonObject | null;
 }
 
 /** Why an execution failed, for programs. */

@@ -1,3 +1,4 @@
+import { withoutMarkers } from '../../engine/auth/secret-markers.js';
 import { type RunErrorDetails } from '../../engine/run/events.js';
 import { type WaitingFor } from '../../engine/ports.js';
 import { type Json, type JsonObject } from '../../engine/values.js';
@@ -10,6 +11,8 @@ export interface ExecutionPayload {
   readonly result?: Json;
   readonly parameters?: JsonObject | null;
   readonly durable?: boolean;
+  /** One of many: what it asks for is not repeated. */
+  readonly listed?: boolean;
 }
 
 /** RFC 3339 with milliseconds and Z. */
@@ -19,7 +22,7 @@ export const optionalTimeOf = (epochMs: number | null): string | null => (epochM
 /** The wire form of an execution: the one crossing from camelCase to snake_case. */
 export function executionStatusOf(
   record: ExecutionRecord,
-  { result = null, parameters = null, durable = true }: ExecutionPayload = {},
+  { result = null, parameters = null, durable = true, listed = false }: ExecutionPayload = {},
 ): ExecutionStatus {
   const startTime = timeOf(record.createdAt);
   const seconds = durationSecondsOf(record);
@@ -44,7 +47,7 @@ export function executionStatusOf(
     duration_human: seconds === null ? null : durationInWords(seconds),
     progress: record.progress,
     current_step: record.currentStep,
-    waiting_for: waitOf(record.waitingFor),
+    waiting_for: waitOf(record.waitingFor, listed),
     result: shown(result),
     parameters: shown(parameters),
     error: shown(errorLineOf(record.error)),
@@ -85,8 +88,10 @@ export function errorLineOf(error: RunErrorDetails | null): string | null {
   return error === null ? null : error.message.replace(/\s*[\r\n]+\s*/g, ' ').trim();
 }
 
-function waitOf(waiting: WaitingFor | null): ExecutionWait | null {
-  return waiting === null
-    ? null
-    : { kind: waiting.kind, name: waiting.name, since: timeOf(waiting.since), until: optionalTimeOf(waiting.until) };
+function waitOf(waiting: WaitingFor | null, listed: boolean): ExecutionWait | null {
+  if (waiting === null) return null;
+  const { kind, name, since, until, requests } = waiting;
+  // Fields of a form may be called password: that says what is asked, and is no secret.
+  const asked = listed || !requests ? null : withoutMarkers(requests);
+  return { kind, name, since: timeOf(since), until: optionalTimeOf(until), requests: asked };
 }

@@ -74,6 +74,17 @@ export class ExecutionEventRepository {
     return event?.type === 'step_completed' ? { value: event.value } : null;
   }
 
+  /** The newest event about a step; null where there is none. */
+  async newestOf(tenantId: string, executionId: string, step: string): Promise<RunEvent | null> {
+    const rows = await this.db.query<HistoryRow[]>(
+      `SELECT execution_id, seq, event_type, step, body FROM execution_event
+       WHERE execution_id = $1 AND tenant_id = $2 AND step = $3 ORDER BY seq DESC LIMIT 1`,
+      [executionId, tenantId, step],
+    );
+    const [event] = await wholeEvents(this.db, rows);
+    return event ?? null;
+  }
+
   /** How many events of these types there are with seq > after. */
   async count(tenantId: string, executionId: string, after: number, types: readonly string[]): Promise<number> {
     const [row] = await this.db.query<{ count: string }[]>(
