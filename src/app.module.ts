@@ -4,6 +4,7 @@ import { CatalogModule } from './catalog/catalog.module.js';
 import { Settings } from './config/settings.js';
 import { CredentialsModule } from './credentials/credentials.module.js';
 import { ExecutionModule } from './execution/execution.module.js';
+import { McpModule } from './mcp/mcp.module.js';
 import { Readiness } from './observability/readiness.js';
 import { RunMetrics } from './observability/run-metrics.js';
 import { StatusModule } from './status/status.module.js';
@@ -46,6 +47,7 @@ export class AppModule {
         StatusModule,
         ExecutionModule,
         BulkModule,
+        McpModule,
         WorkerModule,
       ],
     };

@@ -8,19 +8,16 @@ import { type McpRequest } from './mcp-caller.js';
 import { type Talk } from './talkative-programs.js';
 
 /** A step that waits for input. */
-export interface OpenInput {
+export interface WaitingStep {
   /** Position of its event in the history. */
   readonly seq: number;
-  /** What answers are addressed to. */
-  readonly name: string;
-  /** By key: `{method, params}`. */
-  readonly requests: JsonObject;
+  readonly step: string;
 }
 
 /** Why a call is not waited for any longer. */
 export type CallStop =
   | { readonly kind: 'ended'; readonly execution: ExecutionDetail }
-  | { readonly kind: 'input'; readonly execution: ExecutionDetail; readonly input: OpenInput }
+  | { readonly kind: 'input'; readonly execution: ExecutionDetail; readonly input: WaitingStep }
   /** The time is over, the node drains, or the client is gone. */
   | { readonly kind: 'going_on'; readonly execution: ExecutionDetail };
 
@@ -63,10 +60,10 @@ export class CallFollower {
     }
   }
 
-  private async inputOrEnd(request: McpRequest, id: string, talk: Talk, after: number, over: AbortSignal): Promise<OpenInput | null> {
+  private async inputOrEnd(request: McpRequest, id: string, talk: Talk, after: number, over: AbortSignal): Promise<WaitingStep | null> {
     const { principal } = request.caller;
     const progress = new ProgressTeller(request, talk);
-    const open = new Map<string, OpenInput>();
+    const open = new Map<string, WaitingStep>();
     for await (const events of this.status.follow(principal, id, after, over)) {
       for (const event of events) {
         await this.tell(request, event, progress);
@@ -85,7 +82,11 @@ export class CallFollower {
     if (event_type === 'step_progress') await progress.said(said);
     if (event_type === 'step_log') {
       const { level, logger, message, data } = said;
-      await context.mcpReq.log(level as LoggingLevel, data === undefined ? message : message === undefined ? data : { message, data }, logger as string);
+      await context.mcpReq.log(
+        level as LoggingLevel,
+        data === undefined ? message : message === undefined ? data : { message, data },
+        logger as string,
+      );
     }
   }
 
@@ -96,12 +97,10 @@ export class CallFollower {
 }
 
 /** Files a step that begins to wait for input, and forgets one that has gone on. */
-function keepOpen(open: Map<string, OpenInput>, { event_type, seq, node_name, wave, meta }: ExecutionEvent): void {
+function keepOpen(open: Map<string, WaitingStep>, { event_type, seq, node_name, wave, meta }: ExecutionEvent): void {
   const key = `${node_name} ${wave}`;
-  const { waits_for, name, requests } = meta as JsonObject;
-  if (event_type === 'step_waiting' && waits_for === 'input') {
-    open.set(key, { seq, name: typeof name === 'string' ? name : node_name, requests: isObject(requests ?? null) ? (requests as JsonObject) : {} });
-  } else if (event_type !== 'step_waiting' && event_type.startsWith('step_')) open.delete(key);
+  if (event_type === 'step_waiting' && (meta as JsonObject).waits_for === 'input') open.set(key, { seq, step: node_name });
+  else if (event_type.startsWith('step_')) open.delete(key);
 }
 
 /** Progress as the protocol wants it: only to who asked, and ever more. */

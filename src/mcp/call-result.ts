@@ -30,7 +30,10 @@ export function goingOnResult(execution: ExecutionDetail, declaresOutput: boolea
   const reason = waiting === null ? '' : ` It waits for ${waiting.kind}${waiting.name === null ? '' : ` "${waiting.name}"`}.`;
   return {
     content: [
-      { type: 'text', text: `Execution ${id} is still ${status}.${reason} Ask for it with execution_status, or stop it with execution_cancel.` },
+      {
+        type: 'text',
+        text: `Execution ${id} is still ${status}.${reason} Ask for it with execution_status, or stop it with execution_cancel.`,
+      },
       { type: 'resource_link', uri: `execution://${id}`, name: `execution ${id}`, mimeType: 'application/json' },
     ],
     // A declared schema is one of the end's.

@@ -1,5 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import {
+  type ClientCapabilities,
   createRequestStateCodec,
   type InputRequests,
   inputRequired,
@@ -12,7 +13,6 @@ import {
 } from '@modelcontextprotocol/server';
 import { fingerprintOf } from '../common/idempotency.js';
 import { Settings } from '../config/settings.js';
-import { EngineError } from '../engine/engine-error.js';
 import { type EntryContract } from '../engine/playbook/playbook.js';
 import { type JsonObject } from '../engine/values.js';
 import { ControlService } from '../execution/control.service.js';
@@ -27,6 +27,7 @@ import { capabilitiesOf, knowsTasks, requireTasks } from './client-capabilities.
 import { sortAnswers } from './input-answers.js';
 import { callerOf, type McpRequest, requireScope } from './mcp-caller.js';
 import { McpKeys } from './mcp-keys.js';
+import { OpenInputs } from './open-inputs.service.js';
 import { talkOf } from './talkative-programs.js';
 
 /** What a client may take a task for instead of waiting: everything that is not over in a moment. */
@@ -57,9 +58,15 @@ interface CallState {
   readonly after: number;
 }
 
+/** A call whose execution exists. */
+interface BegunCall extends Pick<CallState, 'execution' | 'after'> {
+  readonly catalogId: string;
+}
+
 /** Runs entries for clients: through the one door, followed to their end, with what they ask on the way (SEP-2322). */
 @Injectable()
 export class CallService {
+  private readonly log = new Logger(CallService.name);
   private codec: { readonly key: Buffer; readonly made: RequestStateCodec<CallState> } | undefined;
 
   constructor(
@@ -69,6 +76,7 @@ export class CallService {
     private readonly status: StatusService,
     private readonly programs: CompiledPlaybooks,
     private readonly follower: CallFollower,
+    private readonly inputs: OpenInputs,
     private readonly keys: McpKeys,
   ) {}
 
@@ -77,7 +85,7 @@ export class CallService {
     const { principal } = request.caller;
     requireScope(principal, 'executions:start');
     if (entry.task === 'required') requireTasks(request);
-    const begun = this.resumed(request, entry) ?? { ...(await this.start(request, entry)), after: 0 };
+    const begun = (await this.resumed(request, entry)) ?? (await this.start(request, entry));
     const leave = (): void => this.abandon(request, begun.execution);
     const { signal } = request.context.mcpReq;
     if (signal.aborted) leave();
@@ -94,10 +102,10 @@ export class CallService {
     return (await this.states()).verify(state, context);
   }
 
-  private async followed(request: McpRequest, entry: CalledEntry, begun: Pick<CallState, 'execution' | 'after'>): Promise<CallAnswer> {
+  private async followed(request: McpRequest, entry: CalledEntry, begun: BegunCall): Promise<CallAnswer> {
     const mayBeTask = entry.task !== 'forbidden' && knowsTasks(request);
     const deadline = performance.now() + (mayBeTask ? MOMENT_MS : this.settings.mcp.callMs);
-    const talk = talkOf(await this.programOf(request, begun.execution));
+    const talk = talkOf(await this.programOf(request, begun.catalogId));
     const answers = request.context.mcpReq.inputResponses ?? {};
     let { after } = begun;
     for (;;) {
@@ -111,7 +119,7 @@ export class CallService {
     }
   }
 
-  /** Gives a step the answers that came with the request; null where that was all it asked for. */
+  /** Gives a step the answers that came with the request; null where that was all it asked for, or it asks no longer. */
   private async answered(
     request: McpRequest,
     entry: CalledEntry,
@@ -119,30 +127,42 @@ export class CallService {
     answers: Readonly<Record<string, unknown>>,
   ): Promise<CallAnswer | null> {
     const { principal } = request.caller;
-    const { answered, open, missing } = sortAnswers(input.requests, answers, capabilitiesOf(request));
-    const isAnswered = Object.keys(answered).length > 0;
-    if (isAnswered && Object.keys(open).length === 0) {
-      await this.control.signal(principal, execution.id, input.name, answered);
-      return null;
-    }
+    const asked = await this.inputs.of(principal, execution.id, input.step);
+    if (!asked) return null;
+    const { answered, open, assumed, missing, isStuck } = sortAnswers(
+      asked.requests,
+      { ...answers, ...asked.answers },
+      capabilitiesOf(request),
+    );
+    const isAsked = Object.keys(open).length > 0;
+    const given = isAsked ? answered : { ...assumed, ...answered };
+    if (!isStuck && Object.keys(answered).length > 0 && (await this.inputs.give(principal, asked, given))) return null;
     if (request.era === 'legacy') return { kind: 'going_on', execution }; // others may answer it
-    if (Object.keys(open).length === 0) {
-      await this.control.cancel(principal, execution.id, { reason: 'The MCP client cannot be asked for input.', cascade: true, force: false });
-      throw new MissingRequiredClientCapabilityError({ requiredCapabilities: Object.assign({}, ...missing) as object });
-    }
+    if (!isAsked || isStuck) throw await this.refuseUnable(request, execution.id, missing);
     const state: CallState = { purpose: entry.purpose, execution: execution.id, after: input.seq - 1 };
     const requestState = await (await this.states()).mint(state, request.context);
     return { kind: 'input', result: inputRequired({ inputRequests: open as unknown as InputRequests, requestState }) };
   }
 
-  private resumed({ context }: McpRequest, { purpose }: CalledEntry): CallState | null {
-    const state = context.mcpReq.requestState<CallState>();
-    if (state === undefined) return null;
-    if (state.purpose === purpose) return state;
-    throw new ProtocolError(ProtocolErrorCode.InvalidParams, 'The requestState belongs to another call.', { reason: 'invalid_request_state' });
+  /** Nobody would ever answer: the execution is not left behind. */
+  private async refuseUnable({ caller }: McpRequest, id: string, missing: readonly ClientCapabilities[]): Promise<Error> {
+    await this.control.cancel(caller.principal, id, { reason: 'The MCP client cannot be asked for input.', cascade: true, force: false });
+    return new MissingRequiredClientCapabilityError({ requiredCapabilities: Object.assign({}, ...missing) as ClientCapabilities });
   }
 
-  private async start({ caller, context }: McpRequest, { path, version, parameters, purpose }: CalledEntry): Promise<{ execution: string }> {
+  private async resumed({ caller, context }: McpRequest, { purpose }: CalledEntry): Promise<BegunCall | null> {
+    const state = context.mcpReq.requestState<CallState>();
+    if (state === undefined) return null;
+    if (state.purpose !== purpose) {
+      throw new ProtocolError(ProtocolErrorCode.InvalidParams, 'The requestState belongs to another call.', {
+        reason: 'invalid_request_state',
+      });
+    }
+    const { catalogId } = await this.status.record(caller.principal, state.execution);
+    return { execution: state.execution, after: state.after, catalogId };
+  }
+
+  private async start({ caller, context }: McpRequest, { path, version, parameters, purpose }: CalledEntry): Promise<BegunCall> {
     const options = callOptionsOf(context.mcpReq._meta);
     const { execution } = await this.executions.start({
       principal: caller.principal,
@@ -158,22 +178,24 @@ export class CallService {
       forkedFrom: null,
       kept: [],
       options: startOptionsOf(options),
-      idempotency: options.idempotency_key ? { key: options.idempotency_key, fingerprint: fingerprintOf(`mcp ${purpose}`, parameters) } : null,
+      idempotency: options.idempotency_key
+        ? { key: options.idempotency_key, fingerprint: fingerprintOf(`mcp ${purpose}`, parameters) }
+        : null,
       waitMs: null,
     });
-    return { execution: execution.id };
+    return { execution: execution.id, catalogId: execution.catalogId, after: 0 };
   }
 
-  private async programOf({ caller }: McpRequest, id: string): ReturnType<CompiledPlaybooks['compiled']> {
-    const { tenantId, catalogId } = await this.status.record(caller.principal, id);
-    return this.programs.compiledSync(tenantId, catalogId) ?? this.programs.compiled(tenantId, catalogId);
+  private async programOf({ caller }: McpRequest, catalogId: string): ReturnType<CompiledPlaybooks['compiled']> {
+    const { tenant } = caller.principal;
+    return this.programs.compiledSync(tenant, catalogId) ?? this.programs.compiled(tenant, catalogId);
   }
 
   /** The client closed the answer before it had one: in this protocol, that is how a call is cancelled. */
   private abandon({ caller }: McpRequest, id: string): void {
     const wish = { reason: 'The MCP client closed the call.', cascade: true, force: false };
     this.control.cancel(caller.principal, id, wish).catch((error: unknown) => {
-      if (!(error instanceof EngineError)) throw error;
+      this.log.debug(`execution ${id} was not cancelled when its call was closed: ${String(error)}`);
     });
   }
 

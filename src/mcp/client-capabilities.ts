@@ -8,7 +8,7 @@ export const TASKS_EXTENSION = 'io.modelcontextprotocol/tasks';
 /** What the client of this very request said it can do; nothing for older clients, which cannot be asked here. */
 export function capabilitiesOf({ context, era }: McpRequest): ClientCapabilities {
   if (era === 'legacy') return {};
-  return context.mcpReq.envelope?.[CLIENT_CAPABILITIES_META_KEY] ?? {};
+  return (context.mcpReq.envelope as Record<string, ClientCapabilities> | undefined)?.[CLIENT_CAPABILITIES_META_KEY] ?? {};
 }
 
 export function knowsTasks(request: McpRequest): boolean {

@@ -22,7 +22,11 @@ export const CONSTANT_TOOL_DEFINITIONS: Readonly<Record<ConstantTool, Tool>> = {
       'Finds playbooks, tools, models and workflows by words of their path, name, title and description. Best matches first. Run one with execute.',
     inputSchema: object({
       query: { type: 'string', maxLength: 500, description: 'Words to look for; left out: everything.' },
-      type: { type: 'string', enum: ['playbook', 'tool', 'model', 'workflow', 'prompt', 'resource'], description: 'Only entries of this type.' },
+      type: {
+        type: 'string',
+        enum: ['playbook', 'tool', 'model', 'workflow', 'prompt', 'resource'],
+        description: 'Only entries of this type.',
+      },
       limit: { type: 'integer', minimum: 1, maximum: 50, default: 10 },
     }),
     annotations: LOOKS,
@@ -38,7 +42,10 @@ export const CONSTANT_TOOL_DEFINITIONS: Readonly<Record<ConstantTool, Tool>> = {
     name: 'execute',
     title: 'Run a catalog entry',
     description: 'Runs an entry of the catalog and waits for its end. What it takes is in its input schema: ask catalog_describe first.',
-    inputSchema: object({ path: PATH, version: VERSION, arguments: { type: 'object', description: 'As its input schema says.', default: {} } }, ['path']),
+    inputSchema: object(
+      { path: PATH, version: VERSION, arguments: { type: 'object', description: 'As its input schema says.', default: {} } },
+      ['path'],
+    ),
     annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
   },
   execution_status: {

@@ -1,6 +1,5 @@
 import { type ClientCapabilities } from '@modelcontextprotocol/server';
-import { EngineError } from '../engine/engine-error.js';
-import { compileJsonSchema } from '../engine/playbook/json-schema.js';
+import { answerIssues } from '../engine/playbook/input-requests.js';
 import { isObject, type Json, type JsonObject } from '../engine/values.js';
 import { capabilityFor, hasCapability } from './client-capabilities.js';
 
@@ -10,56 +9,49 @@ export interface SortedRequests {
   readonly answered: JsonObject;
   /** Requests without a fitting answer that the client can be asked. */
   readonly open: JsonObject;
-  /** What a client would need for the requests that it cannot be asked. */
+  /** Answers in the place of those of a client that cannot be asked: nobody decided, there are no roots. */
+  readonly assumed: JsonObject;
+  /** What the client would need for the requests that it cannot be asked. */
   readonly missing: readonly ClientCapabilities[];
+  /** True where one of those has no answer that could be assumed. */
+  readonly isStuck: boolean;
 }
 
 /**
  * Holds answers against requests. Keys that nobody asked for are ignored, and an answer that does not fit its request is none: it is asked again.
  * @param requests by key: `{method, params}`
  */
-export function sortAnswers(requests: JsonObject, answers: Readonly<Record<string, unknown>>, capabilities: ClientCapabilities): SortedRequests {
-  const answered: Record<string, Json> = {};
-  const open: Record<string, Json> = {};
+export function sortAnswers(
+  requests: JsonObject,
+  answers: Readonly<Record<string, unknown>>,
+  capabilities: ClientCapabilities,
+): SortedRequests {
+  const answered: JsonObject = {};
+  const open: JsonObject = {};
+  const assumed: JsonObject = {};
   const missing: ClientCapabilities[] = [];
+  let isStuck = false;
   for (const [key, request] of Object.entries(requests)) {
-    const answer = (Object.hasOwn(answers, key) ? answers[key] : undefined) as Json | undefined;
     if (!isObject(request)) continue;
-    if (answer !== undefined && fits(request, answer)) answered[key] = answer;
-    else {
-      const needed = capabilityFor(request);
-      if (needed === null || hasCapability(needed, capabilities)) open[key] = request;
-      else missing.push(needed);
+    const answer = Object.hasOwn(answers, key) ? (answers[key] as Json) : undefined;
+    if (answer !== undefined && answerIssues({ [key]: request }, { [key]: answer }).length === 0) {
+      answered[key] = answer;
+      continue;
     }
+    const needed = capabilityFor(request);
+    if (needed === null || hasCapability(needed, capabilities)) {
+      open[key] = request;
+      continue;
+    }
+    missing.push(needed);
+    const instead = assumedAnswer(request);
+    if (instead === null) isStuck = true;
+    else assumed[key] = instead;
   }
-  return { answered, open, missing };
+  return { answered, open, assumed, missing, isStuck };
 }
 
-function fits({ method, params }: JsonObject, answer: Json): boolean {
-  if (!isObject(answer)) return false;
-  switch (method) {
-    case 'elicitation/create':
-      return fitsElicitation(params ?? null, answer);
-    case 'sampling/createMessage':
-      return typeof answer.role === 'string' && typeof answer.content === 'object' && answer.content !== null;
-    case 'roots/list':
-      return Array.isArray(answer.roots) && answer.roots.every((root) => isObject(root) && typeof root.uri === 'string');
-    default:
-      return false;
-  }
-}
-
-/** People may decline; what they accept has to fit the schema that they were shown. */
-function fitsElicitation(params: Json, { action, content }: JsonObject): boolean {
-  if (action === 'decline' || action === 'cancel') return true;
-  if (action !== 'accept') return false;
-  const schema = isObject(params) ? params.requestedSchema : undefined;
-  if (schema === undefined) return content === undefined || isObject(content);
-  if (!isObject(content ?? null)) return false;
-  try {
-    return compileJsonSchema(schema).issuesOf(content!).length === 0;
-  } catch (error) {
-    if (error instanceof EngineError) return true; // a schema nobody can check binds nobody
-    throw error;
-  }
+function assumedAnswer({ method }: JsonObject): Json {
+  if (method === 'elicitation/create') return { action: 'cancel' };
+  return method === 'roots/list' ? { roots: [] } : null;
 }

@@ -12,7 +12,9 @@ export function afterOfCursor(key: Buffer, list: string, cursor: string | undefi
   const [position = '', seal = '', ...more] = cursor.split('.');
   const after = Buffer.from(position, 'base64url').toString('utf8');
   if (more.length > 0 || !isSealOf(seal, key, `cursor ${list}`, after)) {
-    throw new ProtocolError(ProtocolErrorCode.InvalidParams, 'The cursor was not made by this service for this list.', { code: 'invalid_cursor' });
+    throw new ProtocolError(ProtocolErrorCode.InvalidParams, 'The cursor was not made by this service for this list.', {
+      code: 'invalid_cursor',
+    });
   }
   return after;
 }

@@ -1,6 +1,9 @@
 import { namesOfHost, refusalOfOrigin } from './request-origin.js';
 
-const RULES = { hosts: ['mcp.example.com', 'only.example.com:8443', '[fd00::1]'], origins: ['https://app.example.com', 'http://app.example.com:3000'] };
+const RULES = {
+  hosts: ['mcp.example.com', 'only.example.com:8443', '[fd00::1]'],
+  origins: ['https://app.example.com', 'http://app.example.com:3000'],
+};
 
 describe(refusalOfOrigin.name, () => {
   it.each([

@@ -2,7 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { lockPath } from '../catalog-changes.js';
 import { LATEST_FIRST, refreshHead } from '../catalog-heads.js';
-import { type EntryCard, HEAD_FORM } from '../entry-card.js';
+import { EngineError } from '../../engine/engine-error.js';
+import { type Playbook } from '../../engine/playbook/playbook.js';
+import { type EntryCard, HEAD_FORM, headContentOf } from '../entry-card.js';
 
 /** The entry that `latest` means of one path. */
 export interface CatalogHead {
@@ -61,6 +63,22 @@ export class CatalogHeadRepository {
       path,
     ]);
     return found[0] ?? null;
+  }
+
+  /** What is shown of any version of an entry. @throws EngineError `unknown_playbook` */
+  async cardOf(tenantId: string, entryId: string): Promise<EntryCard> {
+    const [head] = await this.db.query<{ card: EntryCard }[]>(
+      `SELECT head.card FROM playbook entry JOIN catalog_head head USING (tenant_id, path)
+       WHERE entry.tenant_id = $1 AND entry.id = $2 AND head.entry_id = entry.id AND head.form = $3`,
+      [tenantId, entryId, HEAD_FORM],
+    );
+    if (head) return head.card;
+    const [row] = await this.db.query<{ normalised: string }[]>(
+      'SELECT normalised::text AS normalised FROM playbook WHERE tenant_id = $1 AND id = $2',
+      [tenantId, entryId],
+    );
+    if (!row) throw new EngineError('not_found', 'unknown_playbook', `There is no catalog entry "${entryId}".`);
+    return headContentOf(JSON.parse(row.normalised) as Playbook).card;
   }
 
   /** The resource of exactly this URI; the first by name where several claim it. */
