@@ -3,7 +3,7 @@ import { type FastifyInstance } from 'fastify';
 import { EngineError } from '../engine/engine-error.js';
 import { type IdempotencyClaim } from '../engine/ports.js';
 import { type Json } from '../engine/values.js';
-import { canonicalJson } from './canonical-json.js';
+import { canonicalJson } from '../engine/canonical-json.js';
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { normalisePath } from '../catalog/catalog-path.js';
 import { CatalogService } from '../catalog/catalog.service.js';
-import { canonicalJson } from '../common/canonical-json.js';
+import { canonicalJson } from '../engine/canonical-json.js';
 import { problemOf } from '../common/problem.js';
 import { type ChildCall, type ChildEntry, type ChildOutcome, type ChildRuns, MAX_CALL_DEPTH } from '../engine/child-runs-port.js';
 import { type NewRun, type RunId } from '../engine/ports.js';

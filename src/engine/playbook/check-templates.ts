@@ -22,7 +22,8 @@ const ACTIONS: readonly string[] = ['task', 'tasks', 'call', 'save', 'sink', 'st
  */
 export function checkTemplates(root: JsonObject, positions: SourcePositions, findings: Findings): void {
   const check = new TemplateCheck(positions, findings);
-  for (const key of ['workload', 'credentials', 'keychain', 'environment']) check.value(own(root, key) ?? null, at('', key));
+  for (const key of ['workload', 'credentials', 'keychain', 'environment', 'messages', 'text', 'blob'])
+    check.value(own(root, key) ?? null, at('', key));
   check.spec(own(root, 'spec') ?? null, '/spec');
   for (const key of ['workbook', 'workflow', 'steps']) check.action(own(root, key) ?? null, at('', key));
 }

@@ -3,6 +3,12 @@ import { Findings } from './findings.js';
 import { type SourceDocument } from './read-document.js';
 import { at } from './source-positions.js';
 
+/** A value of the document and where it stands. */
+export interface Given {
+  readonly value: Json;
+  readonly pointer: string;
+}
+
 /** A document while it becomes an entry: what was found about it, and where the parts of the canonical form come from. */
 export class DocumentReading {
   readonly findings: Findings;
@@ -37,6 +43,15 @@ export class DocumentReading {
   /** Pointer of a step or task into the document; the root's where it is not known. */
   originOf(place: { readonly step: string } | { readonly task: string }): string {
     return ('step' in place ? this.stepPointers.get(place.step) : this.taskPointers.get(place.task)) ?? '';
+  }
+
+  /** What the root has under a key, or `spec` where the root has nothing; null where neither does. */
+  find(root: JsonObject, key: string): Given | null {
+    const value = own(root, key) ?? null;
+    if (value !== null) return { value, pointer: at('', key) };
+    const spec = own(root, 'spec');
+    const below = isObject(spec) ? (own(spec, key) ?? null) : null;
+    return below === null ? null : { value: below, pointer: at('/spec', key) };
   }
 
   /** The mapping below a key of the root; empty where there is none. */

@@ -1,7 +1,7 @@
 import { type Json, type JsonObject } from '../values.js';
 
 /** What a catalog entry may be. Whatever it is, it is a program: its steps are run by the one engine. */
-export const ENTRY_KINDS = ['Playbook', 'Tool'] as const;
+export const ENTRY_KINDS = ['Playbook', 'Tool', 'Prompt', 'Resource'] as const;
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 
 /**
@@ -25,6 +25,31 @@ export interface Playbook {
   readonly keychain: Json;
   /** Top-level keys that templates see under their own name (`environment`, `spec`). */
   readonly exposed: JsonObject;
+  /** Of a Prompt. */
+  readonly prompt?: PromptFace;
+  /** Of a Resource. */
+  readonly resource?: ResourceFace;
+}
+
+/** What MCP clients are told of a Prompt; its result is `{messages: [{role, content}]}`. */
+export interface PromptFace {
+  readonly arguments: readonly PromptArgument[];
+}
+
+/** A text that a prompt is filled with. */
+export interface PromptArgument {
+  readonly name: string;
+  readonly description: string | null;
+  readonly required: boolean;
+  /** The values it may have; null: any. */
+  readonly values: readonly string[] | null;
+}
+
+/** Where a Resource is read, one of `uri` and `uriTemplate` (RFC 6570; its variables are the arguments); its result is `{contents: […]}`. */
+export interface ResourceFace {
+  readonly uri: string | null;
+  readonly uriTemplate: string | null;
+  readonly mimeType: string | null;
 }
 
 /** How an entry is called and what it answers, as its author declares it (wire names in docs/tools.md). */

@@ -1,10 +1,17 @@
 import { ENTRY_KINDS, type EntryKind } from '../playbook.js';
 import { type KindReader } from './kind-reader.js';
 import { playbookReader } from './playbook-kind.js';
+import { promptReader } from './prompt-kind.js';
+import { resourceReader } from './resource-kind.js';
 import { toolReader } from './tool-kind.js';
 
 /** Every kind of entry and who reads it: one file each. */
-export const KIND_READERS: Readonly<Record<EntryKind, KindReader>> = { Playbook: playbookReader, Tool: toolReader };
+export const KIND_READERS: Readonly<Record<EntryKind, KindReader>> = {
+  Playbook: playbookReader,
+  Tool: toolReader,
+  Prompt: promptReader,
+  Resource: resourceReader,
+};
 
 /** The kind of a word in any case; null where there is none. */
 export function kindNamed(word: string): EntryKind | null {

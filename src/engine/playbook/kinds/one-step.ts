@@ -12,13 +12,32 @@ import { linkSteps } from '../validate-graph.js';
  * @param result template of the result; null: the value of the call
  */
 export function oneStep(call: JsonObject, pointer: string, result: Json, reading: DocumentReading): Step[] {
+  return stepsOf(
+    [
+      { step: 'start', next: 'call' },
+      { ...call, step: 'call', next: 'end' },
+      { step: 'end', result: result ?? '{{ call }}' },
+    ],
+    pointer,
+    reading,
+  );
+}
+
+/** The program of an entry that does nothing but give a result, made of its arguments. */
+export function resultAlone(result: Json, pointer: string, reading: DocumentReading): Step[] {
+  return stepsOf(
+    [
+      { step: 'start', next: 'end' },
+      { step: 'end', result },
+    ],
+    pointer,
+    reading,
+  );
+}
+
+function stepsOf(steps: readonly JsonObject[], pointer: string, reading: DocumentReading): Step[] {
   const places: EdgePlaces = new Map();
   const line = reading.lineOf(pointer);
-  const steps: JsonObject[] = [
-    { step: 'start', next: 'call' },
-    { ...call, step: 'call', next: 'end' },
-    { step: 'end', result: result ?? '{{ call }}' },
-  ];
   const drafts = steps.flatMap((step) => normaliseStep(step, pointer, line, reading.findings, places) ?? []);
   for (const { step } of drafts) reading.placeStep(step.name, pointer);
   return linkSteps(drafts, [], places, reading.findings);

@@ -1,4 +1,4 @@
-import { isObject, type Json } from '../engine/values.js';
+import { isObject, type Json } from './values.js';
 
 /**
  * The one text of a JSON value (RFC 8785): keys sorted by UTF-16 code units, numbers and strings as ECMAScript writes
