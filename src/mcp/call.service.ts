@@ -18,7 +18,9 @@ import { type JsonObject } from '../engine/values.js';
 import { ControlService } from '../execution/control.service.js';
 import { ExecutionService } from '../execution/execution.service.js';
 import { startOptionsOf } from '../execution/start-options.js';
+import { type StartRun } from '../execution/start-run.js';
 import { type ExecutionDetail } from '../status/dto/execution-detail.js';
+import { executionStatusOf } from '../status/dto/execution-view.js';
 import { StatusService } from '../status/status.service.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { CallFollower, type CallStop } from './call-follower.js';
@@ -41,6 +43,8 @@ export interface CalledEntry {
   readonly version: string;
   readonly parameters: JsonObject;
   readonly task: EntryContract['task'];
+  /** Where it is known: id of the entry that the version means, for a run without rows where nothing would be lost with it. */
+  readonly readOnlyEntry?: string;
   /** What the state of a call belongs to, besides its caller: another tool's is refused. */
   readonly purpose: string;
 }
@@ -85,6 +89,8 @@ export class CallService {
     const { principal } = request.caller;
     requireScope(principal, 'executions:start');
     if (entry.task === 'required') requireTasks(request);
+    const rendered = await this.rendered(request, entry);
+    if (rendered) return rendered;
     const begun = (await this.resumed(request, entry)) ?? (await this.start(request, entry));
     const leave = (): void => this.abandon(request, begun.execution);
     const { signal } = request.context.mcpReq;
@@ -162,9 +168,23 @@ export class CallService {
     return { execution: state.execution, after: state.after, catalogId };
   }
 
-  private async start({ caller, context }: McpRequest, { path, version, parameters, purpose }: CalledEntry): Promise<BegunCall> {
+  /** What nobody will ask for again needs no rows (D32): an entry that only renders. */
+  private async rendered(request: McpRequest, entry: CalledEntry): Promise<CallAnswer | null> {
+    const { readOnlyEntry } = entry;
+    if (readOnlyEntry === undefined || !talkOf(await this.programOf(request, readOnlyEntry)).isPure) return null;
+    const { execution, result } = await this.executions.start({ ...this.command(request, entry), durable: false });
+    return { kind: 'ended', execution: { ...executionStatusOf(execution, { result, durable: false }), events: null, pagination: null } };
+  }
+
+  private async start(request: McpRequest, entry: CalledEntry): Promise<BegunCall> {
+    const { execution } = await this.executions.start(this.command(request, entry));
+    return { execution: execution.id, catalogId: execution.catalogId, after: 0 };
+  }
+
+  private command({ caller, context }: McpRequest, { path, version, parameters, purpose }: CalledEntry): StartRun {
     const options = callOptionsOf(context.mcpReq._meta);
-    const { execution } = await this.executions.start({
+    const { idempotency_key: key } = options;
+    return {
       principal: caller.principal,
       lookup: { style: 'path', path, version: options.version ?? version },
       executionType: null,
@@ -178,12 +198,9 @@ export class CallService {
       forkedFrom: null,
       kept: [],
       options: startOptionsOf(options),
-      idempotency: options.idempotency_key
-        ? { key: options.idempotency_key, fingerprint: fingerprintOf(`mcp ${purpose}`, parameters) }
-        : null,
+      idempotency: key ? { key, fingerprint: fingerprintOf(`mcp ${purpose}`, parameters) } : null,
       waitMs: null,
-    });
-    return { execution: execution.id, catalogId: execution.catalogId, after: 0 };
+    };
   }
 
   private async programOf({ caller }: McpRequest, catalogId: string): ReturnType<CompiledPlaybooks['compiled']> {

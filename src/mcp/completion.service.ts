@@ -12,7 +12,7 @@ import { type McpRequest } from './mcp-caller.js';
 const MOST = 100;
 const TYPES = ['playbook', 'tool', 'model', 'workflow', 'prompt', 'resource'];
 
-/** How a value that a client has begun may go on: paths, versions and ids; of arguments of other prompts and resources nothing is known. */
+/** How a value that a client has begun may go on: paths, versions, ids, and what authors list for arguments of their prompts. */
 @Injectable()
 export class CompletionService {
   constructor(
@@ -22,8 +22,13 @@ export class CompletionService {
   ) {}
 
   async complete(request: McpRequest, { ref, argument, context }: CompleteRequest['params']): Promise<CompleteResult> {
+    const { name, value } = argument;
     const isOwn = ref.type === 'ref/prompt' ? ref.name === RUN_PLAYBOOK_PROMPT : /^(?:execution|catalog):\/\//.test(ref.uri);
-    const found = isOwn ? await this.valuesOf(request, argument.name, argument.value, context?.arguments ?? {}) : [];
+    const found = isOwn
+      ? await this.valuesOf(request, name, value, context?.arguments ?? {})
+      : ref.type === 'ref/prompt'
+        ? await this.promptValues(request, ref.name, name, value)
+        : [];
     return { completion: { values: found.slice(0, MOST), hasMore: found.length > MOST } };
   }
 
@@ -51,6 +56,13 @@ export class CompletionService {
       default:
         return [];
     }
+  }
+
+  /** Of arguments whose values the author lists. */
+  private async promptValues({ caller }: McpRequest, prompt: string, name: string, begun: string): Promise<readonly string[]> {
+    const head = await this.heads.byToolName(caller.principal.tenant, prompt);
+    const argument = head?.kind === 'Prompt' ? head.card.arguments.find((each) => each.name === name) : undefined;
+    return (argument?.values ?? []).filter((value) => value.startsWith(begun));
   }
 
   private async versionsOf(tenant: string, path: string): Promise<string[]> {

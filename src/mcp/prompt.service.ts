@@ -61,6 +61,7 @@ export class PromptService {
     if (missing) throw missingArgument(missing.name);
     const answer = await this.calls.call(request, {
       path: head.path,
+      readOnlyEntry: head.entryId,
       version: 'latest',
       parameters: given,
       task: 'forbidden',

@@ -10,6 +10,7 @@ import {
 } from '@modelcontextprotocol/server';
 import { CatalogService } from '../catalog/catalog.service.js';
 import { EngineError } from '../engine/engine-error.js';
+import { parseUriTemplate } from '../engine/playbook/uri-template.js';
 import { isObject, type Json, type JsonObject } from '../engine/values.js';
 import { StatusService } from '../status/status.service.js';
 import { type CatalogHead, CatalogHeadRepository } from '../storage/repositories/catalog-head.repository.js';
@@ -20,7 +21,6 @@ import { afterOfCursor, listCursor } from './list-cursor.js';
 import { type McpRequest, requireScope } from './mcp-caller.js';
 import { McpKeys } from './mcp-keys.js';
 import { executionUri, parseServiceUri, type ServiceUri } from './resource-uri.js';
-import { matchUri } from './uri-template.js';
 
 const PAGE = 100;
 /** Executions that are listed: the newest. */
@@ -96,8 +96,8 @@ export class ResourceService {
     const exact = await this.heads.byUri(tenant, uri);
     if (exact) return this.readEntry(request, exact, uri, {});
     for (const head of await this.heads.resources(tenant, true, null, MOST_TEMPLATES)) {
-      const variables = matchUri(head.uri!, uri);
-      if (variables) return this.readEntry(request, head, uri, variables as JsonObject);
+      const variables = parseUriTemplate(head.uri!)?.match(uri);
+      if (variables) return this.readEntry(request, head, uri, variables);
     }
     throw new ResourceNotFoundError(uri);
   }
@@ -144,12 +144,13 @@ export class ResourceService {
 
   private async readEntry(
     request: McpRequest,
-    { path, card }: CatalogHead,
+    { path, entryId, card }: CatalogHead,
     uri: string,
     variables: JsonObject,
   ): Promise<ReadResourceResult | InputRequiredResult> {
     const answer = await this.calls.call(request, {
       path,
+      readOnlyEntry: entryId,
       version: 'latest',
       parameters: variables,
       task: 'forbidden',
@@ -179,7 +180,10 @@ function described({ toolName, card }: CatalogHead): { name: string; title?: str
 /** What an entry made: contents as the protocol has them, a text or bytes with their type, or any JSON. */
 function contentsOf(result: Json, uri: string, mimeType: string | null): ReadResourceResult['contents'] {
   const made = isObject(result) && isObject(result.$mcp ?? null) ? (result.$mcp as Json) : result;
-  if (isObject(made) && Array.isArray(made.contents)) return made.contents as unknown as ReadResourceResult['contents'];
+  if (isObject(made) && Array.isArray(made.contents)) {
+    const whole = made.contents.filter(isObject).map((content) => ({ uri, ...(mimeType === null ? {} : { mimeType }), ...content }));
+    return whole as unknown as ReadResourceResult['contents'];
+  }
   const type = isObject(made) && typeof made.mimeType === 'string' ? made.mimeType : mimeType;
   const typed = type === null ? {} : { mimeType: type };
   if (isObject(made) && typeof made.blob === 'string') return [{ uri, ...typed, blob: made.blob }];

@@ -7,7 +7,11 @@ export interface Talk {
   readonly progress: boolean;
   readonly log: boolean;
   readonly input: boolean;
+  /** It acts on nothing: it renders, and says things. */
+  readonly isPure: boolean;
 }
+
+const PURE: ReadonlySet<string> = new Set(['progress', 'log', 'fail']);
 
 const known = new WeakMap<CompiledPlaybook, Talk>();
 
@@ -26,5 +30,7 @@ function readTalk({ playbook: { workflow, workbook } }: CompiledPlaybook): Talk 
   };
   for (const { action } of workflow) if (action) visit(action);
   workbook.forEach(visit);
-  return { progress: types.has('progress'), log: types.has('log'), input: types.has('input') };
+  const saves = workflow.some(({ save, action }) => save.length > 0 || (action?.save.length ?? 0) > 0);
+  const isPure = !saves && [...types].every((type) => PURE.has(type));
+  return { progress: types.has('progress'), log: types.has('log'), input: types.has('input'), isPure };
 }

@@ -1,6 +1,6 @@
 import { inferInputSchema } from '../engine/playbook/inferred-schema.js';
-import { type EntryContract, NO_CONTRACT, type Playbook } from '../engine/playbook/playbook.js';
-import { isObject, type Json, type JsonObject } from '../engine/values.js';
+import { type EntryContract, NO_CONTRACT, type Playbook, type PromptArgument } from '../engine/playbook/playbook.js';
+import { type JsonObject } from '../engine/values.js';
 
 /** What clients are shown of an entry before they use it. Made at registration, so that lists read it as it is. */
 export interface EntryCard {
@@ -14,15 +14,9 @@ export interface EntryCard {
   readonly annotations: EntryContract['annotations'];
   readonly task: EntryContract['task'];
   /** Of prompts: what they take. */
-  readonly arguments: readonly PromptArgumentCard[];
+  readonly arguments: readonly PromptArgument[];
   /** Of resources. */
   readonly mimeType: string | null;
-}
-
-export interface PromptArgumentCard {
-  readonly name: string;
-  readonly description: string | null;
-  readonly required: boolean;
 }
 
 /** An entry's row among those that `latest` means. */
@@ -43,7 +37,6 @@ const LONGEST_DESCRIPTION = 2_000;
 /** What is listed of a document. Documents of older versions of the service lack some of it. */
 export function headContentOf(playbook: Playbook): HeadContent {
   const { metadata, workload } = playbook;
-  const document = playbook as unknown as JsonObject;
   const contract = { ...NO_CONTRACT, ...(playbook.contract as Partial<EntryContract> | undefined) };
   return {
     card: {
@@ -54,22 +47,11 @@ export function headContentOf(playbook: Playbook): HeadContent {
       outputSchema: contract.outputSchema,
       annotations: contract.annotations,
       task: contract.task,
-      arguments: promptArguments(document.arguments),
-      mimeType: text(document.mimeType),
+      arguments: playbook.prompt?.arguments ?? [],
+      mimeType: playbook.resource?.mimeType ?? null,
     },
     toolName: contract.toolName,
     exposed: contract.expose,
-    uri: text(document.uri) ?? text(document.uriTemplate),
+    uri: playbook.resource?.uri ?? playbook.resource?.uriTemplate ?? null,
   };
 }
-
-function promptArguments(value: Json | undefined): PromptArgumentCard[] {
-  if (!Array.isArray(value)) return [];
-  return value.filter(isObject).map(({ name, description, required }) => ({
-    name: text(name) ?? '',
-    description: text(description),
-    required: required === true,
-  }));
-}
-
-const text = (value: Json | undefined): string | null => (typeof value === 'string' && value !== '' ? value : null);
