@@ -8,10 +8,10 @@ import { StartOptionsRequest } from '../execution/dto/start-options-request.js';
 
 /** How an execution is started besides its arguments: what a client writes into `_meta` as `noetl/<name>`. */
 export class CallOptions extends StartOptionsRequest {
-  @OptionalText({ maxLength: 256 })
+  @OptionalText({ type: String, nullable: true, maxLength: 256 })
   readonly version?: string | null;
 
-  @OptionalText({ maxLength: 255 })
+  @OptionalText({ type: String, nullable: true, maxLength: 255 })
   readonly idempotency_key?: string | null;
 
   @ApiPropertyOptional({ ...FREE_OBJECT, nullable: true })
