@@ -85,7 +85,7 @@ async function cpuSeconds() {
       .on('error', reject)
       .end();
   });
-  return Number(/^process_cpu_seconds_total(?:\{[^}]*\})? (\S+)$/m.exec(text)?.[1] ?? NaN);
+  return Number(/^showrunner_cpu_seconds_total (\S+)$/m.exec(text)?.[1] ?? NaN);
 }
 
 async function measure(entries) {

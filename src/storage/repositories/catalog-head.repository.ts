@@ -120,9 +120,25 @@ export class CatalogHeadRepository {
         .match(/[\p{L}\p{N}]+/gu)
         ?.slice(0, MAX_WORDS) ?? [];
     if (words.length === 0) return this.page(tenantId, { kinds, exposedOn: null }, null, limit);
-    const beginnings = words.map((word) => `'${word}':*`).join(' | ');
-    const stems = words.map((word) => `'${word}'`).join(' | ');
     const part = `%${text.trim().replace(/[\\%_]/g, (character) => `\\${character}`)}%`;
+    const found = await this.withWords(tenantId, words, '&', part, kinds, limit);
+    if (found.length === limit || words.length === 1) return found;
+    // What has only some of the words comes after what has all; common words alone fit much of a large catalog.
+    const paths = new Set(found.map(({ path }) => path));
+    const further = await this.withWords(tenantId, words, '|', part, kinds, limit);
+    return [...found, ...further.filter(({ path }) => !paths.has(path))].slice(0, limit);
+  }
+
+  private withWords(
+    tenantId: string,
+    words: readonly string[],
+    operator: '&' | '|',
+    part: string,
+    kinds: readonly string[],
+    limit: number,
+  ): Promise<CatalogHead[]> {
+    const beginnings = words.map((word) => `'${word}':*`).join(operator);
+    const stems = words.map((word) => `'${word}'`).join(operator);
     return this.db.query<CatalogHead[]>(SEARCH, [tenantId, kinds, beginnings, stems, part, limit]);
   }
 
