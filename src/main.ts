@@ -2,7 +2,9 @@ import { type Server } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
+import { RegistrationService } from './catalog/registration.service.js';
 import { loadSettings, type Settings, SettingsError } from './config/settings.js';
+import { registerExamples } from './examples/shipped-examples.js';
 import { createHttpApp } from './http-app.js';
 import { createLogger, flushLog, type Logger } from './observability/logger.js';
 import { Readiness } from './observability/readiness.js';
@@ -38,6 +40,7 @@ async function main(): Promise<void> {
     if (migrations.length > 0) say(`Migrated the database: ${migrations.join(', ')}`);
     const app = await createHttpApp(AppModule.on(database, settings, logger), settings, logger);
     stopOnSignals(app, logger, stopDatabase);
+    if (settings.examples) await registerExamples(app.get(RegistrationService, { strict: false }), logger);
     await app.listen(settings.port, settings.host);
     const address = await app.getUrl();
     say(

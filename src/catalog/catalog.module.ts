@@ -8,10 +8,12 @@ import { PlaybookRepository } from '../storage/repositories/playbook.repository.
 import { PlaybookTagRepository } from '../storage/repositories/playbook-tag.repository.js';
 import { CatalogEntryController } from './catalog-entry.controller.js';
 import { CatalogListing } from './catalog-listing.js';
+import { CatalogSchemaController } from './catalog-schema.controller.js';
 import { CatalogTagController } from './catalog-tag.controller.js';
 import { CatalogController } from './catalog.controller.js';
 import { CatalogService } from './catalog.service.js';
 import { DocumentReader } from './document-reader.js';
+import { EntryDescriptions } from './entry-descriptions.js';
 import { EntryStatusService } from './entry-status.service.js';
 import { type PathState, PathVersions } from './path-versions.js';
 import { PlaybookController } from './playbook.controller.js';
@@ -62,18 +64,19 @@ const documentReader = {
  * and takes CATALOG_CHANGES where it is given.
  */
 @Module({
-  controllers: [CatalogController, CatalogEntryController, CatalogTagController, PlaybookController],
+  controllers: [CatalogController, CatalogEntryController, CatalogSchemaController, CatalogTagController, PlaybookController],
   providers: [
     pathVersions,
     readingThreads,
     documentReader,
     CatalogService,
     CatalogListing,
+    EntryDescriptions,
     RegistrationService,
     EntryStatusService,
     TagService,
   ],
-  exports: [CatalogService, RegistrationService],
+  exports: [CatalogService, EntryDescriptions, RegistrationService],
 })
 export class CatalogModule implements OnModuleInit, OnModuleDestroy {
   private unsubscribe: (() => void) | undefined;

@@ -33,6 +33,8 @@ export class Settings {
   readonly databaseUrl: string | null;
   /** For LISTEN, which a pooler does not pass on; null with `databaseUrl`. */
   readonly databaseDirectUrl: string | null;
+  /** Whether the documents that come with the service are registered when it starts. */
+  readonly examples: boolean;
   /** Connections of this node. */
   readonly databasePool: number;
   /** Statements that may wait for one of them; more are refused. */
@@ -102,6 +104,7 @@ export class Settings {
     if (environment.text('DATABASE_DIRECT_URL') !== null && environment.text('DATABASE_URL') === null) {
       environment.refuse('DATABASE_DIRECT_URL', 'needs DATABASE_URL beside it', null);
     }
+    this.examples = environment.flag('EXAMPLES', this.databaseUrl === null);
     this.databasePool = environment.integer('DATABASE_POOL', 10, { min: 2, max: 1_000 });
     this.databasePoolWaiters = environment.integer('DATABASE_POOL_WAITERS', 200, { min: 1, max: 100_000 });
     this.role = environment.oneOf('ROLE', ROLES, 'all');

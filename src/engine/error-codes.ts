@@ -86,7 +86,7 @@ export const ERROR_CODES = {
   secrets_are_write_only: 'The data of a credential is never given out.',
   encryption_key_missing: 'The node has no encryption key (ENCRYPTION_KEY_FILE), so it can neither store nor open secrets.',
   credential_unreadable: 'The stored credential cannot be decrypted: another key, or it was changed.',
-  unknown_signal: 'No wait_for step of the execution waits for a signal of this name.',
+  unknown_signal: 'No wait_for or input step of the execution has a signal of this name.',
   input_not_asked: 'The step does not ask for input now.',
   schema_violation: 'A value does not fit the JSON Schema it is checked against.',
   not_ended: 'The execution is still going on.',

@@ -4,6 +4,7 @@ import { CHILD_RUNS } from '../engine/child-runs-port.js';
 import { StatusModule } from '../status/status.module.js';
 import { ChildRunsService } from './child-runs.service.js';
 import { ControlController } from './control.controller.js';
+import { EntryOpenApiController } from './entry-open-api.controller.js';
 import { ExecuteController } from './execute.controller.js';
 import { ExecutionService } from './execution.service.js';
 import { NewRuns } from './new-runs.js';
@@ -16,7 +17,7 @@ import { RunController } from './run.controller.js';
 /** The door: both ways of starting an execution, and wishes about a going one. */
 @Module({
   imports: [CatalogModule, StatusModule],
-  controllers: [RunController, ExecuteController, ControlController, RestartController],
+  controllers: [RunController, ExecuteController, ControlController, RestartController, EntryOpenApiController],
   providers: [
     { provide: CHILD_RUNS, useExisting: ChildRunsService },
     ExecutionService,

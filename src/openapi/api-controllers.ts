@@ -2,11 +2,13 @@ import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import { BulkOperationsController } from '../bulk/bulk-operations.controller.js';
 import { CleanupController } from '../bulk/cleanup.controller.js';
 import { CatalogEntryController } from '../catalog/catalog-entry.controller.js';
+import { CatalogSchemaController } from '../catalog/catalog-schema.controller.js';
 import { CatalogTagController } from '../catalog/catalog-tag.controller.js';
 import { CatalogController } from '../catalog/catalog.controller.js';
 import { PlaybookController } from '../catalog/playbook.controller.js';
 import { CredentialsController } from '../credentials/credentials.controller.js';
 import { ControlController } from '../execution/control.controller.js';
+import { EntryOpenApiController } from '../execution/entry-open-api.controller.js';
 import { ExecuteController } from '../execution/execute.controller.js';
 import { RestartController } from '../execution/restart.controller.js';
 import { RunController } from '../execution/run.controller.js';
@@ -23,6 +25,8 @@ export const API_CONTROLLERS: readonly Type[] = [
   EventsController,
   CatalogController,
   CatalogEntryController,
+  CatalogSchemaController,
+  EntryOpenApiController,
   CatalogTagController,
   PlaybookController,
   BulkOperationsController,

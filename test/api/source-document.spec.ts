@@ -1,4 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { RegistrationService } from '../../src/catalog/registration.service.js';
+import { registerExamples } from '../../src/examples/shipped-examples.js';
+import { SILENT_LOG } from '../../src/storage/log.js';
 import { startTestService, type TestService } from '../support/service.js';
 
 const HELLO_WORLD = readFileSync(
@@ -10,6 +13,7 @@ let service: TestService;
 beforeAll(async () => {
   service = await startTestService();
   await service.register(HELLO_WORLD, { version: '1.2.0' });
+  await registerExamples(service.app.get(RegistrationService, { strict: false }), SILENT_LOG);
 });
 afterAll(() => service.stop());
 
@@ -127,6 +131,43 @@ describe('the owner’s requests', () => {
     });
   });
 
+  it('the tool, which is future support no longer', async () => {
+    const { status, json } = await service.post('/execute', TOOL, { prefer: 'wait=30' });
+    expect([status, json.status, json.error]).toEqual([200, 'completed', null]);
+    expect(json).toMatchObject({
+      path: 'tools/data_validator',
+      version: 'v2.0.0',
+      execution_type: 'tool',
+      playbook_name: 'data_validator',
+    });
+    const missing = (row: number, column: string, value: unknown): object => ({
+      row,
+      column,
+      rule: 'required_fields',
+      message: 'is missing',
+      value,
+    });
+    const mistyped = (row: number, column: string, type: string, value: unknown): object => ({
+      row,
+      column,
+      rule: 'data_types',
+      message: `must be of type ${type}`,
+      value,
+    });
+    expect(json.result).toEqual({
+      valid: false,
+      checked: 8,
+      violations: [
+        missing(3, 'email', null),
+        mistyped(4, 'customer_id', 'integer', '4'),
+        missing(5, 'name', ''),
+        mistyped(6, 'active', 'boolean', 'yes'),
+        mistyped(7, 'age', 'integer', 89.5),
+        missing(8, 'country', null),
+      ],
+    });
+  });
+
   it.each([
     ['before the migration', '/executions/run', BEFORE, '1.2.0'],
     ['after the migration', '/execute', AFTER, '1.2.0'],
@@ -139,7 +180,6 @@ describe('the owner’s requests', () => {
 
   it.each([
     ['the version it never had', BY_PATH.replace('v1.2.0', 'v1.0.0'), 404, 'unknown_version'],
-    ['a tool that is not registered', TOOL, 404, 'unknown_playbook'],
     ['a model that is not registered', MODEL, 404, 'unknown_playbook'],
   ])('refuses %s', async (_name, body, status, code) => {
     const answer = await service.post('/execute', body);

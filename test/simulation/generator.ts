@@ -127,10 +127,23 @@ const MANY_ROUNDS = 140;
 /** @param called the program that its steps may call; null: none */
 function programOf(random: Random, called: number | null): Program {
   let names = 0;
+  const speaking = random.fork('speaking');
+  const sayOf = (canFail: boolean): Block[] => {
+    if (!speaking.chance(0.4)) return [];
+    const word = canFail && speaking.chance(0.15) ? 'fail' : speaking.pick(['progress', 'log'] as const);
+    return [
+      {
+        kind: 'say',
+        name: nameOf('say'),
+        word,
+        onError: word === 'fail' ? speaking.pick(['fail', 'continue', 'handler'] as const) : 'fail',
+      },
+    ];
+  };
   const nameOf = (word: string): string => `${word}${++names}`;
   // Inside of a cycle at most one token: there a join fires early where branches differ in length (the tie rule, playbook language §5.3).
   const blockOf = (depth: number, canFail: boolean, inCycle = false): Block => {
-    const kind = random.weighted<Block['kind']>([
+    const kind = random.weighted<Exclude<Block['kind'], 'say'>>([
       [5, 'act'],
       [called === null ? 0 : 4, 'call'],
       [inCycle ? 0.4 : 0.9, 'iterate'],
@@ -162,9 +175,14 @@ function programOf(random: Random, called: number | null): Program {
       case 'wait':
         return { kind, name: nameOf('w'), seconds: random.pick([0.05, 1, 3, 8]) };
       case 'wait_for':
-        return { kind, name: nameOf('w'), seconds: random.pick([0.5, 3, 9]) };
+        return { kind, name: nameOf('w'), seconds: random.pick([0.5, 3, 9]), asks: speaking.chance(0.5) };
       case 'loop':
-        return { kind, name: nameOf('loop'), times: random.int(2, 3), body: blockOf(depth - 1, canFail, true) };
+        return {
+          kind,
+          name: nameOf('loop'),
+          times: random.int(2, 3),
+          body: { kind: 'seq', blocks: [blockOf(depth - 1, canFail, true), ...sayOf(false)] },
+        };
     }
   };
   if (random.chance(0.03)) {
@@ -172,7 +190,10 @@ function programOf(random: Random, called: number | null): Program {
     const body: Block = { ...act, effect: random.chance(0.2), ms: random.pick([0, 5]), attempts: 1, fails: 0, hangs: false };
     return { body: { kind: 'loop', name: nameOf('loop'), times: MANY_ROUNDS, body }, hasEnd: true };
   }
-  return { body: { kind: 'seq', blocks: [blockOf(2, true), blockOf(1, true)] }, hasEnd: random.chance(0.8) };
+  return {
+    body: { kind: 'seq', blocks: [blockOf(2, true), ...sayOf(true), blockOf(1, true), ...sayOf(true)] },
+    hasEnd: random.chance(0.8),
+  };
 }
 
 /** One that is called, and calls nobody. */

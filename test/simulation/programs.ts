@@ -4,7 +4,7 @@ import { type StepKinds } from '../../src/engine/step-executor.js';
 import { aStep, anAction, to } from '../../src/engine/testing/playbook-builder.js';
 import { type Json, type JsonObject } from '../../src/engine/values.js';
 import { pathOfProgram } from './child-runs.js';
-import { type ActBlock, type Block, type CallBlock, type IterateBlock, type Program, type SavePlan } from './scenario.js';
+import { type ActBlock, type Block, type CallBlock, type IterateBlock, type Program, type SavePlan, type SayBlock } from './scenario.js';
 
 /** Seconds after which a hanging attempt is given up. */
 const TIMEOUT_S = 1.5;
@@ -57,13 +57,22 @@ function emit(block: Block, next: string, steps: Step[]): string {
       steps.push(callStep(block, to(next)));
       if (block.onError === 'handler') steps.push(aStep(`${block.name}_handler`, { next: to(next) }));
       return block.name;
+    case 'say':
+      steps.push(sayStep(block, to(next)));
+      if (block.onError === 'handler') steps.push(aStep(`${block.name}_handler`, { next: to(next) }));
+      return block.name;
     case 'wait':
       steps.push(aStep(block.name, { action: anAction({ type: 'wait', fields: { duration: block.seconds } }), next: to(next) }));
       return block.name;
     case 'wait_for':
       steps.push(
         aStep(block.name, {
-          action: anAction({ type: 'wait_for', fields: { name: block.name }, timeout: block.seconds }),
+          action: anAction({
+            ...(block.asks
+              ? { type: 'input', fields: { requests: { where: { method: 'roots/list' } } } }
+              : { type: 'wait_for', fields: { name: block.name } }),
+            timeout: block.seconds,
+          }),
           onTimeout: { step: next, data: {} },
           next: to(next),
         }),
@@ -119,6 +128,16 @@ function actStep(block: ActBlock, next: NextEntry[]): Step {
     onError: onErrorOf(block),
     next,
   });
+}
+
+const SAYING: Readonly<Record<SayBlock['word'], JsonObject>> = {
+  progress: { progress: 1, total: 2 },
+  log: { message: '{{ execution_id }}' },
+  fail: { message: 'as it was told to', code: 'told_to' },
+};
+
+function sayStep(block: SayBlock, next: NextEntry[]): Step {
+  return aStep(block.name, { action: anAction({ type: block.word, fields: SAYING[block.word] }), onError: onErrorOf(block), next });
 }
 
 function iterateStep(block: IterateBlock, next: NextEntry[]): Step {
@@ -249,6 +268,8 @@ class Walk {
         return this.iterate(block, must);
       case 'call':
         return this.call(block, must);
+      case 'say':
+        return block.word !== 'fail' || block.onError !== 'fail';
       case 'wait':
       case 'wait_for':
         return true;

@@ -4,6 +4,7 @@ import { type Weather } from './network.js';
 export type Block =
   | ActBlock
   | IterateBlock
+  | SayBlock
   | CallBlock
   | { readonly kind: 'seq'; readonly blocks: readonly Block[] }
   /** All branches at once, then on. */
@@ -14,8 +15,14 @@ export type Block =
   | { readonly kind: 'loop'; readonly name: string; readonly times: number; readonly body: Block }
   /** A wait of so many seconds. */
   | { readonly kind: 'wait'; readonly name: string; readonly seconds: number }
-  /** A wait for the signal of its name, at most so many seconds; on both ways it goes on. */
-  | { readonly kind: 'wait_for'; readonly name: string; readonly seconds: number };
+  /** A wait for the signal of its name, at most so many seconds; on both ways it goes on. `asks`: it is a step that asks for input. */
+  | { readonly kind: 'wait_for'; readonly name: string; readonly seconds: number; readonly asks?: boolean };
+
+/** Says how far it is or something for the log, and goes on; or fails with a code of its own. */
+export interface SayBlock extends Pick<ActBlock, 'name' | 'onError'> {
+  readonly kind: 'say';
+  readonly word: 'progress' | 'log' | 'fail';
+}
 
 export interface ActBlock {
   readonly kind: 'act';

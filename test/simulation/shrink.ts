@@ -143,6 +143,9 @@ function* smallerBlocks(block: Block): Generator<Block> {
       if (block.items > 0) yield { ...block, items: block.items - 1 };
       if (block.concurrency > 1) yield { ...block, concurrency: 1 };
       return;
+    case 'say':
+      if (block.word !== 'log') yield { ...block, word: 'log', onError: 'fail' };
+      return;
     case 'wait':
     case 'wait_for':
       yield { ...ACT, name: block.name };

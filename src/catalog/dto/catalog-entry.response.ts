@@ -1,8 +1,11 @@
 import { ApiProperty } from '@nestjs/swagger';
+import { FREE_OBJECT } from '../../common/dto/json-value.js';
 import { ProblemIssue } from '../../common/dto/problem-document.js';
 import { type Issue } from '../../engine/engine-error.js';
 import { type CatalogEntry, ENTRY_STATUSES, type EntryStatus, type ListedEntry } from '../../storage/catalog-entry.js';
 import { type StoredEntry } from '../../storage/repositories/playbook.repository.js';
+import { type JsonObject } from '../../engine/values.js';
+import { EntryAnnotationsView } from './entry-annotations.js';
 
 /** A finding about a document, as the wire shows it. */
 export function issueView(issue: Issue): ProblemIssue {
@@ -62,6 +65,18 @@ export class CatalogEntryResponse {
   @ApiProperty({ type: () => [ProblemIssue], nullable: true, description: 'What registration remarked; null in lists.' })
   readonly warnings!: ProblemIssue[] | null;
 
+  @ApiProperty({ type: String, nullable: true, example: 'Data validator', description: 'Its name for people; null in lists.' })
+  readonly title!: string | null;
+
+  @ApiProperty({ ...FREE_OBJECT, nullable: true, description: 'JSON Schema 2020-12 of the parameters, as declared; null in lists.' })
+  readonly input_schema!: JsonObject | null;
+
+  @ApiProperty({ ...FREE_OBJECT, nullable: true, description: 'JSON Schema 2020-12 of the result, as declared; null in lists.' })
+  readonly output_schema!: JsonObject | null;
+
+  @ApiProperty({ type: () => EntryAnnotationsView, nullable: true, description: 'Hints about its behaviour; null in lists.' })
+  readonly annotations!: EntryAnnotationsView | null;
+
   static from(entry: CatalogEntry & { readonly description?: string | null }): CatalogEntryResponse {
     const registeredAt = new Date(entry.registeredAt).toISOString();
     return {
@@ -80,11 +95,24 @@ export class CatalogEntryResponse {
       created_at: registeredAt,
       content: null,
       warnings: null,
+      title: null,
+      input_schema: null,
+      output_schema: null,
+      annotations: null,
     };
   }
 
   static stored(entry: StoredEntry): CatalogEntryResponse {
-    return { ...CatalogEntryResponse.from(entry), content: entry.source, warnings: entry.warnings.map(issueView) };
+    const { title, inputSchema, outputSchema, annotations } = entry.contract;
+    return {
+      ...CatalogEntryResponse.from(entry),
+      content: entry.source,
+      warnings: entry.warnings.map(issueView),
+      title,
+      input_schema: inputSchema,
+      output_schema: outputSchema,
+      annotations,
+    };
   }
 }
 

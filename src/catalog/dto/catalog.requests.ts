@@ -8,7 +8,7 @@ const TEXT =
 
 /** The kind of the document, as clients name it that know several. */
 export class RegisterCatalogEntryQuery {
-  @ApiPropertyOptional({ maxLength: 64, example: 'Playbook' })
+  @ApiPropertyOptional({ maxLength: 64, example: 'Playbook', description: 'A kind of entries; what counts is what the document says.' })
   @IsGiven()
   @IsString()
   @MaxLength(64)

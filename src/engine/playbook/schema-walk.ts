@@ -42,6 +42,30 @@ export function markedSchema(schema: JsonObject, mark: string): { readonly marke
   return { marked, faults: walk.end() };
 }
 
+/**
+ * A copy of a schema that stands somewhere else: its references to itself point there, and what names its document is left out.
+ * @param to where the root of the schema stands, as a URI fragment: `#/components/schemas/Name`
+ */
+export function movedSchema(schema: JsonObject, to: string): JsonObject {
+  const { $schema: _, $id: __, ...rest } = schema;
+  return moved(rest, to);
+}
+
+function moved(schema: JsonObject, to: string): JsonObject {
+  const inner = (value: Json): Json => (isObject(value) ? moved(value, to) : value);
+  return Object.fromEntries(
+    Object.entries(schema).map(([key, value]): [string, Json] => {
+      if (BY_NAME.has(key) && isObject(value))
+        return [key, Object.fromEntries(Object.entries(value).map(([name, each]) => [name, inner(each)]))];
+      if (IN_LIST.has(key) && Array.isArray(value)) return [key, value.map(inner)];
+      if (ALONE.has(key)) return [key, inner(value)];
+      // An anchor is found wherever it stands.
+      const isPlace = (key === '$ref' || key === '$dynamicRef') && typeof value === 'string' && /^#(\/|$)/.test(value);
+      return [key, isPlace ? `${to}${value.slice(1)}` : value];
+    }),
+  );
+}
+
 class Walk {
   private readonly faults: SchemaFault[] = [];
   private readonly places = new Set<string>();

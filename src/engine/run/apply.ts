@@ -247,10 +247,10 @@ function arrivalOf(armed: ArmedStep | undefined): Pick<Firing, 'arrivedFrom' | '
   };
 }
 
-/** Answers belong to the firing that asked; the first counts, and none is kept for a later one. */
+/** Answers belong to the firing that asked: what comes before or after it is kept for none. */
 function isAsked(state: RunState, playbook: CompiledPlaybook, { name, wave }: Extract<RunEvent, { type: 'signal_received' }>): boolean {
   const firing = state.running.get(playbook.byName.get(name)!.index);
-  return firing?.waitsFor?.kind === 'input' && (wave === undefined || wave === firing.wave) && !state.signals.has(name);
+  return firing?.waitsFor?.kind === 'input' && (wave === undefined || wave === firing.wave);
 }
 
 /** The oldest signal of the name goes to the step that was woken by it. */
@@ -278,7 +278,7 @@ function leave(state: RunState, playbook: CompiledPlaybook, step: CompiledStep, 
   const firing = state.running.get(step.index);
   if (firing) {
     state.running.delete(step.index);
-    // An answer that came too late for this firing is none to the next.
+    // The first answer counted: what else came for this firing answers none to come.
     if (firing.waitsFor?.kind === 'input') state.signals.delete(step.name);
     return firing.arrivedFrom;
   }

@@ -7,6 +7,7 @@ import { withoutRenderer } from '../testing/without-renderer.js';
 import { type Json, type JsonObject } from '../values.js';
 import { foldEvents } from './apply.js';
 import { type Stimulus } from './decision.js';
+import { keptForRetry } from './kept-history.js';
 import { waitOf } from './schedule.js';
 
 const HEAD = 'apiVersion: noetl.io/v1\nmetadata: { name: i, path: i }\nworkflow:\n';
@@ -109,6 +110,20 @@ describe('input steps', () => {
     expect(terminal).toMatchObject({ type: 'execution_failed', error: { code: 'signal_timeout', step: 'ask', step_type: 'input' } });
   });
 
+  it('are not asked again by a retry of what failed behind them', () => {
+    const steps = `
+  - { step: start, type: input, requests: { count: { ${FORM} } }, next: [refuse] }
+  - { step: refuse, when: "{{ start.count.content.n < 5 }}", type: fail, code: too_few, message: m, next: [end] }
+  - { step: end, data: { n: "{{ start.count.content.n }}" } }
+`;
+    const failed = told(steps, [{ kind: 'signal', name: 'start', payload: { count: { action: 'accept', content: { n: 4 } } }, wave: 1 }]);
+    expect(failed.terminal).toMatchObject({ error: { code: 'too_few' } });
+    const retried = simulateRun(compiled(steps), { kept: keptForRetry(failed.events) });
+    expect(retried.terminal).toMatchObject({ error: { code: 'too_few' } });
+    expect(typesOf(retried).filter((type) => type === 'step_waiting')).toHaveLength(1);
+    expect(retried.state.signals.size).toBe(0);
+  });
+
   it('go where on_timeout says', () =>
     expect(told(ROUNDS.replace('    on_timeout', '    timeout: 5s\n    on_timeout'), []).result).toEqual({ late: 'signal_timeout' }));
 
@@ -199,7 +214,7 @@ describe(answerIssues.name, () => {
     [{ form: good.form }, ['/text', '/roots']],
     [{ ...good, form: 'yes' }, ['/form']],
     [{ ...good, form: { action: 'maybe' } }, ['/form/action']],
-    [{ ...good, form: { action: 'accept' } }, ['/form/content']],
+    [{ ...good, form: { action: 'accept' } }, ['/form/content/n']],
     [{ ...good, form: { action: 'accept', content: { n: 'one' } } }, ['/form/content/n']],
     [{ ...good, text: { role: 'assistant' } }, ['/text/content']],
     [{ ...good, roots: {} }, ['/roots/roots']],

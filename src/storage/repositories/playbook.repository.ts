@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager, In } from 'typeorm';
 import { type Issue } from '../../engine/engine-error.js';
-import { NO_CONTRACT, type Playbook } from '../../engine/playbook/playbook.js';
+import { type EntryContract, NO_CONTRACT, type Playbook } from '../../engine/playbook/playbook.js';
 import { lockPath, publishChange } from '../catalog-changes.js';
 import { refreshHead } from '../catalog-heads.js';
 import { type CatalogEntry, type EntryStatus } from '../catalog-entry.js';
@@ -12,6 +12,7 @@ import { moveTag } from './playbook-tag.repository.js';
 export interface StoredEntry extends CatalogEntry {
   readonly description: string | null;
   readonly warnings: readonly Issue[];
+  readonly contract: EntryContract;
   /** The text as registered. */
   readonly source: string;
 }
@@ -87,10 +88,12 @@ export class PlaybookRepository {
 
   async storedById(tenantId: string, id: string): Promise<StoredEntry | null> {
     const row = await this.db.getRepository(PlaybookEntity).findOne({
-      select: { ...ENTRY_COLUMNS, description: true, warnings: true, source: true },
+      select: { ...ENTRY_COLUMNS, description: true, warnings: true, source: true, normalised: true },
       where: { tenantId, id },
     });
-    return row && { ...toEntry(row), description: row.description, warnings: row.warnings, source: row.source };
+    if (!row) return null;
+    const { contract = NO_CONTRACT } = row.normalised as Partial<Playbook>;
+    return { ...toEntry(row), description: row.description, warnings: row.warnings, source: row.source, contract };
   }
 
   /** The canonical form of an entry: what is compiled and executed. `size` is the length of its JSON text. */

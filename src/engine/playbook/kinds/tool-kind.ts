@@ -1,7 +1,7 @@
 import { isObject, type Json, type JsonObject, own } from '../../values.js';
 import { CONTRACT_KEYS } from '../contract.js';
 import { type DocumentReading } from '../document-reading.js';
-import { isTemplate } from '../normalise-values.js';
+import { holdsTemplate } from '../entry-schemas.js';
 import { type EntryContract } from '../playbook.js';
 import { at } from '../source-positions.js';
 import { type EntryBody, type KindReader } from './kind-reader.js';
@@ -82,8 +82,4 @@ function defaultsOf({ inputSchema }: EntryContract, word: string | undefined, { 
   for (const [name] of templates)
     findings.warn('invalid_value', '/input_schema', `The default of "${name}" holds a template; write it into "workload" instead.`);
   return Object.fromEntries(usable);
-}
-
-function holdsTemplate(value: Json): boolean {
-  return isTemplate(value) || (value !== null && typeof value === 'object' && Object.values(value).some(holdsTemplate));
 }
