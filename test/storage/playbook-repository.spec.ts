@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import pg from 'pg';
 import { type DataSource } from 'typeorm';
 import { nextVersion, versionColumns } from '../../src/catalog/version.js';
-import { type Playbook } from '../../src/engine/playbook/playbook.js';
+import { NO_CONTRACT, type Playbook } from '../../src/engine/playbook/playbook.js';
 import { CATALOG_CHANNEL, parseChange, type CatalogChange } from '../../src/storage/catalog-changes.js';
 import { type CatalogEntry } from '../../src/storage/catalog-entry.js';
 import { createDataSource } from '../../src/storage/data-source.js';
@@ -99,8 +99,11 @@ describe(PlaybookRepository.name, () => {
       warnings,
       source: 'kept/whole 1.2.0-rc.1',
       description: 'about kept/whole 1.2.0-rc.1',
+      contract: NO_CONTRACT, // rows of before there were contracts have none
     });
-    expect(await playbooks.normalisedById(TENANT, entry.id)).toMatchObject({ playbook: { metadata: { name: 'kept/whole' } } });
+    expect(await playbooks.normalisedById(TENANT, entry.id)).toMatchObject({
+      playbook: { metadata: { name: 'kept/whole' }, contract: NO_CONTRACT },
+    });
     expect(await playbooks.entryById('other', entry.id)).toBeNull();
     expect(await playbooks.storedById('other', entry.id)).toBeNull();
     expect(await playbooks.normalisedById('other', entry.id)).toBeNull();

@@ -1,3 +1,4 @@
+import { NO_CONTRACT } from '../playbook/playbook.js';
 import { StepFailure } from '../step-executor.js';
 import { aStep, anAction, compiled, to, when } from '../testing/playbook-builder.js';
 import { simulateRun } from '../testing/simulated-run.js';
@@ -25,6 +26,22 @@ const saveAs = (name: string, data: Json) => ({
 });
 
 describe(`${decide.name}: corners`, () => {
+  it.each<[string, Json, object]>([
+    ['keeps its promise', 1, { type: 'execution_completed' }],
+    ['breaks it', 'one', { type: 'execution_failed', error: { code: 'output_schema_mismatch', step: null, retryable: false } }],
+  ])('the result of an execution %s', (_name, value, end) => {
+    const outputSchema = { properties: { n: { type: 'number' } } };
+    const run = simulateRun(
+      compiled(
+        [aStep('start', { next: to('end') }), aStep('end', { result: { n: value }, hasResult: true })],
+        {},
+        { contract: { ...NO_CONTRACT, outputSchema } },
+      ),
+    );
+    expect(run.terminal).toMatchObject(end);
+    expect(run.result).toEqual(value === 1 ? { n: 1 } : null);
+  });
+
   it('no on_error absorbs the limit of a loop', () => {
     const endless = (onError: 'continue' | 'goto') =>
       compiled([
