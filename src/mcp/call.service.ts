@@ -23,6 +23,7 @@ import { type ExecutionDetail } from '../status/dto/execution-detail.js';
 import { executionStatusOf } from '../status/dto/execution-view.js';
 import { StatusService } from '../status/status.service.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
+import { RunWaits } from '../storage/run-waits.js';
 import { CallFollower, type CallStop } from './call-follower.js';
 import { callOptionsOf } from './call-options.js';
 import { capabilitiesOf, knowsTasks, requireTasks } from './client-capabilities.js';
@@ -82,6 +83,7 @@ export class CallService {
     private readonly follower: CallFollower,
     private readonly inputs: OpenInputs,
     private readonly keys: McpKeys,
+    private readonly waits: RunWaits,
   ) {}
 
   /** @throws EngineError what a start throws; ProtocolError for states and capabilities */
@@ -210,6 +212,7 @@ export class CallService {
 
   /** The client closed the answer before it had one: in this protocol, that is how a call is cancelled. */
   private abandon({ caller }: McpRequest, id: string): void {
+    if (this.waits.draining) return; // it is this node that goes, and the execution goes on elsewhere
     const wish = { reason: 'The MCP client closed the call.', cascade: true, force: false };
     this.control.cancel(caller.principal, id, wish).catch((error: unknown) => {
       this.log.debug(`execution ${id} was not cancelled when its call was closed: ${String(error)}`);

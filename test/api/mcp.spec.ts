@@ -331,6 +331,22 @@ describe('tools', () => {
     await client.callTool({ name: 'execution_cancel', arguments: { execution_id: id } });
     expect(await service.waitDone(id)).toMatchObject({ status: 'cancelled' });
   });
+
+  it('a node that stops answers calls that wait, ends its streams, and cancels nothing', async () => {
+    const stopping = await startTestService({ MCP_CALL_SECONDS: '60' }, service);
+    const client = await connect({ at: stopping });
+    const stream = await client.listen({ toolsListChanged: true });
+    const call = client.callTool({ name: 'talk_long', _meta: { 'noetl/metadata': { of: 'shutdown' } } });
+    const started = async (): Promise<{ id: string }[]> =>
+      (await service.get('/executions?path=talk/long&metadata=%7B%22of%22%3A%22shutdown%22%7D')).json as unknown as { id: string }[];
+    while ((await started()).length === 0) await new Promise((done) => setTimeout(done, 20));
+    await stopping.stop();
+    expect(await call).toMatchObject({ structuredContent: { status: 'running' } });
+    expect(await stream.closed).toBe('graceful');
+    const [{ id }] = (await started()) as [{ id: string }];
+    expect((await service.get(`/executions/${id}`)).json).toMatchObject({ status: 'running' });
+    await service.post(`/executions/${id}/cancel`, {});
+  });
 });
 
 describe('what a call asks for', () => {
