@@ -33,7 +33,8 @@ export class CreateCatalogHead1795900000000 implements MigrationInterface {
     // Prompts and resources are few among many tools.
     await db.query(`CREATE INDEX catalog_head_of_kind ON catalog_head (tenant_id, kind, tool_name)`);
     await db.query(`CREATE INDEX catalog_head_uri ON catalog_head (tenant_id, uri) WHERE uri IS NOT NULL`);
-    await db.query(`CREATE INDEX catalog_head_search_words ON catalog_head USING gin (search_words)`);
+    // Without a list of pending entries: registrations are rare, and every search would read all of it.
+    await db.query(`CREATE INDEX catalog_head_search_words ON catalog_head USING gin (search_words) WITH (fastupdate = off)`);
     // Parts of words need pg_trgm. It is trusted, so that its owner may add it to a database; where even that is refused, parts are found by reading.
     await db.query(`
       DO $$ BEGIN
@@ -47,7 +48,9 @@ export class CreateCatalogHead1795900000000 implements MigrationInterface {
     }[];
     if (trigrams) {
       const schema = `"${trigrams.schema.replaceAll('"', '""')}"`;
-      await db.query(`CREATE INDEX catalog_head_search_text ON catalog_head USING gin (search_text ${schema}.gin_trgm_ops)`);
+      await db.query(
+        `CREATE INDEX catalog_head_search_text ON catalog_head USING gin (search_text ${schema}.gin_trgm_ops) WITH (fastupdate = off)`,
+      );
     }
     await db.query(`
       CREATE TABLE signing_key (

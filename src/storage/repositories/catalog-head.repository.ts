@@ -30,6 +30,8 @@ const COLUMNS = `path, entry_id AS "entryId", kind, version, tool_name AS "toolN
 const REPAIR_BATCH = 200;
 /** Words of a search that are looked for; a longer text says no more. */
 const MAX_WORDS = 16;
+/** Characters that a text has at least to be looked for inside of words: trigrams find nothing shorter. */
+const SHORTEST_PART = 3;
 
 /** Reads what `latest` means of every path; pages are by key and in the order of tool names. */
 @Injectable()
@@ -39,11 +41,11 @@ export class CatalogHeadRepository {
   /** @param after tool name of the last one already seen; null = from the first */
   async page(tenantId: string, { kinds, exposedOn }: HeadFilter, after: string | null, limit: number): Promise<readonly CatalogHead[]> {
     const values: unknown[] = [tenantId, kinds, after, limit];
-    // Only where a list is asked for: the index of those on lists is then the way.
-    const onList = exposedOn === null ? '' : `AND exposed <> '{}' AND $${values.push(exposedOn)} = ANY(exposed)`;
+    // Of those on a list the index of the listed ones is the way, whatever the planner believes of the kinds of a table it has no statistics of.
+    const onList = exposedOn === null ? 'kind' : `exposed <> '{}' AND $${values.push(exposedOn)} = ANY(exposed) AND kind || ''`;
     return this.db.query<CatalogHead[]>(
       `SELECT ${COLUMNS} FROM catalog_head
-       WHERE tenant_id = $1 AND kind = ANY($2::text[]) AND ($3::text IS NULL OR tool_name > $3) ${onList}
+       WHERE tenant_id = $1 AND ($3::text IS NULL OR tool_name > $3) AND ${onList} = ANY($2::text[])
        ORDER BY tool_name LIMIT $4`,
       values,
     );
@@ -110,36 +112,40 @@ export class CatalogHeadRepository {
   }
 
   /**
-   * The entries that fit a text best: by words and beginnings of words in path, name, title and description, or by containing the text.
-   * An empty text fits everything, in the order of tool names.
+   * The entries that fit a text best: first those with all of its words, or beginnings of them, in path, name, title and description, then those with
+   * some, then those that contain the text inside of words. An empty text fits everything, in the order of tool names.
    */
   async search(tenantId: string, text: string, kinds: readonly string[], limit: number): Promise<readonly CatalogHead[]> {
+    const wanted = text.trim();
     const words =
-      text
+      wanted
         .toLowerCase()
         .match(/[\p{L}\p{N}]+/gu)
         ?.slice(0, MAX_WORDS) ?? [];
-    if (words.length === 0) return this.page(tenantId, { kinds, exposedOn: null }, null, limit);
-    const part = `%${text.trim().replace(/[\\%_]/g, (character) => `\\${character}`)}%`;
-    const found = await this.withWords(tenantId, words, '&', part, kinds, limit);
-    if (found.length === limit || words.length === 1) return found;
-    // What has only some of the words comes after what has all; common words alone fit much of a large catalog.
-    const paths = new Set(found.map(({ path }) => path));
-    const further = await this.withWords(tenantId, words, '|', part, kinds, limit);
-    return [...found, ...further.filter(({ path }) => !paths.has(path))].slice(0, limit);
+    if (words.length === 0) return wanted === '' ? this.page(tenantId, { kinds, exposedOn: null }, null, limit) : [];
+    const found = new Map<string, CatalogHead>();
+    const add = (heads: readonly CatalogHead[]): void => heads.forEach((head) => found.has(head.path) || found.set(head.path, head));
+    // Each stage only where the one before left room: common words alone fit much of a large catalog, and ranking that takes time.
+    add(await this.withWords(tenantId, words, '&', wanted, kinds, limit));
+    if (found.size < limit && words.length > 1) add(await this.withWords(tenantId, words, '|', wanted, kinds, limit));
+    if (found.size < limit && wanted.length >= SHORTEST_PART) {
+      const part = `%${wanted.replace(/[\\%_]/g, (character) => `\\${character}`)}%`;
+      add(await this.db.query<CatalogHead[]>(WITH_PART, [tenantId, kinds, part, limit]));
+    }
+    return [...found.values()].slice(0, limit);
   }
 
   private withWords(
     tenantId: string,
     words: readonly string[],
     operator: '&' | '|',
-    part: string,
+    text: string,
     kinds: readonly string[],
     limit: number,
   ): Promise<CatalogHead[]> {
     const beginnings = words.map((word) => `'${word}':*`).join(operator);
     const stems = words.map((word) => `'${word}'`).join(operator);
-    return this.db.query<CatalogHead[]>(SEARCH, [tenantId, kinds, beginnings, stems, part, limit]);
+    return this.db.query<CatalogHead[]>(WITH_WORDS, [tenantId, kinds, beginnings, stems, text, limit]);
   }
 
   /** Brings heads up to date that are missing, of another form, or were left behind by a node of an older version. @returns how many were looked at */
@@ -163,17 +169,20 @@ export class CatalogHeadRepository {
   }
 }
 
-/** Each side by its own index, then ranked together; a text that is part of the name goes before one whose words are somewhere. */
-const SEARCH = `
-  WITH query AS (SELECT to_tsquery('simple', $3) || to_tsquery('english', $4) AS words),
-  found AS (
-    SELECT tenant_id, path FROM catalog_head, query WHERE tenant_id = $1 AND search_words @@ query.words AND kind = ANY($2::text[])
-    UNION
-    SELECT tenant_id, path FROM catalog_head WHERE tenant_id = $1 AND search_text ILIKE $5 AND kind = ANY($2::text[]))
+/** The kinds are compared in a way that no index serves: those of words and of parts are what finds few rows. */
+const WITH_WORDS = `
   SELECT ${COLUMNS}
-  FROM catalog_head JOIN found USING (tenant_id, path), query
-  ORDER BY tool_name ILIKE $5 OR path ILIKE $5 DESC, ts_rank(search_words, query.words) DESC, tool_name
+  FROM catalog_head
+  WHERE tenant_id = $1 AND kind || '' = ANY($2::text[]) AND search_words @@ (to_tsquery('simple', $3) || to_tsquery('english', $4))
+  ORDER BY (path = $5 OR tool_name = $5) DESC, ts_rank(search_words, to_tsquery('simple', $3) || to_tsquery('english', $4)) DESC, tool_name
   LIMIT $6`;
+
+const WITH_PART = `
+  SELECT ${COLUMNS}
+  FROM catalog_head
+  WHERE tenant_id = $1 AND kind || '' = ANY($2::text[]) AND search_text ILIKE $3
+  ORDER BY tool_name
+  LIMIT $4`;
 
 const STALE = `
   SELECT tenant_id AS "tenantId", path
