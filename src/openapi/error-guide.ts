@@ -203,6 +203,7 @@ const GROUPS: readonly ErrorGroup[] = [
       'unsupported_pagination',
       'unsafe_sql',
       'runtime_unavailable',
+      'secret_provider_unavailable',
     ],
   },
 ];

@@ -268,6 +268,15 @@ describe('tools of other kinds', () => {
     ]);
   });
 
+  it('is called for each item of an iterator', async () => {
+    const task = { type: 'tool', path: 'tools/data_validator', data: { dataset: '{{ name }}', rules: ['uniqueness'] } };
+    const start = { step: 'start', type: 'iterator', collection: ['orders', 'products'], element: 'name', task, next: 'end' };
+    await service.register(
+      document('Playbook', 'callers/each', { workflow: [start, { step: 'end', result: "{{ start | map(attribute='checked') | list }}" }] }),
+    );
+    expect((await execute({ path: 'callers/each' })).json.result).toEqual([3, 2]);
+  });
+
   it.each<[string, JsonObject, string]>([
     ['a tool as a playbook', calling('playbook', 'tools/data_validator', { dataset: 'orders' }), 'execution_type_mismatch'],
     ['a playbook as a tool', calling('tool', 'examples/data_validator', {}), 'execution_type_mismatch'],
