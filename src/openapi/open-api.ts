@@ -4,8 +4,6 @@ import { ProblemDocument } from '../common/dto/problem-document.js';
 import { SERVICE_VERSION } from '../config/service-version.js';
 import { completed } from './completed.js';
 
-
-
 const DESCRIPTION = `Register a versioned playbook, start it by id or by path and semantic version, follow it to a durable end.
 
 What is promised:
