@@ -15,6 +15,10 @@ import { type DatabaseAddress } from './storage/storage.module.js';
 const OLDEST_NODE = 24;
 /** How long a connection may take to send its request after it was made, when the node stops. */
 const UNREAD_CONNECTIONS_MS = 300;
+/** At most so long, however many come. */
+const WAITING_CONNECTIONS_MS = 1_000;
+/** Turns without a new connection; the first may be one that did not look. */
+const QUIET_TURNS = 2;
 /** A shutdown that takes longer than this is cut off (R12). */
 const SHUTDOWN_MS = 25_000;
 
@@ -99,8 +103,26 @@ function stopOnSignals(app: NestFastifyApplication, logger: Logger, stopDatabase
  * nothing from, also where a request is on its way (T14).
  */
 async function stopListening(server: Server): Promise<void> {
+  await acceptWaiting(server);
   NetServer.prototype.close.call(server);
   await new Promise((done) => setTimeout(done, UNREAD_CONNECTIONS_MS));
+}
+
+/**
+ * Resolves in a turn of the event loop that found nobody at the door: a connection that the kernel has made and the process has not yet taken is reset
+ * where the listening socket is closed, and a turn takes one. Those who come meanwhile hear that the node is stopping.
+ */
+async function acceptWaiting(server: Server): Promise<void> {
+  let came = 0;
+  const count = (): void => void (came += 1);
+  server.on('connection', count);
+  const until = performance.now() + WAITING_CONNECTIONS_MS;
+  for (let quiet = 0; quiet < QUIET_TURNS && performance.now() < until;) {
+    came = 0;
+    await new Promise((turned) => setImmediate(turned));
+    quiet = came === 0 ? quiet + 1 : 0;
+  }
+  server.off('connection', count);
 }
 
 function withoutPassword(url: string): string {

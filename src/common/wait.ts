@@ -29,6 +29,8 @@ export function waitOf(prefer: string | readonly string[] | undefined, query: un
 
 /** Value of the `wait` preference, empty text where it is bare, undefined where it is not there. Unknown preferences are ignored. */
 function waitPreference(prefer: string): string | undefined {
+  // As nearly every client writes it.
+  if (prefer.startsWith('wait=') && /^\d+$/.test(prefer.slice(5))) return prefer.slice(5);
   for (const part of prefer.split(',')) {
     const [name = '', value = ''] = part.split(';', 1)[0]?.split('=', 2) ?? [];
     if (name.trim().toLowerCase() === 'wait') return value.trim().replace(/^"(.*)"$/, '$1');

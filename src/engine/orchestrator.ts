@@ -84,7 +84,8 @@ export class Orchestrator implements UnitSource {
   private readonly held: HeldRun;
   private readonly state: RunState;
   private readonly facts: RunFacts;
-  private readonly performer: Performer;
+  /** Null until something is performed. */
+  private performer: Performer | null = null;
   /** Decided and not yet handed to the store. */
   private pending: RunEvent[] = [];
   /** Handed to the store, outcome unknown. */
@@ -151,15 +152,24 @@ export class Orchestrator implements UnitSource {
     this.alarm = new Alarm(options.clock, () => this.feed({ kind: 'continue' }));
     this.snapshotSeq = history?.snapshot?.seq ?? 0;
     this.parked = new ParkedSteps(options.clock, ({ step, wave }) => this.feed({ kind: 'due', step, wave }));
-    const secrets = new SecretKeeper(run.tenantId, options.secrets, history ? earlierSecrets(this.state) : [], this.facts.mayHoldSecrets);
-    this.performer = new Performer({
+    // What an earlier holder opened is known from here on; a run that was just born may never perform anything.
+    if (history) this.performer = this.newPerformer(earlierSecrets(this.state));
+  }
+
+  private performing(): Performer {
+    return (this.performer ??= this.newPerformer([]));
+  }
+
+  private newPerformer(earlier: readonly Json[]): Performer {
+    const { playbook, options, facts } = this;
+    return new Performer({
       playbook,
       held: this.held,
       clock: options.clock,
       state: this.state,
-      facts: this.facts,
+      facts,
       world: options.world,
-      secrets,
+      secrets: new SecretKeeper(this.held.run.tenantId, options.secrets, earlier, facts.mayHoldSecrets),
       children: options.children,
       admit: options.admit,
       feed: (stimulus) => this.feed(stimulus),
@@ -219,7 +229,7 @@ export class Orchestrator implements UnitSource {
 
   /** Nothing the world can see goes on past the lease (D13); a run that only computes may wait for its next commit to tell. */
   checkLease(): void {
-    if (!this.isOver && this.performer.hasEffects && !this.options.holdsLease()) this.close('lost');
+    if (!this.isOver && this.performer?.hasEffects && !this.options.holdsLease()) this.close('lost');
   }
 
   /** The lease is lost or the node must not go on: stops at once and writes nothing. */
@@ -381,13 +391,15 @@ export class Orchestrator implements UnitSource {
 
   private takeAlong(childIds: readonly string[]): void {
     this.takingAlong += 1;
-    void this.performer.cancelCalls(childIds).then(() => {
-      this.takingAlong -= 1;
-      this.guard(() => this.announceIfNeeded());
-    });
+    void this.performing()
+      .cancelCalls(childIds)
+      .then(() => {
+        this.takingAlong -= 1;
+        this.guard(() => this.announceIfNeeded());
+      });
   }
 
-  private asleepUntil = (step: number): number | null => this.performer.asleepUntil(step);
+  private asleepUntil = (step: number): number | null => this.performer?.asleepUntil(step) ?? null;
 
   private feed(stimulus: Stimulus): void {
     if (this.isOver || this.releasing || this.refusals > 0) return;
@@ -419,7 +431,7 @@ export class Orchestrator implements UnitSource {
       else this.perform(perform);
     }
     // After the performs: what was made again only to be ended is ended.
-    for (const step of decision.aborts) this.performer.abort(step, 'cancelled');
+    for (const step of decision.aborts) this.performer?.abort(step, 'cancelled');
     if (decision.orphans.length > 0) this.takeAlong(decision.orphans);
     if (decision.finish) this.finish = decision.finish;
     if (this.state.pause === 'paused') this.parked.clear();
@@ -427,7 +439,7 @@ export class Orchestrator implements UnitSource {
       this.mustContinue = true;
       this.continueSoon();
     }
-    for (const { step, childId } of this.endedCalls.splice(0)) this.performer.childEnded(step, childId);
+    for (const { step, childId } of this.endedCalls.splice(0)) this.performer?.childEnded(step, childId);
     this.parkIfIdle();
     this.alarm.set(this.isOver || this.finish || this.release ? null : ownDueAt(this.state, this.facts, this.options.clock.now()));
     this.announceIfNeeded();
@@ -444,7 +456,7 @@ export class Orchestrator implements UnitSource {
     if (this.mustContinue || !onlyWaits(this.state, this.facts, now, this.asleepUntil)) return;
     const dueAt = wakeAt(this.state, this.facts, now, this.asleepUntil);
     if (dueAt !== null && dueAt - now <= parkAfterMs) return;
-    const since = this.performer.waitsForCallsSince;
+    const since = this.performer?.waitsForCallsSince ?? null;
     const left = since === null ? 0 : since + parkAfterMs - clock.monotonic();
     // What it called may run here and end soon: then it need not be claimed again.
     if (left > 0) this.linger(Math.ceil(left));
@@ -489,7 +501,7 @@ export class Orchestrator implements UnitSource {
       if (this.state.running.get(step)?.wave !== wave) this.barriers.splice(at, 1);
       else if (this.state.cancel || this.state.failure) {
         const { perform } = this.barriers.splice(at, 1)[0]!;
-        this.performer.refuse(perform);
+        this.performing().refuse(perform);
       }
     }
   }
@@ -497,7 +509,7 @@ export class Orchestrator implements UnitSource {
   private perform(perform: Perform): void {
     if (this.isOver || this.releasing) return;
     if (perform.effect && !this.options.holdsLease()) return this.close('lost');
-    this.performer.perform(perform);
+    this.performing().perform(perform);
   }
 
   private row(endedBy: string | undefined): RowState {
@@ -529,7 +541,7 @@ export class Orchestrator implements UnitSource {
     this.lingering?.();
     this.lingering = null;
     this.barriers.length = 0;
-    this.performer.abortAll();
+    this.performer?.abortAll();
   }
 
   private close(how: 'ended' | 'released' | 'lost' | 'refused'): void {

@@ -34,6 +34,7 @@ export class ParkedSteps {
 
   /** Keeps only these steps. */
   retain(holds: (step: number) => boolean): void {
+    if (this.byStep.size === 0) return;
     for (const step of [...this.byStep.keys()]) if (!holds(step)) this.forget(step);
   }
 

@@ -10,6 +10,11 @@ import { type RunState } from './run/run-state.js';
 import { storabilityFault } from './storability.js';
 import { type StepContext, StepFailure, type StepKind } from './step-executor.js';
 
+interface Attempt extends Pick<Perform, 'step' | 'wave' | 'attempt' | 'request' | 'timeoutMs'> {
+  readonly kind: StepKind;
+  readonly key: string;
+}
+
 interface Performing {
   readonly wave: number;
   readonly controller: AbortController;
@@ -82,7 +87,7 @@ export class Performer {
     if (perform.isProgram) return this.runProgram(perform, performing, settle);
     if (performer?.does !== 'step') return;
     const key = `${step.name}/${perform.wave}/-/action`;
-    void this.outcomeOf({ ...perform, kind: performer.kind, key }, performing).then((outcome) => settle({ outcome }));
+    void this.outcomeOf({ ...perform, kind: performer.kind, key }, performing, controller).then((outcome) => settle({ outcome }));
   }
 
   /** Whether something that the world can see is under way. */
@@ -164,7 +169,7 @@ export class Performer {
         if (!isOurs() || (part.kind.effect && !controller.signal.aborted && !run.mayAct())) return never;
         if (controller.signal.aborted) return { ok: false, failure: controller.signal.reason as StepFailure };
         const key = `${compiled.name}/${wave}/${path}/action`;
-        return this.outcomeOf({ ...part, step, wave, key }, performing);
+        return this.partOutcome({ ...part, step, wave, key }, performing);
       },
       run: run.held.run,
       children: this.patient(isOurs),
@@ -243,18 +248,24 @@ export class Performer {
     return this.run.clock.after(timeoutMs, () => controller.abort(failure()));
   }
 
-  private async outcomeOf(
-    attempt: Pick<Perform, 'step' | 'wave' | 'attempt' | 'request' | 'timeoutMs'> & { readonly kind: StepKind; readonly key: string },
-    performing: Performing,
-  ): Promise<AttemptOutcome> {
-    const { playbook, held, clock, secrets } = this.run;
-    const { kind, key, timeoutMs } = attempt;
-    // A program ends its own parts; an attempt of a step is all there is to abort.
+  /** One of several attempts that go on at once: its time-out ends it alone. */
+  private async partOutcome(attempt: Attempt, performing: Performing): Promise<AttemptOutcome> {
     const controller = new AbortController();
     const outer = performing.controller.signal;
     const follow = (): void => controller.abort(outer.reason);
     if (outer.aborted) follow();
     outer.addEventListener('abort', follow, { once: true });
+    try {
+      return await this.outcomeOf(attempt, performing, controller);
+    } finally {
+      outer.removeEventListener('abort', follow);
+    }
+  }
+
+  /** @param controller aborts this attempt and nothing else */
+  private async outcomeOf(attempt: Attempt, performing: Performing, controller: AbortController): Promise<AttemptOutcome> {
+    const { playbook, held, clock, secrets } = this.run;
+    const { kind, key, timeoutMs } = attempt;
     const stopTimer = this.timeOut(controller, timeoutMs);
     if (kind.effect) performing.effects += 1;
     try {
@@ -288,7 +299,6 @@ export class Performer {
       return { ok: false, failure: this.failureOf(this.redacted(thrown), controller.signal) };
     } finally {
       if (kind.effect) performing.effects -= 1;
-      outer.removeEventListener('abort', follow);
       stopTimer?.();
     }
   }
@@ -317,14 +327,26 @@ export class Performer {
 }
 
 /** The step's own end, or the abort's reason a grace period after the signal where the step does not react. */
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal, clock: Clock): Promise<T> {
-  let stopTimer: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => (stopTimer = clock.after(ABORT_GRACE_MS, () => reject(signal.reason as Error))), { once: true });
+function orAborted<T>(work: Promise<T>, signal: AbortSignal, clock: Clock): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let stopTimer: (() => void) | undefined;
+    const abort = (): void => {
+      stopTimer = clock.after(ABORT_GRACE_MS, () => reject(signal.reason as Error));
+    };
+    const settled = (): void => {
+      signal.removeEventListener('abort', abort);
+      stopTimer?.();
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(
+      (value) => {
+        settled();
+        resolve(value);
+      },
+      (error: unknown) => {
+        settled();
+        reject(error as Error);
+      },
+    );
   });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    stopTimer?.();
-  }
 }

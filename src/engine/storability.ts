@@ -37,7 +37,7 @@ export class StorabilityCheck {
   /** What the JSON can have at most, in bytes. */
   private bytesAtMost = 0;
   /** Measured only where it matters how long they are: that costs as much as all the rest. */
-  private readonly longTexts: string[] = [];
+  private longTexts: string[] | null = null;
 
   constructor(
     private readonly depth: number,
@@ -50,7 +50,7 @@ export class StorabilityCheck {
     // A value that shares parts with itself can be huge as JSON: its text is only made once it is known to be bounded.
     if (this.characters > MAX_RESULT_BYTES) return tooLarge();
     if (this.bytesAtMost <= MAX_RESULT_BYTES) return null;
-    for (const text of this.longTexts) this.bytesAtMost += bytesOfLongText(text) - bytesAtMostOf(text);
+    for (const text of this.longTexts ?? []) this.bytesAtMost += bytesOfLongText(text) - bytesAtMostOf(text);
     if (this.bytesAtMost <= MAX_RESULT_BYTES) return null;
     return Buffer.byteLength(JSON.stringify(value)) > MAX_RESULT_BYTES ? tooLarge() : null;
   }
@@ -65,7 +65,7 @@ export class StorabilityCheck {
       case 'string':
         this.characters += value.length + 2;
         this.bytesAtMost += bytesAtMostOf(value) + 1;
-        if (value.length >= MEASURED_LENGTH) this.longTexts.push(value);
+        if (value.length >= MEASURED_LENGTH) (this.longTexts ??= []).push(value);
         return textFault(value);
       case 'number':
         this.characters += 1;

@@ -75,7 +75,7 @@ export class ChildRunsService implements ChildRuns {
         timeoutAt: null,
         idempotency: null,
       });
-      if (lineage.includes(this.digestOf(run))) {
+      if (mayRepeat(run, parent) && lineage.includes(this.digestOf(run))) {
         const message = `${run.path} ${run.version} would call itself with the same inputs, for ever.`;
         throw new StepFailure('playbook_cycle', message, { retryable: false });
       }
@@ -130,6 +130,11 @@ export class ChildRunsService implements ChildRuns {
     this.digests.set(run, digest);
     return digest;
   }
+}
+
+/** Most calls are of depth one and of another playbook: then nothing has to be hashed to see that it is no repetition. */
+function mayRepeat(run: NewRun, parent: NewRun): boolean {
+  return parent.parent !== null || (run.path === parent.path && run.version === parent.version);
 }
 
 /** What a start would be answered as a problem is here the failure of a step; only faults of the service stay what they are. */

@@ -16,6 +16,7 @@ const MAX_RESPONSE_HEADER_BYTES = 32_768;
 export class ConnectionPools {
   /** In order of use: the first is the one to give up. */
   private readonly pools = new Map<string, Pool>();
+  private newest: string | null = null;
 
   constructor(
     private readonly proxy: EgressProxy | null,
@@ -23,10 +24,14 @@ export class ConnectionPools {
   ) {}
 
   poolFor(origin: string, destination: Destination, verify: boolean): Pool {
-    const key = JSON.stringify([origin, verify, ...[...destination.addresses].sort()]);
-    const pool = this.pools.get(key) ?? this.open(origin, destination, verify);
+    const { addresses } = destination;
+    const key = `${origin} ${verify} ${addresses.length === 1 ? addresses[0] : [...addresses].sort().join(' ')}`;
+    const known = this.pools.get(key);
+    if (known && key === this.newest) return known;
+    const pool = known ?? this.open(origin, destination, verify);
     this.pools.delete(key);
     this.pools.set(key, pool);
+    this.newest = key;
     this.evict();
     return pool;
   }
@@ -35,6 +40,7 @@ export class ConnectionPools {
   async close(): Promise<void> {
     const pools = [...this.pools.values()];
     this.pools.clear();
+    this.newest = null;
     await Promise.all(pools.map((pool) => pool.destroy()));
   }
 

@@ -1,10 +1,13 @@
+import { isIP } from 'node:net';
 import { OutboundError } from '../engine/outbound-port.js';
-import { unlessAborted } from './abort.js';
+import { abortError, unlessAborted } from './abort.js';
 import { type Destination, type Refusal, refusalOf, refusalOfName } from './address-policy.js';
 import { type AllowList } from './allow-list.js';
 import { type OwnDatabase } from './own-database.js';
 import { addressesOf, type Resolve } from './resolve.js';
 
+/** Verdicts that are remembered. */
+const MAX_JUDGED = 1_000;
 const DEFAULT_PORTS: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };
 
 /** Reads an endpoint the way browsers do, so that every notation of an address becomes its plain one. Throws OutboundError `invalid_endpoint`. */
@@ -21,6 +24,9 @@ export function parseEndpoint(text: string, base?: URL): URL {
 
 /** Turns a URL into addresses that were checked; connecting to anything else would undo the check. */
 export class DestinationCheck {
+  private readonly judged = new Map<string, Refusal | null>();
+  private judgedWith: readonly Destination[] | null = null;
+
   constructor(
     private readonly allow: AllowList,
     private readonly ownDatabase: OwnDatabase,
@@ -42,8 +48,9 @@ export class DestinationCheck {
    * @param host a name or an address, without brackets
    */
   async destinationAt(host: string, port: number, signal: AbortSignal): Promise<Destination> {
-    const destination = await this.resolved(host, port, signal);
-    const refusal = this.refusal(destination, await unlessAborted(this.ownDatabase.destinations(), signal));
+    if (signal.aborted) throw abortError(signal);
+    const destination = isIP(host) ? { host, port, addresses: [host] } : await this.resolved(host, port, signal);
+    const refusal = this.refusal(destination, this.ownDatabase.current ?? (await unlessAborted(this.ownDatabase.destinations(), signal)));
     if (refusal === null) return destination;
     const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
     const remedy = refusal.allowable
@@ -52,9 +59,20 @@ export class DestinationCheck {
     throw new OutboundError('outbound_blocked', `Calls to ${where} are not allowed: ${refusal.address} is ${refusal.reason}; ${remedy}`);
   }
 
+  /** Judged once for the same addresses and the same forbidden ones: parsing both costs more than the call's own bookkeeping. */
   private refusal(destination: Destination, forbidden: readonly Destination[]): Refusal | null {
-    const judge = destination.addresses.length > 0 ? refusalOf : refusalOfName;
-    return judge(destination, this.allow, forbidden);
+    if (forbidden !== this.judgedWith || this.judged.size >= MAX_JUDGED) {
+      this.judged.clear();
+      this.judgedWith = forbidden;
+    }
+    const { host, port, addresses } = destination;
+    const key = `${host} ${port} ${addresses.join(' ')}`;
+    let refusal = this.judged.get(key);
+    if (refusal === undefined) {
+      refusal = (addresses.length > 0 ? refusalOf : refusalOfName)(destination, this.allow, forbidden);
+      this.judged.set(key, refusal);
+    }
+    return refusal;
   }
 
   private async resolved(host: string, port: number, signal: AbortSignal): Promise<Destination> {

@@ -1,14 +1,15 @@
-import { type Dispatcher } from 'undici';
+import { Readable } from 'node:stream';
 import { type Outbound, OutboundError, type OutboundRequest, type OutboundResponse } from '../engine/outbound-port.js';
 import { type AllowList } from './allow-list.js';
 import { outboundErrorOf } from './connection-error.js';
 import { ConnectionPools } from './connection-pools.js';
 import { DestinationCheck, parseEndpoint } from './destination.js';
 import { type EgressProxy } from './egress-proxy.js';
+import { type Answer, exchange } from './exchange.js';
 import { type Endpoint, OwnDatabase } from './own-database.js';
 import { type Hop, redirectOf } from './redirect.js';
 import { type Resolve, resolveWithSystem } from './resolve.js';
-import { LARGE_BODY_BYTES, readBody, tooLarge } from './response-body.js';
+import { dump, LARGE_BODY_BYTES, readBody, tooLarge } from './response-body.js';
 import { trusting } from './trust.js';
 
 const MAX_REDIRECTS = 5;
@@ -66,7 +67,7 @@ export class OutboundClient implements Outbound {
       const answer = await this.send(hop, request);
       const next = redirectOf(hop, answer.statusCode, first(answer.headers.location));
       if (next === null) return this.read(hop, answer, request, startedAt);
-      await answer.body.dump({ limit: 16_384, signal: request.signal }).catch(() => undefined);
+      if (answer.body instanceof Readable) await dump(answer.body);
       if (redirects === MAX_REDIRECTS) {
         throw new OutboundError('connection_error', `The call was redirected more than ${MAX_REDIRECTS} times`, { retryable: false });
       }
@@ -80,33 +81,27 @@ export class OutboundClient implements Outbound {
     await this.pools.close();
   }
 
-  private async send(
-    { url, method, headers, body }: Hop,
-    { signal, verify = true, beforeSending }: OutboundRequest,
-  ): Promise<Dispatcher.ResponseData> {
+  private async send({ url, method, headers, body }: Hop, { signal, verify = true, beforeSending }: OutboundRequest): Promise<Answer> {
     const destination = await this.check.destinationOf(url, signal);
     if (this.closed) throw new OutboundError('connection_error', 'This service is shutting down');
     beforeSending?.();
     try {
       const pool = this.pools.poolFor(url.origin, destination, verify);
-      return await pool.request({ method, path: url.pathname + url.search, headers, body, signal });
+      return await exchange(pool, { method, path: url.pathname + url.search, headers, body }, signal);
     } catch (error) {
       throw outboundErrorOf(error, url, signal);
     }
   }
 
-  private async read(hop: Hop, answer: Dispatcher.ResponseData, request: OutboundRequest, startedAt: number): Promise<OutboundResponse> {
+  private async read(hop: Hop, answer: Answer, request: OutboundRequest, startedAt: number): Promise<OutboundResponse> {
     const maxBytes = request.maxResponseBytes ?? MAX_RESPONSE_BYTES;
     try {
       if (hop.method !== 'HEAD' && Number(first(answer.headers['content-length'])) > maxBytes) {
-        answer.body.on('error', () => undefined).destroy();
+        if (answer.body instanceof Readable) answer.body.on('error', () => undefined).destroy();
         throw tooLarge(maxBytes);
       }
-      // Most answers say how long they are and are not packed: nothing has to be counted on the way.
-      const isPlain = answer.headers['content-encoding'] === undefined && answer.headers['content-length'] !== undefined;
-      const body = isPlain
-        ? await this.readPlain(hop, answer, request)
-        : await readBody(answer.body, joined(answer.headers['content-encoding']), maxBytes, request.admit);
+      const body =
+        answer.body instanceof Readable ? await this.readStream(hop, answer.headers, answer.body, request, maxBytes) : answer.body;
       const headers = plainHeaders(answer.headers);
       return { status: answer.statusCode, url: hop.url.href, headers, body, elapsedMs: performance.now() - startedAt };
     } catch (error) {
@@ -114,8 +109,17 @@ export class OutboundClient implements Outbound {
     }
   }
 
-  private async readPlain({ method }: Hop, { headers, body }: Dispatcher.ResponseData, { admit }: OutboundRequest): Promise<Uint8Array> {
-    const length = Number(first(headers['content-length']));
+  private async readStream(
+    { method }: Hop,
+    headers: Answer['headers'],
+    body: Readable,
+    { admit }: OutboundRequest,
+    maxBytes: number,
+  ): Promise<Uint8Array> {
+    const encoding = headers['content-encoding'];
+    const length = Number(first(headers['content-length']) ?? NaN);
+    if (encoding !== undefined || Number.isNaN(length)) return readBody(body, joined(encoding), maxBytes, admit);
+    // It says how long it is and is not packed: nothing has to be counted on the way.
     if (admit && method !== 'HEAD' && length > LARGE_BODY_BYTES) {
       // Until it is read it may break, and nobody else would hear of that.
       body.on('error', () => undefined);
@@ -124,7 +128,7 @@ export class OutboundClient implements Outbound {
         throw error;
       });
     }
-    return body.bytes();
+    return Buffer.concat(await body.toArray());
   }
 }
 
@@ -135,7 +139,7 @@ function firstHop({ url, method, headers = {}, body = null }: OutboundRequest): 
   return { url: parseEndpoint(url), method, headers: { 'accept-encoding': 'gzip, deflate, br, zstd', ...Object.fromEntries(sent) }, body };
 }
 
-function plainHeaders(headers: Dispatcher.ResponseData['headers']): Record<string, string | string[]> {
+function plainHeaders(headers: Answer['headers']): Record<string, string | string[]> {
   const entries = Object.entries(headers).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries.map(([name, value]) => [name, name === 'set-cookie' ? [value ?? ''].flat() : joined(value)]));
 }

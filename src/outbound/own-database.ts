@@ -24,6 +24,11 @@ export class OwnDatabase {
     private readonly resolve: Resolve,
   ) {}
 
+  /** The same list until they are looked up again; null where that is due. */
+  get current(): readonly Destination[] | null {
+    return performance.now() < this.readUntil ? this.known : null;
+  }
+
   async destinations(): Promise<readonly Destination[]> {
     const now = performance.now();
     if (now >= this.readUntil) {

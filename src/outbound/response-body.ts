@@ -10,6 +10,22 @@ const MAX_CODINGS = 3;
 /** More than this of a body is only read once it is admitted (OutboundRequest.admit). */
 export const LARGE_BODY_BYTES = 256 * 1024;
 
+/** How much of an unwanted body is read so that its connection can be used again. */
+const DUMPED_BYTES = 16_384;
+
+/** Reads a body that nobody wants, or gives it up with its connection where it is long. */
+export async function dump(body: Readable): Promise<void> {
+  let size = 0;
+  try {
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      size += chunk.length;
+      if (size > DUMPED_BYTES) return;
+    }
+  } catch {
+    // It broke: so did its connection.
+  }
+}
+
 /**
  * Reads a body to its end and undoes its Content-Encoding. Throws OutboundError: `response_too_large` above `maxBytes`
  * received or decoded, or above 100 decoded bytes for one received; `connection_error` where the encoding is broken.

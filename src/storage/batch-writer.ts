@@ -100,9 +100,11 @@ export class BatchWriter {
    * large unit takes says nothing about the database.
    */
   latencyMs(): number {
-    const now = this.timing.monotonic();
-    const ages = this.lanes.flatMap(({ busySince, forLarge }) => (busySince === null || forLarge ? [] : [now - busySince]));
-    return ages.length === 0 ? 0 : Math.max(this.lastDurationMs, ...ages);
+    let since: number | null = null;
+    for (const { busySince, forLarge } of this.lanes) {
+      if (busySince !== null && !forLarge && (since === null || busySince < since)) since = busySince;
+    }
+    return since === null ? 0 : Math.max(this.lastDurationMs, this.timing.monotonic() - since);
   }
 
   /** slow: nothing more should be taken on (D12). away: slow because the database fails. */

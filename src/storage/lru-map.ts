@@ -2,6 +2,8 @@
 export class LruMap<Key, Value> {
   private readonly entries = new Map<Key, { readonly value: Value; readonly weight: number }>();
   private weight = 0;
+  /** What was asked for last stands at the end already: most questions are about that one. */
+  private newest: Key | undefined;
 
   /** @param capacity sum of the weights that are kept; with the default weight of 1 the number of entries */
   constructor(private readonly capacity: number) {}
@@ -9,8 +11,10 @@ export class LruMap<Key, Value> {
   get(key: Key): Value | undefined {
     const entry = this.entries.get(key);
     if (entry === undefined) return undefined;
+    if (key === this.newest) return entry.value;
     this.entries.delete(key); // a Map keeps the order of insertion: what was just used goes to the end
     this.entries.set(key, entry);
+    this.newest = key;
     return entry.value;
   }
 
@@ -18,6 +22,7 @@ export class LruMap<Key, Value> {
   set(key: Key, value: Value, weight = 1): void {
     this.delete(key);
     this.entries.set(key, { value, weight });
+    this.newest = key;
     this.weight += weight;
     for (const oldest of this.entries.keys()) {
       if (this.weight <= this.capacity) return;

@@ -37,8 +37,8 @@ const CHANGES = [
   },
   {
     file: 'engine/orchestrator.js',
-    find: 'this.performer.perform(perform);',
-    put: "if (perform.effect) globalThis.trialPoison?.('effect', this.held.run);\n this.performer.perform(perform);",
+    find: 'this.performing().perform(perform);',
+    put: "if (perform.effect) globalThis.trialPoison?.('effect', this.held.run);\n this.performing().perform(perform);",
   },
 ];
 

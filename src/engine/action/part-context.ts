@@ -3,6 +3,7 @@ import { StepFailure } from '../step-executor.js';
 import { Rendering } from '../template/rendering.js';
 import { type CompiledAction } from '../playbook/compile.js';
 import { findPart, type PartEnd, type PartRecord } from '../run/parts.js';
+import { Moment } from '../run/moment.js';
 import { RunScope, type StepView } from '../run/run-scope.js';
 import { Activity } from './activity.js';
 import { Journal } from './journal.js';
@@ -59,13 +60,7 @@ export class PartContext {
 
   /** A rendering session of one part: its own budget and its own now(). */
   rendering(): Rendering {
-    const { world } = this.host;
-    return new Rendering({
-      now: new Date(world.now()).toISOString(),
-      random: () => world.random(),
-      nextId: () => world.nextId(),
-      monotonic: () => world.monotonic(),
-    });
+    return new Rendering(new Moment(this.host.world));
   }
 }
 

@@ -4,7 +4,7 @@ import { type Json } from '../values.js';
 import { type OpeningContext, openRequest, retaint } from './open-request.js';
 import { Redactor } from './redactor.js';
 import { type AuthRecord, isSealed } from './sealed-request.js';
-import { sealedText } from './secret-markers.js';
+import { holdsSealed, sealedText } from './secret-markers.js';
 
 /** A request as its kind performs it. */
 export interface PerformedRequest {
@@ -39,7 +39,7 @@ export class SecretKeeper {
 
   /** True where a request can be performed as it is recorded. */
   isPlain(recorded: Json): boolean {
-    return !this.mayHoldSealed && this.earlier.length === 0 && !isSealed(recorded);
+    return this.earlier.length === 0 && !isSealed(recorded) && !(this.mayHoldSealed && holdsSealed(recorded));
   }
 
   /** Opens a recorded request for one attempt. Throws StepFailure. */

@@ -32,14 +32,23 @@ export const sealedText = (token: string): string => `${SEALED_START}${token}__`
 export class SecretSession {
   readonly references: SecretReference[] = [];
   private readonly markers = new Map<string, string>();
-  private readonly start: string;
+  private drawn: string | null = null;
 
-  /** @param isSealable a request is being rendered: what the markers stand for will be recorded beside it */
+  /**
+   * @param draw a fresh nonce; drawn with the first marker, since most renderings have none
+   * @param isSealable a request is being rendered: what the markers stand for will be recorded beside it
+   */
   constructor(
-    readonly nonce: string,
+    private readonly draw: () => string,
     public isSealable: boolean,
-  ) {
-    this.start = `__secret_${nonce}_`;
+  ) {}
+
+  get nonce(): string {
+    return (this.drawn ??= this.draw());
+  }
+
+  private get start(): string {
+    return `__secret_${this.nonce}_`;
   }
 
   /** The marker of a reference; equal references have one. */
@@ -61,7 +70,7 @@ export class SecretSession {
 
   /** True where a marker, or what a `secrets` step left, stands in the value. */
   isIn(value: unknown): boolean {
-    if (typeof value === 'string') return value.includes(this.start) || value.includes(SEALED_START);
+    if (typeof value === 'string') return value.includes(SEALED_START) || (this.references.length > 0 && value.includes(this.start));
     if (Array.isArray(value)) return value.some((item) => this.isIn(item));
     if (!isObject(value)) return false;
     for (const key in value) if (Object.hasOwn(value, key) && this.isIn(value[key])) return true;
@@ -86,6 +95,15 @@ export function sealedIn(value: Json): string[] {
     return text;
   });
   return [...found];
+}
+
+/** Whether what may be of a `secrets` step stands in the value. */
+export function holdsSealed(value: Json): boolean {
+  if (typeof value === 'string') return value.includes(SEALED_START);
+  if (Array.isArray(value)) return value.some(holdsSealed);
+  if (!isObject(value)) return false;
+  for (const key in value) if (key.includes(SEALED_START) || holdsSealed(value[key]!)) return true;
+  return false;
 }
 
 export function replaceSealed(value: Json, secrets: ReadonlyMap<string, string>): Json {

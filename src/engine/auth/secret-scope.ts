@@ -78,7 +78,7 @@ export class SecretScope {
   }
 
   private session(): SecretSession {
-    return (this.rendering.secrets ??= new SecretSession(this.rendering.nonce(), true));
+    return (this.rendering.secrets ??= new SecretSession(() => this.rendering.nonce(), true));
   }
 }
 

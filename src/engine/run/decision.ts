@@ -8,25 +8,16 @@ import { type Json } from '../values.js';
 import { applyEvent } from './apply.js';
 import { type PartsEvent } from '../action/journal.js';
 import { type ItemFailure, type RunEvent, type SaveOutcome, type TerminalEvent } from './events.js';
+import { Moment, type World } from './moment.js';
 import { type RunFacts } from './run-scope.js';
 import { type RunState } from './run-state.js';
 
 /** What a decision may ask of the world; everything else is in the state. */
-export interface DecisionWorld {
-  /** Epoch milliseconds. */
-  now(): number;
-  /** Uniform in [0, 1). */
-  random(): number;
-  /** A fresh 63-bit id as text. */
-  nextId(): string;
+export interface DecisionWorld extends World {
   /** Server default for `assert` without a mode. */
   readonly assertMode: 'fail' | 'warn';
   /** Server default for saves without on_error (playbook language §8). */
   readonly saveErrors: 'fail' | 'continue';
-  /** CPU clock for the render net, monotonic milliseconds. */
-  monotonic(): number;
-  /** 32 hexadecimal digits that nobody can guess, for the places of secrets; without it they come from `random`. */
-  nonce?(): string;
 }
 
 /** What happened outside that the run must react to. */
@@ -131,6 +122,7 @@ export class Deciding {
    */
   checkStorable(...records: readonly unknown[]): void {
     for (const record of records) {
+      if (record === null) continue;
       const check = new StorabilityCheck(RECORD_DEPTH, true);
       const fault = check.faultOf(record);
       if (fault) throw new StepFailure(fault.code, fault.message, { retryable: false });
@@ -147,16 +139,9 @@ export class Deciding {
 
   /** A rendering session for one step: its own budget and its own now(). */
   rendering(): Rendering {
-    const { world } = this;
-    const rendering = new Rendering({
-      now: new Date(world.now()).toISOString(),
-      random: () => world.random(),
-      nextId: () => world.nextId(),
-      monotonic: () => world.monotonic(),
-      ...(world.nonce ? { nonce: () => world.nonce!() } : {}),
-    });
+    const rendering = new Rendering(new Moment(this.world));
     // What `secrets` steps leave is text that nothing may look into.
-    if (this.facts.mayHoldSecrets) rendering.secrets = new SecretSession(rendering.nonce(), false);
+    if (this.facts.mayHoldSecrets) rendering.secrets = new SecretSession(() => rendering.nonce(), false);
     return rendering;
   }
 }

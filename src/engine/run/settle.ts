@@ -11,7 +11,7 @@ import { type ItemFailure, type RunErrorDetails, type SaveOutcome, type TakenEdg
 import { renderMapping, takenEdges } from './route.js';
 import { RunScope, type StepOutcomeView, type StepView } from './run-scope.js';
 import { type ActedStep } from './parts.js';
-import { runSaves, savesToWorld, saveValue } from './saves.js';
+import { runSaves, savesOf, savesToWorld, saveValue } from './saves.js';
 
 /** A firing on its way to its end. */
 export interface Settling {
@@ -74,9 +74,19 @@ function project(deciding: Deciding, settling: Settling, value: Json): Projected
   const isProjected = step.result !== null && step !== deciding.playbook.terminal && !passed;
   const seen = isProjected ? step.result.render(scopeOf(deciding, settling, outcomeView(settling, value, status)), rendering) : value;
   if (!passed) checkReturns(deciding, settling, value);
-  const outcome = outcomeView(settling, seen, status);
-  const vars = step.vars ? renderMapping(step.vars, scopeOf(deciding, settling, outcome), rendering, 'vars') : null;
+  const vars = step.vars
+    ? renderMapping(step.vars, scopeOf(deciding, settling, outcomeView(settling, seen, status)), rendering, 'vars')
+    : null;
   return { seen, raw: isProjected ? { value } : null, vars };
+}
+
+/** Runs the saves to the execution itself of a step that succeeded. */
+function ownSaves(deciding: Deciding, settling: Settling, seen: Json, vars: JsonObject | null): SaveOutcome[] {
+  const { step, rendering } = settling;
+  if (savesOf(step).length === 0) return [];
+  const names = iterates(step) ? namesOfResults(seen, settling.itemErrors ?? null) : undefined;
+  const scope = scopeOf(deciding, settling, outcomeView(settling, seen, 'success'), vars, null, names);
+  return runSaves(step, true, seen, scope, rendering);
 }
 
 /**
@@ -92,9 +102,7 @@ export function completeStep(deciding: Deciding, settling: Settling, value: Json
     const projected: Projected = acted ? { seen: value, raw: acted.raw, vars: acted.vars } : project(deciding, settling, value);
     const { raw, vars } = projected;
     let { seen } = projected;
-    const outcome = outcomeView(settling, seen, status);
-    const names = iterates(step) ? namesOfResults(seen, settling.itemErrors ?? null) : undefined;
-    const saves = passed ? [] : (saved ?? runSaves(step, true, seen, scopeOf(deciding, settling, outcome, vars, null, names), rendering));
+    const saves = passed ? [] : (saved ?? ownSaves(deciding, settling, seen, vars));
     if (step.action?.performer?.does === 'save' && !passed) seen = saveValue(step, saves);
     const ended = isTerminal ? terminalValue(deciding, settling, seen, saves, vars) : undefined;
     const final = ended?.determined ? ended.value : seen;

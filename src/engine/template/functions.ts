@@ -17,7 +17,7 @@ function integerArgument(value: unknown): number | undefined {
   return plain;
 }
 
-const makeUuid: LanguageFunction = { parameters: [], call: (_args, { rendering }) => uuid(rendering.world.random) };
+const makeUuid: LanguageFunction = { parameters: [], call: (_args, { rendering }) => uuid(() => rendering.world.random()) };
 
 /** All functions a template can call; nothing else is callable. */
 export const FUNCTIONS: ReadonlyMap<string, LanguageFunction> = new Map<string, LanguageFunction>([

@@ -6,13 +6,13 @@ export interface RenderWorld {
   /** ISO-8601 UTC text for now() and today(). */
   readonly now: string;
   /** Uniform in [0, 1): uuid(), generate_uuid(). */
-  readonly random: () => number;
+  random(): number;
   /** A 63-bit id as text: get_snowflake_id(). */
-  readonly nextId: () => string;
+  nextId(): string;
   /** Monotonic milliseconds for the CPU net; without it only the budgets of steps and text apply. */
-  readonly monotonic?: () => number;
+  monotonic?(): number;
   /** 32 hexadecimal digits that nobody can guess; without it they come from `random`. */
-  readonly nonce?: () => string;
+  nonce?(): string | undefined;
 }
 
 export interface RenderLimits {
@@ -54,15 +54,11 @@ export class Rendering {
 
   /** Fresh with every call. */
   nonce(): string {
-    const { nonce, random } = this.world;
-    return (
-      nonce?.() ??
-      Array.from({ length: 8 }, () =>
-        Math.floor(random() * 65_536)
-          .toString(16)
-          .padStart(4, '0'),
-      ).join('')
-    );
+    const digits = (): string =>
+      Math.floor(this.world.random() * 65_536)
+        .toString(16)
+        .padStart(4, '0');
+    return this.world.nonce?.() ?? Array.from({ length: 8 }, digits).join('');
   }
 
   /** Nothing may look into a text that has a secret in it: what stands there is only its place. Throws TemplateError. */

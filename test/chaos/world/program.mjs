@@ -27,8 +27,8 @@ const POINTS = [
   },
   {
     file: 'engine/orchestrator.js',
-    find: 'this.performer.perform(perform);',
-    put: "globalThis.chaosPoint?.('before_effect');\n this.performer.perform(perform);",
+    find: 'this.performing().perform(perform);',
+    put: "globalThis.chaosPoint?.('before_effect');\n this.performing().perform(perform);",
   },
   {
     file: 'steps/http/http.step.js',
