@@ -46,6 +46,13 @@ module.exports = {
       { path: '^src/bulk/' },
       { path: '^src/', pathNot: '^src/(bulk|execution|status|storage|engine|common|config)/' },
     ),
+    forbid('mcp-is-alone', { path: '^src/', pathNot: '^src/(mcp/|app\\.module\\.ts)' }, { path: '^src/mcp/' }),
+    forbid(
+      'mcp-looks-down',
+      { path: '^src/mcp/' },
+      { path: '^src/', pathNot: '^src/(mcp|execution|catalog|status|storage|engine|common|config)/' },
+    ),
+    forbid('mcp-sdk-in-mcp', { path: '^src/', pathNot: '^src/(mcp|mcp-client)/' }, { path: 'node_modules/@modelcontextprotocol/' }),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist*/**', 'node_modules/**', 'coverage/**', 'test/fixtures/**'] },
+  { ignores: ['dist*/**', '**/node_modules/**', 'coverage/**', 'test/fixtures/**'] },
   js.configs.recommended,
   ...tseslint.configs.recommended,
   {
@@ -43,6 +43,7 @@ export default tseslint.config(
       'src/execution/**/*.ts',
       'src/status/**/*.ts',
       'src/catalog/**/*.ts',
+      'src/mcp/**/*.ts',
       'src/observability/**/*.ts',
     ],
     rules: { '@typescript-eslint/consistent-type-imports': 'off' },

@@ -60,6 +60,11 @@ if (process.argv.length === 2) {
     ...['--profile', 'short', '--minutes', '1.5', '--clients', '16', '--seed', 'ci'],
   ]);
 }
+// The tools of the conformance suite have a lockfile of their own, and nothing of them is part of the product.
+if (process.argv.length === 2) {
+  check('MCP: the tools of the conformance suite', 'npm', ['ci', '--ignore-scripts', '--prefix', 'test/conformance']);
+  check('MCP: conformance of a running service', 'node', ['test/conformance/conformance.mjs']);
+}
 console.log(`\nall suites in ${seconds(started)}`);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);

@@ -5,6 +5,7 @@ import { Settings } from './config/settings.js';
 import { CredentialsModule } from './credentials/credentials.module.js';
 import { ExecutionModule } from './execution/execution.module.js';
 import { McpServersModule } from './mcp-servers/mcp-servers.module.js';
+import { McpModule } from './mcp/mcp.module.js';
 import { Readiness } from './observability/readiness.js';
 import { RunMetrics } from './observability/run-metrics.js';
 import { StatusModule } from './status/status.module.js';
@@ -50,6 +51,7 @@ export class AppModule {
         ExecutionModule,
         BulkModule,
         McpServersModule,
+        McpModule,
         WorkerModule,
       ],
     };

@@ -15,6 +15,8 @@ const ISOLATIONS = ['auto', 'bubblewrap', 'process'] as const;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 const UNSAFE_SQL = ['allow', 'explicit', 'refuse'] as const;
 const FAIL_OR_WARN = ['fail', 'warn'] as const;
+const HOST_NAME = /^(?:\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(?::\d{1,5})?$/i;
+const ORIGIN = /^https?:\/\/[^\s/?#@]+$/i;
 const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 export type Role = (typeof ROLES)[number];
@@ -81,6 +83,16 @@ export class Settings {
   readonly assertMode: FailOrWarn;
   /** What a save that fails and has no on_error does to its step. */
   readonly saveErrors: FailOrWarn;
+  readonly mcp: {
+    /** Names by which clients reach the MCP endpoints, beside those of the machine itself and HOST; lower case, with or without a port. */
+    readonly allowedHosts: readonly string[];
+    /** Origins of browsers that may use them; lower case. */
+    readonly allowedOrigins: readonly string[];
+    /** How long a call waits for its end before it is answered with where to ask for it. */
+    readonly callMs: number;
+    /** Streams of change notifications at once. */
+    readonly subscriptions: number;
+  };
   readonly limits: RequestLimits;
   /** What the operator should know although nothing is wrong. */
   readonly warnings: readonly string[];
@@ -132,6 +144,13 @@ export class Settings {
     this.logLevel = environment.oneOf('LOG_LEVEL', LOG_LEVELS, 'info');
     this.assertMode = environment.oneOf('ASSERT_MODE', FAIL_OR_WARN, 'fail');
     this.saveErrors = environment.oneOf('SAVE_ERRORS', FAIL_OR_WARN, 'fail');
+    const lowerCase = (items: readonly string[]): readonly string[] => Object.freeze(items.map((item) => item.toLowerCase()));
+    this.mcp = Object.freeze({
+      allowedHosts: lowerCase(environment.list('MCP_ALLOWED_HOSTS', HOST_NAME, 'a host name, with or without a port')),
+      allowedOrigins: lowerCase(environment.list('MCP_ALLOWED_ORIGINS', ORIGIN, 'an origin such as https://app.example.com')),
+      callMs: environment.integer('MCP_CALL_SECONDS', 50, { min: 1, max: 3_600 }) * 1_000,
+      subscriptions: environment.integer('MCP_MAX_SUBSCRIPTIONS', 1_024, { min: 1, max: 100_000 }),
+    });
     this.limits = readRequestLimits(environment);
     Object.freeze(this);
   }

@@ -62,6 +62,7 @@ const GROUPS: readonly ErrorGroup[] = [
     action: 'Read the current state; the wish contradicts it and will not be fulfilled by repeating it.',
     codes: [
       'version_exists',
+      'tool_name_taken',
       'entry_state_conflict',
       'already_completed',
       'already_failed',

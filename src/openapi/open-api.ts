@@ -1,9 +1,8 @@
 import { type INestApplication, Injectable } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { ProblemDocument } from '../common/dto/problem-document.js';
+import { SERVICE_VERSION } from '../config/service-version.js';
 import { completed } from './completed.js';
-
-export const API_VERSION = '0.1.0';
 
 const DESCRIPTION = `Register a versioned playbook, start it by id or by path and semantic version, follow it to a durable end.
 
@@ -33,7 +32,7 @@ export class OpenApi {
       .setOpenAPIVersion('3.1.0')
       .setTitle('Showrunner')
       .setDescription(DESCRIPTION)
-      .setVersion(API_VERSION)
+      .setVersion(SERVICE_VERSION)
       .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
       .addServer('/')
       .addServer('/api', 'The same routes, where older clients look for them')

@@ -6,6 +6,8 @@ import { CreateBulkOperation1795605700000 } from '../../migrations/1795605700000
 import { CreateExecutionBlob1795605900000 } from '../../migrations/1795605900000-create-execution-blob.js';
 import { CreateCredential1795606200000 } from '../../migrations/1795606200000-create-credential.js';
 import { AddCalledRuns1795618500000 } from '../../migrations/1795618500000-add-called-runs.js';
+import { CreateCatalogHead1795900000000 } from '../../migrations/1795900000000-create-catalog-head.js';
+import { CreateMcpAnswer1795900100000 } from '../../migrations/1795900100000-create-mcp-answer.js';
 import { CreateMcpServer1795906000000 } from '../../migrations/1795906000000-create-mcp-server.js';
 import { AllowHeldEntries1795906100000 } from '../../migrations/1795906100000-allow-held-entries.js';
 import { BoundedPool } from './bounded-pool.js';
@@ -24,6 +26,8 @@ export const MIGRATIONS = [
   CreateExecutionBlob1795605900000,
   CreateCredential1795606200000,
   AddCalledRuns1795618500000,
+  CreateCatalogHead1795900000000,
+  CreateMcpAnswer1795900100000,
   CreateMcpServer1795906000000,
   AllowHeldEntries1795906100000,
 ];

@@ -35,6 +35,7 @@ import { DUE_CHANNEL, Notifications } from './notifications.js';
 import { Partitions } from './partitions.js';
 import { Prepared } from './prepared.js';
 import { BulkOperationRepository } from './repositories/bulk-operation.repository.js';
+import { CatalogHeadRepository } from './repositories/catalog-head.repository.js';
 import { CredentialRepository } from './repositories/credential.repository.js';
 import { ExecutionEndsRepository } from './repositories/execution-ends.repository.js';
 import { ExecutionEventRepository } from './repositories/execution-event.repository.js';
@@ -42,6 +43,7 @@ import { ExecutionRepository } from './repositories/execution.repository.js';
 import { IdempotencyKeyRepository } from './repositories/idempotency-key.repository.js';
 import { McpServerRepository } from './repositories/mcp-server.repository.js';
 import { McpToolRepository } from './repositories/mcp-tool.repository.js';
+import { McpAnswerRepository } from './repositories/mcp-answer.repository.js';
 import { PlaybookListingRepository } from './repositories/playbook-listing.repository.js';
 import { PlaybookTagRepository } from './repositories/playbook-tag.repository.js';
 import { PlaybookRepository } from './repositories/playbook.repository.js';
@@ -50,6 +52,7 @@ import { QueueDepth } from './queue-depth.js';
 import { RunQueue } from './run-queue.js';
 import { PostgresRunStore } from './run-store.js';
 import { RunWaits } from './run-waits.js';
+import { SigningKeys } from './signing-keys.js';
 import { PROCESS_TIMING, TIMING, type Timing } from './timing.js';
 
 /** Batches in flight at once. */
@@ -86,6 +89,8 @@ const REPOSITORIES = [
   CredentialRepository,
   McpServerRepository,
   McpToolRepository,
+  CatalogHeadRepository,
+  McpAnswerRepository,
 ];
 
 const PROVIDERS: Provider[] = [
@@ -112,6 +117,7 @@ const PROVIDERS: Provider[] = [
       createDataSource(url, { poolSize: BACKGROUND_CONNECTIONS, lease, history, log }).initialize(),
   },
   ...REPOSITORIES,
+  provide(SigningKeys, [DataSource, DatabaseHistory], (db: DataSource, history: DatabaseHistory) => new SigningKeys(db, history)),
   provide(ByteBudget, [], () => new ByteBudget()),
   provide(DatabaseClock, [], () => new DatabaseClock(PROCESS_TIMING)),
   // Whatever is due is due by the database's clock (R3).
@@ -226,6 +232,9 @@ const PROVIDERS: Provider[] = [
 @Global()
 @Module({})
 export class StorageModule implements OnModuleInit, OnApplicationShutdown {
+  private readonly stopping = new AbortController();
+  private repairing: Promise<unknown> = Promise.resolve();
+
   /** The database must be migrated before. */
   static on(address: DatabaseAddress): DynamicModule {
     const providers = [{ provide: ADDRESS, useValue: address }, ...PROVIDERS];
@@ -251,6 +260,7 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     private readonly history: DatabaseHistory,
     private readonly clock: DatabaseClock,
     private readonly retention: Retention,
+    private readonly heads: CatalogHeadRepository,
     private readonly settings: Settings,
     @Inject(LOG) private readonly log: Log,
   ) {}
@@ -265,6 +275,17 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     this.leases.start();
     this.inboxSweep.start();
     if (this.settings.role !== 'api') this.retention.start();
+    this.repairing = this.repairHeads();
+  }
+
+  /** Behind everything else: only lists and searches are short of what it has not reached yet. */
+  private async repairHeads(): Promise<void> {
+    try {
+      const repaired = await this.heads.repair(this.stopping.signal);
+      if (repaired > 0) this.log.info({ repaired }, 'catalog paths were listed anew');
+    } catch (error) {
+      this.log.error({ err: error }, 'catalog paths could not be listed anew');
+    }
   }
 
   /** Another history (D19): nothing that was known holds there. Whoever keeps connections or units of the former one lets go of them itself. */
@@ -283,6 +304,8 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
   /** After the last request is answered and the worker has drained: what is decided is written, then every connection is closed. */
   async onApplicationShutdown(): Promise<void> {
     this.clock.stop();
+    this.stopping.abort();
+    await this.repairing;
     await this.inboxSweep.stop();
     await this.queue.stop();
     await this.writer.close(WRITER_CLOSE_MS);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { ERROR_CODES } from '../../src/engine/error-codes.js';
-import { API_VERSION } from '../../src/openapi/open-api.js';
+import { SERVICE_VERSION } from '../../src/config/service-version.js';
 import { generatedDocuments } from '../../src/openapi/generated-documents.js';
 
 interface MediaType {
@@ -41,7 +41,7 @@ describe('the OpenAPI document', () => {
 
   it('is 3.1, of the version of the package, and serves both prefixes', () => {
     const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string };
-    expect([document.openapi, document.info.version, API_VERSION]).toEqual(['3.1.0', version, version]);
+    expect([document.openapi, document.info.version, SERVICE_VERSION]).toEqual(['3.1.0', version, version]);
     expect(document.servers.map(({ url }) => url)).toEqual(['/', '/api']);
   });
 

@@ -12,7 +12,10 @@ import { BulkOperationEntity } from './bulk-operation.entity.js';
 import { CredentialEntity } from './credential.entity.js';
 import { McpServerEntity } from './mcp-server.entity.js';
 import { McpToolEntity } from './mcp-tool.entity.js';
+import { CatalogHeadEntity } from './catalog-head.entity.js';
+import { McpAnswerEntity } from './mcp-answer.entity.js';
 import { NodeEntity } from './node.entity.js';
+import { SigningKeyEntity } from './signing-key.entity.js';
 
 /** One entity per table of the migrations. */
 export const ENTITIES = [
@@ -31,4 +34,7 @@ export const ENTITIES = [
   CredentialEntity,
   McpServerEntity,
   McpToolEntity,
+  CatalogHeadEntity,
+  SigningKeyEntity,
+  McpAnswerEntity,
 ] as const;

@@ -25,6 +25,21 @@ export interface ExecutionFilter {
   readonly endedTo: number | null;
 }
 
+/** Filters nothing. */
+export const EVERY_EXECUTION: ExecutionFilter = Object.freeze({
+  ids: [],
+  path: null,
+  version: null,
+  statuses: [],
+  executionType: null,
+  parentExecutionId: null,
+  metadata: null,
+  startedFrom: null,
+  startedTo: null,
+  endedFrom: null,
+  endedTo: null,
+});
+
 export interface ExecutionPayload {
   readonly parameters: JsonObject;
   /** As answers show it: a reference where it was too large to come along. */

@@ -3,6 +3,7 @@ import { DataSource, type EntityManager, In } from 'typeorm';
 import { type Issue } from '../../engine/engine-error.js';
 import { type EntryContract, NO_CONTRACT, type Playbook } from '../../engine/playbook/playbook.js';
 import { lockPath, publishChange } from '../catalog-changes.js';
+import { refreshHead } from '../catalog-heads.js';
 import { type CatalogEntry, type EntryStatus } from '../catalog-entry.js';
 import { PlaybookEntity } from '../entities/playbook.entity.js';
 import { moveTag } from './playbook-tag.repository.js';
@@ -109,6 +110,7 @@ export class PlaybookRepository {
 
   /**
    * Registers under a lock on the path, in one transaction with the tags that shall point at the entry.
+   * @throws EngineError what `decide` throws, `tool_name_taken`
    * @param decide sees the versions that exist; runs while the lock is held, so it must not wait for anything
    */
   async register(
@@ -125,6 +127,7 @@ export class PlaybookRepository {
       const created = 'add' in decision;
       const revision = (versions[0]?.revision ?? 0) + 1;
       const entry = created ? await insertEntry(tx, tenantId, path, revision, decision.add) : decision.existing;
+      if (created) await refreshHead(tx, tenantId, path, 'refuse');
       for (const tag of tags) await moveTag(tx, { tenantId, path, tag, to: entry.id, subject });
       if (created || tags.length > 0) await publishChange(tx, tenantId, path);
       return { entry, created };
@@ -142,7 +145,11 @@ export class PlaybookRepository {
         .returning('path')
         .execute();
       const [row] = changed.raw as { path: string }[];
-      if (row) await publishChange(tx, tenantId, row.path);
+      if (row) {
+        await lockPath(tx, tenantId, row.path);
+        await refreshHead(tx, tenantId, row.path, 'generate');
+        await publishChange(tx, tenantId, row.path);
+      }
       return row !== undefined;
     });
   }

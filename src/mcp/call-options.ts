@@ -1,0 +1,34 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+import { IsBoolean, IsObject, IsOptional } from 'class-validator';
+import { FREE_OBJECT } from '../common/dto/json-value.js';
+import { OptionalText } from '../common/dto/optional-field.js';
+import { RequestPipe } from '../common/request-pipe.js';
+import { type Json, type JsonObject } from '../engine/values.js';
+import { StartOptionsRequest } from '../execution/dto/start-options-request.js';
+
+/** How an execution is started besides its arguments: what a client writes into `_meta` as `noetl/<name>`. */
+export class CallOptions extends StartOptionsRequest {
+  @OptionalText({ type: String, nullable: true, maxLength: 256 })
+  readonly version?: string | null;
+
+  @OptionalText({ type: String, nullable: true, maxLength: 255 })
+  readonly idempotency_key?: string | null;
+
+  @ApiPropertyOptional({ ...FREE_OBJECT, nullable: true })
+  @IsOptional()
+  @IsObject()
+  readonly metadata?: JsonObject | null;
+
+  @ApiPropertyOptional({ type: Boolean, default: false })
+  @IsBoolean()
+  readonly merge: boolean = false;
+}
+
+const PREFIX = 'noetl/';
+const PIPE = new RequestPipe(CallOptions);
+
+/** Reads the options of a call. @throws EngineError `invalid_request`, also for a `noetl/` name that is none */
+export function callOptionsOf(meta: Readonly<Record<string, unknown>> | undefined): CallOptions {
+  const own = Object.entries(meta ?? {}).filter(([name]) => name.startsWith(PREFIX));
+  return PIPE.transform(Object.fromEntries(own.map(([name, value]) => [name.slice(PREFIX.length), value as Json])));
+}

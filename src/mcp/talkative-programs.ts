@@ -1,0 +1,36 @@
+import { type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { type Action } from '../engine/playbook/playbook.js';
+
+/** What a program may do before its end that its caller hears of. */
+export interface Talk {
+  /** It reports its progress itself. */
+  readonly progress: boolean;
+  readonly log: boolean;
+  readonly input: boolean;
+  /** It acts on nothing: it renders, and says things. */
+  readonly isPure: boolean;
+}
+
+const PURE: ReadonlySet<string> = new Set(['progress', 'log', 'fail']);
+
+const known = new WeakMap<CompiledPlaybook, Talk>();
+
+/** Looks at every action of a program, also those that nothing may reach. */
+export function talkOf(program: CompiledPlaybook): Talk {
+  const talk = known.get(program) ?? readTalk(program);
+  known.set(program, talk);
+  return talk;
+}
+
+function readTalk({ playbook: { workflow, workbook } }: CompiledPlaybook): Talk {
+  const types = new Set<string>();
+  const visit = (action: Action): void => {
+    types.add(action.type);
+    action.tasks.forEach(visit);
+  };
+  for (const { action } of workflow) if (action) visit(action);
+  workbook.forEach(visit);
+  const saves = workflow.some(({ save, action }) => save.length > 0 || (action?.save.length ?? 0) > 0);
+  const isPure = !saves && [...types].every((type) => PURE.has(type));
+  return { progress: types.has('progress'), log: types.has('log'), input: types.has('input'), isPure };
+}
