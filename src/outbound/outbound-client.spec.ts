@@ -46,6 +46,15 @@ describe(OutboundClient.name, () => {
     expect(bodies).toEqual(['out']);
   });
 
+  it('returns what follows a provisional answer', async () => {
+    const server = await serve((_request, response) => {
+      response.writeProcessing();
+      response.end('done');
+    });
+    const { status, body } = await clientWith().fetch(get(server.origin));
+    expect([status, textOf(body)]).toEqual([200, 'done']);
+  });
+
   it('ignores headers that belong to the connection', async () => {
     const server = await serve((_request, response) => response.end());
     const headers = { Host: 'other.example', Connection: 'close', 'Content-Length': '7', 'Transfer-Encoding': 'chunked', Upgrade: 'x' };
@@ -222,6 +231,16 @@ describe(OutboundClient.name, () => {
         await expect(clientWith().fetch(get(server.origin))).rejects.toMatchObject({ code: 'invalid_endpoint' });
       },
     );
+
+    it('does not wait for the end of a body that nobody wants', async () => {
+      const server = await serve((request, response) => {
+        if (request.url === '/there') return void response.end('there');
+        response.writeHead(302, { location: '/there' });
+        const more = (): void => void (response.writable && response.write(Buffer.alloc(100_000), more));
+        more();
+      });
+      expect(textOf((await clientWith().fetch(get(server.origin))).body)).toBe('there');
+    });
 
     it('follows five and no more', async () => {
       const server = await serve((request, response) => {

@@ -173,6 +173,24 @@ describe('room for large answers', () => {
     expect(sum(room.asked)).toBe(sum(wishes));
   });
 
+  it('is waited for by the sender: what is not read stays with it', async () => {
+    const sender = Promise.withResolvers<Socket>();
+    const server = await serveRaw((socket) => {
+      socket.once('data', () => {
+        socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${64 * MIB}\r\n\r\n`);
+        socket.write(Buffer.alloc(64 * MIB));
+        sender.resolve(socket);
+      });
+    });
+    const room = new Room();
+    const call = fetchFrom(server.origin, { admit: room.admit, maxResponseBytes: 64 * MIB });
+    const wish = await room.next();
+    for (let n = 0; n < 3_000; n++) await new Promise((resolve) => setImmediate(resolve));
+    expect((await sender.promise).writableLength).toBeGreaterThan(0);
+    wish.resolve();
+    expect((await call).body).toHaveLength(64 * MIB);
+  });
+
   it('is not asked for by the answer to HEAD', async () => {
     const server = await serve((_request, response) => response.writeHead(200, { 'content-length': '1000000' }).end());
     const room = new Room();

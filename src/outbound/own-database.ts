@@ -22,15 +22,17 @@ export class OwnDatabase {
   constructor(
     private readonly endpoints: readonly Endpoint[],
     private readonly resolve: Resolve,
+    /** Milliseconds that never jump. */
+    private readonly monotonic: () => number = () => performance.now(),
   ) {}
 
   /** The same list until they are looked up again; null where that is due. */
   get current(): readonly Destination[] | null {
-    return performance.now() < this.readUntil ? this.known : null;
+    return this.monotonic() < this.readUntil ? this.known : null;
   }
 
   async destinations(): Promise<readonly Destination[]> {
-    const now = performance.now();
+    const now = this.monotonic();
     if (now >= this.readUntil) {
       this.known = await Promise.all(this.endpoints.map((endpoint) => this.read(endpoint)));
       this.readUntil = now + REFRESH_MS;
