@@ -94,7 +94,8 @@ export interface StepContext {
   assertHeld(): void;
   /**
    * Asked before a large value comes into memory: resolves once this node has room for so many more bytes of it, and rejects with the reason of
-   * `signal`. The bytes are the execution's until it leaves memory. Waiting is part of the attempt: its time-out goes on. Kinds whose values are
+   * `signal`. The bytes are the execution's until it leaves memory. With 0 it resolves when the value that is there by now may be read, which takes long,
+   * in the very same turn: between two such there is time for small work. Waiting is part of the attempt: its time-out goes on. Kinds whose values are
    * small need not ask.
    */
   admit(bytes: number): Promise<void>;

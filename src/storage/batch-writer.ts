@@ -2,6 +2,7 @@ import { type RunId, type Unit, type UnitOutcome, type UnitSource } from '../eng
 import { batchParameters } from './batch-statement.js';
 import { type CommitSignals } from './commit-signals.js';
 import { type DatabaseHistory } from './database-history.js';
+import { type LargeWork } from './large-work.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
 import { resolveFates } from './outcome-unknown.js';
@@ -35,6 +36,8 @@ export interface BatchWriterSettings {
   readonly timing?: Timing;
   /** Told the database's time whenever an answer has just brought it; epoch milliseconds. */
   readonly heard?: (databaseMs: number) => void;
+  /** Told of each large unit, and asked before the next; left out: large units follow one another. */
+  readonly largeWork?: LargeWork;
   /** How a connection is made; to the database of `url` where left out. */
   readonly connect?: () => Lane['connection'];
 }
@@ -65,6 +68,8 @@ export class BatchWriter {
   private readonly lanes: Lane[];
   private readonly idleListeners = new Set<() => void>();
   private scheduled = false;
+  /** A large unit waits for its turn. */
+  private resting = false;
   private abandoned = false;
   private lastDurationMs = 0;
 
@@ -149,9 +154,13 @@ export class BatchWriter {
     for (const lane of this.lanes) {
       if (lane.busySince !== null) continue;
       const returning = lane.forLarge ? [] : this.abandoned ? this.stuck.takeAll() : this.stuck.takeDue();
+      if (lane.forLarge && this.rests()) continue;
+      const since = this.timing.monotonic();
       const units = this.takeUnits(lane);
       if (units.length === 0 && returning.length === 0) continue;
       lane.busySince = this.timing.monotonic();
+      // Its JSON was made just now, and leaves in this turn.
+      if (lane.forLarge) this.settings.largeWork?.begun(since);
       void this.store(lane, units, returning)
         .catch((error: unknown) => this.giveUp([...units, ...returning], error))
         .finally(() => {
@@ -164,6 +173,19 @@ export class BatchWriter {
       for (const tell of this.idleListeners) tell();
       this.idleListeners.clear();
     }
+  }
+
+  /** Whether a large unit has to wait for small work; looks again by itself. */
+  private rests(): boolean {
+    const rest = this.abandoned ? 0 : (this.settings.largeWork?.restMs() ?? 0);
+    if (rest > 0 && !this.resting) {
+      this.resting = true;
+      this.timing.after(rest, () => {
+        this.resting = false;
+        this.schedule();
+      });
+    }
+    return rest > 0;
   }
 
   private takeUnits({ forLarge }: Lane): PendingUnit[] {

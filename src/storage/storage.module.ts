@@ -27,6 +27,7 @@ import { HeldRuns } from './held-runs.js';
 import { IdMint } from './ids.js';
 import { Inbox } from './inbox.js';
 import { InboxSweep } from './inbox-sweep.js';
+import { LargeWork } from './large-work.js';
 import { LeaseRenewal } from './lease-renewal.js';
 import { LeaseTerm } from './lease-term.js';
 import { LOG, type Log } from './log.js';
@@ -119,6 +120,7 @@ const PROVIDERS: Provider[] = [
   ...REPOSITORIES,
   provide(SigningKeys, [DataSource, DatabaseHistory], (db: DataSource, history: DatabaseHistory) => new SigningKeys(db, history)),
   provide(ByteBudget, [], () => new ByteBudget()),
+  provide(LargeWork, [], () => new LargeWork()),
   provide(DatabaseClock, [], () => new DatabaseClock(PROCESS_TIMING)),
   // Whatever is due is due by the database's clock (R3).
   {
@@ -139,9 +141,16 @@ const PROVIDERS: Provider[] = [
   provide(HeldRuns, [CommitSignals, LeaseTerm], (signals: CommitSignals, lease: LeaseTerm) => new HeldRuns(signals, lease)),
   provide(
     BatchWriter,
-    [ADDRESS, LeaseTerm, CommitSignals, DatabaseHistory, DatabaseClock, LOG],
-    ({ url }: DatabaseAddress, lease: LeaseTerm, signals: CommitSignals, history: DatabaseHistory, clock: DatabaseClock, log: Log) =>
-      new BatchWriter({ url, connections: WRITER_CONNECTIONS, lease, history, log, heard: (at) => clock.heard(at) }, signals),
+    [ADDRESS, LeaseTerm, CommitSignals, DatabaseHistory, DatabaseClock, LOG, LargeWork],
+    (
+      { url }: DatabaseAddress,
+      lease: LeaseTerm,
+      signals: CommitSignals,
+      history: DatabaseHistory,
+      clock: DatabaseClock,
+      log: Log,
+      largeWork: LargeWork,
+    ) => new BatchWriter({ url, connections: WRITER_CONNECTIONS, lease, history, log, largeWork, heard: (at) => clock.heard(at) }, signals),
   ),
   provide(
     PostgresRunStore,

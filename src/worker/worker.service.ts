@@ -10,6 +10,7 @@ import { CHILD_RUNS, type ChildRuns, NO_CHILD_RUNS } from '../engine/child-runs-
 import { NO_SECRETS, SECRETS, type Secrets } from '../engine/secrets-port.js';
 import { runFault } from '../engine/run-fault.js';
 import { ByteBudget } from '../storage/byte-budget.js';
+import { LargeWork } from '../storage/large-work.js';
 import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../storage/claim.js';
 import { CommitSignals } from '../storage/commit-signals.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
@@ -65,6 +66,7 @@ export class Worker implements RunConsumer {
     @Optional() @Inject(TIMING) private readonly timing: Timing = PROCESS_TIMING,
     @Optional() @Inject(SECRETS) private readonly secrets: Secrets = NO_SECRETS,
     @Optional() @Inject(CHILD_RUNS) private readonly children: ChildRuns = NO_CHILD_RUNS,
+    @Optional() private readonly largeWork: LargeWork = new LargeWork(timing),
   ) {
     this.world = {
       now: () => timing.now(),
@@ -203,7 +205,7 @@ export class Worker implements RunConsumer {
       children: this.children,
       tokenForCalled: () => (store === this.ephemeral ? this.timing.token() : this.tokenForCalled(id)),
       holdsLease: () => store === this.ephemeral || this.held.isLive(id, token),
-      admit: (bytes, signal) => this.budget.admit(id, bytes, signal),
+      admit: (bytes, signal) => (bytes === 0 ? this.largeWork.turn() : this.budget.admit(id, bytes, signal)),
       over: (how) => this.over(id, token, how),
       unheard: (error) => this.log.warn({ err: error, executionId: id }, 'the inbox of an execution could not be read, and is read again'),
       fault: (error) => this.log.error({ err: error, executionId: id }, 'an execution met a fault of the service'),

@@ -5,6 +5,9 @@ import { COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent } from '../../src/en
 import { type RunEvent } from '../../src/engine/run/events.js';
 import { type Json } from '../../src/engine/values.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
+import { LargeWork } from '../../src/storage/large-work.js';
+import { SILENT_LOG } from '../../src/storage/log.js';
+import { PostgresRunStore } from '../../src/storage/run-store.js';
 import { CuttingProxy } from '../support/cutting-proxy.js';
 import { type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase, openStorage, readStoredRun, type StorageNode } from '../support/storage.js';
@@ -56,6 +59,26 @@ describe(BatchWriter.name, () => {
     await run.create();
     expect(await run.write({ row: COMPLETED, end: { result: { value } } })).toMatchObject({ kind: 'refused' });
     expect(await run.write({ events: [stepEvent('a')] })).toEqual(COMMITTED);
+  });
+
+  it('lets small units go first while a large one has to rest, and forgets neither', async () => {
+    let resting = true;
+    let begun = 0;
+    const largeWork = Object.assign(new LargeWork(), { restMs: () => (resting ? 1 : 0), begun: () => void (begun += 1) });
+    const { lease, history, signals, db } = node;
+    const writer = new BatchWriter({ url: database.url, connections: 1, lease, history, log: SILENT_LOG, largeWork }, signals);
+    const store = new PostgresRunStore(db, writer);
+    const run = new ScriptedRun(store, newRun(String(++lastId)), randomUUID());
+    let settled = false;
+    const stored = Object.assign(run, { characters: 2 * 1024 * 1024 })
+      .create()
+      .finally(() => (settled = true));
+    for (let nth = 0; nth < 5; nth++)
+      expect(await new ScriptedRun(store, newRun(String(++lastId)), randomUUID()).create()).toEqual(COMMITTED);
+    expect([settled, begun]).toEqual([false, 0]);
+    resting = false;
+    expect([await stored, begun]).toEqual([COMMITTED, 1]);
+    await writer.close(1_000);
   });
 
   it('stores large values apart in one with their unit, or not at all', async () => {

@@ -226,9 +226,9 @@ describe('the http step', () => {
     const admit = (bytes: number): Promise<void> => (asked.push(bytes), Promise.resolve());
     const large = requestFor({ endpoint: `${server.origin}/large` });
     const { value } = await step.execute(large, contextWith(new AbortController().signal, admit));
-    expect([asked, (value as { data: string }).data.length]).toEqual([[300_000], 300_000]);
+    expect([asked, (value as { data: string }).data.length]).toEqual([[300_000, 0], 300_000]);
     await step.execute(requestFor({}), contextWith(new AbortController().signal, admit));
-    expect(asked).toEqual([300_000]);
+    expect(asked).toEqual([300_000, 0]);
     const controller = new AbortController();
     const reason = new Error('cancelled');
     const refused = (): Promise<void> => (controller.abort(reason), Promise.reject(reason));

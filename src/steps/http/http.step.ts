@@ -3,6 +3,7 @@ import { defineStep, type StepContext, StepFailure } from '../../engine/step-exe
 import { type StepFactory } from '../../engine/step-services.js';
 import { withAuth } from '../../outbound/auth-headers.js';
 import { parseHttpConfig } from './http.config.js';
+import { LARGE_BODY_BYTES } from '../../outbound/response-body.js';
 import { encodeBody, type HttpRequest, methodOf, splitInputs, targetOf, urlOf } from '../../outbound/http-request.js';
 import { httpPages } from './http.pages.js';
 import { httpSave } from './http.save.js';
@@ -34,6 +35,7 @@ const httpStep = (outbound: Outbound) =>
       const response = await outbound
         .fetch({ url, method, headers, body, verify, signal: context.signal, admit, beforeSending: () => context.assertHeld() })
         .catch(failStep);
+      if (response.body.length > LARGE_BODY_BYTES) await context.admit(0);
       const value = httpValue(response);
       if (response.status >= 200 && response.status <= 299) return { value };
       throw new StepFailure('http_error', `The endpoint answered with status ${response.status}`, { statusCode: response.status, value });
