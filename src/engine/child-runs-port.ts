@@ -20,7 +20,10 @@ export interface ChildCall {
   readonly item: string | null;
   /** `<execution_id>-<seq>` of the event that began the step, where it is known. */
   readonly eventId: string | null;
+  /** Empty where there is content. */
   readonly path: string;
+  /** The text of the playbook itself, in place of a path and version. */
+  readonly content: string | null;
   /** Exact, a range, a tag, a revision, `latest`; null or empty: latest. */
   readonly version: string | null;
   readonly parameters: JsonObject;
@@ -49,7 +52,7 @@ export interface ChildRuns {
    * Resolves what is called, and makes the run of it; nothing is stored yet. Its `version` is the resolved one, `parentExecutionId`, `parentEventId`
    * and `parentStep` are filled, `parent` is what the end is told by.
    * @throws StepFailure `unknown_playbook`, `unknown_version`, `unknown_tag`, `invalid_path`, `invalid_version`, `nesting_limit`, `playbook_cycle`,
-   * template errors of the workload; retryable where only the database is away
+   * what reading and registering a text throws where there is content, template errors of the workload; retryable where only the database is away
    */
   prepare(call: ChildCall): Promise<NewRun>;
   /**

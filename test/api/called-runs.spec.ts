@@ -60,6 +60,7 @@ const callFrom = (parent: NewRun, path: string, changes: Partial<ChildCall> = {}
   item: null,
   eventId: `${parent.id}-2`,
   path,
+  content: null,
   version: null,
   parameters: {},
   ...changes,

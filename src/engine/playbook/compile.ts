@@ -12,6 +12,7 @@ import {
 } from '../template/template.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { compileJsonSchema, type JsonSchema } from './json-schema.js';
+import { isTemplatedContent } from './inline-content.js';
 import { edgesOf, reachFrom, type StepSet } from './graph.js';
 import {
   type Action,
@@ -109,14 +110,15 @@ export function valueAliasesOf(step: CompiledStep): ValueAliases | undefined {
   return performer?.does === 'step' ? performer.kind.valueAliases : undefined;
 }
 
-/** Another playbook, or all below a prefix (playbook language §6.7). One of `path` and `prefix` is set, unless it has inline content. */
+/** Another playbook, or all below a prefix (playbook language §6.7). One of `path`, `prefix` and `content` is set. */
 export interface CompiledCall {
   readonly path: ValueTemplate | null;
   readonly prefix: ValueTemplate | null;
   readonly version: ValueTemplate | null;
   readonly returnStep: ValueTemplate | null;
   readonly parallel: ValueTemplate | null;
-  readonly hasContent: boolean;
+  /** A playbook's text, or the template that gives it; null where a path says which is meant. */
+  readonly content: Pick<ValueTemplate, 'render'> | null;
 }
 
 /** Whether what an action does is, somewhere in it, to call others. */
@@ -496,8 +498,12 @@ function callOf({ type, fields }: Action): CompiledCall {
     version: template('version'),
     returnStep: template('return_step'),
     parallel: template('parallel'),
-    hasContent: !isPrefix && fields['path'] === undefined,
+    content: isPrefix || fields['path'] !== undefined ? null : contentOf(fields['content'] ?? null),
   };
+}
+
+function contentOf(content: Json): CompiledCall['content'] {
+  return isTemplatedContent(content) ? compileValue(content) : { render: () => content };
 }
 
 /** Inputs are a mapping of templates or one lone template that gives a mapping. */
