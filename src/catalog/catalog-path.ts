@@ -49,3 +49,14 @@ export function parentOf(path: string): { readonly parent: string; readonly name
   const cut = path.lastIndexOf('/');
   return cut < 0 ? null : { parent: path.slice(0, cut), name: path.slice(cut + 1) };
 }
+
+/** Between the path of the playbook that holds a text and the digest of that text; no path that a client can name has it. */
+const INLINE = '/@inline/';
+const INLINE_DIGITS = 32;
+
+/** Where a playbook is kept that is written inside a step: below whoever holds it, hidden from lists and from resolution. */
+export function inlinePath(holder: string, digest: string): string {
+  return `${holder.split(INLINE, 1)[0]}${INLINE}${digest.slice(0, INLINE_DIGITS)}`;
+}
+
+export const isInlinePath = (path: string): boolean => path.includes(INLINE);

@@ -48,13 +48,13 @@ export class CatalogService {
     if (byId?.status === 'held') {
       throw new EngineError('conflict', 'entry_state_conflict', `${byId.path} ${byId.version} waits for a review.`);
     }
-    if (byId) return resolved(byId, byId.version, reference.version ?? 'latest');
+    if (byId) return resolvedEntry(byId, byId.version, reference.version ?? 'latest');
     const requested = requestedVersion(named.version, reference.version);
     const asked: AskedVersion = requested === null && reference.style === 'id' ? { kind: 'newest' } : parseAskedVersion(requested);
     const known = await this.known(tenantId, named.path);
     const entry = this.choose(known, named.path, asked, requested);
     const shown = asked.kind === 'exact' && requested !== null ? requested.trim() : entry.version;
-    return resolved(entry, shown, requested ?? 'latest');
+    return resolvedEntry(entry, shown, requested ?? 'latest');
   }
 
   /** Every version of a path and why it was or was not chosen. @throws EngineError as `resolve` */
@@ -119,7 +119,8 @@ function requestedVersion(behindPath: string | null, field: string | null): stri
   ]);
 }
 
-function resolved(entry: CatalogEntry, shownVersion: string, requestedVersion: string): ResolvedEntry {
+/** An entry that was found without asking for it by path. */
+export function resolvedEntry(entry: CatalogEntry, shownVersion: string, requestedVersion: string): ResolvedEntry {
   return { entry, shownVersion, requestedVersion, warnings: warningsOf(entry) };
 }
 

@@ -5,8 +5,9 @@ import { EngineError, type Issue } from '../engine/engine-error.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { type CatalogEntry } from '../storage/catalog-entry.js';
 import { IdMint } from '../storage/ids.js';
-import { PlaybookRepository } from '../storage/repositories/playbook.repository.js';
-import { type CheckedDocument, DocumentReader } from './document-reader.js';
+import { PlaybookRepository, type Registered } from '../storage/repositories/playbook.repository.js';
+import { inlinePath } from './catalog-path.js';
+import { type CatalogDocument, type CheckedDocument, DocumentReader } from './document-reader.js';
 import { PathVersions } from './path-versions.js';
 import { decideRegistration, namedVersion } from './registration-rules.js';
 import { checkTagName, versionColumns } from './version.js';
@@ -33,6 +34,16 @@ export interface RegisteredEntry {
   readonly warnings: readonly Issue[];
 }
 
+/** Where a document goes. */
+interface NewPlace {
+  readonly path: string;
+  readonly content: string;
+  /** Canonical; null = the next patch. */
+  readonly named: string | null;
+  readonly tags: readonly string[];
+  readonly heldFor?: string | undefined;
+}
+
 /** The way into the catalog: a text is checked, compiled and becomes an entry that never changes. */
 @Injectable()
 export class RegistrationService {
@@ -53,9 +64,44 @@ export class RegistrationService {
     const document = await this.documents.read(command.content, command.strict);
     if (command.path !== undefined && command.path !== document.path) throw wrongPath(command.path, document.path);
     const named = namedVersion(document.version, command.version);
-    const digest = createHash('sha256').update(command.content, 'utf8').digest('hex');
+    const { entry, created } = await this.add(principal, document, {
+      path: document.path,
+      content: command.content,
+      named,
+      tags,
+      heldFor: command.heldFor,
+    });
+    return { entry, created, warnings: document.warnings };
+  }
+
+  /**
+   * Keeps the text of a step of another playbook as an entry of its own, which only its id finds: the same text is the same entry, so whoever calls
+   * it again, here or after a crash, calls what was called before.
+   * @param holder path of the playbook that holds the step; @param subject who is recorded as having registered it
+   * @throws EngineError what `DocumentReader.read` throws
+   */
+  async registerInline(tenant: string, holder: string, content: string, subject: string): Promise<CatalogEntry> {
+    const path = inlinePath(holder, digestOf(content));
+    const known = (await this.paths.of(tenant, path)).state.versions[0];
+    if (known) return known;
+    const document = await this.documents.read(content, false);
+    const named = namedVersion(document.version, null);
+    return (await this.add({ tenant, subject }, document, { path, content, named, tags: [] })).entry;
+  }
+
+  /** What registering would say of a text; registers nothing. */
+  validate(content: string, strict: boolean): Promise<CheckedDocument> {
+    return this.documents.check(content, strict);
+  }
+
+  private async add(
+    { tenant, subject }: Pick<Principal, 'tenant' | 'subject'>,
+    document: CatalogDocument,
+    { path, content, named, tags, heldFor }: NewPlace,
+  ): Promise<Registered> {
+    const digest = digestOf(content);
     try {
-      const { entry, created } = await this.playbooks.register(principal.tenant, document.path, tags, principal.subject, (versions) => {
+      const registered = await this.playbooks.register(tenant, path, tags, subject, (versions) => {
         const decision = decideRegistration(versions, digest, named);
         if ('existing' in decision) return decision;
         return {
@@ -65,26 +111,25 @@ export class RegistrationService {
             kind: document.kind,
             version: versionColumns(decision.version),
             digest,
-            source: command.content,
+            source: content,
             normalised: document.playbook,
             description: document.playbook.metadata.description,
             warnings: document.warnings,
-            registeredBy: principal.subject,
-            ...(command.heldFor === undefined ? {} : { heldFor: command.heldFor }),
+            registeredBy: subject,
+            ...(heldFor === undefined ? {} : { heldFor }),
           },
         };
       });
-      if (created) this.compiled.keep(principal.tenant, entry.id, document.compiled, command.content.length);
-      return { entry, created, warnings: document.warnings };
+      if (registered.created) this.compiled.keep(tenant, registered.entry.id, document.compiled, content.length);
+      return registered;
     } finally {
-      this.paths.forget(principal.tenant, document.path); // also after a failure: the commit may have happened
+      this.paths.forget(tenant, path); // also after a failure: the commit may have happened
     }
   }
+}
 
-  /** What registering would say of a text; registers nothing. */
-  validate(content: string, strict: boolean): Promise<CheckedDocument> {
-    return this.documents.check(content, strict);
-  }
+function digestOf(content: string): string {
+  return createHash('sha256').update(content, 'utf8').digest('hex');
 }
 
 function wrongPath(expected: string, named: string): EngineError {

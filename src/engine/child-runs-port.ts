@@ -24,7 +24,10 @@ export interface ChildCall {
   /** `<execution_id>-<seq>` of the event that began the step, where it is known. */
   readonly eventId: string | null;
   readonly callable: Callable;
+  /** Empty where there is content. */
   readonly path: string;
+  /** The text of the playbook itself, in place of a path and version. */
+  readonly content: string | null;
   /** Exact, a range, a tag, a revision, `latest`; null or empty: latest. */
   readonly version: string | null;
   readonly parameters: JsonObject;
@@ -54,7 +57,7 @@ export interface ChildRuns {
    * and `parentStep` are filled, `parent` is what the end is told by.
    * @throws StepFailure `unknown_playbook`, `unknown_version`, `unknown_tag`, `invalid_path`, `invalid_version`, `execution_type_mismatch`,
    * `invalid_parameters`, `nesting_limit`, `playbook_cycle`,
-   * template errors of the workload; retryable where only the database is away
+   * what reading and registering a text throws where there is content, template errors of the workload; retryable where only the database is away
    */
   prepare(call: ChildCall): Promise<NewRun>;
   /**

@@ -1,5 +1,5 @@
 import { type Json } from './values.js';
-import { type StatementOutcome } from './database-port.js';
+import { type RowPage, type StatementOutcome } from './database-port.js';
 
 /** DuckDB outside the service: a process per call's tenant, a database per execution or a named one (src/sandbox). */
 export interface DuckDb {
@@ -9,6 +9,47 @@ export interface DuckDb {
    * the process was killed.
    */
   run(call: DuckDbCall): Promise<DuckDbOutcome>;
+  /**
+   * Opens databases for `work`, which has them and their process to itself; what it did not commit is gone afterwards. Throws StepFailure, or
+   * `signal.reason` when aborted, after the process was killed.
+   */
+  use<Result>(loan: DuckDbLoan, work: (session: DuckDbSession) => Promise<Result>): Promise<Result>;
+}
+
+export interface DuckDbLoan {
+  readonly tenantId: string;
+  /** Decimal digits. */
+  readonly executionId: string;
+  /** The database that is read: its name, null for the private one. Left out: none is. */
+  readonly read?: string | null;
+  /** The database that is written, perhaps the same. */
+  readonly write?: string | null;
+  readonly signal: AbortSignal;
+}
+
+/** A transaction in the database that is read, and one in that which is written. Methods throw DatabaseError of the statement, without a state. */
+export interface DuckDbSession {
+  /** Begins the one statement whose rows are read. Resolves to its columns; none where it returns no rows. */
+  query(statement: DuckDbStatement): Promise<readonly string[]>;
+  /** Its next rows, until one of the limits is reached; null after the last. */
+  next(maxRows: number, maxBytes: number): Promise<Omit<RowPage, 'columns'> | null>;
+  /** Performs a statement without values where is written. */
+  write(text: string): Promise<void>;
+  /** Inserts rows of texts, each cast to the type of its column. */
+  insert(rows: RowPage, into: DuckDbTable): Promise<void>;
+  /** Performs a statement for each row, its values bound as texts. */
+  each(statement: Omit<DuckDbStatement, 'values'>, rows: RowPage['rows']): Promise<void>;
+  /** Of what is written first. */
+  commit(): Promise<void>;
+}
+
+export interface DuckDbTable {
+  /** SQL of its name. */
+  readonly table: string;
+  /** SQL of the columns, in the order of the rows. */
+  readonly columns: readonly string[];
+  /** Columns that identify a row: of those with the same only the last is kept, and one that is there is updated. Null: all rows are new. */
+  readonly upsert: { readonly key: readonly string[]; readonly onConflict: string } | null;
 }
 
 export interface DuckDbCall {

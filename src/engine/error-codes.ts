@@ -153,7 +153,6 @@ export const ERROR_CODES = {
   nesting_limit: 'Playbooks call each other more than 16 deep.',
   playbook_cycle: 'A playbook calls itself, also through others, with the same version and inputs.',
   too_many_playbooks: 'There are more playbooks below the prefix than one step may run.',
-  unsupported_content: 'Inline playbooks are not available; register the text and call it by its path.',
   loop_limit: 'A step ran too often: more than 1,000 times, or 10,000 step runs in all.',
   history_limit: 'The execution has more than 50,000 events.',
   expired: 'Nothing had begun the execution by its expires_at.',

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { normalisePath } from '../catalog/catalog-path.js';
-import { CatalogService } from '../catalog/catalog.service.js';
+import { CatalogService, type ResolvedEntry, resolvedEntry } from '../catalog/catalog.service.js';
+import { RegistrationService } from '../catalog/registration.service.js';
 import { canonicalJson } from '../engine/canonical-json.js';
 import { problemOf } from '../common/problem.js';
 import { type ChildCall, type ChildEntry, type ChildOutcome, type ChildRuns, MAX_CALL_DEPTH } from '../engine/child-runs-port.js';
@@ -32,6 +33,7 @@ export class ChildRunsService implements ChildRuns {
 
   constructor(
     private readonly catalog: CatalogService,
+    private readonly registration: RegistrationService,
     private readonly playbooks: CompiledPlaybooks,
     private readonly newRuns: NewRuns,
     private readonly executions: ExecutionRepository,
@@ -52,7 +54,7 @@ export class ChildRunsService implements ChildRuns {
     const fault = storabilityFault(parameters);
     if (fault) throw new StepFailure(fault.code, `The inputs of the playbook: ${fault.message}`, { retryable: false });
     return await asStepFailure(async () => {
-      const resolved = await this.catalog.resolve(tenantId, { style: 'path', path: call.path, version: call.version });
+      const resolved = await this.resolved(call);
       const { entry } = resolved;
       const playbook = this.playbooks.compiledSync(tenantId, entry.id) ?? (await this.playbooks.compiled(tenantId, entry.id));
       checkType(call.callable, entry);
@@ -82,6 +84,12 @@ export class ChildRunsService implements ChildRuns {
       if (this.ephemeral.find(tenantId, parent.id)) refuseUnlessMemoryIsEnough(run, playbook);
       return run;
     });
+  }
+
+  private async resolved({ parent, path, version, content }: ChildCall): Promise<ResolvedEntry> {
+    if (content === null) return await this.catalog.resolve(parent.tenantId, { style: 'path', path, version });
+    const entry = await this.registration.registerInline(parent.tenantId, parent.path, content, `execution:${parent.id}`);
+    return resolvedEntry(entry, entry.version, 'latest');
   }
 
   async below(parent: NewRun, prefix: string): Promise<readonly ChildEntry[]> {

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { isInlinePath } from '../catalog/catalog-path.js';
 import { type Principal } from '../common/principal.js';
 import { EngineError } from '../engine/engine-error.js';
 import { isTerminal, type RunEvent } from '../engine/run/events.js';
@@ -10,7 +11,7 @@ import { type ExecutionRecord } from '../storage/execution-record.js';
 import { ExecutionEventRepository } from '../storage/repositories/execution-event.repository.js';
 import { ExecutionService } from './execution.service.js';
 import { type Asked } from './start-command.js';
-import { type RestartChange, type StartedRun } from './start-run.js';
+import { type RestartChange, type StartedRun, type StartRun } from './start-run.js';
 
 /** Nothing is different this time. */
 export const AS_IT_WAS: RestartChange = {
@@ -70,7 +71,7 @@ export class RestartService {
   ): Promise<StartedRun> {
     return this.executions.start({
       principal,
-      lookup: { style: 'path', path: record.path, version: change.version ?? record.version },
+      lookup: lookupOf(record, change),
       executionType: null,
       parameters: change.parameters ?? parameters,
       merge: record.merge,
@@ -83,4 +84,10 @@ export class RestartService {
       ...asked,
     });
   }
+}
+
+/** What was written inside a step has no path that could be asked for: it is the entry that it was, and has no other versions. */
+function lookupOf({ path, version, catalogId }: ExecutionRecord, change: RestartChange): StartRun['lookup'] {
+  if (isInlinePath(path) && change.version === null) return { style: 'id', id: catalogId, version: null };
+  return { style: 'path', path, version: change.version ?? version };
 }

@@ -1,3 +1,4 @@
+import { DUCKDB_SESSION } from './duckdb-session-harness.js';
 import { nodeHarness } from './node-harness.js';
 
 /**
@@ -121,17 +122,28 @@ async function opened(file) {
   }
 }
 
+async function configure(connection, folder) {
+  const set = [
+    "TimeZone = 'UTC'", 'autoinstall_known_extensions = false', 'autoload_known_extensions = false', 'allow_community_extensions = false',
+    'memory_limit = ' + quoted(settings.memoryLimit), 'threads = ' + settings.threads, 'temp_directory = ' + quoted(folder + '/temporary'),
+    'max_temp_directory_size = ' + quoted(settings.maxTempBytes + 'B'), 'allow_persistent_secrets = false', 'secret_directory = ' + quoted(folder + '/secrets'),
+    'extension_directory = ' + quoted(settings.extensions ?? folder + '/extensions'),
+  ];
+  for (const each of set) await connection.run('SET ' + each);
+}
+
+/** From here on no statement reaches anything but the files of the folder. */
+async function lock(connection, folder) {
+  await connection.run('SET allowed_directories = [' + quoted(folder + '/files/') + ']');
+  await connection.run('SET enable_external_access = false');
+  await connection.run('SET lock_configuration = true');
+}
+
 async function open(call, loaded) {
   const fresh = !existsSync(call.database);
   const instance = await opened(call.database);
   const connection = await instance.connect();
-  const set = [
-    "TimeZone = 'UTC'", 'autoinstall_known_extensions = false', 'autoload_known_extensions = false', 'allow_community_extensions = false',
-    'memory_limit = ' + quoted(settings.memoryLimit), 'threads = ' + settings.threads, 'temp_directory = ' + quoted(call.folder + '/temporary'),
-    'max_temp_directory_size = ' + quoted(settings.maxTempBytes + 'B'), 'allow_persistent_secrets = false', 'secret_directory = ' + quoted(call.folder + '/secrets'),
-    'extension_directory = ' + quoted(settings.extensions ?? call.folder + '/extensions'),
-  ];
-  for (const each of set) await connection.run('SET ' + each);
+  await configure(connection, call.folder);
   if (settings.extensions) {
     const wanted = call.statements.map(({ head }) => EXTENSION.exec(head)?.[2].toLowerCase()).concat(call.secrets.map(({ type }) => (type === 'postgres' ? 'postgres' : 'httpfs')));
     for (const name of new Set(wanted)) {
@@ -148,9 +160,7 @@ async function open(call, loaded) {
       if (alias && loaded.has('postgres') && call.secrets.some(({ name }) => name === (alias[1] ?? alias[2]))) await connection.run(text);
     }
   }
-  await connection.run('SET allowed_directories = [' + quoted(call.folder + '/files/') + ']');
-  await connection.run('SET enable_external_access = false');
-  await connection.run('SET lock_configuration = true');
+  await lock(connection, call.folder);
   return { instance, connection, fresh };
 }
 
@@ -204,11 +214,12 @@ async function run(call) {
   }
 }
 
+${DUCKDB_SESSION}
 parentPort.on('message', async (text) => {
   const call = JSON.parse(text);
   let outcome;
   try {
-    outcome = await run(call);
+    outcome = call.op ? await inSession(call) : await run(call);
   } catch (error) {
     outcome = { ok: false, code: 'sql_error', at: -1, message: String(error.code ?? 'fault'), undone: false, fresh: false };
   }

@@ -2,13 +2,21 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type StatementOutcome } from '../engine/database-port.js';
-import { type DuckDb, type DuckDbCall, type DuckDbOutcome, type DuckDbSecret } from '../engine/duckdb-port.js';
+import {
+  type DuckDb,
+  type DuckDbCall,
+  type DuckDbLoan,
+  type DuckDbOutcome,
+  type DuckDbSecret,
+  type DuckDbSession,
+} from '../engine/duckdb-port.js';
 import { OutboundError } from '../engine/outbound-port.js';
 import { StepFailure } from '../engine/step-executor.js';
 import { type JsonObject } from '../engine/values.js';
 import { type DestinationCheck } from '../outbound/destination.js';
 import { DuckDbFolders } from './duckdb-folders.js';
 import { duckDbHarness } from './duckdb-harness.js';
+import { withDuckDbSession } from './duckdb-session.js';
 import { FrameTooLarge } from './frames.js';
 import { type Isolation } from './isolation.js';
 import { PROCESS_LIMITS } from './launch.js';
@@ -56,13 +64,9 @@ export class DuckDbProcesses implements DuckDb {
   }
 
   async run(call: DuckDbCall): Promise<DuckDbOutcome> {
-    const pool = await (this.pool ??= this.open());
-    if (!pool)
-      throw new StepFailure('runtime_unavailable', 'DuckDB cannot run here: its package is not installed for this system', {
-        retryable: false,
-      });
+    const pool = await this.processes();
     const folder = this.folders.execution(call.executionId);
-    const database = call.database === null ? `${folder}/private.duckdb` : this.folders.database(call.tenantId, call.database);
+    const database = this.fileOf(call, call.database);
     const secrets = await Promise.all(call.secrets.map((secret) => this.checked(secret, call.signal)));
     const { statements, transaction, files, maxRows, tenantId, signal } = call;
     const message = { folder, database, secrets, statements, transaction, files, maxRows } as unknown as JsonObject;
@@ -71,13 +75,40 @@ export class DuckDbProcesses implements DuckDb {
       const { id: _, ...outcome } = await pool.call(tenantId, message, signal);
       return outcome as unknown as DuckDbOutcome & { readonly results: readonly StatementOutcome[] };
     } catch (error) {
-      if (error instanceof ProcessLost) throw new StepFailure('sql_error', `The database process did not answer: ${error.message}`);
-      if (error instanceof FrameTooLarge)
-        throw new StepFailure('result_too_large', 'The rows are more than a step may return', { retryable: false });
-      throw error;
+      throw failureOf(error);
     } finally {
       leave();
     }
+  }
+
+  async use<Result>(loan: DuckDbLoan, work: (session: DuckDbSession) => Promise<Result>): Promise<Result> {
+    const { executionId, tenantId, signal } = loan;
+    const pool = await this.processes();
+    const folder = this.folders.execution(executionId);
+    const [read, write] = [loan.read, loan.write].map((name) => (name === undefined ? null : this.fileOf(loan, name))) as [File, File];
+    // In one order for everybody, so that nobody waits in a circle.
+    const files = [...new Set([read, write])].filter((file) => file !== null).sort();
+    const leaves: (() => void)[] = [];
+    try {
+      for (const file of files) leaves.push(await this.turns.enter(file, signal));
+      return await pool.lend(tenantId, signal, (call) => withDuckDbSession(call, { folder, read, write }, work));
+    } catch (error) {
+      throw failureOf(error);
+    } finally {
+      for (const leave of leaves) leave();
+    }
+  }
+
+  private async processes(): Promise<ProcessPool> {
+    const pool = await (this.pool ??= this.open());
+    if (pool) return pool;
+    throw new StepFailure('runtime_unavailable', 'DuckDB cannot run here: its package is not installed for this system', {
+      retryable: false,
+    });
+  }
+
+  private fileOf({ tenantId, executionId }: Pick<DuckDbLoan, 'tenantId' | 'executionId'>, database: string | null): string {
+    return database === null ? `${this.folders.execution(executionId)}/private.duckdb` : this.folders.database(tenantId, database);
   }
 
   /** Made with the first step that needs them. */
@@ -147,6 +178,16 @@ export class DuckDbProcesses implements DuckDb {
       throw new StepFailure(error.code, error.message, { retryable: error.retryable });
     }
   }
+}
+
+/** Path of a database; null: there is none. */
+type File = string | null;
+
+function failureOf(error: unknown): unknown {
+  if (error instanceof ProcessLost) return new StepFailure('sql_error', `The database process did not answer: ${error.message}`);
+  if (error instanceof FrameTooLarge)
+    return new StepFailure('result_too_large', 'The rows are more than a step may return', { retryable: false });
+  return error;
 }
 
 function moduleOf(): { file: string; folders: string[] } | null {

@@ -51,15 +51,24 @@ export class ProcessPool {
    * WorkerProcess does; throws `signal.reason` when aborted. After any of them the process is gone.
    */
   async call(tenantId: string, message: JsonObject, signal: AbortSignal): Promise<JsonObject> {
+    return this.lend(tenantId, signal, (call) => call(message));
+  }
+
+  /** Lends one process for several calls, one after the other. Throws what `work` throws; where that came of a call, as `call`. */
+  async lend<Result>(
+    tenantId: string,
+    signal: AbortSignal,
+    work: (call: (message: JsonObject) => Promise<JsonObject>) => Promise<Result>,
+  ): Promise<Result> {
     const worker = await this.acquire(tenantId, signal);
     const abort = () => worker.kill(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
     try {
-      return await worker.call(message);
+      return await work((message) => worker.call(message));
     } catch (error) {
       // Whoever comes next must find what the process held (locks on files) let go.
-      await worker.ended;
-      throw error;
+      if (worker.isDoomed) await worker.ended;
+      throw signal.aborted ? signal.reason : error;
     } finally {
       signal.removeEventListener('abort', abort);
       this.release(worker);

@@ -34,6 +34,8 @@ export class WorkerProcess {
   /** Resolves once the process is gone, its group was killed and its folder removed. */
   readonly ended: Promise<void>;
   hasEnded = false;
+  /** It has ended, or was killed and will have in a moment. */
+  isDoomed = false;
 
   private readonly child: ChildProcess;
   private readonly folder: string | null;
@@ -82,6 +84,7 @@ export class WorkerProcess {
   /** Kills the process and all it started; the call under way fails with `reason`. */
   kill(reason: unknown = new ProcessLost('the process was killed')): void {
     this.retired = true;
+    this.isDoomed = true;
     this.settleWith(reason);
     this.killGroup();
   }
@@ -114,6 +117,7 @@ export class WorkerProcess {
 
   private async onEnd(how: string): Promise<void> {
     this.hasEnded = true;
+    this.isDoomed = true;
     this.killGroup();
     const tail = this.stderrTail.trim();
     this.settleWith(new ProcessLost(`the process ${how}${tail ? `: ${tail.split('\n').at(-1)}` : ''}`));

@@ -73,10 +73,11 @@ function insert(table: string, { mode, key }: TableWrite, rows: readonly JsonObj
   const values = new Values();
   const lists = rows.map((row) => `(${columns.map((column) => values.add(row[column] ?? null)).join(', ')})`);
   const text = `INSERT INTO ${table} (${columns.map(quoteName).join(', ')}) VALUES ${lists.join(', ')}`;
-  return values.statement(mode === 'upsert' ? `${text} ${conflict(columns, key)}` : text);
+  return values.statement(mode === 'upsert' ? `${text} ${onConflict(columns, key)}` : text);
 }
 
-function conflict(columns: readonly string[], key: readonly string[]): string {
+/** What an INSERT does with rows whose key is there: updates their other columns. */
+export function onConflict(columns: readonly string[], key: readonly string[]): string {
   const target = `ON CONFLICT (${key.map(quoteName).join(', ')})`;
   const changed = columns.filter((column) => !key.includes(column));
   if (changed.length === 0) return `${target} DO NOTHING`;

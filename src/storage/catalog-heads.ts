@@ -14,7 +14,7 @@ export const LATEST_FIRST = `status = 'deprecated', version_prerelease COLLATE "
 const LATEST = `
   SELECT id, name, kind, version, normalised::text AS normalised
   FROM playbook
-  WHERE tenant_id = $1 AND path = $2 AND status IN ('active', 'deprecated')
+  WHERE tenant_id = $1 AND path = $2 AND status IN ('active', 'deprecated') AND strpos(path, '/@inline/') = 0
   ORDER BY ${LATEST_FIRST}
   LIMIT 1`;
 

@@ -61,6 +61,7 @@ const callFrom = (parent: NewRun, path: string, changes: Partial<ChildCall> = {}
   callable: 'playbook',
   eventId: `${parent.id}-2`,
   path,
+  content: null,
   version: null,
   parameters: {},
   ...changes,

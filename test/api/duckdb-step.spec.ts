@@ -1,4 +1,5 @@
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type JsonObject } from '../../src/engine/values.js';
@@ -277,4 +278,36 @@ ${steps.join('\n')}
     expect(await run(endless, { database: 'killed' }, { timeout: 1 })).toMatchObject({ code: 'timeout' });
     expect(await run('SELECT * FROM t', { database: 'killed' })).toMatchObject({ result: { command_0: { rows: [{ a: 1 }] } } });
   });
+});
+
+it('connects to no database by itself where every call has to go through OUTBOUND_PROXY', async () => {
+  let connections = 0;
+  const canary = createServer((socket) => {
+    connections += 1;
+    socket.destroy();
+  });
+  await new Promise<void>((resolve) => canary.listen(0, '127.0.0.1', resolve));
+  const { port } = canary.address() as AddressInfo;
+  const extensions = mkdtempSync(join(tmpdir(), 'showrunner-extensions-'));
+  const service = await startTestService({
+    DUCKDB_EXTENSION_DIR: extensions,
+    OUTBOUND_PROXY: `http://127.0.0.1:${port}`,
+    OUTBOUND_ALLOW: `127.0.0.1:${port}`,
+  });
+  try {
+    const data = { db_host: '127.0.0.1', db_port: String(port), db_user: 'u', db_password: 'p', db_name: 'd' };
+    await service.post('/credentials', { name: 'warehouse', type: 'postgres', data });
+    const command = "ATTACH '' AS w (TYPE postgres, SECRET w_alias); SELECT * FROM w.t";
+    const { code, message } = await runStep(service, 'duckdb', { command, auth: { w_alias: { type: 'postgres', key: 'warehouse' } } });
+    expect([code, message]).toEqual(['outbound_blocked', expect.stringMatching(/OUTBOUND_PROXY; a transfer or a postgres step can/)]);
+    expect(connections).toBe(0);
+    // What needs no connection runs.
+    expect(await runStep(service, 'duckdb', { command: 'SELECT 1 AS one' })).toMatchObject({
+      result: { command_0: { rows: [{ one: 1 }] } },
+    });
+  } finally {
+    await service.stop();
+    canary.close();
+    rmSync(extensions, { recursive: true, force: true });
+  }
 });

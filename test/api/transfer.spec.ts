@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
-import { type JsonObject } from '../../src/engine/values.js';
+import { type Json, type JsonObject } from '../../src/engine/values.js';
 import { type DurableServer, startDurableServer } from '../support/database.js';
 import { startTestService, type TestService } from '../support/service.js';
 import { query } from '../support/sql.js';
@@ -44,6 +44,25 @@ const http = (path: string, body: unknown): JsonObject => {
 };
 const from = (text: string, more: JsonObject = {}): JsonObject => ({ type: 'postgres', auth: 'shop', query: text, ...more });
 const into = (table: string, more: JsonObject = {}): JsonObject => ({ type: 'postgres', auth: 'shop', table, ...more });
+
+const each = (text: string, more: JsonObject = {}): JsonObject => ({ type: 'postgres', auth: 'shop', query: text, ...more });
+const duck = (text: string, more: JsonObject = {}): JsonObject => ({ type: 'duckdb', database: 'pond', query: text, ...more });
+const pond = (table: string, more: JsonObject = {}): JsonObject => ({ type: 'duckdb', database: 'pond', table, ...more });
+/** Rows of the last statement in the kept database. */
+async function ducks(command: string): Promise<Json> {
+  documents += 1;
+  const path = `transfers/t${documents}`;
+  const workflow = [
+    { step: 'start', type: 'duckdb', database: 'pond', command, next: 'end' },
+    { step: 'end', result: '{{ start.rows }}' },
+  ];
+  await service.register(
+    JSON.stringify({ apiVersion: 'noetl.io/v1', kind: 'Playbook', metadata: { name: `t${documents}`, path }, workflow }),
+  );
+  const done = await service.waitDone(await service.execute(path));
+  expect(done).toMatchObject({ status: 'completed', error: null });
+  return done['result'] as Json;
+}
 
 let documents = 0;
 function document(step: JsonObject): { path: string; content: string } {
@@ -198,6 +217,171 @@ describe('from an HTTP answer', () => {
   });
 });
 
+describe('from and into DuckDB', () => {
+  const COLUMNS =
+    'id BIGINT PRIMARY KEY, note VARCHAR, seen TIMESTAMPTZ, price DECIMAL(38, 21), raw BLOB, doc JSON, ok BOOLEAN, gap INTEGER';
+
+  it('moves 100,000 rows there and back unchanged', async () => {
+    await sql(`
+CREATE TABLE flock (id bigint PRIMARY KEY, note text, seen timestamptz, price numeric(38, 21), raw bytea, doc json, ok boolean, gap int);
+INSERT INTO flock SELECT 9007199254740000 + n, CASE n % 5 WHEN 0 THEN E'tab\\t back\\\\slash \\\\N\\nline\\r' WHEN 1 THEN '' WHEN 2 THEN NULL ELSE 'ünï😀''' || n END,
+  timestamptz '2020-01-01 00:00:00.123456+02' + n * interval '1 second', n * 1.000000000000000000001, decode(md5(n::text), 'hex'),
+  json_build_object('n', n, 'q', '"\\'), n % 2 = 0, NULL FROM generate_series(1, 100000) n;
+CREATE TABLE flock_back (LIKE flock INCLUDING ALL);`);
+    await ducks(`CREATE TABLE flock (${COLUMNS})`);
+    const value = await moved({ source: from('SELECT * FROM flock'), target: pond('flock'), chunk_size: 700 });
+    expect(value).toEqual({
+      ...{ status: 'success', rows_transferred: 100_000, chunks: 143, source: 'postgres', target: 'duckdb' },
+      ...{ table: 'flock', mode: 'append' },
+    });
+    expect(
+      await ducks(
+        "SELECT count(*) AS n, sum(octet_length(raw))::INT AS bytes, count(note)::INT AS notes FROM flock WHERE typeof(price) LIKE 'DEC%'",
+      ),
+    ).toEqual([{ n: 100_000, bytes: 1_600_000, notes: 80_000 }]);
+    const back = await moved({ source: duck('SELECT * FROM flock ORDER BY id'), target: into('flock_back'), chunk_size: 10_000 });
+    expect(back).toMatchObject({ rows_transferred: 100_000, chunks: 10, source: 'duckdb', target: 'postgres' });
+    expect(await sumOf('flock_back')).toEqual(await sumOf('flock'));
+  });
+
+  it('rows that are more than a process may answer at once go in smaller pieces', async () => {
+    await sql('CREATE TABLE swans (n int, big text)');
+    const source = duck("SELECT n, repeat('x', 100000) AS big FROM range(1, 301) r(n)");
+    const { chunks } = await moved({ source, target: into('swans'), chunk_size: 10_000 });
+    expect(chunks).toBeGreaterThanOrEqual(5);
+    expect(await sql('SELECT count(*)::int AS n, sum(n)::int AS sum, sum(length(big))::int AS l FROM swans')).toEqual([
+      { n: 300, sum: 45_150, l: 30_000_000 },
+    ]);
+    await ducks('CREATE TABLE swans (n INTEGER, big VARCHAR)');
+    expect(
+      (await moved({ source: from('SELECT * FROM swans'), target: pond('swans'), chunk_size: 10_000 }))['chunks'],
+    ).toBeGreaterThanOrEqual(5);
+    expect(await ducks('SELECT count(*) AS n, sum(n)::INT AS sum, sum(length(big))::INT AS l FROM swans')).toEqual([
+      { n: 300, sum: 45_150, l: 30_000_000 },
+    ]);
+  });
+
+  it('replaces, maps, upserts the last of several rows with one key, from one database into itself or another', async () => {
+    await ducks(
+      "CREATE TABLE kept (id INTEGER PRIMARY KEY, v VARCHAR, other INTEGER DEFAULT 5); INSERT INTO kept VALUES (1, 'old', 9), (3000, 'far', 9)",
+    );
+    const source = duck("SELECT n // 2 AS name, 'v' || n AS v FROM range(0, 5000) r(n) ORDER BY n");
+    const target = pond('kept', { mode: 'upsert', key: 'id', mapping: { id: 'name', v: 'v' } });
+    expect(await moved({ source, target })).toMatchObject({ rows_transferred: 5_000, source: 'duckdb', target: 'duckdb' });
+    expect(await ducks("SELECT count(*) AS n, count(*) FILTER (v = 'v' || (2 * id + 1)) AS last FROM kept")).toEqual([
+      { n: 2_501, last: 2_500 },
+    ]);
+    expect(await ducks('SELECT * FROM kept WHERE id IN (1, 3000) ORDER BY id')).toEqual([
+      { id: 1, v: 'v3', other: 9 },
+      { id: 3000, v: 'far', other: 9 },
+    ]);
+    await moved({ source: duck("SELECT 1 AS id, 'new' AS v"), target: pond('kept', { mode: 'replace' }) });
+    expect(await ducks('SELECT * FROM kept')).toEqual([{ id: 1, v: 'new', other: 5 }]);
+
+    // The private database of the execution is another file; lists and structures are JSON.
+    const content = JSON.stringify({
+      ...{ apiVersion: 'noetl.io/v1', kind: 'Playbook', metadata: { name: 'private', path: 'transfers/private' } },
+      workflow: [
+        { step: 'start', type: 'duckdb', command: 'CREATE TABLE mine (id INTEGER, doc JSON)', next: 'move' },
+        {
+          ...{ step: 'move', type: 'transfer', next: 'look' },
+          source: duck("SELECT id, {'v': v, 'l': [id, NULL]} AS doc FROM kept WHERE v = {{ workload.v }}"),
+          target: { type: 'duckdb', table: 'mine' },
+        },
+        { step: 'look', type: 'duckdb', command: 'SELECT * FROM mine', next: 'end' },
+        { step: 'end', result: '{{ look.rows }}' },
+      ],
+    });
+    await service.register(content);
+    expect(await service.waitDone(await service.execute('transfers/private', { parameters: { v: 'new' } }))).toMatchObject({
+      status: 'completed',
+      result: [{ id: 1, doc: { v: 'new', l: [1, null] } }],
+    });
+  });
+
+  it('takes an HTTP answer', async () => {
+    await ducks('CREATE TABLE web (id BIGINT, city VARCHAR)');
+    const source = http('/ducks', [{ id: 1, a: { city: "d'or" } }, { id: '9007199254740993' }]);
+    await moved({ source, target: pond('web', { mapping: { id: 'id', city: 'a.city' } }) });
+    expect(await ducks('SELECT id::VARCHAR AS id, city FROM web ORDER BY web.id')).toEqual([
+      { id: '1', city: "d'or" },
+      { id: '9007199254740993', city: null },
+    ]);
+  });
+
+  it('what fails in the middle leaves nothing, on either side, and shows no value', async () => {
+    await ducks('CREATE TABLE strict (n INTEGER); INSERT INTO strict VALUES (-1)');
+    const bad = from("SELECT CASE n WHEN 2500 THEN 'hunter2-' || n ELSE n::text END AS n FROM generate_series(1, 5000) n");
+    const error = await failed({ source: bad, target: pond('strict', { mode: 'replace' }), retry: 0 });
+    expect(error).toMatchObject({
+      code: 'sql_error',
+      message: expect.stringMatching(/^Chunk 3 \(rows 2001 to 3000\) failed: Conversion Error.*; nothing was kept$/) as string,
+      cause: { side: 'target', chunk: 3, rows_before: 2_000 },
+    });
+    expect(JSON.stringify(error)).not.toContain('hunter2');
+    expect(await ducks('SELECT n FROM strict')).toEqual([{ n: -1 }]);
+
+    await sql('CREATE TABLE ducklings (n int); INSERT INTO ducklings VALUES (-1)');
+    const source = duck("SELECT CASE WHEN n = 4000 THEN error('hunter2') ELSE n END AS n FROM range(1, 50000) r(n)");
+    const broken = await failed({ source, target: into('ducklings', { mode: 'replace' }), retry: 0 });
+    expect(broken).toMatchObject({ code: 'sql_error', message: expect.stringMatching(/query of the source failed/) as string });
+    expect(await sql('SELECT n FROM ducklings')).toEqual([{ n: -1 }]);
+    const unfit = duck("SELECT CASE n WHEN 2500 THEN 'x' ELSE n::VARCHAR END AS n FROM range(1, 5000) r(n)");
+    expect(await failed({ source: unfit, target: into('ducklings'), retry: 0 })).toMatchObject({ cause: { sqlstate: '22P02', chunk: 3 } });
+    expect(await sql('SELECT n FROM ducklings')).toEqual([{ n: -1 }]);
+  });
+
+  it('a cancel in the middle lets the database go, unchanged', async () => {
+    await ducks('CREATE TABLE calm (n INTEGER)');
+    const slow = from('SELECT n, pg_sleep(CASE WHEN n > 1500 THEN 1000 ELSE 0 END) AS the_slow_one FROM generate_series(1, 3000) n');
+    const { path, content } = document({ source: slow, target: pond('calm', { mapping: { n: 'n' } }) });
+    await service.register(content);
+    const id = await service.execute(path);
+    await until(async () => (await lent()).some(({ query: text }) => String(text).includes('the_slow_one')));
+    await service.post(`/executions/${id}/cancel`, { force: true });
+    expect((await service.waitDone(id)).status).toBe('cancelled');
+    expect(await ducks('SELECT count(*) AS n FROM calm')).toEqual([{ n: 0 }]);
+  });
+});
+
+describe('a query as target', () => {
+  it('is performed for each row, with its fields bound by name or by place', async () => {
+    await sql("CREATE TABLE totals (day date PRIMARY KEY, sum int, note text); INSERT INTO totals VALUES ('2026-01-01', 10, 'x')");
+    const rows = from("SELECT date '2026-01-01' + n / 2 AS day, n AS amount, 'it''s ' || n AS note FROM generate_series(0, 2499) n");
+    const upsert =
+      'INSERT INTO totals VALUES (:day::date, :amount, {{ workload.word }} || :what) ON CONFLICT (day) DO UPDATE SET sum = totals.sum + EXCLUDED.sum';
+    const target = each(upsert, { mapping: { day: 'day', amount: 'amount', what: 'note' } });
+    expect(await moved({ source: rows, target }, { word: "'); --" })).toMatchObject({
+      rows_transferred: 2_500,
+      chunks: 3,
+      table: null,
+      mode: 'query',
+    });
+    expect(await sql('SELECT count(*)::int AS n, sum(sum)::int AS sum FROM totals')).toEqual([{ n: 1_250, sum: (2_499 * 2_500) / 2 + 10 }]);
+    expect(await sql("SELECT note FROM totals WHERE day = '2026-01-02'")).toEqual([{ note: "'); --it's 2" }]);
+
+    await ducks('CREATE TABLE pairs (a INTEGER, b VARCHAR)');
+    await moved({
+      source: http('/pairs', [
+        { a: 1, b: "'" },
+        { a: 2, b: null },
+      ]),
+      target: { type: 'duckdb', database: 'pond', query: 'INSERT INTO pairs VALUES ($1::INTEGER * 10, $2)' },
+    });
+    expect(await ducks('SELECT * FROM pairs ORDER BY a')).toEqual([
+      { a: 10, b: "'" },
+      { a: 20, b: null },
+    ]);
+    const error = await failed({
+      source: from("SELECT CASE n WHEN 7 THEN 'hunter2' ELSE n::text END AS n FROM generate_series(1, 9) n"),
+      target: each('INSERT INTO totals (sum) VALUES (:n::int)'),
+      retry: 0,
+    });
+    expect(JSON.stringify(error)).not.toContain('hunter2');
+    expect(error).toMatchObject({ code: 'sql_error', cause: { chunk: 1 } });
+  });
+});
+
 describe('what fails leaves nothing', () => {
   it('a row in the middle that does not fit: rolled back, told by chunk, without the value', async () => {
     await sql('CREATE TABLE strict (n int); INSERT INTO strict VALUES (-1)');
@@ -238,14 +422,23 @@ describe('what fails leaves nothing', () => {
     ['a mode that is none', from('SELECT 1 AS n'), into('half', { mode: 'merge' }), 'invalid_transfer', /mode/],
     ['a credential of another type', from('SELECT 1 AS n', { auth: 'reader' }), into('half'), 'invalid_connection', /not bearer/],
     ['snowflake', { tool: 'snowflake', query: 'SELECT 1' }, into('half'), 'unsupported_transfer', /snowflake/],
-    ['duckdb', from('SELECT 1 AS n'), { type: 'duckdb', table: 't' }, 'unsupported_transfer', /ATTACH/],
     [
-      'a query as target',
+      'a query that binds what rows lack',
       from('SELECT 1 AS n'),
-      { type: 'postgres', auth: 'shop', query: 'INSERT' },
-      'unsupported_transfer',
-      /into a table/,
+      each('INSERT INTO half VALUES (:m)'),
+      'invalid_transfer',
+      /lack the field m/,
     ],
+    [
+      'a query that binds too many',
+      from('SELECT 1 AS n'),
+      each('INSERT INTO half VALUES (%s + %s)'),
+      'invalid_transfer',
+      /have 1 fields, not 2/,
+    ],
+    ['a database of DuckDB elsewhere', duck('SELECT 1 AS n', { database: '../x' }), into('half'), 'invalid_parameters', /relative/],
+    ['an unknown table of DuckDB', duck('SELECT * FROM no_ducks'), into('half'), 'sql_error', /no_ducks/],
+    ['a DuckDB query without rows', duck('CREATE TABLE made_here (n INT)'), into('half'), 'invalid_transfer', /./],
   ])('%s', async (_name, source, target, code, message) => {
     const error = await failed({ source, target });
     expect([error['code'], error['message']]).toEqual([code, expect.stringMatching(message)]);
@@ -276,6 +469,12 @@ describe('what registration says', () => {
     [
       'credentials of which none is meant',
       { auth: { a: { key: 'shop' }, b: { key: 'reader' } }, source: { type: 'postgres', query: 'SELECT 1' }, target: into('t') },
+      422,
+      'ambiguous_field',
+    ],
+    [
+      'a table and a query',
+      { source: from('SELECT 1'), target: { ...into('t'), query: 'INSERT INTO t VALUES (:n)' } },
       422,
       'ambiguous_field',
     ],

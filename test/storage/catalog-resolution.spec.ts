@@ -45,7 +45,7 @@ class Node {
       version: versionColumns(version),
       digest: createHash('sha256').update(source).digest('hex'),
       source,
-      normalised: {} as Playbook,
+      normalised: { metadata: { name, path }, workload: {} } as unknown as Playbook,
       description: null,
       warnings: [],
       registeredBy: 'anonymous',

@@ -22,18 +22,16 @@ export async function runCall(
   inputs: JsonObject,
   view: StepView,
 ): Promise<Json> {
-  if (call.hasContent)
-    throw new StepFailure('unsupported_content', 'Inline playbooks are not available; register the text and call it by its path.', {
-      retryable: false,
-    });
   const scope = context.scope(view);
   const rendering = context.rendering();
   const version = textOf(call.version?.render(scope, rendering) ?? null);
   if (call.prefix)
     return callAll(context, path, attempt, inputs, textOf(call.prefix.render(scope, rendering)) ?? '', isTrue(call, view, context));
-  const target = textOf(call.path!.render(scope, rendering)) ?? '';
+  const target = call.content
+    ? { path: '', content: inlineText(call.content.render(scope, rendering)) }
+    : { path: textOf(call.path!.render(scope, rendering)) ?? '', content: null };
   const returnStep = textOf(call.returnStep?.render(scope, rendering) ?? null);
-  const ended = await callOne(context, path, attempt, { callable: call.callable, path: target, version, parameters: inputs });
+  const ended = await callOne(context, path, attempt, { callable: call.callable, ...target, version, parameters: inputs });
   return valueOf(context, ended, returnStep);
 }
 
@@ -61,7 +59,12 @@ async function callAll(
       await context.mayBegin();
       const entry = loop.items[index] as { path: string; version: string };
       try {
-        const child = await callOne(context, join(path, String(index)), attempt, { ...entry, callable: 'playbook', parameters: inputs });
+        const child = await callOne(context, join(path, String(index)), attempt, {
+          ...entry,
+          callable: 'playbook',
+          content: null,
+          parameters: inputs,
+        });
         const value: JsonObject = { ...entry, execution_id: child.id, status: 'completed', result: await valueOf(context, child, null) };
         await journal.stopItem(path, { index, attempt: 1, end: { ok: true, value } });
       } catch (thrown) {
@@ -77,7 +80,7 @@ async function callAll(
   return [...loop.values];
 }
 
-type Target = Pick<Parameters<PartContext['host']['children']['prepare']>[0], 'callable' | 'path' | 'version' | 'parameters'>;
+type Target = Pick<Parameters<PartContext['host']['children']['prepare']>[0], 'callable' | 'path' | 'content' | 'version' | 'parameters'>;
 type EndedChild = ChildRecord & { readonly ended: NonNullable<ChildRecord['ended']> };
 
 async function callOne(context: PartContext, path: string, attempt: number, target: Target): Promise<EndedChild> {
@@ -128,4 +131,11 @@ function isTrue(call: CompiledCall, view: StepView, context: PartContext): boole
 function textOf(value: Json): string | null {
   if (value === null || value === '' || isObject(value) || Array.isArray(value)) return null;
   return String(value);
+}
+
+/** A mapping is a playbook that was read already; JSON says the same. */
+function inlineText(content: Json): string {
+  if (isObject(content)) return JSON.stringify(content);
+  if (typeof content === 'string' && content.trim() !== '') return content;
+  throw new StepFailure('invalid_document', 'The content of the step is no text of a playbook.', { retryable: false });
 }

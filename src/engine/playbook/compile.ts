@@ -14,6 +14,7 @@ import {
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { compileJsonSchema, type JsonSchema } from './json-schema.js';
 import { type CompiledFail, type CompiledReport, compileFail, compileReport } from './reports.js';
+import { isTemplatedContent } from './inline-content.js';
 import { edgesOf, reachFrom, type StepSet } from './graph.js';
 import {
   type Action,
@@ -119,7 +120,7 @@ export function valueAliasesOf(step: CompiledStep): ValueAliases | undefined {
   return performer?.does === 'step' ? performer.kind.valueAliases : undefined;
 }
 
-/** Another playbook, or all below a prefix (playbook language §6.7). One of `path` and `prefix` is set, unless it has inline content. */
+/** Another playbook, or all below a prefix (playbook language §6.7). One of `path`, `prefix` and `content` is set. */
 export interface CompiledCall {
   readonly path: ValueTemplate | null;
   readonly prefix: ValueTemplate | null;
@@ -128,7 +129,8 @@ export interface CompiledCall {
   readonly parallel: ValueTemplate | null;
   /** What may be called. */
   readonly callable: Callable;
-  readonly hasContent: boolean;
+  /** A playbook's text, or the template that gives it; null where a path says which is meant. */
+  readonly content: Pick<ValueTemplate, 'render'> | null;
 }
 
 /** Whether what an action does is, somewhere in it, to call others. */
@@ -542,8 +544,12 @@ function callOf({ type, fields }: Action): CompiledCall {
     returnStep: template('return_step'),
     parallel: template('parallel'),
     callable: type === 'tool' ? 'tool' : 'playbook',
-    hasContent: !isPrefix && fields['path'] === undefined,
+    content: isPrefix || fields['path'] !== undefined ? null : contentOf(fields['content'] ?? null),
   };
+}
+
+function contentOf(content: Json): CompiledCall['content'] {
+  return isTemplatedContent(content) ? compileValue(content) : { render: () => content };
 }
 
 /** Inputs are a mapping of templates or one lone template that gives a mapping. */

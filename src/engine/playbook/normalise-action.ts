@@ -193,6 +193,8 @@ function adjust(type: string, fields: JsonObject, mapping: Mapping, findings: Fi
   if (type === 'wait_for') checkWaitFor(fields, mapping, findings);
   if (type === 'input') checkInput(fields, mapping, findings);
   const path = mapping.peek('path', 'catalog_path');
+  if (type === 'playbook' && 'path' in fields && 'content' in fields)
+    findings.warn('ambiguous_field', path?.pointer ?? mapping.pointer, 'A call has both "path" and "content"; the path counts.');
   if ((type === 'playbook' || type === 'tool') && typeof fields['path'] === 'string' && !isTemplate(fields['path']))
     fields['path'] = catalogPath(fields['path'], path?.pointer ?? mapping.pointer, findings);
 }

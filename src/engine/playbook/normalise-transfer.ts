@@ -5,8 +5,8 @@ import { at } from './source-positions.js';
 
 /** What a side of a transfer may be, and whether it runs here. */
 const SIDES: Readonly<Record<'source' | 'target', Readonly<Record<string, boolean>>>> = {
-  source: { http: true, postgres: true, duckdb: false, snowflake: false },
-  target: { postgres: true, duckdb: false, snowflake: false },
+  source: { http: true, postgres: true, duckdb: true, snowflake: false },
+  target: { postgres: true, duckdb: true, snowflake: false },
 };
 
 /**
@@ -28,6 +28,7 @@ export function transferSides(fields: JsonObject, auth: Json, pointer: string, f
     const word = (textOf(type ?? tool ?? null) ?? '').toLowerCase();
     checkWord(side, word, at(pointer, side), findings);
     found[side] = { ...rest, type: word };
+    if (word === 'duckdb') continue; // a file here, which nobody logs in to
     const given = sideAuth(ownAuth ?? credential ?? null, auth);
     if (given === 'ambiguous')
       findings.error(

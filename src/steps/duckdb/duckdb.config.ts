@@ -35,13 +35,6 @@ export function compiled(value: Json, pointer: string): ValueTemplate {
   }
 }
 
-/** The name of a kept database, or null for the one of the execution. Throws StepFailure. */
-export function databaseName(rendered: Json): string | null {
-  if (rendered === null || rendered === '' || rendered === ':memory:') return null;
-  if (typeof rendered === 'string') return rendered;
-  throw invalid('database must be the name of a file');
-}
-
 /** Files for the folder of the execution: texts as they are, other values as JSON. Throws StepFailure. */
 export function filesOf(rendered: Json): Record<string, string> {
   if (rendered === null) return {};

@@ -4,9 +4,10 @@ import { type Save } from '../../engine/playbook/playbook.js';
 import { type SaveStorage } from '../../engine/step-executor.js';
 import { type ValueTemplate } from '../../engine/template/template.js';
 import { isObject, type Json, type JsonObject, own } from '../../engine/values.js';
+import { databaseName } from '../../sql/duckdb-statement.js';
 import { saveParameters, tableWriteOf } from '../../sql/save-rows.js';
 import { compileCommand, type SqlCommand } from '../../sql/sql-command.js';
-import { compiled, databaseName } from './duckdb.config.js';
+import { compiled } from './duckdb.config.js';
 import { type DuckDbRequest } from './duckdb.request.js';
 
 interface SaveConfig {

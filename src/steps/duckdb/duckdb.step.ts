@@ -2,12 +2,11 @@ import { type SqlPolicy, type StatementOutcome } from '../../engine/database-por
 import { type DuckDb, type DuckDbOutcome, type DuckDbStatement } from '../../engine/duckdb-port.js';
 import { defineStep, type StepContext, StepFailure } from '../../engine/step-executor.js';
 import { type StepFactory } from '../../engine/step-services.js';
-import { isObject, type JsonObject } from '../../engine/values.js';
+import { type JsonObject } from '../../engine/values.js';
+import { databaseName, duckDbStatement } from '../../sql/duckdb-statement.js';
 import { ofLastRows } from '../../sql/run-statements.js';
-import { type SqlStatement } from '../../sql/sql-statement.js';
 import { tableStatements } from '../../sql/table-writes.js';
-import { writeStatement } from '../../sql/write-statement.js';
-import { databaseName, filesOf, isTrue, parseDuckDbConfig } from './duckdb.config.js';
+import { filesOf, isTrue, parseDuckDbConfig } from './duckdb.config.js';
 import { type DuckDbRequest } from './duckdb.request.js';
 import { duckDbSave } from './duckdb.save.js';
 import { secretsOf } from './duckdb.secrets.js';
@@ -58,14 +57,7 @@ const factory: StepFactory = ({ duckdb, sqlPolicy }) => duckDbStep(duckdb, sqlPo
 export default factory;
 
 function statementsOf(request: DuckDbRequest): DuckDbStatement[] {
-  return request.does === 'save_rows' ? [...tableStatements(request, 'duckdb')] : request.statements.map(sent);
-}
-
-/** Bound values keep their types: DuckDB makes no number of a text where it calculates. */
-function sent(statement: SqlStatement): DuckDbStatement {
-  const { text, ownText } = writeStatement(statement, { dialect: 'duckdb' });
-  const binds = statement.parts.flatMap((part) => (isObject(part) && (part.as === 'bind' || part.as === 'bind_array') ? [part.value] : []));
-  return { text, ownText, values: binds };
+  return request.does === 'save_rows' ? [...tableStatements(request, 'duckdb')] : request.statements.map(duckDbStatement);
 }
 
 function valueOf(request: DuckDbRequest, results: readonly StatementOutcome[], statements: readonly DuckDbStatement[]): JsonObject {

@@ -7,11 +7,16 @@ import { compiled, type ConnectionConfig, connectionConfig } from '../../sql/con
 import { compileCommand, type SqlCommand } from '../../sql/sql-command.js';
 
 export interface QueryConfig {
-  readonly type: 'postgres';
-  readonly connection: ConnectionConfig;
+  /** Where it is asked. */
+  readonly place: PlaceConfig;
+  readonly type: 'postgres' | 'duckdb';
   readonly command: SqlCommand;
   readonly parameters: ValueTemplate;
 }
+
+/** A database of PostgreSQL, or one of DuckDB by its name. */
+export type PlaceConfig =
+  { readonly type: 'postgres'; readonly connection: ConnectionConfig } | { readonly type: 'duckdb'; readonly database: ValueTemplate };
 
 export interface HttpConfig extends HttpTarget {
   readonly type: 'http';
@@ -21,12 +26,12 @@ export interface HttpConfig extends HttpTarget {
   readonly dataPath: ValueTemplate;
 }
 
-export interface TableConfig {
-  readonly type: 'postgres';
-  readonly connection: ConnectionConfig;
-  readonly table: ValueTemplate;
-  readonly mode: ValueTemplate;
-  readonly key: ValueTemplate;
+export interface TargetConfig {
+  readonly type: 'postgres' | 'duckdb';
+  readonly place: PlaceConfig;
+  readonly into:
+    | { readonly kind: 'table'; readonly table: ValueTemplate; readonly mode: ValueTemplate; readonly key: ValueTemplate }
+    | { readonly kind: 'query'; readonly command: SqlCommand; readonly by: 'name' | 'place'; readonly parameters: Json };
 }
 
 /** A side that the language has and this service does not serve. */
@@ -37,7 +42,7 @@ export interface Unsupported {
 
 export interface TransferConfig {
   readonly source: QueryConfig | HttpConfig | Unsupported;
-  readonly target: TableConfig | Unsupported;
+  readonly target: TargetConfig | Unsupported;
   readonly mapping: ValueTemplate;
   readonly chunkSize: ValueTemplate;
 }
@@ -58,10 +63,11 @@ function parseSource(source: JsonObject, auth: Json): TransferConfig['source'] {
   const field = (...names: readonly string[]): Json => firstOf(source, names);
   switch (source['type']) {
     case 'postgres':
+    case 'duckdb':
       return {
-        type: 'postgres',
-        connection: connectionConfig(source, auth, '/source'),
-        command: compileCommand(field('query', 'command', 'sql', 'statement'), 'postgres', '/source/query'),
+        type: source['type'],
+        place: placeOf(source, source['type'], auth, '/source'),
+        command: compileCommand(field('query', 'command', 'sql', 'statement'), source['type'], '/source/query'),
         parameters: compiled(field('parameters', 'params'), '/source/parameters'),
       };
     case 'http': {
@@ -84,18 +90,42 @@ function parseSource(source: JsonObject, auth: Json): TransferConfig['source'] {
 }
 
 function parseTarget(target: JsonObject, auth: Json): TransferConfig['target'] {
-  if (target['type'] !== 'postgres') return unsupported('target', target['type'] ?? null);
-  const table = own(target, 'table') ?? null;
-  if (table === null && (own(target, 'query') ?? null) !== null)
-    return { type: 'unsupported', message: 'A transfer writes into a table; a query as its target cannot run here' };
-  if (table === null) throw invalid('missing_field', 'The target of a transfer needs a table', '/target/table');
+  const { type = null } = target;
+  if (type !== 'postgres' && type !== 'duckdb') return unsupported('target', type);
+  const [table, query] = [own(target, 'table') ?? null, firstOf(target, ['query', 'command', 'sql', 'statement'])];
+  if (table === null && query === null)
+    throw invalid('missing_field', 'The target of a transfer needs a table, or a query for each row', '/target/table');
+  if (table !== null && query !== null)
+    throw invalid('ambiguous_field', 'The target of a transfer has a table and a query; one of them says where rows go', '/target/query');
+  const place = placeOf(target, type, auth, '/target');
+  if (query !== null)
+    return { type, place, into: { kind: 'query', command: compileCommand(query, type, '/target/query'), ...rowBinds(query) } };
   return {
-    type: 'postgres',
-    connection: connectionConfig(target, auth, '/target'),
-    table: compiled(table, '/target/table'),
-    mode: compiled(own(target, 'mode') ?? 'append', '/target/mode'),
-    key: compiled(own(target, 'key') ?? [], '/target/key'),
+    type,
+    place,
+    into: {
+      kind: 'table',
+      table: compiled(table, '/target/table'),
+      mode: compiled(own(target, 'mode') ?? 'append', '/target/mode'),
+      key: compiled(own(target, 'key') ?? [], '/target/key'),
+    },
   };
+}
+
+function placeOf(side: JsonObject, type: 'postgres' | 'duckdb', auth: Json, pointer: string): PlaceConfig {
+  if (type === 'postgres') return { type, connection: connectionConfig(side, auth, pointer) };
+  return { type, database: compiled(own(side, 'database') ?? null, `${pointer}/database`) };
+}
+
+/** Columns of a row, at most: as many as a table of PostgreSQL has. */
+const MOST_COLUMNS = 1_600;
+
+/** Parameters that stand for the fields of a row: `%s` and `$n` for its places, `:name` and `%(name)s` for its names. */
+function rowBinds(query: Json): { readonly by: 'name' | 'place'; readonly parameters: Json } {
+  const text = typeof query === 'string' ? query : '';
+  if (/%s(?!\w)|\$\d/.test(text)) return { by: 'place', parameters: Array.from({ length: MOST_COLUMNS }, (_, at) => at) };
+  const names = [...text.matchAll(/(?<!:):([A-Za-z_]\w*)|%\(([^)]{1,200})\)s/g)].map(([, plain, percent]) => (plain ?? percent)!);
+  return { by: 'name', parameters: Object.fromEntries(names.map((name) => [name, name])) };
 }
 
 function sideOf(fields: JsonObject, name: 'source' | 'target'): JsonObject {
@@ -113,8 +143,7 @@ function firstOf(side: JsonObject, names: readonly string[]): Json {
 }
 
 function unsupported(side: string, type: Json): Unsupported {
-  const advice = type === 'duckdb' ? '; in a duckdb step, SQL with ATTACH moves rows' : '';
-  return { type: 'unsupported', message: `A transfer with the ${side} ${String(type)} cannot run here${advice}` };
+  return { type: 'unsupported', message: `A transfer with the ${side} ${String(type)} cannot run here` };
 }
 
 function invalid(code: Issue['code'], message: string, pointer: string): EngineError {

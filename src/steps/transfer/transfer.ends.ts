@@ -1,4 +1,5 @@
 import { type DatabaseLoan } from '../../engine/database-port.js';
+import { type JsonObject } from '../../engine/values.js';
 import { type ResolvedCredential, type StepContext } from '../../engine/step-executor.js';
 
 export type DatabaseEnd = 'source' | 'target';
@@ -15,3 +16,7 @@ export function authOf({ auth }: StepContext, side: DatabaseEnd): ReadonlyMap<st
 export function loanOf({ tenantId, signal, timeoutMs }: StepContext): DatabaseLoan {
   return { tenantId, signal, statementTimeoutMs: timeoutMs === null ? null : timeoutMs + SERVER_GRACE_MS };
 }
+
+/** A message with the SQLSTATE of it, which DuckDB has none of. */
+export const withState = (message: string, sqlState: string): string => (sqlState === '' ? message : `${message} (${sqlState})`);
+export const stateOf = (sqlState: string): JsonObject => (sqlState === '' ? {} : { sqlstate: sqlState });

@@ -2,11 +2,13 @@ import { type SqlPolicy } from '../../engine/database-port.js';
 import { StepFailure } from '../../engine/step-executor.js';
 import { type Rendering } from '../../engine/template/rendering.js';
 import { type Scope } from '../../engine/template/scope.js';
-import { isObject, type Json } from '../../engine/values.js';
+import { isObject, type Json, type JsonObject } from '../../engine/values.js';
 import { methodOf, splitInputs, targetOf } from '../../outbound/http-request.js';
 import { renderConnection } from '../../sql/connection-config.js';
-import { type TransferConfig } from './transfer.config.js';
-import { type TransferMode, type TransferRequest } from './transfer.request.js';
+import { databaseName } from '../../sql/duckdb-statement.js';
+import { type SqlStatement } from '../../sql/sql-statement.js';
+import { type PlaceConfig, type TransferConfig } from './transfer.config.js';
+import { type TransferMode, type TransferRequest, type TransferTarget } from './transfer.request.js';
 
 const MODES: Readonly<Record<string, TransferMode>> = {
   append: 'append',
@@ -25,7 +27,7 @@ export function renderTransfer(config: TransferConfig, scope: Scope, rendering: 
   }
   return {
     source: renderSource(source, scope, rendering, policy),
-    target: renderTarget(target, scope, rendering),
+    target: renderTarget(target, scope, rendering, policy),
     mapping: mappingOf(config.mapping.render(scope, rendering)),
     chunk_size: chunkSizeOf(config.chunkSize.render(scope, rendering)),
   };
@@ -33,11 +35,9 @@ export function renderTransfer(config: TransferConfig, scope: Scope, rendering: 
 
 function renderSource(source: TransferConfig['source'], scope: Scope, rendering: Rendering, policy: SqlPolicy): TransferRequest['source'] {
   if (source.type === 'unsupported') throw new StepFailure('unsupported_transfer', source.message, { retryable: false });
-  if (source.type === 'postgres') {
-    const connection = renderConnection(source.connection, {}, scope, rendering);
-    const [statement, ...others] = source.command.render(scope, rendering, source.parameters.render(scope, rendering), policy);
-    if (statement === undefined || others.length > 0) throw refused('The query of a transfer is one statement');
-    return { type: 'postgres', connection, statement };
+  if (source.type !== 'http') {
+    const place = renderPlace(source.place, scope, rendering);
+    return { ...place, statement: single(source.command.render(scope, rendering, source.parameters.render(scope, rendering), policy)) };
   }
   const method = methodOf(source.method.render(scope, rendering));
   const inputs = source.inputs.render(scope, rendering);
@@ -46,20 +46,33 @@ function renderSource(source: TransferConfig['source'], scope: Scope, rendering:
   return { type: 'http', call, data_path: pathOf(source.dataPath.render(scope, rendering)) };
 }
 
-function renderTarget(target: TransferConfig['target'], scope: Scope, rendering: Rendering): TransferRequest['target'] {
+function renderTarget(target: TransferConfig['target'], scope: Scope, rendering: Rendering, policy: SqlPolicy): TransferTarget {
   if (target.type === 'unsupported') throw new StepFailure('unsupported_transfer', target.message, { retryable: false });
-  const word = target.mode.render(scope, rendering);
+  const place = renderPlace(target.place, scope, rendering);
+  const { into } = target;
+  if (into.kind === 'query') {
+    const statement = single(into.command.render(scope, rendering, into.parameters, policy));
+    return { ...place, into: 'query', statement, by: into.by };
+  }
+  const word = into.mode.render(scope, rendering);
   const mode = typeof word === 'string' && Object.hasOwn(MODES, word.trim().toLowerCase()) ? MODES[word.trim().toLowerCase()] : undefined;
   if (mode === undefined) throw refused('mode of a transfer is one of append, insert, replace, upsert');
-  const rendered = target.key.render(scope, rendering);
+  const rendered = into.key.render(scope, rendering);
   const key = (Array.isArray(rendered) ? rendered : rendered === null ? [] : [rendered]).map((column) => textField(column, 'key'));
   if (mode === 'upsert' && key.length === 0) throw refused('A transfer with mode upsert needs a key');
-  return {
-    connection: renderConnection(target.connection, {}, scope, rendering),
-    table: textField(target.table.render(scope, rendering), 'table'),
-    mode,
-    key,
-  };
+  return { ...place, into: 'table', table: textField(into.table.render(scope, rendering), 'table'), mode, key };
+}
+
+type Place = { readonly type: 'postgres'; readonly connection: JsonObject } | { readonly type: 'duckdb'; readonly database: string | null };
+
+function renderPlace(place: PlaceConfig, scope: Scope, rendering: Rendering): Place {
+  if (place.type === 'duckdb') return { type: 'duckdb', database: databaseName(place.database.render(scope, rendering)) };
+  return { type: 'postgres', connection: renderConnection(place.connection, {}, scope, rendering) };
+}
+
+function single([statement, ...others]: readonly SqlStatement[]): SqlStatement {
+  if (statement === undefined || others.length > 0) throw refused('The query of a transfer is one statement');
+  return statement;
 }
 
 function mappingOf(rendered: Json): [string, string][] | null {

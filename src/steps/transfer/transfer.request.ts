@@ -19,15 +19,35 @@ export type HttpSource = {
   readonly data_path: string[];
 };
 
+export type DuckDbSource = {
+  readonly type: 'duckdb';
+  /** Of the tenant; null: private to the execution. */
+  readonly database: string | null;
+  readonly statement: SqlStatement;
+};
+
+export type IntoTable = {
+  readonly into: 'table';
+  readonly table: string;
+  readonly mode: TransferMode;
+  readonly key: string[];
+};
+
+/** A statement for each row. What it binds are the names, or the places, of fields of the row. */
+export type IntoQuery = {
+  readonly into: 'query';
+  readonly statement: SqlStatement;
+  readonly by: 'name' | 'place';
+};
+
+export type TransferTarget =
+  | ({ readonly type: 'postgres'; readonly connection: JsonObject } & (IntoTable | IntoQuery))
+  | ({ readonly type: 'duckdb'; readonly database: string | null } & (IntoTable | IntoQuery));
+
 /** What a transfer does, as it is recorded. */
 export type TransferRequest = {
-  readonly source: PostgresSource | HttpSource;
-  readonly target: {
-    readonly connection: JsonObject;
-    readonly table: string;
-    readonly mode: TransferMode;
-    readonly key: string[];
-  };
+  readonly source: PostgresSource | DuckDbSource | HttpSource;
+  readonly target: TransferTarget;
   /** Column of the target by field of the source; null: the same names. In order. */
   readonly mapping: [string, string][] | null;
   /** Rows, 1 to 10,000. */

@@ -1,15 +1,17 @@
 import { DatabaseError, type Databases, type RowPage } from '../../engine/database-port.js';
+import { type DuckDbSession } from '../../engine/duckdb-port.js';
 import { type Outbound, OutboundError } from '../../engine/outbound-port.js';
 import { type StepContext, StepFailure } from '../../engine/step-executor.js';
 import { isObject, type Json, own } from '../../engine/values.js';
 import { withAuth } from '../../outbound/auth-headers.js';
 import { encodeBody, urlOf } from '../../outbound/http-request.js';
 import { connectionTarget } from '../../sql/connection-config.js';
+import { duckDbStatement } from '../../sql/duckdb-statement.js';
 import { json } from '../../sql/pg-values.js';
 import { boundText, writeStatement } from '../../sql/write-statement.js';
-import { authOf, type DatabaseEnd, loanOf } from './transfer.ends.js';
+import { authOf, type DatabaseEnd, loanOf, stateOf, withState } from './transfer.ends.js';
 import { pathOf } from './transfer.render.js';
-import { type HttpSource, type PostgresSource, type TransferRequest } from './transfer.request.js';
+import { type DuckDbSource, type HttpSource, type PostgresSource, type TransferRequest } from './transfer.request.js';
 
 /** Rows under the names of the target's columns. */
 export interface RowSource {
@@ -21,6 +23,8 @@ type Mapping = TransferRequest['mapping'];
 
 /** No page is kept that is larger: rows of a table hold at most 1 GB each. */
 const MAX_PAGE_BYTES = 64 * 1_048_576;
+/** Of an answer of the process that has the database: it ends after the row with which it is more. */
+const DUCKDB_PAGE_BYTES = 4 * 1_048_576;
 
 /** Gives the rows of a query to `work`; the query ends with it. Throws StepFailure. */
 export function withQueryRows<Result>(
@@ -36,8 +40,7 @@ export function withQueryRows<Result>(
     const reader = session.read(statement, { maxPageBytes: MAX_PAGE_BYTES });
     const next = async (maxRows: number): Promise<RowPage | null> => {
       const page = await reader.next(maxRows).catch(failQuery);
-      if (page !== null && page.columns.length === 0) throw refused('The query of the source returns no columns');
-      return page && (mapping ? mapped(page, mapping) : page);
+      return page && (mapping ? mapped(withColumns(page), mapping) : withColumns(page));
     };
     try {
       const result = await work({ next });
@@ -50,6 +53,22 @@ export function withQueryRows<Result>(
   });
 }
 
+/** The rows of a query that DuckDB is asked. Throws StepFailure. */
+export async function duckDbRows({ statement }: DuckDbSource, mapping: Mapping, session: DuckDbSession): Promise<RowSource> {
+  const columns = await session.query(duckDbStatement(statement)).catch(failQuery);
+  const next = async (maxRows: number): Promise<RowPage | null> => {
+    const page = await session.next(maxRows, DUCKDB_PAGE_BYTES).catch(failQuery);
+    return page && (mapping ? mapped({ columns, ...page }, mapping) : { columns, ...page });
+  };
+  withColumns({ columns, rows: [], bytes: 0 });
+  return { next };
+}
+
+function withColumns(page: RowPage): RowPage {
+  if (page.columns.length === 0) throw refused('The query of the source returns no columns');
+  return page;
+}
+
 function mapped({ columns, rows, bytes }: RowPage, mapping: NonNullable<Mapping>): RowPage {
   const places = mapping.map(([, field]) => columns.indexOf(field));
   const lacking = places.indexOf(-1);
@@ -60,8 +79,8 @@ function mapped({ columns, rows, bytes }: RowPage, mapping: NonNullable<Mapping>
 function failQuery(error: unknown): never {
   if (!(error instanceof DatabaseError)) throw error;
   const { sqlState, about, message } = error;
-  throw new StepFailure(sqlState === '57014' ? 'timeout' : 'sql_error', `The query of the source failed: ${message} (${sqlState})`, {
-    cause: { sqlstate: sqlState, side: 'source', ...about },
+  throw new StepFailure(sqlState === '57014' ? 'timeout' : 'sql_error', `The query of the source failed: ${withState(message, sqlState)}`, {
+    cause: { ...stateOf(sqlState), side: 'source', ...about },
   });
 }
 

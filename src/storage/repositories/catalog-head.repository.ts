@@ -189,7 +189,7 @@ const STALE = `
   FROM (
     SELECT DISTINCT ON (tenant_id, path) tenant_id, path, id
     FROM playbook
-    WHERE status IN ('active', 'deprecated') AND (tenant_id, path) > ($2, $3)
+    WHERE status IN ('active', 'deprecated') AND strpos(path, '/@inline/') = 0 AND (tenant_id, path) > ($2, $3)
     ORDER BY tenant_id, path, ${LATEST_FIRST}
   ) latest LEFT JOIN catalog_head head USING (tenant_id, path)
   WHERE head.entry_id IS DISTINCT FROM latest.id OR head.form IS DISTINCT FROM $1

@@ -41,7 +41,7 @@ interface ListedRow extends Omit<ListedEntry, 'registeredAt' | 'status'> {
   readonly status: EntryStatus;
 }
 
-/** The order inside a path is that of resolution for `latest`: state, release before pre-release, then the version. */
+/** What is written inside steps of other playbooks is kept here too, and listed nowhere. The order inside a path is that of resolution for `latest`: state, release before pre-release, then the version. */
 const LIST = `
   SELECT id, tenant_id AS "tenantId", path, name, kind, version, revision, digest, status, status_reason AS "statusReason",
     registered_at AS "registeredAt", registered_by AS "registeredBy", left(description, 2000) AS description,
@@ -50,6 +50,7 @@ const LIST = `
     SELECT DISTINCT ON (path) *
     FROM playbook
     WHERE tenant_id = $1 AND ($2::text IS NULL OR path > $2) AND status NOT IN ('yanked', 'held')
+      AND strpos(path, '/@inline/') = 0
     ORDER BY path, status = 'deprecated', version_prerelease COLLATE "C" <> '~', version_major DESC, version_minor DESC, version_patch DESC,
       version_prerelease COLLATE "C" DESC
   ) latest
@@ -64,6 +65,7 @@ const BELOW = `
     SELECT DISTINCT ON (path) path, version
     FROM playbook
     WHERE tenant_id = $1 AND starts_with(path, $2) AND status = 'active' AND lower(kind) = 'playbook'
+      AND strpos(path, '/@inline/') = 0
     ORDER BY path, version_prerelease COLLATE "C" <> '~', version_major DESC, version_minor DESC, version_patch DESC,
       version_prerelease COLLATE "C" DESC
   ) latest
