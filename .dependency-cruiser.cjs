@@ -12,6 +12,12 @@ module.exports = {
     forbid('step-is-alone', { path: '^src/steps/([^/]+)/' }, { path: '^src/', pathNot: '^src/(engine|outbound|sandbox|sql|steps/$1)/' }),
     forbid('low-rooms', { path: '^src/(outbound|sandbox|sql)/' }, { path: '^src/', pathNot: '^src/(outbound|sandbox|sql|engine|config)/' }),
     forbid('typeorm-in-storage', { path: '^src/', pathNot: '^src/storage/' }, { path: 'node_modules/(typeorm|@nestjs/typeorm)/' }),
+    // Some 30 MiB and half a second each: only a playbook that asks such a provider loads its SDK.
+    forbid(
+      'sdks-load-late',
+      { path: '^src/' },
+      { path: 'node_modules/(@aws-sdk|@azure|@google-cloud)/', dynamic: false, dependencyTypesNot: ['type-only'] },
+    ),
     forbid('storage-is-low', { path: '^src/storage/' }, { path: '^src/', pathNot: '^src/(storage|engine|config)/' }),
     forbid('common-is-low', { path: '^src/common/' }, { path: '^src/', pathNot: '^src/(common|engine|config)/' }),
     forbid('read-side-is-low', { path: '^src/(catalog|status)/' }, { path: '^src/execution/' }),

@@ -9,6 +9,7 @@ import { RunMetrics } from './observability/run-metrics.js';
 import { StatusModule } from './status/status.module.js';
 import { StepsModule } from './steps/steps.module.js';
 import { DatabaseProbe } from './storage/database-probe.js';
+import { DatabaseWatch } from './storage/database-watch.js';
 import { LOG, type Log } from './storage/log.js';
 import { type DatabaseAddress, StorageModule } from './storage/storage.module.js';
 import { WorkerModule } from './worker/worker.module.js';
@@ -30,8 +31,9 @@ class BootModule {
 @Module({ providers: [RunMetrics] })
 export class AppModule {
   /** Without its database a node wants no traffic (R13). */
-  constructor(readiness: Readiness, database: DatabaseProbe) {
+  constructor(readiness: Readiness, database: DatabaseProbe, watch: DatabaseWatch) {
     readiness.require(() => database.answers());
+    readiness.watchDatabase(() => watch.isSilent());
   }
 
   static on(database: DatabaseAddress, settings: Settings, log: Log): DynamicModule {

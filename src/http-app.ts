@@ -37,7 +37,7 @@ export async function createHttpApp(
   const adapter = new FastifyAdapter({ ...doorOptions(settings.limits, filter), skipMiddie: true });
   const fastify = adapter.getInstance() as unknown as FastifyInstance;
   const readiness = new Readiness();
-  const routes = installDoor(fastify, settings.limits, filter, () => readiness.draining);
+  const routes = installDoor(fastify, settings.limits, filter, readiness);
   logRequests(fastify, logger);
   const registry = new Registry();
   countRequests(fastify, registry);

@@ -30,10 +30,21 @@ export function doorOptions(limits: RequestLimits, filter: ProblemFilter): objec
   };
 }
 
+/** What the door has to know of the node. */
+export interface NodeCondition {
+  readonly draining: boolean;
+  /** The database owes answers for longer than a request should wait. */
+  readonly databaseSilent: boolean;
+}
+
 /** Hooks that every request passes, in this order: id and safe headers, known route, room for it; then the body is read. */
-export function installDoor(fastify: FastifyInstance, limits: RequestLimits, filter: ProblemFilter, isDraining: () => boolean): RouteTable {
+export function installDoor(fastify: FastifyInstance, limits: RequestLimits, filter: ProblemFilter, node: NodeCondition): RouteTable {
   const routes = new RouteTable();
-  const gate = new RequestGate(limits, (error, request, reply) => filter.answer(error, request, reply));
+  const gate = new RequestGate(
+    limits,
+    (error, request, reply) => filter.answer(error, request, reply),
+    () => node.databaseSilent,
+  );
   (fastify.server as Server).maxConnections = limits.connections;
   routes.watch(fastify);
   acceptJsonOnly(fastify, limits);
@@ -41,7 +52,7 @@ export function installDoor(fastify: FastifyInstance, limits: RequestLimits, fil
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff').header('content-security-policy', CSP);
     if (request.is404) return done(noSuchRoute(routes.methodsOf(request.url)));
-    if (isDraining()) {
+    if (node.draining) {
       void reply.header('connection', 'close');
       if (request.method === 'POST') return done(new HttpRefusal(503, 'draining', 'This node is shutting down.'));
     }

@@ -76,14 +76,27 @@ const FASTIFY_PROBLEMS: Readonly<Record<string, Problem>> = {
 function problemOfForeign(error: unknown): Problem | undefined {
   const code = codeOf(error);
   const known = code === undefined ? undefined : (FASTIFY_PROBLEMS[code] ?? problemOfSqlState(code));
-  return known ?? (isLostConnection(error) ? DATABASE_AWAY : undefined);
+  return known ?? (saysReadTimeout(error) ? NO_ANSWER : isLostConnection(error) ? DATABASE_AWAY : undefined);
 }
 
 const DATABASE_AWAY = problem(503, 'database_unavailable', 'The database cannot be reached.');
+const NO_ANSWER = problem(
+  503,
+  'database_unavailable',
+  'The database did not answer in time; whether the request took effect is not known.',
+);
+/** The driver's words where an answer did not come in time. */
+const READ_TIMEOUT = 'Query read timeout';
 const UNREACHABLE = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN']);
 /** What driver and TypeORM say without any code where they cannot connect, wait too long, or lose a connection, be it between two statements. */
 const LOST_CONNECTION =
-  /^(Connection terminated|Query runner already released|Database connection provided by a query runner was already released|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end)/;
+  /^(Connection terminated|Query runner already released|Database connection provided by a query runner was already released|timeout exceeded when trying to connect|timeout expired|Client has encountered a connection error|Client was closed|Cannot use a pool after calling end)/;
+
+function saysReadTimeout(error: unknown): boolean {
+  if (typeof error !== 'object' || error === null) return false;
+  const { driverError, message } = error as { driverError?: unknown; message?: unknown };
+  return message === READ_TIMEOUT || (driverError !== error && saysReadTimeout(driverError));
+}
 
 /** True where no database answered: of all that a request does inside the service, only the database is across a network. */
 function isLostConnection(error: unknown): boolean {

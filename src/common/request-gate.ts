@@ -7,7 +7,9 @@ export interface GateLimits {
 }
 
 /** How often overdue requests are looked for. */
-const SWEEP_MS = 500;
+const SWEEP_MS = 250;
+/** Where the database is silent a request waits so long for it; one of its own limits is to speak first, since it knows more. */
+const SILENCE_MS = 4_300;
 
 /**
  * Bounds how many requests are in work at once, and for how long. Waits and streams are exempt: they hold no worker and no
@@ -22,6 +24,7 @@ export class RequestGate {
     private readonly limits: GateLimits,
     /** Answers a request that took too long. */
     private readonly answerOverdue: (error: HttpRefusal, request: FastifyRequest, reply: FastifyReply) => void,
+    private readonly databaseIsSilent: () => boolean = () => false,
     private readonly now: () => number = () => performance.now(),
   ) {
     this.sweeper = setInterval(() => this.sweep(), SWEEP_MS);
@@ -44,17 +47,26 @@ export class RequestGate {
 
   /** Answers the requests that are in work for too long; their handlers' own answers are dropped. */
   sweep(): void {
-    const oldest = this.now() - this.limits.requestTimeoutMs;
+    const now = this.now();
+    const { requestTimeoutMs } = this.limits;
+    const silent = this.databaseIsSilent();
     for (const [reply, { request, since }] of this.inWork) {
-      if (since > oldest) return;
+      const age = now - since;
+      if (age < requestTimeoutMs && (!silent || age < SILENCE_MS)) return;
+      if (age < requestTimeoutMs && !request.raw.complete) continue;
       this.leave(reply);
-      this.answerOverdue(overdue(request), request, reply);
+      this.answerOverdue(age < requestTimeoutMs ? unanswered() : overdue(request), request, reply);
     }
   }
 
   close(): void {
     clearInterval(this.sweeper);
   }
+}
+
+/** It has been read; whatever it does waits for the database, one statement after the other. */
+function unanswered(): HttpRefusal {
+  return new HttpRefusal(503, 'database_unavailable', 'The database does not answer; whether the request took effect is not known.');
 }
 
 function overdue({ raw }: FastifyRequest): HttpRefusal {

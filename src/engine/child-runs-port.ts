@@ -66,6 +66,8 @@ export interface ChildRuns {
   outcome(tenantId: string, childId: RunId, returnStep: string | null): Promise<ChildOutcome | null>;
   /** Asks children to end as cancelled, with theirs; those that are over stay as they are. Resolves when that is durable; may be called again. */
   cancel(tenantId: string, childIds: readonly RunId[], reason: string | null): Promise<void>;
+  /** The same for whatever a run has called that is not over, for who cannot read which that is. Rejects where the database is away */
+  cancelAll(tenantId: string, parentId: RunId, reason: string | null): Promise<void>;
 }
 
 /** Where nothing can be called. */
@@ -74,4 +76,5 @@ export const NO_CHILD_RUNS: ChildRuns = {
   below: () => Promise.resolve([]),
   outcome: () => Promise.resolve(null),
   cancel: () => Promise.resolve(),
+  cancelAll: () => Promise.resolve(),
 };

@@ -107,6 +107,7 @@ export const ERROR_CODES = {
   missing_credential_field: 'The credential lacks a field that the step needs.',
   unknown_secret: 'No provider has a secret of this name.',
   secret_provider_error: 'The provider of a secret could not be asked or refused.',
+  secret_provider_unavailable: 'The package that speaks to the provider of a secret is not installed on this node.',
   unsupported_script: 'Script sources are not available here.',
   unsupported_pagination: 'Pagination is not available here.',
   runtime_unavailable: 'The runtime this step needs is not installed.',

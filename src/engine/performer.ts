@@ -93,9 +93,13 @@ export class Performer {
 
   /** An execution that a step called has ended, and that is recorded. */
   childEnded(step: number, childId: string): void {
-    const told = this.performing.get(step)?.childEnds.get(childId);
-    this.performing.get(step)?.childEnds.delete(childId);
-    told?.();
+    const performing = this.performing.get(step);
+    const told = performing?.childEnds.get(childId);
+    if (!performing || !told) return;
+    performing.childEnds.delete(childId);
+    // The program goes on a turn later. Taken for asleep until then, the run could let go of it with nobody left to wake it.
+    performing.asleepUntil = null;
+    told();
   }
 
   /** Since when (monotonic ms) the program sleeps that fell asleep last; null where none sleeps until it is told something. */
@@ -217,6 +221,7 @@ export class Performer {
       below: (parent, prefix) => again(() => children.below(parent, prefix)),
       outcome: (tenantId, childId, returnStep) => again(() => children.outcome(tenantId, childId, returnStep)),
       cancel: (tenantId, childIds, reason) => children.cancel(tenantId, childIds, reason),
+      cancelAll: (tenantId, parentId, reason) => children.cancelAll(tenantId, parentId, reason),
     };
   }
 

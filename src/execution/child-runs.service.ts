@@ -116,6 +116,10 @@ export class ChildRunsService implements ChildRuns {
     }
   }
 
+  async cancelAll(tenantId: string, parentId: RunId, reason: string | null): Promise<void> {
+    await this.cancel(tenantId, await this.executions.liveCalledBy(tenantId, parentId), reason);
+  }
+
   /** What is called with what: a run that calls the same again would never end. */
   private digestOf(run: NewRun): string {
     const known = this.digests.get(run);

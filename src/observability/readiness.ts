@@ -8,6 +8,7 @@ const PROBE_TIMEOUT_MS = 1_000;
 export class Readiness {
   private readonly probes: (() => Promise<unknown>)[] = [];
   private isDraining = false;
+  private databaseIsSilent = (): boolean => false;
 
   get draining(): boolean {
     return this.isDraining;
@@ -16,6 +17,15 @@ export class Readiness {
   /** Adds something that must answer; a rejection or silence means not ready. */
   require(probe: () => Promise<unknown>): void {
     this.probes.push(probe);
+  }
+
+  /** Sets who knows whether the database owes answers for so long that no request should wait for it any longer. */
+  watchDatabase(isSilent: () => boolean): void {
+    this.databaseIsSilent = isSilent;
+  }
+
+  get databaseSilent(): boolean {
+    return this.databaseIsSilent();
   }
 
   /** From now on the node is not ready; there is no way back. */

@@ -194,6 +194,7 @@ const GROUPS: readonly ErrorGroup[] = [
       'unsupported_pagination',
       'unsafe_sql',
       'runtime_unavailable',
+      'secret_provider_unavailable',
     ],
   },
 ];

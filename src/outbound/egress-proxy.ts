@@ -31,6 +31,12 @@ export function parseEgressProxy(text: string): EgressProxy | null {
   };
 }
 
+/** Opens a connection to one checked address by way of the proxy; null where there is none and whoever connects does so directly. */
+export type Tunnel = (destination: Destination, signal: AbortSignal) => Promise<Socket>;
+
+export const tunnelThrough = (proxy: EgressProxy | null, secureContext: SecureContext): Tunnel | null =>
+  proxy === null ? null : (destination, signal) => openTunnel(proxy, destination, secureContext, signal);
+
 /**
  * Asks the proxy (CONNECT) for one checked address after the other, and for the name only where nobody here could resolve it.
  * Throws OutboundError `connection_error`; what `signal` was aborted with.

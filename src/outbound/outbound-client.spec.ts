@@ -2,6 +2,7 @@ import { type RequestListener } from 'node:http';
 import { type OutboundRequest } from '../engine/outbound-port.js';
 import { parseOutboundAllow } from './allow-list.js';
 import { OutboundClient, type OutboundOptions } from './outbound-client.js';
+import { redirectOf } from './redirect.js';
 import { type LocalServer, serveHttp, serveTcp } from './testing/local-server.js';
 
 const closing: { close(): Promise<void> }[] = [];
@@ -282,6 +283,52 @@ describe(OutboundClient.name, () => {
       const client = clientWith({ resolve: () => Promise.resolve(['127.0.0.1']) });
       await client.fetch(get(`http://one.example:${server.port}/`, { headers: credentials }));
       expect(seen).toEqual(['Bearer a', undefined, undefined]);
+    });
+
+    it.each([
+      [307, 'POST', true],
+      [308, 'PUT', true],
+      [301, 'PUT', true],
+      [307, 'DELETE', true],
+      [302, 'POST', false],
+      [303, 'PUT', false],
+    ])('%i of a %s with a body to another origin is refused: %s', async (status, method, isRefused) => {
+      const bodies: string[] = [];
+      const target = await serve((request, response) => {
+        request.on('data', (chunk: Buffer) => bodies.push(chunk.toString()));
+        request.on('end', () => response.end());
+      });
+      const server = await redirectTo(`${target.origin}/there`, status);
+      const call = clientWith().fetch(get(server.origin, { method, body: 'client_secret=s', headers: { 'Content-Type': 'text/plain' } }));
+      if (isRefused) {
+        const message = expect.stringContaining(target.origin) as string;
+        await expect(call).rejects.toMatchObject({ code: 'outbound_blocked', retryable: false, message });
+        expect(target.connections()).toBe(0);
+      } else {
+        expect((await call).status).toBe(200);
+        expect(target.requests.map((request) => [request.method, request.headers['content-type']])).toEqual([['GET', undefined]]);
+      }
+      expect(bodies).toEqual([]);
+    });
+
+    it.each([307, 308])('%i without a body goes on, without credentials', async (status) => {
+      const target = await serve((_request, response) => response.end());
+      const server = await redirectTo(target.origin, status);
+      await clientWith().fetch(get(server.origin, { method: 'DELETE', headers: credentials }));
+      expect(target.requests[0]).toMatchObject({ method: 'DELETE' });
+      expect(target.requests[0]?.headers).not.toHaveProperty('authorization');
+    });
+
+    it.each([
+      ['http://one.example/a', 'https://one.example/a', true],
+      ['http://one.example/a', 'https://two.example/a', false],
+      ['http://one.example:8080/a', 'https://one.example/a', false],
+      ['https://one.example/a', 'http://one.example/a', false],
+    ])('a body goes from %s to %s: %s', (from, to, goes) => {
+      const hop = { url: new URL(from), method: 'POST', headers: { authorization: 'a', accept: 'b' }, body: 'x' };
+      const next = () => redirectOf(hop, 308, to);
+      if (goes) expect(next()).toMatchObject({ method: 'POST', body: 'x', headers: { accept: 'b' } });
+      else expect(next).toThrow(/another origin/);
     });
 
     it('keeps them on the same origin', async () => {

@@ -36,6 +36,8 @@ export interface DuckDbOptions {
   /** With extensions that the operator provides; null: none. */
   readonly extensions: string | null;
   readonly check: DestinationCheck;
+  /** There is an egress proxy, which extensions of DuckDB know nothing of. */
+  readonly behindProxy: boolean;
   /** Which of these executions are going on, and which are over; what is in neither has no row. */
   readonly stateOf: (executionIds: readonly string[]) => Promise<ReadonlyMap<string, 'going' | 'over'>>;
   readonly warn: (message: string) => void;
@@ -133,6 +135,10 @@ export class DuckDbProcesses implements DuckDb {
   private async checked(secret: DuckDbSecret, signal: AbortSignal): Promise<DuckDbSecret> {
     const host = secret.parameters['HOST'];
     if (secret.type !== 'postgres' || host === undefined || this.options.extensions === null) return secret;
+    if (this.options.behindProxy) {
+      const message = 'DuckDB cannot connect to a database through OUTBOUND_PROXY; a transfer or a postgres step can';
+      throw new StepFailure('outbound_blocked', message, { retryable: false });
+    }
     try {
       const { addresses } = await this.options.check.destinationAt(host, Number(secret.parameters['PORT'] ?? 5432), signal);
       return { ...secret, parameters: { ...secret.parameters, HOST: addresses[0]! } };

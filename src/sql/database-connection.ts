@@ -1,7 +1,8 @@
-import { createConnection } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { type DatabaseTarget } from '../engine/database-port.js';
+import { type Tunnel } from '../outbound/egress-proxy.js';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const END_TIMEOUT_MS = 2_000;
@@ -29,6 +30,7 @@ export class DatabaseConnection {
     private readonly target: DatabaseTarget,
     private readonly address: string,
     readonly client: pg.Client,
+    private readonly dial: Dial | null,
   ) {
     this.client.connection.on('parameterStatus', ({ parameterName, parameterValue }: { parameterName: string; parameterValue: string }) =>
       this.parameters.set(parameterName, parameterValue),
@@ -38,21 +40,28 @@ export class DatabaseConnection {
     this.client.on('end', () => this.ended());
   }
 
-  /** Opens connections to exactly `address`. They throw the driver's error. */
-  static opener(target: DatabaseTarget, address: string): () => Promise<DatabaseConnection> {
+  /** Opens connections to exactly `address`, through `tunnel` where there is one. They throw the driver's error, or OutboundError. */
+  static opener(target: DatabaseTarget, address: string, tunnel: Tunnel | null): () => Promise<DatabaseConnection> {
+    const dial = tunnel === null ? null : dialler(tunnel, address, target.port);
     let encrypted = target.sslMode !== 'disable';
     return async () => {
       try {
-        return await DatabaseConnection.connect(target, address, encrypted);
+        return await DatabaseConnection.connect(target, address, encrypted, dial);
       } catch (error) {
         if (target.sslMode !== 'prefer' || !(error instanceof Error) || !error.message.includes('does not support SSL')) throw error;
         encrypted = false;
-        return DatabaseConnection.connect(target, address, encrypted);
+        return DatabaseConnection.connect(target, address, encrypted, dial);
       }
     };
   }
 
-  private static async connect(target: DatabaseTarget, address: string, encrypted: boolean): Promise<DatabaseConnection> {
+  private static async connect(
+    target: DatabaseTarget,
+    address: string,
+    encrypted: boolean,
+    dial: Dial | null,
+  ): Promise<DatabaseConnection> {
+    const stream = dial === null ? null : standing(await dial(CONNECT_TIMEOUT_MS));
     const client = new pg.Client({
       host: address,
       port: target.port,
@@ -65,8 +74,9 @@ export class DatabaseConnection {
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
+      ...(stream === null ? {} : { stream: () => stream }),
     });
-    const connection = new DatabaseConnection(target, address, client);
+    const connection = new DatabaseConnection(target, address, client, dial);
     try {
       await client.connect();
       if (Number.parseInt(connection.parameters.get('server_version') ?? '0', 10) >= 14) {
@@ -132,9 +142,12 @@ export class DatabaseConnection {
     message.writeInt32BE(CANCEL_REQUEST, 4);
     message.writeInt32BE(processID, 8);
     message.writeInt32BE(secretKey, 12);
+    const tunnelled = this.dial === null ? null : await this.dial(END_TIMEOUT_MS).catch(() => undefined);
+    if (tunnelled === undefined) return;
     await new Promise<void>((resolve) => {
-      const socket = createConnection({ host: this.address, port: this.target.port, timeout: END_TIMEOUT_MS });
-      socket.once('connect', () => socket.end(message));
+      const socket = tunnelled ?? createConnection({ host: this.address, port: this.target.port, timeout: END_TIMEOUT_MS });
+      if (tunnelled) socket.setTimeout(END_TIMEOUT_MS).end(message);
+      else socket.once('connect', () => socket.end(message));
       socket.once('timeout', () => socket.destroy());
       socket.once('error', () => undefined);
       socket.once('close', () => resolve());
@@ -154,6 +167,24 @@ export class DatabaseConnection {
     this.closing = true;
     this.onEnd();
   }
+}
+
+/** A new connection to the address, by way of the proxy. */
+type Dial = (timeoutMs: number) => Promise<Socket>;
+
+const dialler =
+  (tunnel: Tunnel, address: string, port: number): Dial =>
+  (timeoutMs) =>
+    tunnel({ host: address, port, addresses: [] }, AbortSignal.timeout(timeoutMs));
+
+/** The driver connects its stream itself and waits to hear of it; this one stands already. */
+function standing(socket: Socket): Socket {
+  return Object.assign(socket, {
+    connect: () => {
+      setImmediate(() => socket.emit('connect'));
+      return socket;
+    },
+  });
 }
 
 /** As libpq: `require` encrypts and asks nobody who the other side is. */

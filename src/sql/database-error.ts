@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { DatabaseError } from '../engine/database-port.js';
+import { OutboundError } from '../engine/outbound-port.js';
 import { StepFailure } from '../engine/step-executor.js';
 
 /** Names that the server adds to an error: objects of its schema, never what they hold. */
@@ -30,6 +31,8 @@ function withoutValues(message: string, isKnown: (quoted: string) => boolean): s
 /** Why no connection could be had, in words that name the place and nothing else. */
 export function connectionFailure(error: unknown, where: string): unknown {
   if (error instanceof StepFailure) return error;
+  if (error instanceof OutboundError)
+    return new StepFailure(error.code, `The database at ${where} could not be reached: ${error.message}`, { retryable: error.retryable });
   const code = codeOf(error);
   if (error instanceof pg.DatabaseError || /^[0-9A-Z]{5}$/.test(code)) {
     const reason = LOGIN_ERRORS[code];
@@ -42,6 +45,7 @@ export function connectionFailure(error: unknown, where: string): unknown {
 
 /** Errors after which another address of the same host may still answer. */
 export function isUnreachable(error: unknown): boolean {
+  if (error instanceof OutboundError) return true;
   return ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'EADDRNOTAVAIL'].includes(codeOf(error));
 }
 

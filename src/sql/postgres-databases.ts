@@ -15,6 +15,7 @@ import { OutboundError } from '../engine/outbound-port.js';
 import { StepFailure } from '../engine/step-executor.js';
 import { type Json } from '../engine/values.js';
 import { type DestinationCheck } from '../outbound/destination.js';
+import { type Tunnel } from '../outbound/egress-proxy.js';
 import { ConnectionPool, type PoolLimits } from './connection-pool.js';
 import { DatabaseConnection } from './database-connection.js';
 import { connectionFailure, databaseErrorOf, isUnreachable } from './database-error.js';
@@ -44,6 +45,8 @@ export class PostgresDatabases implements Databases {
   constructor(
     private readonly check: DestinationCheck,
     private readonly options: DatabasesOptions,
+    /** The way through the egress proxy; null: none. */
+    private readonly tunnel: Tunnel | null = null,
   ) {}
 
   async use<Result>(target: DatabaseTarget, loan: DatabaseLoan, work: (session: DatabaseSession) => Promise<Result>): Promise<Result> {
@@ -83,7 +86,8 @@ export class PostgresDatabases implements Databases {
     const { addresses } = await this.check.destinationAt(target.host, target.port, signal).catch(failStep);
     if (this.closed) throw new StepFailure('connection_error', 'This service is shutting down');
     let last: unknown;
-    for (const address of addresses) {
+    // No address: the proxy is to resolve the name.
+    for (const address of addresses.length > 0 ? addresses : [target.host]) {
       const pool = this.poolFor(tenantId, target, address, besideAnother);
       try {
         return { pool, connection: await pool.acquire(signal) };
@@ -101,7 +105,7 @@ export class PostgresDatabases implements Databases {
     const key = createHash('sha256')
       .update(JSON.stringify([tenantId, address, target, besideAnother]))
       .digest('base64');
-    const pool = this.pools.get(key) ?? new ConnectionPool(DatabaseConnection.opener(target, address), this.options);
+    const pool = this.pools.get(key) ?? new ConnectionPool(DatabaseConnection.opener(target, address, this.tunnel), this.options);
     this.pools.delete(key);
     this.pools.set(key, pool);
     for (const [other, { isUnused }] of this.pools) {

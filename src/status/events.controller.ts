@@ -112,11 +112,11 @@ export class EventsController {
   }
 
   private async stream(principal: Principal, id: string, after: number, reply: FastifyReply): Promise<void> {
-    await this.status.record(principal, id); // a 404 is still an ordinary answer
+    const record = await this.status.record(principal, id); // a 404 is still an ordinary answer
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
     reply.hijack();
-    await streamEvents(reply.raw, this.status.follow(principal, id, after, gone.signal));
+    await streamEvents(reply.raw, this.status.follow(record, after, gone.signal));
   }
 }
 

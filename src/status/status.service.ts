@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { type Principal } from '../common/principal.js';
+import { problemOf } from '../common/problem.js';
 import { EngineError } from '../engine/engine-error.js';
 import { isTerminal } from '../engine/run/events.js';
 import { type Json, type JsonObject } from '../engine/values.js';
@@ -24,6 +25,12 @@ const TREE_NODES = 1_000;
 /** Followers read at least this often, whatever they hear (D34). */
 const FOLLOW_POLL_MS = 1_000;
 const FOLLOW_CHUNK = 500;
+
+interface FollowedEvents {
+  readonly stored: Parameters<typeof eventView>[1][];
+  readonly events: ExecutionEvent[];
+  readonly over: boolean;
+}
 
 export interface EventQuery {
   readonly page: number;
@@ -138,15 +145,20 @@ export class StatusService {
    * The history from `after` on as it grows, in chunks, to the terminal event. Hears of commits on this node in memory and
    * reads rows at least every second everywhere; an empty chunk says only that a second has passed.
    */
-  async *follow(principal: Principal, id: string, after: number, signal: AbortSignal): AsyncGenerator<ExecutionEvent[]> {
-    const record = await this.record(principal, id);
+  async *follow(record: ExecutionRecord, after: number, signal: AbortSignal): AsyncGenerator<ExecutionEvent[]> {
+    const { id } = record;
     let last = after;
     while (!signal.aborted && !this.waits.draining) {
       // Subscribed before the read, so that no commit falls between the two.
       const moved = this.nextCommit(id, signal);
-      const stored = await this.history.page(principal.tenant, id, { after: last, limit: FOLLOW_CHUNK, order: 'ascending', types: [] });
+      const found = await this.nextEvents(record, last);
+      if (found === null) {
+        await moved.happened;
+        continue;
+      }
+      const { stored, events, over } = found;
       last = stored.at(-1)?.seq ?? last;
-      yield await this.views(record, stored);
+      yield events;
       if (
         stored.some(
           ({ event }) => event.type === 'execution_completed' || event.type === 'execution_failed' || event.type === 'execution_cancelled',
@@ -157,11 +169,25 @@ export class StatusService {
         moved.forget();
         continue;
       }
-      if (stored.length === 0) {
-        const now = await this.executions.byId(principal.tenant, id);
-        if (!now || (isTerminal(now.status) && now.lastSeq <= last)) return moved.forget();
-      }
+      if (over) return moved.forget();
       await moved.happened;
+    }
+  }
+
+  /**
+   * What a follower has not seen, at most a chunk, and whether nothing more can come; null where the database is away: that ends no stream, the next
+   * look may succeed.
+   */
+  private async nextEvents(record: ExecutionRecord, last: number): Promise<FollowedEvents | null> {
+    const { tenantId, id } = record;
+    try {
+      const stored = await this.history.page(tenantId, id, { after: last, limit: FOLLOW_CHUNK, order: 'ascending', types: [] });
+      const now = stored.length === 0 ? await this.executions.byId(tenantId, id) : undefined;
+      const over = now === null || (now !== undefined && isTerminal(now.status) && now.lastSeq <= last);
+      return { stored, events: await this.views(record, stored), over };
+    } catch (error) {
+      if (problemOf(error).status === 503) return null;
+      throw error;
     }
   }
 

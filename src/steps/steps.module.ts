@@ -4,9 +4,11 @@ import { SecretStore } from '../credentials/secret-store.js';
 import { Settings } from '../config/settings.js';
 import { type StepKinds } from '../engine/step-executor.js';
 import { DestinationCheck } from '../outbound/destination.js';
+import { tunnelThrough } from '../outbound/egress-proxy.js';
 import { OutboundClient } from '../outbound/outbound-client.js';
 import { OwnDatabase } from '../outbound/own-database.js';
 import { resolveWithSystem } from '../outbound/resolve.js';
+import { trusting } from '../outbound/trust.js';
 import { CodeSandbox, openSandbox } from '../sandbox/code-sandbox.js';
 import { DuckDbProcesses } from '../sandbox/duckdb-processes.js';
 import { ScriptLoader } from '../sandbox/script-loader.js';
@@ -60,11 +62,11 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
           provide: PostgresDatabases,
           inject: [Settings, OWN_DATABASE],
           useFactory: (settings: Settings, ownDatabase: ReturnType<typeof endpointOf>[]) =>
-            new PostgresDatabases(destinationCheck(settings, ownDatabase), {
-              connections: settings.stepDatabasePool,
-              idleMs: IDLE_CONNECTION_MS,
-              pools: DATABASE_POOLS,
-            }),
+            new PostgresDatabases(
+              destinationCheck(settings, ownDatabase, settings.outboundProxy === null ? null : settings.outboundProxyResolves),
+              { connections: settings.stepDatabasePool, idleMs: IDLE_CONNECTION_MS, pools: DATABASE_POOLS },
+              tunnelThrough(settings.outboundProxy, trusting(settings.outboundAuthorities)),
+            ),
         },
         {
           provide: DuckDbProcesses,
@@ -82,6 +84,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
               isolation,
               leaseMs: settings.leaseSeconds * 1000,
               check: destinationCheck(settings, ownDatabase),
+              behindProxy: settings.outboundProxy !== null,
               stateOf: (ids) => ends.of(ids),
               warn: (message) => log.warn({}, message),
             }),
@@ -122,8 +125,12 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
   }
 }
 
-function destinationCheck({ outboundAllow }: Settings, ownDatabase: ReturnType<typeof endpointOf>[]): DestinationCheck {
-  return new DestinationCheck(outboundAllow, new OwnDatabase(ownDatabase, resolveWithSystem), resolveWithSystem);
+function destinationCheck(
+  { outboundAllow }: Settings,
+  ownDatabase: ReturnType<typeof endpointOf>[],
+  proxyResolves: boolean | null = null,
+): DestinationCheck {
+  return new DestinationCheck(outboundAllow, new OwnDatabase(ownDatabase, resolveWithSystem), resolveWithSystem, proxyResolves);
 }
 
 function endpointOf(url: string): { host: string; port: number } {

@@ -1,5 +1,6 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { BoundedPool } from './bounded-pool.js';
+import { DatabaseWatch } from './database-watch.js';
 
 const message = (type: string, body: string): Buffer => {
   const bytes = Buffer.from(body, 'latin1');
@@ -30,7 +31,7 @@ async function serverThatEndsSessions(): Promise<{ server: Server; port: number 
 
 it('a session that ends while its connection goes from one user to the next fails that one alone, and does not end the process (R6)', async () => {
   const { server, port } = await serverThatEndsSessions();
-  const pool = new BoundedPool({ host: '127.0.0.1', port, user: 'any', max: 1, maxWaiters: 10 });
+  const pool = new BoundedPool({ host: '127.0.0.1', port, user: 'any', max: 1, maxWaiters: 10, answerWithinMs: 60_000 });
   pool.on('error', () => undefined);
   try {
     const first = new Promise<void>((resolve, reject) =>
@@ -42,6 +43,38 @@ it('a session that ends while its connection goes from one user to the next fail
     const client = await next;
     await expect(client.query('SELECT 2')).rejects.toThrow(/connection error|terminat/i);
     client.release();
+  } finally {
+    await pool.end();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});
+
+it('a connection whose server does not answer in time is given to nobody again, and the watch knows of the silence', async () => {
+  let connections = 0;
+  const server = createServer((socket: Socket) => {
+    const number = ++connections;
+    let started = false;
+    socket.on('error', () => undefined);
+    socket.on('data', (data) => {
+      if (!started) socket.write(Buffer.concat([AUTHENTICATED, READY]));
+      else if (number > 1 && data.toString('latin1').startsWith('Q')) socket.write(Buffer.concat([EMPTY_RESULT, READY]));
+      started = true;
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const watch = new DatabaseWatch();
+  const { port } = server.address() as AddressInfo;
+  const pool = new BoundedPool({ host: '127.0.0.1', port, user: 'any', max: 1, maxWaiters: 10, answerWithinMs: 600, watch });
+  pool.on('error', () => undefined);
+  try {
+    const client = await pool.connect();
+    expect(watch.isSilent()).toBe(false);
+    await expect(client.query('SELECT 1')).rejects.toThrow('Query read timeout');
+    expect(watch.isSilent()).toBe(true);
+    // Without a word about what happened, as TypeORM gives it back.
+    client.release();
+    await expect(pool.query('SELECT 2')).resolves.toMatchObject({ command: 'SELECT' });
+    expect(connections).toBe(2);
   } finally {
     await pool.end();
     await new Promise((resolve) => server.close(resolve));

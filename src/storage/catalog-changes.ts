@@ -43,7 +43,7 @@ export function parseChange(payload: string): CatalogChange | null {
  * Two paths that share a lock by accident wait for each other and nothing worse.
  */
 export async function lockPath(db: EntityManager, tenantId: string, path: string): Promise<void> {
-  // Longer than the connection's own lock_timeout: many clients registering one path stand in line here.
+  // Longer than the connection's own lock_timeout: many clients registering one path stand in line here, for as long as a statement may take.
   await db.query(`SELECT set_config('lock_timeout', '15s', true)`);
   await db.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`catalog ${tenantId} ${path}`]);
 }

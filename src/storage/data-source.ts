@@ -7,8 +7,9 @@ import { CreateExecutionBlob1795605900000 } from '../../migrations/1795605900000
 import { CreateCredential1795606200000 } from '../../migrations/1795606200000-create-credential.js';
 import { AddCalledRuns1795618500000 } from '../../migrations/1795618500000-add-called-runs.js';
 import { BoundedPool } from './bounded-pool.js';
-import { ACQUIRE_TIMEOUT_MS, connectionOptions } from './connection-options.js';
+import { connectionOptions, PATIENT_ANSWER_MS, REQUEST_ANSWER_MS } from './connection-options.js';
 import { type DatabaseHistory } from './database-history.js';
+import { type DatabaseWatch } from './database-watch.js';
 import { ENTITIES } from './entities/entities.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
@@ -23,12 +24,17 @@ export const MIGRATIONS = [
   AddCalledRuns1795618500000,
 ];
 
+/** Less than a request waits for the answer. */
+const REQUEST_STATEMENT_MS = REQUEST_ANSWER_MS - 500;
+
 export interface DataSourceSettings {
   /** Connections of the pool. */
   readonly poolSize: number;
   /** How many may wait for one of them; without it as many as want. */
   readonly poolWaiters?: number;
   readonly lease?: LeaseTerm;
+  /** Where requests wait for the answers: bounds each of them to what a request may take. */
+  readonly requests?: DatabaseWatch;
   /** Told of idle connections that died; the pool replaces them. */
   readonly log?: Log;
   /** Asked of each new connection; on a change the older ones are cut. */
@@ -53,8 +59,11 @@ export function createDataSource(url: string, settings: DataSourceSettings): Dat
     poolSize: settings.poolSize,
     // The pool's own time-out covers connecting and waiting for a free connection.
     extra: {
-      ...connectionOptions(url, 'app', settings.lease),
-      connectionTimeoutMillis: ACQUIRE_TIMEOUT_MS,
+      ...connectionOptions(url, settings.requests ? 'requests' : 'app', settings.lease),
+      connectionTimeoutMillis: REQUEST_ANSWER_MS,
+      answerWithinMs: settings.requests ? REQUEST_ANSWER_MS : PATIENT_ANSWER_MS,
+      // The server goes on with what nobody awaits any more, unless it is told before.
+      ...(settings.requests && { watch: settings.requests, statement_timeout: REQUEST_STATEMENT_MS }),
       ...(settings.history && historyCheck(settings.history)),
       maxWaiters: settings.poolWaiters ?? Infinity,
     },

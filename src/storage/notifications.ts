@@ -2,6 +2,7 @@ import pg from 'pg';
 import { connectionOptions } from './connection-options.js';
 import { type DatabaseHistory } from './database-history.js';
 import { type Log } from './log.js';
+import { sqlStateOf } from './sql-state.js';
 
 /** Payload: id of an execution whose inbox has a new message. */
 export const INBOX_CHANNEL = 'showrunner_inbox';
@@ -84,7 +85,8 @@ export class Notifications {
   }
 
   private async send(): Promise<void> {
-    if (this.sending || this.client === null) return;
+    const { client } = this;
+    if (this.sending || client === null) return;
     this.sending = true;
     try {
       while (this.pending.size > 0 && this.client !== null) {
@@ -97,6 +99,8 @@ export class Notifications {
       }
     } catch (error) {
       this.log.warn({ err: error }, 'a notification was not sent');
+      // Without an answer the connection is as good as gone, and whatever is asked next would wait behind this.
+      if (client === this.client && sqlStateOf(error) === null) this.lose();
     } finally {
       this.sending = false;
     }

@@ -3,6 +3,7 @@ import { heldAtBirth, PENDING } from '../engine/births.js';
 import { EngineError } from '../engine/engine-error.js';
 import { type HeldRun, type NewRun, type RunId, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
+import { REQUEST_ANSWER_MS } from './connection-options.js';
 import { claimDue, claimExpired, claimTooLate, countUnreadable, giveBack, UnreadableClaim } from './claim.js';
 import { type CommitSignals } from './commit-signals.js';
 import { type HeldRuns } from './held-runs.js';
@@ -14,8 +15,6 @@ import { type PostgresRunStore } from './run-store.js';
 import { PROCESS_TIMING, type Timing } from './timing.js';
 
 const POLL_MS = 1_000;
-/** After this long without an answer of the database a client is told that the outcome is unknown (D9). */
-const ANSWER_WITHIN_MS = 5_000;
 const MAX_CLAIM = 100;
 const GIVE_BACK_RETRY_MS = 500;
 /** Called runs begun in one turn of the loop. */
@@ -70,6 +69,9 @@ export class RunQueue {
   private claiming: Promise<void> | null = null;
   private claimAgain = false;
   private databaseWasAway = false;
+  /** Monotonic times of the last poll, and of the end of the last time in which this process itself stood still. */
+  private polledAt = 0;
+  private stoodStillUntil = -Infinity;
   /** Monotonic time up to which an expired lease may be the database's fault; null: it was never away. */
   private graceEndedAt: number | null = null;
   /** Monotonic time of the next look for expired leases. */
@@ -101,8 +103,9 @@ export class RunQueue {
 
   /** Begins to poll and to listen; without a consumer nothing is claimed. */
   start(): void {
+    this.polledAt = this.timing.monotonic();
     this.stops = [
-      this.timing.every(POLL_MS, this.wake),
+      this.timing.every(POLL_MS, this.poll),
       this.notifications.listen(DUE_CHANNEL, this.wake),
       this.notifications.listen(INBOX_CHANNEL, (runId) => {
         this.signals.inboxMoved(runId);
@@ -165,10 +168,10 @@ export class RunQueue {
     return durable;
   }
 
-  /** The commit of a run's create that is announced next. */
+  /** The commit of a run's create that is announced next. A database that does not answer leaves its outcome unknown (D9). */
   private durable(runId: RunId): Promise<number> {
     return new Promise((resolve, reject) => {
-      const stopTimer = this.timing.after(ANSWER_WITHIN_MS, () => {
+      const stopTimer = this.timing.after(REQUEST_ANSWER_MS, () => {
         this.waiters.delete(runId);
         reject(outcomeUnknown(runId));
       });
@@ -206,6 +209,26 @@ export class RunQueue {
     this.held.forget(held.run.id, held.token);
   }
 
+  private readonly poll = (): void => {
+    const now = this.timing.monotonic();
+    if (this.standsStill(now)) this.stoodStillUntil = now;
+    this.polledAt = now;
+    this.wake();
+  };
+
+  private standsStill(now: number): boolean {
+    return now - this.polledAt > Math.max(2 * POLL_MS, this.lease.idleInTransactionMs);
+  }
+
+  /**
+   * The database failed, or is slow and fails. Where this process stood still meanwhile that may be its own doing, for the server ends a transaction
+   * that stands still: then it says nothing about the leases of others.
+   */
+  private noteAway(since: number): void {
+    const now = this.timing.monotonic();
+    if (!this.standsStill(now) && this.stoodStillUntil < since) this.databaseWasAway = true;
+  }
+
   /** Looks for due rows soon. */
   readonly wake = (): void => {
     if (this.claiming !== null) {
@@ -222,8 +245,9 @@ export class RunQueue {
   };
 
   private async claim(): Promise<void> {
+    const began = this.timing.monotonic();
     // Then there is no room, and nothing is asked of the database.
-    if (this.store.condition() === 'away') this.databaseWasAway = true;
+    if (this.store.condition() === 'away') this.noteAway(began);
     try {
       for (let claimed = MAX_CLAIM, limit = 0; claimed >= limit;) {
         limit = this.room();
@@ -242,7 +266,7 @@ export class RunQueue {
       }
       await this.sweep();
     } catch (error) {
-      this.databaseWasAway = true;
+      this.noteAway(began);
       this.log.warn({ err: error }, 'executions could not be claimed');
     }
   }
@@ -290,8 +314,11 @@ export class RunQueue {
     // Claimed on a history that is over; where the present one has these leases too, they expire.
     if (dropped !== this.held.dropped) return 0;
     for (const run of claimed) {
-      this.held.add(run.run.id, run.token, run.history?.inboxConsumed ?? 0, true, sent);
-      taking.hand(run);
+      const { id } = run.run;
+      this.held.add(id, run.token, run.history?.inboxConsumed ?? 0, true, sent);
+      // One before it made this node stand still for longer than the lease: by now it may be another's.
+      if (this.held.isLive(id, run.token)) taking.hand(run);
+      else this.held.forget(id, run.token);
     }
     return claimed.length;
   }

@@ -20,6 +20,7 @@ import { createDataSource } from './data-source.js';
 import { DatabaseClock } from './database-clock.js';
 import { DatabaseHistory } from './database-history.js';
 import { DatabaseProbe } from './database-probe.js';
+import { DatabaseWatch } from './database-watch.js';
 import { checkDurability } from './durability-check.js';
 import { EphemeralRuns } from './ephemeral-runs.js';
 import { HeldRuns } from './held-runs.js';
@@ -51,6 +52,8 @@ import { PROCESS_TIMING, TIMING, type Timing } from './timing.js';
 
 /** Batches in flight at once. */
 const WRITER_CONNECTIONS = 1;
+/** For what is done behind the requests: claims, sweeps, inboxes of runs, clocks and retention. */
+const BACKGROUND_CONNECTIONS = 4;
 const WRITER_CLOSE_MS = 5_000;
 
 /** Where the database is. */
@@ -60,6 +63,8 @@ export interface DatabaseAddress {
   readonly directUrl: string;
 }
 const ADDRESS = Symbol('ADDRESS');
+/** A DataSource of its own: it waits as long as the work takes, and neither requests nor it wait for each other's connections. */
+const BACKGROUND = Symbol('BACKGROUND');
 
 const provide = <T>(type: Type<T>, inject: Provider[] | unknown[], useFactory: (...args: never[]) => T | Promise<T>): Provider => ({
   provide: type,
@@ -82,18 +87,26 @@ const REPOSITORIES = [
 const PROVIDERS: Provider[] = [
   provide(LeaseTerm, [Settings], (settings: Settings) => new LeaseTerm(settings.leaseSeconds * 1_000)),
   provide(DatabaseHistory, [LOG], (log: Log) => new DatabaseHistory(log)),
+  provide(DatabaseWatch, [], () => new DatabaseWatch()),
   provide(
     DataSource,
-    [ADDRESS, Settings, LeaseTerm, DatabaseHistory, LOG],
-    ({ url }: DatabaseAddress, settings: Settings, lease: LeaseTerm, history: DatabaseHistory, log: Log) =>
+    [ADDRESS, Settings, LeaseTerm, DatabaseHistory, LOG, DatabaseWatch],
+    ({ url }: DatabaseAddress, settings: Settings, lease: LeaseTerm, history: DatabaseHistory, log: Log, requests: DatabaseWatch) =>
       createDataSource(url, {
         poolSize: settings.databasePool,
         poolWaiters: settings.databasePoolWaiters,
         lease,
+        requests,
         history,
         log,
       }).initialize(),
   ),
+  {
+    provide: BACKGROUND,
+    inject: [ADDRESS, LeaseTerm, DatabaseHistory, LOG],
+    useFactory: ({ url }: DatabaseAddress, lease: LeaseTerm, history: DatabaseHistory, log: Log): Promise<DataSource> =>
+      createDataSource(url, { poolSize: BACKGROUND_CONNECTIONS, lease, history, log }).initialize(),
+  },
   ...REPOSITORIES,
   provide(ByteBudget, [], () => new ByteBudget()),
   provide(DatabaseClock, [], () => new DatabaseClock(PROCESS_TIMING)),
@@ -120,15 +133,15 @@ const PROVIDERS: Provider[] = [
     ({ url }: DatabaseAddress, lease: LeaseTerm, signals: CommitSignals, history: DatabaseHistory, clock: DatabaseClock, log: Log) =>
       new BatchWriter({ url, connections: WRITER_CONNECTIONS, lease, history, log, heard: (at) => clock.heard(at) }, signals),
   ),
-  provide(PostgresRunStore, [DataSource, BatchWriter], (db: DataSource, writer: BatchWriter) => new PostgresRunStore(db, writer)),
+  provide(PostgresRunStore, [BACKGROUND, BatchWriter], (db: DataSource, writer: BatchWriter) => new PostgresRunStore(db, writer)),
   provide(
     QueueDepth,
-    [DataSource, Settings, LOG],
+    [BACKGROUND, Settings, LOG],
     (db: DataSource, settings: Settings, log: Log) => new QueueDepth(db, settings.queue, log),
   ),
   provide(
     RunQueue,
-    [DataSource, PostgresRunStore, HeldRuns, CommitSignals, Notifications, LeaseTerm, QueueDepth, LOG],
+    [BACKGROUND, PostgresRunStore, HeldRuns, CommitSignals, Notifications, LeaseTerm, QueueDepth, LOG],
     (
       db: DataSource,
       store: PostgresRunStore,
@@ -148,7 +161,7 @@ const PROVIDERS: Provider[] = [
   ),
   provide(
     InboxSweep,
-    [DataSource, LeaseTerm, RunQueue, Notifications, LOG],
+    [BACKGROUND, LeaseTerm, RunQueue, Notifications, LOG],
     (db: DataSource, lease: LeaseTerm, queue: RunQueue, notifications: Notifications, log: Log) =>
       new InboxSweep(
         db,
@@ -166,14 +179,14 @@ const PROVIDERS: Provider[] = [
     ({ url }: DatabaseAddress, lease: LeaseTerm, held: HeldRuns, signals: CommitSignals, history: DatabaseHistory, log: Log) =>
       new LeaseRenewal(url, lease, held, signals, history, log),
   ),
-  provide(BulkLeases, [DataSource, LeaseTerm], (db: DataSource, lease: LeaseTerm) => new BulkLeases(db, lease)),
-  provide(Partitions, [DataSource, LOG], (db: DataSource, log: Log) => new Partitions(db, log)),
+  provide(BulkLeases, [BACKGROUND, LeaseTerm], (db: DataSource, lease: LeaseTerm) => new BulkLeases(db, lease)),
+  provide(Partitions, [BACKGROUND, LOG], (db: DataSource, log: Log) => new Partitions(db, log)),
   provide(
     Retention,
-    [DataSource, Settings, LOG],
+    [BACKGROUND, Settings, LOG],
     (db: DataSource, settings: Settings, log: Log) => new Retention(db, settings.retention, log),
   ),
-  provide(NodeNumberLease, [DataSource, LOG], async (db: DataSource, log: Log) => {
+  provide(NodeNumberLease, [BACKGROUND, LOG], async (db: DataSource, log: Log) => {
     const lease = new NodeNumberLease(db, log);
     await lease.start();
     return lease;
@@ -217,6 +230,7 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
 
   constructor(
     private readonly db: DataSource,
+    @Inject(BACKGROUND) private readonly background: DataSource,
     private readonly notifications: Notifications,
     private readonly writer: BatchWriter,
     private readonly queue: RunQueue,
@@ -235,8 +249,8 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
 
   async onModuleInit(): Promise<void> {
     this.history.onChange(() => this.beginAnew());
-    await checkDurability(this.db, this.log);
-    await this.clock.start(this.db);
+    await checkDurability(this.background, this.log);
+    await this.clock.start(this.background);
     await this.partitions.start();
     await this.notifications.start();
     this.queue.start();
@@ -254,7 +268,7 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     setTimeout(() => {
       this.queue.wake();
       this.partitions.ensure().catch((error: unknown) => this.log.error({ err: error }, 'partitions could not be made'));
-      void checkDurability(this.db, this.log);
+      void checkDurability(this.background, this.log);
     }, 0);
   }
 
@@ -269,6 +283,6 @@ export class StorageModule implements OnModuleInit, OnApplicationShutdown {
     await this.retention.stop();
     await this.notifications.close();
     await this.nodeNumber.stop().catch((error: unknown) => this.log.warn({ err: error }, 'the node number was not given back'));
-    await this.db.destroy();
+    await Promise.all([this.db.destroy(), this.background.destroy()]);
   }
 }

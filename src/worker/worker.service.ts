@@ -239,7 +239,12 @@ export class Worker implements RunConsumer {
     const { id } = held.run;
     this.suspects.delete(id);
     this.log.error({ executionId: id, reason: message }, 'an execution is ended as poison');
-    this.store.announce(new FailingRun(held, runFault('poison', message, { cause }), this.store, () => this.held.forget(id, held.token)));
+    const letGo = (): void => this.held.forget(id, held.token);
+    const error = runFault('poison', message, { cause });
+    // What it has called would otherwise run on with nobody to tell; where that cannot be said now, the next holder does.
+    void this.children
+      .cancelAll(held.run.tenantId, id, message)
+      .then(() => this.store.announce(new FailingRun(held, error, this.store, letGo)), letGo);
   }
 
   private async whenIdle(withinMs: number): Promise<void> {

@@ -1,6 +1,7 @@
 import { type Json } from '../../src/engine/values.js';
 import { type SeenExecution } from '../support/http-client.js';
 import { startTestService, type TestService } from '../support/service.js';
+import { query } from '../support/sql.js';
 
 let service: TestService;
 beforeAll(async () => {
@@ -152,4 +153,23 @@ it('a caller that waits for long holds no lease, and hears of the end all the sa
   }
   expect(waiting).toMatchObject({ kind: 'child' });
   expect(await service.waitDone(id)).toMatchObject({ status: 'completed', result: { got: true } });
+});
+
+it('a caller that ends as poison takes along what it called', async () => {
+  await service.register(playbook('parents/poison', call('    path: calls/waits\n')));
+  const id = await service.execute('parents/poison');
+  const at = async (of: string): Promise<Record<string, unknown>> =>
+    (await query(service.databaseUrl, 'SELECT status, lease_token, attempts FROM execution WHERE id = $1', [of]))[0] as Record<
+      string,
+      unknown
+    >;
+  const until = async (holds: () => Promise<boolean>): Promise<void> => {
+    while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
+  };
+  await until(async () => (await childrenOf(id))[0]?.['status'] === 'running' && (await at(id))['lease_token'] === null);
+  await query(service.databaseUrl, 'UPDATE execution SET attempts = 99 WHERE id = $1', [id]);
+  await service.post(`/executions/${id}/pause`); // whatever wakes it
+  expect(await service.waitDone(id)).toMatchObject({ status: 'failed', error_details: { code: 'poison' } });
+  const [child] = await childrenOf(id);
+  expect(await service.waitDone(String(child?.['id']))).toMatchObject({ status: 'cancelled' });
 });

@@ -1,4 +1,5 @@
 import { type JsonObject } from '../../src/engine/values.js';
+import { isSignedBy } from '../support/aws-signature.js';
 import { EchoServer } from '../support/echo-server.js';
 import { type SeenExecution } from '../support/http-client.js';
 import { startTestService, type TestService } from '../support/service.js';
@@ -166,7 +167,7 @@ describe('providers', () => {
       endpoint: `${echo.origin}/aws`,
     });
     echo.answer = ({ url }) =>
-      url === '/aws'
+      url === '/aws/'
         ? {
             type: 'application/x-amz-json-1.1',
             body: JSON.stringify({ SecretString: '{"password":"from-aws-1"}', VersionId: 'a'.repeat(32) }),
@@ -174,14 +175,12 @@ describe('providers', () => {
         : null;
     await run({ type: 'secrets', provider: 'aws', name: 'prod/db#password', auth: 'aws_login' }, use('/from_aws'));
     expect(echo.last('/from_aws').headers).toMatchObject({ 'x-secret': 'from-aws-1' });
-    const [first, ...others] = echo.seen.filter(({ url }) => url === '/aws');
+    const [first, ...others] = echo.seen.filter(({ url }) => url === '/aws/');
     expect(JSON.parse(first!.body)).toEqual({ SecretId: 'prod/db' });
     expect(first!.headers).toMatchObject({
       'x-amz-target': 'secretsmanager.GetSecretValue',
-      authorization: expect.stringMatching(
-        /^AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE\/\d{8}\/eu-west-1\/secretsmanager\/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-target, Signature=[0-9a-f]{64}$/,
-      ) as string,
     });
+    expect(isSignedBy('aws-secret-access-key', { ...first!, path: first!.url })).toBe(true);
     expect(others).toHaveLength(0);
   });
 
@@ -194,7 +193,7 @@ describe('providers', () => {
     });
     let works = false;
     echo.answer = ({ url }) =>
-      url === '/aws_again'
+      url === '/aws_again/'
         ? { body: JSON.stringify({ SecretString: 'from-aws-2', VersionId: 'b'.repeat(32) }) }
         : works
           ? null
@@ -204,30 +203,8 @@ describe('providers', () => {
     const { json } = await service.post(`/executions/${failed.id}/retry`);
     expect(await service.waitDone(String(json.id))).toMatchObject({ status: 'completed' });
     expect(echo.last('/again').headers).toMatchObject({ 'x-secret': 'from-aws-2' });
-    const asked = echo.seen.filter(({ url }) => url === '/aws_again').map(({ body }) => JSON.parse(body) as JsonObject);
+    const asked = echo.seen.filter(({ url }) => url === '/aws_again/').map(({ body }) => JSON.parse(body) as JsonObject);
     expect(asked).toEqual([{ SecretId: 'one' }, { SecretId: 'one', VersionId: 'b'.repeat(32) }]);
-  });
-
-  it('Azure: gets a token for its application and reads the vault', async () => {
-    await credential('secrets_azure', 'azure', {
-      tenant_id: 't1',
-      client_id: 'c1',
-      client_secret: 'azure-client-secret',
-      vault_url: `${echo.origin}/kv`,
-      authority: `${echo.origin}/login`,
-    });
-    echo.answer = ({ url, headers }) => {
-      if (url === '/login/t1/oauth2/v2.0/token') return { body: '{"access_token":"azure-access-token","expires_in":3600}' };
-      if (url.startsWith('/kv'))
-        return {
-          status: headers.authorization === 'Bearer azure-access-token' ? 200 : 401,
-          body: JSON.stringify({ value: 'from-azure-1', id: 'https://kv/secrets/db/v77' }),
-        };
-      return null;
-    };
-    await run({ type: 'secrets', provider: 'azure', name: 'db' }, use('/from_azure'));
-    expect(echo.last('/from_azure').headers).toMatchObject({ 'x-secret': 'from-azure-1' });
-    expect(echo.seen.filter(({ url }) => url.startsWith('/kv')).map(({ url }) => url)).toEqual(['/kv/secrets/db?api-version=7.4']);
   });
 
   it('Google: gets a token for its service account and reads a version', async () => {
@@ -252,9 +229,9 @@ describe('providers', () => {
     await run({ type: 'secrets', provider: 'google', project_id: 'demo', secret_name: 'db' }, use('/from_google'));
     expect(echo.last('/from_google').headers).toMatchObject({ 'x-secret': 'from-google-1' });
     expect(echo.seen.filter(({ url }) => url.startsWith('/sm')).map(({ url }) => url)).toEqual([
-      '/sm/v1/projects/demo/secrets/db/versions/latest:access',
+      '/sm/v1/projects/demo/secrets/db/versions/latest:access?$alt=json%3Benum-encoding=int',
     ]);
-    expect(await stored()).not.toMatch(/from-google-1|from-azure-1|from-aws-1|from-the-vault-1|google-access-token|azure-client-secret/);
+    expect(await stored()).not.toMatch(/from-google-1|from-aws-1|from-the-vault-1|google-access-token/);
   });
 
   it('are asked through the checked client only', async () => {

@@ -27,7 +27,7 @@ console.log(
 );
 console.log(`       records in ${folder}`);
 
-const world = await World.build({ ...options, folder, random, short: profile === 'short' });
+const world = await World.build({ ...options, folder, random, short: profile === 'short', withLedger: true });
 const deck = DECKS[options.deck];
 const roundSeconds = deck.roundSeconds ?? ROUND_SECONDS;
 const totals = {};
@@ -60,7 +60,7 @@ try {
 } finally {
   await world.close();
   // The records stay where they are needed; the program and the database's files would only fill the disk.
-  for (const name of ['database', 'program']) rmSync(joinPaths(folder, name), { recursive: true, force: true });
+  for (const name of ['database', 'ledger', 'program']) rmSync(joinPaths(folder, name), { recursive: true, force: true });
 }
 
 console.log(

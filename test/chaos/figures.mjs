@@ -15,6 +15,8 @@ export function countsOf(facts, load, windows) {
     executions: facts.executions.size,
     ...statuses,
     calls: facts.calls.length,
+    called: facts.notes.called ?? 0,
+    savedRows: facts.notes.savedRows ?? 0,
     repeatedCalls: facts.notes.repeatedCalls ?? 0,
     poisonedByFaults: facts.notes.poisonedByFaults ?? 0,
     lateCalls: facts.notes.zombieCalls ?? 0,

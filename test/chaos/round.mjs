@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkChildren } from './checks/children.mjs';
 import { checkEffects } from './checks/effects.mjs';
 import { Facts } from './checks/facts.mjs';
 import { checkHistories } from './checks/histories.mjs';
 import { checkLeftovers, checkProcesses } from './checks/leftovers.mjs';
+import { checkLedger } from './checks/ledger.mjs';
 import { checkOutcomes } from './checks/outcomes.mjs';
 import { checkReads } from './checks/reads.mjs';
 import { checkStored } from './checks/stored.mjs';
@@ -39,6 +41,7 @@ export async function round({
     history: world.history,
     nodes: world.nodes,
     effectUrl: world.effects.url,
+    ledger: world.ledger,
     clients,
     weights,
     only,
@@ -81,7 +84,9 @@ export async function round({
     checkStored(facts);
     if (stuck === null) checkHistories(facts);
     checkEffects(facts);
+    await checkLedger(facts, world.ledger);
     if (stuck === null) checkOutcomes(facts);
+    if (stuck === null) checkChildren(facts);
     checkReads(facts);
     if (stuck === null) await checkLeftovers(facts);
     checkProcesses(facts, world.nodes);

@@ -1,8 +1,11 @@
 import { type DatabaseSession, type DatabaseTarget } from '../../src/engine/database-port.js';
 import { parseOutboundAllow } from '../../src/outbound/allow-list.js';
 import { DestinationCheck } from '../../src/outbound/destination.js';
-import { OwnDatabase } from '../../src/outbound/own-database.js';
+import { parseEgressProxy, tunnelThrough } from '../../src/outbound/egress-proxy.js';
+import { type Endpoint, OwnDatabase } from '../../src/outbound/own-database.js';
 import { type Resolve } from '../../src/outbound/resolve.js';
+import { type ConnectProxy, type ConnectProxyOptions, serveConnect } from '../../src/outbound/testing/connect-proxy.js';
+import { trusting } from '../../src/outbound/trust.js';
 import { databaseTarget } from '../../src/sql/database-target.js';
 import { PostgresDatabases } from '../../src/sql/postgres-databases.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
@@ -142,5 +145,76 @@ describe(PostgresDatabases.name, () => {
     await databases.use(target, loan(), pid);
     databases.close();
     await expect(databases.use(target, loan(), pid)).rejects.toMatchObject({ code: 'connection_error' });
+  });
+});
+
+describe('an egress proxy', () => {
+  const proxies: ConnectProxy[] = [];
+  afterEach(() => Promise.all(proxies.splice(0).map((proxy) => proxy.close())));
+  async function behind(
+    route: ConnectProxyOptions['route'],
+    { allow = '127.0.0.0/8', resolve = never, own = [] }: { allow?: string; resolve?: Resolve; own?: Endpoint[] } = {},
+  ): Promise<{ proxy: ConnectProxy; databases: PostgresDatabases }> {
+    const proxy = await serveConnect({ route });
+    proxies.push(proxy);
+    const check = new DestinationCheck(parseOutboundAllow(allow), new OwnDatabase(own, resolve), resolve, true);
+    const tunnel = tunnelThrough(parseEgressProxy(proxy.origin.replace('//', '//user:pw@')), trusting([]));
+    const databases = new PostgresDatabases(check, { connections: 2, pools: 4, idleMs: 60_000 }, tunnel);
+    opened.push(databases);
+    return { proxy, databases };
+  }
+  const home = (): number => target.port;
+
+  it('carries connections and cancels to the checked address', async () => {
+    const { proxy, databases } = await behind(home);
+    const plain = { ...target, sslMode: 'disable' as const };
+    const first = await databases.use(plain, loan(), pid);
+    expect(await databases.use(plain, loan(), pid)).toBe(first); // kept, as any other
+    expect(proxy.targets).toEqual([`${target.host}:${target.port}`]);
+    expect(proxy.authorizations).toEqual([`Basic ${btoa('user:pw')}`]);
+    const abort = new AbortController();
+    const late = databases.use(plain, loan(abort.signal), (session) => ask(session, 'SELECT pg_sleep(600) AS v'));
+    const sleeping = async () =>
+      (await query(database.url, "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()")).length;
+    await until(async () => (await sleeping()) === 1);
+    abort.abort(new Error('enough'));
+    await expect(late).rejects.toThrow('enough');
+    await until(async () => (await sleeping()) === 0);
+    expect(proxy.targets).toHaveLength(2);
+  });
+
+  it('is asked for TLS as a server would be, and again without where it is only preferred', async () => {
+    const { proxy, databases } = await behind(home);
+    await databases.use({ ...target, sslMode: 'prefer' }, loan(), pid);
+    expect(proxy.targets).toHaveLength(2);
+    await expect(databases.use({ ...target, sslMode: 'require' }, loan(), pid)).rejects.toMatchObject({
+      code: 'connection_error',
+      message: expect.stringContaining('does not speak TLS') as string,
+    });
+  });
+
+  it('is asked for the name that only it can resolve', async () => {
+    const { proxy, databases } = await behind(home);
+    await databases.use({ ...target, host: 'db.example', sslMode: 'disable' }, loan(), pid);
+    expect(proxy.targets).toEqual([`db.example:${target.port}`]);
+  });
+
+  it.each(['10.0.0.1', '169.254.169.254', '::1', 'db.internal', 'own.example'])('is never asked for %s', async (host) => {
+    const { proxy, databases } = await behind(home, { allow: 'own.example', own: [{ host: 'own.example', port: target.port }] });
+    await expect(databases.use({ ...target, host }, loan(), pid)).rejects.toMatchObject({ code: 'outbound_blocked' });
+    expect(proxy.connections()).toBe(0);
+  });
+
+  it.each([
+    [403, false],
+    [502, true],
+  ])('that answers %i fails the step after every address was tried', async (refuse, retryable) => {
+    const { proxy, databases } = await behind(() => ({ refuse }), { resolve: () => Promise.resolve(['93.184.215.14', '93.184.215.15']) });
+    await expect(databases.use({ ...target, host: 'db.example' }, loan(), pid)).rejects.toMatchObject({
+      code: 'connection_error',
+      message: expect.stringMatching(`db.example:.*${refuse}`) as string,
+      retryable,
+    });
+    expect(proxy.targets).toHaveLength(2);
   });
 });

@@ -3,7 +3,7 @@ import { EngineError } from '../../src/engine/engine-error.js';
 import { type NewRun } from '../../src/engine/ports.js';
 import { StepFailure } from '../../src/engine/step-executor.js';
 import { newRun } from '../../src/engine/testing/scripted-run.js';
-import { FIND_OUTCOME } from './server.js';
+import { FIND_LIVE_CALLED, FIND_OUTCOME } from './server.js';
 import { type SimulatedNode } from './simulated-node.js';
 import { type World } from './world.js';
 
@@ -47,5 +47,14 @@ export class SimulatedChildRuns implements ChildRuns {
 
   async cancel(tenantId: string, childIds: readonly string[], reason: string | null): Promise<void> {
     await Promise.all(childIds.map((id) => this.node.inbox.deliver(tenantId, id, 'cancel', { reason, force: false, by: 'parent' })));
+  }
+
+  async cancelAll(tenantId: string, parentId: string, reason: string | null): Promise<void> {
+    const rows = await this.node.db.query<{ id: string }[]>(FIND_LIVE_CALLED, [parentId]);
+    await this.cancel(
+      tenantId,
+      rows.map(({ id }) => id),
+      reason,
+    );
   }
 }

@@ -196,6 +196,7 @@ export class Server {
       });
     }
     if (text === FIND_OUTCOME) return reads(() => database.outcome(String(values[0])));
+    if (text === FIND_LIVE_CALLED) return reads(() => database.liveCalledBy(String(values[0])));
     throw new Error(`the simulated database does not know this statement: ${text}`);
   }
 
@@ -270,6 +271,7 @@ export const FIND_KEY = 'SELECT execution_id FROM idempotency_key';
 
 /** How a called run stands, in the simulation's own words. */
 export const FIND_OUTCOME = 'SELECT status, result, error FROM execution';
+export const FIND_LIVE_CALLED = 'SELECT id FROM execution WHERE parent_run_id = $1';
 
 /** An array parameter: the driver takes lists, and the text form of src/storage/array-parameters.ts. */
 function listOf(value: unknown): string[] {

@@ -329,6 +329,12 @@ export class SimulatedDatabase {
     return stored ? [{ status: stored.row.status, result: stored.result ?? null, error: stored.row['error'] }] : [];
   }
 
+  /** What a run has called that is not over. */
+  liveCalledBy(id: string): object[] {
+    const rows = [...this.executions.values()].map(({ row }) => row);
+    return rows.filter((row) => row['parent_run_id'] === id && !isTerminal(row.status)).map((row) => ({ id: row['id'] }));
+  }
+
   row(id: string): ExecutionRow {
     return this.executions.get(id)!.row;
   }

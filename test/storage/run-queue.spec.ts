@@ -1,3 +1,4 @@
+import { type HeldRun, type UnitSource } from '../../src/engine/ports.js';
 import { COMPLETED, newRun, RUNNING, stepEvent } from '../../src/engine/testing/scripted-run.js';
 import { claimDue, claimExpired, giveBack } from '../../src/storage/claim.js';
 import { LeaseTerm } from '../../src/storage/lease-term.js';
@@ -163,6 +164,27 @@ describe(RunQueue.name, () => {
     expect(new Set(ids).size).toBe(ids.length);
     const rest = await claimDue(node.db, node.lease, 300, [runs[1]?.id ?? '']);
     expect(new Set([...ids, ...rest.map((held) => held.run.id)])).toEqual(new Set(runs.slice(2).map((run) => run.id)));
+  });
+
+  it('hands over nothing whose lease has run out since it was claimed: one before it may have made the node stand still', async () => {
+    const brief = await openStorage(database.url, { leaseMs: 1_000 });
+    const collector = new (class extends Collector {
+      override take(held: HeldRun): UnitSource {
+        if (this.taken.length === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1.5 * brief.lease.ms);
+        return super.take(held);
+      }
+    })(brief);
+    const runs = [nextRun(), nextRun()];
+    for (const run of runs) await other.queue.offer(run, STARTED).durable;
+    brief.queue.start();
+    brief.queue.consume(collector);
+    const handed = await Promise.all(runs.map((run) => collector.handed(run.id)));
+    // The other was claimed anew, and that it was lost once is known.
+    expect(handed.map(({ claimNo, history }) => [claimNo, history?.attempts]).sort()).toEqual([
+      [1, 0],
+      [2, 1],
+    ]);
+    await brief.close();
   });
 
   it('wakes a released run by a message, and tells the holder of a held one', async () => {

@@ -42,14 +42,19 @@ export class ServiceProcess extends HttpClient {
   }
 }
 
-/** Starts the service as main does, on a free port. `env` sets what the environment would. @param beside another node, whose database this one shares */
-export async function startTestService(env: Readonly<Record<string, string>> = {}, beside?: TestService): Promise<TestService> {
+/** Starts the service as main does, on a free port. `env` sets what the environment would. @param beside another node, whose database this one shares @param through an address that leads to the database, for its own */
+export async function startTestService(
+  env: Readonly<Record<string, string>> = {},
+  beside?: TestService,
+  through: (url: string) => Promise<string> = (url) => Promise.resolve(url),
+): Promise<TestService> {
   const database = beside ? { url: beside.databaseUrl, drop: () => Promise.resolve() } : await createTestDatabase();
   const dataDir = mkdtempSync(join(tmpdir(), 'showrunner-service-'));
   const settings = loadSettings({ PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'silent', DATA_DIR: dataDir, ...env });
   const log = createLogger(settings.logLevel);
   await runMigrations(database.url, log);
-  const app = await createHttpApp(AppModule.on({ url: database.url, directUrl: database.url }, settings, log), settings, log);
+  const url = await through(database.url);
+  const app = await createHttpApp(AppModule.on({ url, directUrl: url }, settings, log), settings, log);
   await app.listen(settings.port, settings.host);
   return new TestService(await app.getUrl(), database.url, app, async () => {
     await app.close();

@@ -59,7 +59,7 @@ export async function startStandIns(routes: Routes): Promise<StandIns> {
     };
   const plain = await listening(createServer(answerAs('http')), []);
   const secure = await listening(createTlsServer(SIGNED, answerAs('https')), []);
-  const proxy = await serveConnect({ route: (target) => (target.endsWith(':443') ? secure.port : plain.port) });
+  const proxy = await serveConnect({ route: (target) => databaseAt(target) ?? (target.endsWith(':443') ? secure.port : plain.port) });
   const folder = mkdtempSync(join(tmpdir(), 'authority-'));
   writeFileSync(join(folder, 'ca.pem'), TEST_AUTHORITY);
   return {
@@ -74,6 +74,12 @@ export async function startStandIns(routes: Routes): Promise<StandIns> {
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/** Databases of tests are where they are; they are no hosts of the world. */
+function databaseAt(target: string): number | null {
+  const port = Number(/^127\.0\.0\.1:(\d+)$/.exec(target)?.[1] ?? 0);
+  return port > 443 ? port : null;
 }
 
 async function readRequest(scheme: string, message: IncomingMessage): Promise<SeenRequest> {

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkChildren } from '../chaos/checks/children.mjs';
 import { checkEffects } from '../chaos/checks/effects.mjs';
 import { Facts } from '../chaos/checks/facts.mjs';
 import { checkHistories } from '../chaos/checks/histories.mjs';
@@ -228,6 +229,7 @@ class Backup {
     checkHistories(facts);
     checkEffects(facts);
     checkOutcomes(facts);
+    checkChildren(facts);
     checkReads(facts);
     await checkLeftovers(facts);
     checkProcesses(facts, world.nodes);

@@ -1,33 +1,22 @@
-import { type Outbound, OutboundError, type OutboundRequest } from '../../engine/outbound-port.js';
+import { type Outbound, type OutboundRequest } from '../../engine/outbound-port.js';
 import { type FetchedSecret, type OpenedCredential, SecretsError, type WantedSecret } from '../../engine/secrets-port.js';
 import { isObject, type Json, type JsonObject, own } from '../../engine/values.js';
+import { ProviderCall } from './provider-call.js';
 
 /** Fetches one secret from one kind of place. Throws SecretsError. */
 export interface SecretProvider {
   fetch(wanted: WantedSecret, login: OpenedCredential, signal: AbortSignal): Promise<FetchedSecret>;
 }
 
-/** A provider's answer is small; whatever is larger is none. */
-const MAX_ANSWER_BYTES = 1_048_576;
-
-/** Asks a provider through the one checked client (S6). Messages say who answered what, never with what. */
-export async function askProvider(outbound: Outbound, who: string, request: OutboundRequest): Promise<JsonObject> {
-  const answer = await outbound.fetch({ ...request, maxResponseBytes: MAX_ANSWER_BYTES }).catch((error: unknown) => {
-    if (error instanceof OutboundError) throw new SecretsError(error.code, `${who}: ${error.message}`, error.retryable);
-    throw error;
-  });
-  if (answer.status === 404) throw new SecretsError('unknown_secret', `${who} has no such secret.`);
-  if (answer.status < 200 || answer.status > 299) {
-    const retryable = answer.status === 429 || answer.status >= 500;
-    throw new SecretsError('secret_provider_error', `${who} answered with status ${answer.status}.`, retryable);
-  }
-  try {
-    const json = JSON.parse(Buffer.from(answer.body).toString('utf8')) as Json;
+/** Asks for a JSON object through the one checked client (S6). Messages say who answered what, never with what. */
+export async function askProvider(outbound: Outbound, who: string, { signal, ...request }: OutboundRequest): Promise<JsonObject> {
+  const call = new ProviderCall(outbound, who, signal);
+  return call.ask(async () => {
+    const answer = await call.send(request);
+    const json = answer.status < 200 || answer.status > 299 ? null : (JSON.parse(Buffer.from(answer.body).toString('utf8')) as Json);
     if (isObject(json)) return json;
-  } catch {
-    // told below
-  }
-  throw new SecretsError('secret_provider_error', `${who} answered with something that is no JSON object.`);
+    throw new Error('no JSON object');
+  });
 }
 
 /** A field of the login, as text. Throws SecretsError where it has to be there and is not. */

@@ -54,6 +54,24 @@ describe(runProgram.name, () => {
       expect([stage.prepared.length, stage.faults]).toEqual([1, []]);
     };
 
+    it.each([
+      ['one', CALL],
+      ['the last of an iterator', iteratorOf([1], CALL)],
+    ])('stays where it hears of the end of what it called as it leaves: %s', async (_which, action) => {
+      const stage = stageOf(action);
+      await stage.hold('one');
+      const { promise, resolve } = Promise.withResolvers<void>();
+      stage.outcomeRead = promise;
+      await stage.tellEnd(0, { status: 'completed' }, false);
+      await stage.advance(PARK_AFTER_MS);
+      expect([...stage.outcomes].sort()).toEqual(['committed', 'inbox_moved']);
+      expect(stage.ends).toEqual([]);
+      resolve();
+      await stage.rest();
+      expect(stage.ends).toEqual(['ended']);
+      expect(stage.stored.row.status).toBe('completed');
+    });
+
     it('is due at the time-out of its run, and then takes along what it called', async () => {
       const stage = await parked({ timeoutAt: START + MINUTE });
       expect(stage.stored.wakeAt).toBe(START + MINUTE);
@@ -92,6 +110,24 @@ describe(runProgram.name, () => {
       expect(stage.ends).toEqual(['ended']);
       expect(stage.stored.row.status).toBe('cancelled');
       expect(stage.parts).toEqual(['0', '1']);
+    });
+
+    it.each([
+      ['cancel', 'resume'],
+      ['resume', 'cancel'],
+    ] as const)('who claims it for a %s and a %s ends it, and makes nothing of it again', async (first, second) => {
+      const stage = stageOf(iteratorOf([1, 2], anAction()));
+      await stage.hold('one');
+      await stage.tell('pause');
+      await stage.settle(0, 'done');
+      expect(stage.eventsOf('action_held')).toHaveLength(1);
+      expect(stage.ends).toEqual(['released']);
+      await stage.tell(first);
+      await stage.tell(second);
+      await stage.hold('two');
+      expect(stage.faults).toEqual([]);
+      expect(stage.stored.row.status).toBe('cancelled');
+      expect(stage.parts).toEqual(['0']);
     });
 
     it('the next attempt of an item does not begin before the resume', async () => {

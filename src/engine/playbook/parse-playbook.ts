@@ -1,5 +1,6 @@
 import { EngineError, type Issue } from '../engine-error.js';
 import { isObject, type JsonObject, own } from '../values.js';
+import { checkNested } from './check-nested.js';
 import { checkTemplates } from './check-templates.js';
 import { CONTRACT_KEYS, readContract } from './contract.js';
 import { DOCUMENT_LIMITS, type DocumentLimits } from './document-limits.js';
@@ -92,8 +93,10 @@ class Reading {
     const known = new Set([...ROOT_KEYS, ...reader.rootKeys]);
     for (const key of Object.keys(root))
       if (!known.has(key)) this.findings.warn('unknown_field', at('', key), `unknown key "${key}" in the document; it has no effect`);
+    const playbook: Playbook = { apiVersion: API_VERSION, kind, metadata, contract, ...body };
+    checkNested(playbook, (place) => this.reading.originOf(place), this.findings);
     checkTemplates(root, this.document.positions, this.findings);
-    return { apiVersion: API_VERSION, kind, metadata, contract, ...body };
+    return playbook;
   }
 
   private checkApiVersion(root: JsonObject): boolean {

@@ -339,7 +339,10 @@ function holdStill(deciding: Deciding): void {
 /** What it has called is taken along (D27). */
 function skipFiring(deciding: Deciding, firing: Firing, reason: 'cancelled' | 'failure'): void {
   const step = deciding.playbook.steps[firing.step]!;
-  if (firing.parts) deciding.decision.orphans.push(...liveCalls(firing.parts));
+  const { orphans, performs } = deciding.decision;
+  if (firing.parts) orphans.push(...liveCalls(firing.parts));
+  // A resume that was heard at the same time may have taken it up again.
+  performs.splice(0, performs.length, ...performs.filter(({ step: index }) => index !== firing.step));
   deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave: firing.wave, reason });
 }
 

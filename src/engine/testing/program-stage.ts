@@ -38,6 +38,8 @@ export class ProgramStage {
   readonly progress = new Set<number>();
   /** While set, nobody hears of a cancel: it is stored when this resolves. */
   cancelStored: Promise<void> = Promise.resolve();
+  /** While set, nobody knows what a called execution came to that does not tell it: it is read when this resolves. */
+  outcomeRead: Promise<void> = Promise.resolve();
   private readonly store = new MemoryRunStore(this.clock.now);
   private readonly playbook: CompiledPlaybook;
   private readonly sources = new Map<UnitSource, UnitSource>();
@@ -89,17 +91,17 @@ export class ProgramStage {
     await this.rest();
   }
 
-  /** Says something to the run; its holder, where it has one, hears it. */
-  async tell(kind: InboxMessage['kind'], payload: JsonObject = {}): Promise<void> {
+  /** Says something to the run; its holder, where it has one, hears it, unless the hint is lost. */
+  async tell(kind: InboxMessage['kind'], payload: JsonObject = {}, isHinted = true): Promise<void> {
     this.store.deliver(TEST_TENANT, '1', kind, payload);
-    if (this.stored.token !== null) this.current?.readInbox();
+    if (isHinted && this.stored.token !== null) this.current?.readInbox();
     await this.rest();
   }
 
   /** One of the executions that it called has ended. */
-  tellEnd(at: number, end: Pick<ChildEnded, 'status' | 'result'>): Promise<void> {
+  tellEnd(at: number, end: Pick<ChildEnded, 'status' | 'result'>, isHinted = true): Promise<void> {
     const { id, step, wave, item } = this.prepared[at]!;
-    return this.tell('child_ended', { child_id: id, step, wave, item, error: null, ...end });
+    return this.tell('child_ended', { child_id: id, step, wave, item, error: null, ...end }, isHinted);
   }
 
   async settle(at: number, outcome: Json | Error): Promise<void> {
@@ -140,11 +142,12 @@ export class ProgramStage {
       return Promise.resolve(calledRun(id, parent, { step, wave, item }));
     },
     below: () => Promise.resolve([]),
-    outcome: () => Promise.resolve(null),
+    outcome: () => this.outcomeRead.then(() => null),
     cancel: (_tenantId, ids) => {
       this.cancelled.push(...ids);
       return this.cancelStored;
     },
+    cancelAll: () => Promise.resolve(),
   };
 
   private execute(request: Json, context: StepContext): Promise<StepResult> {

@@ -113,6 +113,15 @@ export class ExecutionRepository {
     return (await this.db.query<{ id: string }[]>(sql, parameters)).map(({ id }) => id);
   }
 
+  /** What an execution has called that is not over. */
+  async liveCalledBy(tenantId: string, parentId: string): Promise<string[]> {
+    const rows = await this.db.query<{ id: string }[]>(
+      `SELECT id FROM execution WHERE tenant_id = $1 AND parent_run_id = $2 AND status NOT IN ('completed', 'failed', 'cancelled')`,
+      [tenantId, parentId],
+    );
+    return rows.map(({ id }) => id);
+  }
+
   /** Executions that name one of these as parent, oldest first. */
   async childrenOf(tenantId: string, parentIds: readonly string[], limit: number): Promise<ExecutionRecord[]> {
     if (parentIds.length === 0) return [];

@@ -1,3 +1,5 @@
+import { beginOf, endOf, partOf } from './parts.mjs';
+
 /** Times of the effect server and of the database are of one machine; the database's have milliseconds only. */
 const SLACK_MS = 3;
 
@@ -9,20 +11,20 @@ export function checkEffects(facts) {
   let repeated = 0;
   for (const [id, execution] of facts.executions) {
     const { row, calls, prediction } = execution;
-    if (prediction === null) continue;
+    if (prediction === null || facts.isDisturbed(id)) continue;
     const byKey = Map.groupBy(calls, ({ key }) => key);
     for (const [key, mine] of byKey) {
-      const [, step, wave] = key.split('/');
-      const predicted = prediction.effects.get(`${step}/${wave}`);
+      const { execution: owner, step, wave, part } = partOf(key);
+      const predicted = owner === id ? prediction.effects.get(`${step}/${wave}/${part}`) : undefined;
       if (predicted === undefined) {
         facts.violation('e', id, `a call that the playbook does not make: ${key}`, { calls: mine });
         continue;
       }
-      repeated += checkCalls(facts, id, execution, { step, wave: Number(wave), predicted, calls: mine, zombies });
+      repeated += checkCalls(facts, id, execution, { step, wave, part, predicted, calls: mine, zombies });
     }
     if (row.status === 'cancelled' || row.error?.code === 'poison') continue;
-    for (const name of prediction.effects.keys()) {
-      if (!byKey.has(`${id}/${name}/-/action`)) facts.violation('e', id, `${row.status} without its effect ${name}`);
+    for (const [name, { must }] of prediction.effects) {
+      if (must && !byKey.has(`${id}/${name}/action`)) facts.violation('e', id, `${row.status} without its effect ${name}`);
     }
   }
   facts.notes.repeatedCalls = repeated;
@@ -34,19 +36,17 @@ export function checkEffects(facts) {
 }
 
 /** @returns how many calls were repeats */
-function checkCalls(facts, id, { events }, { step, wave, predicted, calls, zombies }) {
-  const mine = events.filter((event) => event.step === step && event.wave === wave);
-  const settled = mine.find(({ type }) => type === 'step_completed' || type === 'step_failed' || type === 'step_skipped');
+function checkCalls(facts, id, { events }, { step: firing, wave, part, predicted, calls, zombies }) {
+  const step = part === '-' ? firing : `${firing}/${part}`;
+  const mine = events.filter((event) => event.step === firing && event.wave === wave);
+  const settled = endOf(mine, part);
   let repeats = 0;
   for (const [index, call] of calls.entries()) {
     if (call.input !== predicted.input) facts.violation('e', id, `${step} was called with ${call.input}, not ${predicted.input}`, { call });
     const attempt = call.attempt ?? 1;
     if (attempt > predicted.attempts)
       facts.violation('e', id, `attempt ${attempt} of ${step}, at most ${predicted.attempts} may be`, { call });
-    // What must be in the history before: the step's start, for a further attempt the decision to try again.
-    const started = mine.find(({ type, attempt: at }) =>
-      attempt === 1 ? type === 'step_started' : type === 'action_retry' && at === attempt - 1,
-    );
+    const started = beginOf(mine, part, attempt);
     if (started === undefined) facts.violation('e', id, `${step} was called, its start is not in the history`, { call });
     else if (call.at < started.at - SLACK_MS)
       facts.violation('e', id, `${step} was called ${started.at - call.at} ms before its start was committed`, { call, started });
@@ -83,7 +83,7 @@ function lateCall(facts, id, call, calls, settled, zombies) {
 
 /** What is recorded is an answer that was given, to whoever held the lease when it was recorded. */
 function checkRecorded(facts, id, step, settled, calls) {
-  if (settled?.type !== 'step_completed' || settled.call === null) return;
+  if (!settled?.call) return;
   const recorded = calls.find(({ call }) => call === settled.call);
   if (recorded === undefined) return facts.violation('e', id, `${step} recorded an answer that no call of it got`, { settled });
   if (recorded.how === 'dropped') facts.violation('e', id, `${step} recorded an answer that was never sent`, { settled, recorded });

@@ -11,9 +11,12 @@ export function checkOutcomes(facts) {
     const asked = cancels.get(id) ?? [];
     if (prediction === null) facts.violation('f', id, `an unknown entry ran: ${row.path}@${row.version}`);
     else if (row.status === 'cancelled') {
-      if (!asked.some(({ phase }) => phase !== 'fail')) facts.violation('f', id, 'cancelled, and nobody asked for it');
+      const wished = facts.callersOf(id).flatMap((caller) => cancels.get(caller) ?? []);
+      if (!wished.some(({ phase }) => phase !== 'fail')) facts.violation('f', id, 'cancelled, and nobody asked for it');
     } else if (isPoisonedByFaults(facts, row)) {
       facts.notes.poisonedByFaults = (facts.notes.poisonedByFaults ?? 0) + 1;
+    } else if (facts.isDisturbed(id)) {
+      facts.notes.disturbed = (facts.notes.disturbed ?? 0) + 1;
     } else if (row.status !== prediction.status) {
       facts.violation('f', id, `ended as ${row.status}, the model says ${prediction.status}`, {
         error: row.error,
@@ -23,7 +26,10 @@ export function checkOutcomes(facts) {
       facts.violation('f', id, 'the result is not the model’s', { result: row.result, predicted: prediction.result });
     } else if (row.status === 'failed' && row.error?.step !== prediction.failedStep) {
       facts.violation('f', id, `failed at ${row.error?.step}, the model says ${prediction.failedStep}`, { error: row.error });
+    } else if (row.status === 'failed' && prediction.failedItem !== null && row.error?.item_index !== prediction.failedItem) {
+      facts.violation('f', id, `failed with item ${row.error?.item_index}, the model says ${prediction.failedItem}`, { error: row.error });
     }
+    if (prediction !== null) checkSaves(facts, id, events, prediction);
     for (const line of asked) checkCancel(facts, id, row, events, calls, line);
     lateness.push(...checkTimers(facts, id, events, calls), ...checkWaits(facts, id, row, events, prediction));
   }
@@ -33,11 +39,30 @@ export function checkOutcomes(facts) {
     lateness.length === 0 ? null : { p50: Math.round(lateness[lateness.length >> 1]), max: Math.round(lateness.at(-1)) };
 }
 
+/** What saves came to is in the event that settles their step. */
+function checkSaves(facts, id, events, { saves }) {
+  for (const { type, step, wave, saves: done } of events) {
+    const wanted = type === 'step_completed' ? saves.get(`${step}/${wave}`) : undefined;
+    if (wanted === undefined || facts.isDisturbed(id)) continue;
+    const seen = done.map(({ storage, status, data }, index) => ({
+      storage,
+      status,
+      ...(wanted[index]?.data === undefined ? {} : { data }),
+    }));
+    if (!isDeepStrictEqual(seen, wanted)) facts.violation('f', id, `the saves of ${step} are not the model’s`, { seen, wanted });
+  }
+}
+
 const POISON_ATTEMPTS = 5;
 
 /** (D16) Its holders were killed, or stood still, so often in a row that the service had to take it for the reason. */
 function isPoisonedByFaults(facts, row) {
-  if (row.error?.code !== 'poison' || row.claim_no <= POISON_ATTEMPTS) return false;
+  return row.error?.code === 'poison' && mayBePoison(facts, row);
+}
+
+/** Whether faults took its holders so often. */
+export function mayBePoison(facts, row) {
+  if (row.claim_no <= POISON_ATTEMPTS) return false;
   const losses = facts.faultsBetween(row.created, row.ended).reduce((sum, { name, kills, point }) => {
     if (kills !== undefined) return sum + kills.length;
     return name === 'stop_node' || name === 'black_hole' || point !== undefined ? sum + 1 : sum;
@@ -71,7 +96,8 @@ function checkTimers(facts, id, events, calls) {
   const late = [];
   for (const event of events) {
     if (event.type !== 'action_retry') continue;
-    const next = calls.find(({ key, attempt }) => key.startsWith(`${id}/${event.step}/${event.wave}/`) && attempt === event.attempt + 1);
+    const asked = `${id}/${event.step}/${event.wave}/${event.path ?? '-'}/action`;
+    const next = calls.find(({ key, attempt }) => key === asked && attempt === event.attempt + 1);
     if (next === undefined) continue;
     const lateMs = next.at - event.due;
     if (lateMs < -2) facts.violation('h', id, `${event.step} was tried again ${Math.round(-lateMs)} ms before it was due`, { event, next });

@@ -10,6 +10,7 @@ export function checkStored(facts) {
       facts.violation('d', null, `a valid start was refused with ${line.status} ${line.code}`, { line });
   }
   for (const { row } of facts.executions.values()) {
+    if (row.parent !== null) continue; // called by another: children.mjs
     const start = starts.get(row.op);
     if (start === undefined) facts.violation('d', row.id, `execution ${row.id} belongs to no start that was sent (${row.op})`);
     else start.rows.push(row);

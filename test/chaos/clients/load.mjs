@@ -8,11 +8,21 @@ const REMEMBERED = 400;
 /** While so many executions are open, clients only read and cancel. */
 const MAX_OPEN = 300;
 const PATHS = 16;
+/** The first ones: there is always something to call, also something that fails, and no round is without what is composite. */
+const FIRST_SHAPES = [
+  ['call', 'pure'],
+  ['call', 'fatal'],
+  ['each_at_once', 'upsert', 'sub'],
+  ['saved', 'sub_each', 'pages'],
+  ['each_continued', 'sub_absorbed', 'each'],
+];
 
 /** The clients of a run and what they know together. */
 export class Load {
   /** Every registered playbook, by `path@version`. */
   playbooks = new Map();
+  /** Of these, those that others may call. */
+  callable = [];
   /** Ids of acknowledged executions, newest last. */
   recent = [];
   /** Requests under way per node. */
@@ -29,7 +39,7 @@ export class Load {
 
   /**
    * @param {{ random: import('../random.mjs').Random, history: import('./history.mjs').History, nodes: readonly { url: string }[], effectUrl: string,
-   *   clients: number, weights?: Record<string, number>, only?: readonly string[], label: string }} options
+   *   clients: number, weights?: Record<string, number>, only?: readonly string[], label: string, ledger?: { url: string, table: string } | null }} options
    */
   constructor(options) {
     Object.assign(this, options);
@@ -45,9 +55,10 @@ export class Load {
   }
 
   /** A playbook that nobody has registered yet. */
-  newPlaybook(path, version) {
+  newPlaybook(path, version, only = this.only) {
     const seed = `${this.random.seed}/${path}@${version}`;
-    return new Playbook({ seed, path, version, effectUrl: this.effectUrl, only: this.only });
+    const { effectUrl, callable, ledger } = this;
+    return new Playbook({ seed, path, version, effectUrl, only, callable, ledger });
   }
 
   remember(execution) {
@@ -63,11 +74,12 @@ export class Load {
   async prepare() {
     const client = new Client(this, 0);
     for (let i = 1; i <= PATHS; i++) {
-      for (;;) {
-        if (await registerPlaybook(client, this.newPlaybook(`chaos/${this.label}/p${i}`, '1.0.0'))) break;
+      const playbook = this.newPlaybook(`chaos/${this.label}/p${i}`, '1.0.0', this.only ?? FIRST_SHAPES[i - 1]);
+      while (!(await registerPlaybook(client, playbook))) {
         if (this.stopped) return;
         await sleep(200);
       }
+      if (playbook.isCallable) this.callable.push(playbook);
     }
     client.close();
   }

@@ -35,7 +35,7 @@ const server = createServer({ keepAliveTimeout: 3_600_000, requestTimeout: 0, he
   let text = '';
   request.setEncoding('utf8').on('data', (chunk) => (text += chunk));
   request.on('end', () => {
-    const { execution, step, input, slow = 0, fail = 0, drop = 0, always = false, pad = 0 } = JSON.parse(text);
+    const { execution, step, input, slow = 0, fail = 0, drop = 0, always = false, pad = 0, page, pages } = JSON.parse(text);
     const { headers } = request;
     const key = String(headers['idempotency-key'] ?? '');
     const count = (callsOf.get(key) ?? 0) + 1;
@@ -52,7 +52,12 @@ const server = createServer({ keepAliveTimeout: 3_600_000, requestTimeout: 0, he
         const body =
           how === 'failed'
             ? { call, error: 'asked to fail' }
-            : { call, v: effectValue(step, input), ...(pad > 0 ? { pad: 'x'.repeat(pad) } : {}) };
+            : {
+                call,
+                v: effectValue(step, input),
+                ...(pad > 0 ? { pad: 'x'.repeat(pad) } : {}),
+                ...(pages === undefined ? {} : { page, more: page < pages }),
+              };
         response.writeHead(how === 'failed' ? 500 : 200, { 'content-type': 'application/json' }).end(JSON.stringify(body));
       };
       if (slow > 0) setTimeout(answer, slow);

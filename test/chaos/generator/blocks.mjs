@@ -1,4 +1,9 @@
 import { PRIME } from './arithmetic.mjs';
+import { CHILD_BLOCKS, LAST_CHILD_BLOCKS } from './composite/children.mjs';
+import { ITERATOR_BLOCKS, LAST_ITERATOR_BLOCKS } from './composite/iterators.mjs';
+import { PAGE_BLOCKS } from './composite/pages.mjs';
+import { LAST_SAVE_BLOCKS, SAVE_BLOCKS } from './composite/saves.mjs';
+import { call, http, template } from './steps.mjs';
 
 /**
  * The grammar: each block is a piece of a playbook with one way in and one way out. To add one, add an entry.
@@ -8,6 +13,9 @@ import { PRIME } from './arithmetic.mjs';
  * - `steps(next)`: its steps, leading to the step `next`,
  * - `output`: the template text of the value it hands on,
  * - `predict(run, value)`: what it does in the model, see prediction.mjs; returns the value it hands on, or `null` where the execution fails.
+ *
+ * `maker` also knows what a block may need of its surroundings: `callable`, the playbooks it may call, and `ledger`, the database it may save to.
+ * Where they are not there the block is the plain call that `steps.mjs` makes.
  */
 export const BLOCKS = {
   call: { weight: 6, make: (maker, input) => call(maker, input, {}) },
@@ -32,36 +40,19 @@ export const BLOCKS = {
   handled: { weight: 1, make: handled },
   absorbed: { weight: 1, make: absorbed },
   bulky: { weight: 1, make: (maker, input) => call(maker, input, { pad: maker.random.int(1, 100) * 1024 }) },
+  ...ITERATOR_BLOCKS,
+  ...SAVE_BLOCKS,
+  ...CHILD_BLOCKS,
+  ...PAGE_BLOCKS,
 };
 
-/** Blocks that may only come last. */
+/** Blocks that fail the execution, and so may only come last. */
 export const LAST_BLOCKS = {
-  fatal: { make: fatal },
+  fatal: { weight: 3, make: fatal },
+  ...LAST_ITERATOR_BLOCKS,
+  ...LAST_SAVE_BLOCKS,
+  ...LAST_CHILD_BLOCKS,
 };
-
-const template = (expression) => `{{ ${expression} }}`;
-
-function http(maker, step, input, behaviour, more = {}) {
-  return {
-    step,
-    type: 'http',
-    method: 'POST',
-    endpoint: `${maker.effectUrl}/do`,
-    timeout: 60,
-    data: { execution: '{{ execution_id }}', step, input: template(input), ...behaviour },
-    ...more,
-  };
-}
-
-function call(maker, input, behaviour) {
-  const step = maker.name('call');
-  return {
-    entry: step,
-    steps: (next) => [http(maker, step, input, behaviour, { next })],
-    output: `${step}.data.v`,
-    predict: (run, value) => run.effect(step, value),
-  };
-}
 
 function pure(maker, input) {
   const step = maker.name('pure');

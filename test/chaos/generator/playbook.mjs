@@ -2,26 +2,56 @@ import { Random } from '../random.mjs';
 import { BLOCKS, LAST_BLOCKS } from './blocks.mjs';
 import { Prediction } from './prediction.mjs';
 
+/** Executions that one start may make at most, itself among them. */
+const MOST_EXECUTIONS = 10;
+/** Executions that one step may call. */
+const MOST_CALLS = 3;
+/** What is called may call so deep itself. */
+const DEEPEST_CALL = 1;
+
 /** A generated playbook: the document that is registered, and what its executions must come to. */
 export class Playbook {
   #blocks;
+  /** How deep it calls others. */
+  depth = 0;
+  /** How many executions a start of it makes, if nothing fails. */
+  executions = 1;
 
-  /** @param {{ seed: string, path: string, version: string, effectUrl: string, only?: readonly string[] }} options `only`: exactly these blocks */
-  constructor({ seed, path, version, effectUrl, only }) {
+  /**
+   * @param {{ seed: string, path: string, version: string, effectUrl: string, only?: readonly string[], callable?: readonly Playbook[],
+   *   ledger?: { url: string, table: string } | null }} options `only`: exactly these blocks; `callable`: what it may call; `ledger`: where it may save rows
+   */
+  constructor({ seed, path, version, effectUrl, only, callable = [], ledger = null }) {
     this.path = path;
     this.version = version;
     const random = new Random(seed);
     const counters = {};
-    const maker = { random, effectUrl, name: (kind) => `${kind}_${(counters[kind] = (counters[kind] ?? 0) + 1)}` };
-    const weights = Object.fromEntries(Object.entries(BLOCKS).map(([name, { weight }]) => [name, weight]));
-    this.shape = only ? [...only] : Array.from({ length: random.int(1, 4) }, () => random.weighted(weights));
-    if (!only && random.chance(0.08)) this.shape.push('fatal');
+    const maker = {
+      random,
+      effectUrl,
+      ledger,
+      name: (kind) => `${kind}_${(counters[kind] = (counters[kind] ?? 0) + 1)}`,
+      /** @returns what may still be called */
+      callable,
+      calls: (child, times) => {
+        this.depth = Math.max(this.depth, child.depth + 1);
+        this.executions += times * child.executions;
+        maker.callable = callable.filter(({ executions }) => this.executions + MOST_CALLS * executions <= MOST_EXECUTIONS);
+      },
+    };
+    this.shape = only ? [...only] : Array.from({ length: random.int(1, 4) }, () => random.weighted(weightsOf(BLOCKS)));
+    if (!only && random.chance(0.1)) this.shape.push(random.weighted(weightsOf(LAST_BLOCKS)));
     let input = 'start.v';
     this.#blocks = this.shape.map((name) => {
       const block = (BLOCKS[name] ?? LAST_BLOCKS[name]).make(maker, input);
       input = block.output;
       return block;
     });
+    const { signals, failedStep } = this.predict({ n: 0, blob: '' });
+    /** Whether its executions fail, whatever their parameters. */
+    this.fails = failedStep !== null;
+    // Nobody knows the executions that are called, so nobody would send them their signals.
+    this.isCallable = signals.length === 0 && this.depth <= DEEPEST_CALL && MOST_CALLS * this.executions < MOST_EXECUTIONS;
     this.content = JSON.stringify(this.#document(input), null, 1);
   }
 
@@ -52,3 +82,5 @@ export class Playbook {
     return run;
   }
 }
+
+const weightsOf = (blocks) => Object.fromEntries(Object.entries(blocks).map(([name, { weight }]) => [name, weight]));

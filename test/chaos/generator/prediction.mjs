@@ -2,13 +2,21 @@ import { effectValue, signalValue } from './arithmetic.mjs';
 
 /** What the model says of one execution. */
 export class Prediction {
-  /** step/wave -> the input of its calls, how many attempts it may take, and the delay before each further one. */
+  /** step/wave/part -> the input of its calls, how many attempts it may take, the delay before each further one, and whether it must happen. */
   effects = new Map();
+  /** step/wave/item -> what is called: path, version, and its parameter `n`. */
+  children = new Map();
+  /** step/wave -> what its saves come to, in order; `data` where it is the same for every execution. */
+  saves = new Map();
+  /** Step -> the value in its row of the ledger. */
+  rows = new Map();
   /** Step -> how long it waits at least, in milliseconds. */
   waits = new Map();
   /** The signals that it waits for. */
   signals = [];
   failedStep = null;
+  /** Of a step that fails with one item: which. */
+  failedItem = null;
   result = null;
 
   /** @param {number} n the parameter that payloads of signals depend on */
@@ -20,10 +28,21 @@ export class Prediction {
     return this.failedStep === null ? 'completed' : 'failed';
   }
 
-  /** A step calls the effect server. @returns what the server answers */
-  effect(step, input, { wave = 1, attempts = 1, delayMs = 0 } = {}) {
-    this.effects.set(`${step}/${wave}`, { input, attempts, delayMs });
+  /**
+   * A step calls the effect server. `part`: which part of the step does (`2` its third item, `s0` its first save, `p1` its second page), `-` its action.
+   * @returns what the server answers
+   */
+  effect(step, input, { wave = 1, part = '-', attempts = 1, delayMs = 0, must = true } = {}) {
+    this.effects.set(`${step}/${wave}/${part}`, { input, attempts, delayMs, must });
     return effectValue(step, input);
+  }
+
+  /** A step calls another playbook. @returns {Prediction} of it */
+  child(step, playbook, n, { wave = 1, item = null } = {}) {
+    const { path, version } = playbook;
+    const prediction = playbook.predict({ n, blob: '' });
+    this.children.set(`${step}/${wave}/${item ?? '-'}`, { path, version, n });
+    return prediction;
   }
 
   /** Passes on what reached it. */
@@ -38,8 +57,9 @@ export class Prediction {
     return signalValue(name, this.n);
   }
 
-  fail(step) {
+  fail(step, item = null) {
     this.failedStep = step;
+    this.failedItem = item;
     return null;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The six bugs that the checker must find (the promise table's teeth), each a change of exact text in a copy of the built program, with the load and
+ * The bugs that the checker must find, each a change of exact text in a copy of the built program, with the load and
  * the faults that make it show: `changes` fail loudly where the product's text is no longer found.
  */
 export const BUGS = {
@@ -86,6 +86,37 @@ export const BUGS = {
     ],
     only: ['slow', 'call'],
     faults: ['kill_node'],
+  },
+  item_again: {
+    says: 'an item that is over is called again after a crash',
+    changes: [{ file: 'engine/action/loop.js', find: 'if (loop.over[index])', put: 'if (false)' }],
+    only: ['many'],
+    faults: ['kill_node'],
+  },
+  item_left_out: {
+    says: 'an item that a crash met is taken for done',
+    changes: [
+      {
+        file: 'engine/action/loop.js',
+        find: 'if (loop.over[index])',
+        put: 'if (loop.over[index] || context.find(join(path, String(index)))?.inputs)',
+      },
+    ],
+    only: ['many'],
+    faults: ['kill_node'],
+  },
+  no_cascade: {
+    says: 'a cancel does not reach what was called',
+    changes: [
+      {
+        file: 'engine/performer.js',
+        find: 'return await children.cancel(held.run.tenantId, childIds, state.cancel?.reason ?? null);',
+        put: 'return;',
+      },
+    ],
+    only: ['slow', 'sub', 'slow'],
+    weights: { start_and_cancel: 60 },
+    faults: [],
   },
   /** No bug: the harshest of the decks above must find nothing. */
   unbroken: {

@@ -165,6 +165,7 @@ class Link {
 class Queue {
   #chunks = [];
   #timer = null;
+  #stopped = false;
 
   constructor(proxy, to) {
     this.proxy = proxy;
@@ -172,6 +173,7 @@ class Queue {
   }
 
   push(chunk) {
+    if (this.#stopped) return;
     const { proxy } = this;
     const isFree = proxy.latencyMs === 0 && proxy.bytesPerSecond === Infinity && !proxy.holding;
     if (this.#chunks.length === 0 && isFree) return void this.to.write(chunk);
@@ -204,6 +206,7 @@ class Queue {
   }
 
   stop(deliver) {
+    this.#stopped = true;
     clearTimeout(this.#timer);
     if (deliver) for (const { chunk } of this.#chunks) this.to.write(chunk);
     this.#chunks = [];

@@ -7,6 +7,7 @@ import { Claims } from './claims.mjs';
 import { Database } from './database.mjs';
 import { EffectProcess } from './effect-process.mjs';
 import { copyProgram, PROBES } from './program.mjs';
+import { Ledger } from './ledger.mjs';
 import { FaultProxy } from './proxy.mjs';
 import { ServiceNode } from './service-node.mjs';
 
@@ -22,12 +23,23 @@ export class World {
   /**
    * @param {{ folder: string, nodes: number, leaseMs: number, changes?: readonly object[], nodeEnv?: (index: number) => Record<string, string>,
    *   random: import('../random.mjs').Random, short: boolean, direct?: boolean, command?: readonly string[], settings?: Record<string, string>,
-   *   database?: object, effects?: EffectProcess }} options `changes`: to the copy of the program; `nodeEnv`: for one node; `direct`: no proxies, the
+   *   database?: object, effects?: EffectProcess, withLedger?: boolean }} options `changes`: to the copy of the program; `nodeEnv`: for one node; `direct`: no proxies, the
    *   nodes speak to the database themselves; `command`: what starts a node, before its own; `settings`: of the database; `database` and `effects`:
-   *   those of another world, which ends them
+   *   those of another world, which ends them; `withLedger`: with a database for the saves of playbooks
    */
   static async build(options) {
-    const { folder, nodes, leaseMs, changes, nodeEnv = () => ({}), random, short, direct = false, command = [] } = options;
+    const {
+      folder,
+      nodes,
+      leaseMs,
+      changes,
+      nodeEnv = () => ({}),
+      random,
+      short,
+      direct = false,
+      command = [],
+      withLedger = false,
+    } = options;
     mkdirSync(folder, { recursive: true });
     const world = new World();
     Object.assign(world, {
@@ -45,7 +57,10 @@ export class World {
     world.history = new History(join(folder, 'history.jsonl'));
     try {
       for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void world.close().finally(() => process.exit(130)));
-      world.database = options.database ?? (await Database.start(join(folder, 'database'), options.settings));
+      [world.database, world.ledger] = await Promise.all([
+        options.database ?? Database.start(join(folder, 'database'), options.settings),
+        withLedger ? Ledger.start(join(folder, 'ledger')) : null,
+      ]);
       world.claims = new Claims(world.database);
       world.effects = options.effects ?? (await EffectProcess.start(join(folder, 'effects.jsonl')));
       for (let index = 0; index < nodes; index++) {
@@ -58,7 +73,7 @@ export class World {
         const env = {
           DATABASE_URL: through.href,
           LEASE_SECONDS: String(leaseMs / 1000),
-          OUTBOUND_ALLOW: `127.0.0.1:${world.effects.port}`,
+          OUTBOUND_ALLOW: [world.effects, world.ledger].flatMap((own) => (own === null ? [] : [`127.0.0.1:${own.port}`])).join(','),
           NODE_OPTIONS: `--import=${PROBES}`,
           CHAOS_NODE: String(index),
           CHAOS_STALLS: world.stallLog,
@@ -93,6 +108,7 @@ export class World {
     await Promise.all(this.proxies.map((proxy) => proxy.close()));
     await this.claims?.stop();
     for (const own of [this.effects, this.database]) if (!this.borrowed.includes(own)) await own?.stop();
+    await this.ledger?.stop();
   }
 }
 

@@ -1,3 +1,5 @@
+import { beginOf, partOf } from '../../chaos/checks/parts.mjs';
+
 /**
  * What clients know of the state that a backup has: what was answered before it began is in it, what was sent after it ended is not, and of what
  * was under way meanwhile nobody knows.
@@ -22,14 +24,9 @@ export function forgetLaterCalls(facts, end, restoredAt, restored) {
     const { events } = execution;
     const kept = execution.calls.filter((call) => {
       if (call.at >= restoredAt) return true;
-      const [, step, wave] = call.key.split('/');
-      const known = events.some(
-        ({ type, step: of, wave: in_, attempt, at }) =>
-          of === step &&
-          in_ === Number(wave) &&
-          at <= call.at + 3 &&
-          (call.attempt === 1 ? type === 'step_started' : type === 'action_retry' && attempt === call.attempt - 1),
-      );
+      const { step, wave, part } = partOf(call.key);
+      const firing = events.filter((event) => event.step === step && event.wave === wave && event.at <= call.at + 3);
+      const known = beginOf(firing, part, call.attempt) !== undefined;
       return call.at <= end && known && (call.claim ?? 0) <= (restored.get(id)?.claim_no ?? 0);
     });
     forgotten += execution.calls.length - kept.length;
