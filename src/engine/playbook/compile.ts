@@ -498,7 +498,7 @@ class Compiler {
 }
 
 /** Steps that call other entries. */
-const CALLING_TYPES: ReadonlySet<string> = new Set(['playbook', 'playbooks', 'tool']);
+const CALLING_TYPES: ReadonlySet<string> = new Set(['playbook', 'playbooks', 'tool', 'model']);
 
 /** Steps that are nothing without a connection. */
 const CONNECTING_TYPES: ReadonlySet<string> = new Set(['postgres', 'duckdb', 'transfer']);
@@ -516,7 +516,7 @@ function callOf({ type, fields }: Action): CompiledCall {
     version: template('version'),
     returnStep: template('return_step'),
     parallel: template('parallel'),
-    callable: type === 'tool' ? 'tool' : 'playbook',
+    callable: type === 'tool' || type === 'model' ? type : 'playbook',
     hasContent: !isPrefix && fields['path'] === undefined,
   };
 }

@@ -1,7 +1,7 @@
 import { type NewRun } from '../ports.js';
 import { type EntryKind } from './playbook.js';
 
-const TYPES: Readonly<Record<EntryKind, NewRun['executionType']>> = { Playbook: 'playbook', Tool: 'tool' };
+const TYPES: Readonly<Record<EntryKind, NewRun['executionType']>> = { Playbook: 'playbook', Tool: 'tool', Model: 'model' };
 
 /** The execution type of the runs of a kind, as the catalog stores it. */
 export function executionTypeOf(kind: string): NewRun['executionType'] {

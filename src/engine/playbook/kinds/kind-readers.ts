@@ -1,10 +1,11 @@
 import { ENTRY_KINDS, type EntryKind } from '../playbook.js';
 import { type KindReader } from './kind-reader.js';
+import { modelReader } from './model-kind.js';
 import { playbookReader } from './playbook-kind.js';
 import { toolReader } from './tool-kind.js';
 
 /** Every kind of entry and who reads it: one file each. */
-export const KIND_READERS: Readonly<Record<EntryKind, KindReader>> = { Playbook: playbookReader, Tool: toolReader };
+export const KIND_READERS: Readonly<Record<EntryKind, KindReader>> = { Playbook: playbookReader, Tool: toolReader, Model: modelReader };
 
 /** The kind of a word in any case; null where there is none. */
 export function kindNamed(word: string): EntryKind | null {
