@@ -130,7 +130,6 @@ export const ERROR_CODES = {
   provider_unavailable: 'What runs the model is not installed or not set up on this node.',
   circuit_open: 'The endpoint of the model failed repeatedly; it is asked again after a while.',
   invalid_model_response: 'The endpoint of the model answered something that is not of its protocol.',
-  invalid_tensor: 'A tensor has another shape or type than the entry says.',
   http_error: 'The HTTP response was not 2xx.',
   connection_error: 'The other side could not be reached.',
   outbound_blocked: 'The address is not allowed; see OUTBOUND_ALLOW.',

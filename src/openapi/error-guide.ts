@@ -159,7 +159,6 @@ const GROUPS: readonly ErrorGroup[] = [
       'step_error',
       'http_error',
       'invalid_model_response',
-      'invalid_tensor',
       'provider_unavailable',
       'circuit_open',
       'sql_error',

@@ -1,3 +1,4 @@
+import { type Readable } from 'node:stream';
 import { type Dispatcher } from 'undici';
 import { type Outbound, OutboundError, type OutboundRequest, type OutboundResponse } from '../engine/outbound-port.js';
 import { type AllowList } from './allow-list.js';
@@ -44,6 +45,14 @@ export interface OutboundOptions {
   readonly resolve?: Resolve;
 }
 
+/** An answer whose body is still on its way: whoever gets it reads it to its end, or destroys it. Nothing bounds it. */
+export interface OutboundStream {
+  readonly status: number;
+  /** As in OutboundResponse. */
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  readonly body: Readable;
+}
+
 /**
  * The one HTTP client of the service. Every request, redirects included, is resolved once, checked against the address
  * policy and sent to exactly the checked addresses. One instance per process; `close` at shutdown.
@@ -72,6 +81,20 @@ export class OutboundClient implements Outbound {
       }
       hop = next;
     }
+  }
+
+  /**
+   * Sends one request and gives the answer once its head is there; redirects are answers, and the body must not be compressed. For protocols
+   * whose answers are streams. Throws as `fetch` does; `signal` ends the body too.
+   */
+  async stream(request: OutboundRequest): Promise<OutboundStream> {
+    const hop = firstHop(request);
+    const answer = await this.send({ ...hop, headers: { ...hop.headers, 'accept-encoding': 'identity' } }, request);
+    if (!/^(?:identity)?$/i.test(joined(answer.headers['content-encoding']).trim())) {
+      answer.body.on('error', () => undefined).destroy();
+      throw new OutboundError('connection_error', `The answer of ${hop.url.host} is compressed although that was not asked for`);
+    }
+    return { status: answer.statusCode, headers: plainHeaders(answer.headers), body: answer.body };
   }
 
   /** Ends every connection; calls under way and later ones fail. */

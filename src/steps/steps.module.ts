@@ -14,6 +14,7 @@ import { DuckDbProcesses } from '../sandbox/duckdb-processes.js';
 import { ScriptLoader } from '../sandbox/script-loader.js';
 import { PostgresDatabases } from '../sql/postgres-databases.js';
 import { STEP_KINDS } from '../storage/compiled-playbooks.js';
+import { LiveMessages } from '../storage/live-messages.js';
 import { LOG, type Log } from '../storage/log.js';
 import { ExecutionEndsRepository } from '../storage/repositories/execution-ends.repository.js';
 import { loadSteps } from './load-steps.js';
@@ -91,16 +92,27 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
         },
         {
           provide: STEP_KINDS,
-          inject: [OutboundClient, CodeSandbox, PostgresDatabases, DuckDbProcesses, SecretStore, Settings],
+          inject: [OutboundClient, CodeSandbox, PostgresDatabases, DuckDbProcesses, SecretStore, LiveMessages, Settings],
           useFactory: (
             outbound: OutboundClient,
             sandbox: CodeSandbox,
             databases: PostgresDatabases,
             duckdb: DuckDbProcesses,
             secrets: SecretStore,
+            live: LiveMessages,
             { sqlPolicy, scriptRoot }: Settings,
           ): Promise<StepKinds> =>
-            loadSteps({ outbound, sandbox, databases, duckdb, secrets, sqlPolicy, scripts: new ScriptLoader(scriptRoot, outbound) }),
+            loadSteps({
+              outbound,
+              streams: outbound,
+              live,
+              sandbox,
+              databases,
+              duckdb,
+              secrets,
+              sqlPolicy,
+              scripts: new ScriptLoader(scriptRoot, outbound),
+            }),
         },
       ],
       exports: [STEP_KINDS, OutboundClient],

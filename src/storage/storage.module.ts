@@ -29,6 +29,7 @@ import { Inbox } from './inbox.js';
 import { InboxSweep } from './inbox-sweep.js';
 import { LeaseRenewal } from './lease-renewal.js';
 import { LeaseTerm } from './lease-term.js';
+import { LiveMessages } from './live-messages.js';
 import { LOG, type Log } from './log.js';
 import { NodeNumberLease } from './node-number.js';
 import { DUE_CHANNEL, Notifications } from './notifications.js';
@@ -119,6 +120,7 @@ const PROVIDERS: Provider[] = [
   DatabaseProbe,
   Prepared,
   CommitSignals,
+  LiveMessages,
   CompiledPlaybooks,
   EphemeralRuns,
   provide(

@@ -40,7 +40,7 @@ export interface ModelConfig {
   readonly options: JsonObject;
 }
 
-const OPTIONS = ['stream', 'batch_size', 'response_schema', 'max_response_bytes', 'model_version', 'tensors', 'file'];
+const OPTIONS = ['stream', 'batch_size', 'response_schema', 'max_response_bytes'];
 
 /** Throws EngineError `invalid_document` where the action was not made from a Model. */
 export function parseModel(action: Action): ModelConfig {

@@ -2,6 +2,8 @@ import { defineStep, StepFailure } from '../../engine/step-executor.js';
 import { type StepFactory } from '../../engine/step-services.js';
 import { parseModel, renderModel } from './model.request.js';
 import { builtinProvider } from './providers/builtin.js';
+import { CircuitBreaker } from './providers/circuit-breaker.js';
+import { openaiProvider } from './providers/openai.js';
 import { type ModelProvider } from './providers/provider.js';
 
 /**
@@ -33,5 +35,8 @@ const modelStep = (providers: Readonly<Record<string, ModelProvider>>) =>
     },
   });
 
-const factory: StepFactory = () => modelStep({ builtin: builtinProvider() });
+const factory: StepFactory = ({ streams, live }) => {
+  const breaker = new CircuitBreaker();
+  return modelStep({ builtin: builtinProvider(), openai: openaiProvider(streams, live, breaker) });
+};
 export default factory;

@@ -10,7 +10,7 @@ import { schemaDefaults } from './schema-defaults.js';
 interface ProviderRule {
   readonly keys: readonly string[];
   readonly required: readonly string[];
-  /** What it can be asked for; the first where the document does not say. Empty: it has no tasks. */
+  /** What it can be asked for; the first where the document does not say. */
   readonly tasks: readonly string[];
   /** Over a network, so an attempt that fails is worth another. */
   readonly remote: boolean;
@@ -25,13 +25,6 @@ const PROVIDERS: Readonly<Record<string, ProviderRule>> = {
     tasks: ['chat', 'completion', 'embeddings'],
     remote: true,
   },
-  open_inference: {
-    keys: ['endpoint', 'model', 'model_version', 'auth', 'headers', 'tensors', 'max_response_bytes'],
-    required: ['endpoint', 'model', 'tensors'],
-    tasks: [],
-    remote: true,
-  },
-  onnx: { keys: ['file', 'tensors'], required: ['file', 'tensors'], tasks: [], remote: false },
 };
 const COMMON = ['provider', 'task', 'serves', 'inference_config', 'batch_size', 'timeout', 'retry', 'result', ...CONTRACT_KEYS];
 const ALL_PARAMETERS = '{{ workload }}';
@@ -92,11 +85,11 @@ function fieldsOf(spec: JsonObject, word: string, { keys, required, tasks }: Pro
     const value = own(spec, key) ?? null;
     if (value === null || value === '') findings.error('missing_field', '/spec', `A model of provider ${word} needs "spec.${key}".`);
   }
-  for (const key of ['endpoint', 'model', 'model_version', 'file', 'system']) {
+  for (const key of ['endpoint', 'model', 'system']) {
     const value = own(spec, key) ?? null;
     if (value !== null && textOf(value) === null) findings.error('invalid_type', at('/spec', key), `"${key}" must be text.`);
   }
-  for (const key of ['headers', 'response_schema', 'tensors']) {
+  for (const key of ['headers', 'response_schema']) {
     const value = own(spec, key) ?? null;
     if (value !== null && !isObject(value)) findings.error('invalid_type', at('/spec', key), `"${key}" must be a mapping.`);
   }
@@ -104,7 +97,7 @@ function fieldsOf(spec: JsonObject, word: string, { keys, required, tasks }: Pro
   if (stream !== null && typeof stream !== 'boolean')
     findings.error('invalid_type', at('/spec', 'stream'), 'stream must be true or false.');
   const task = own(spec, 'task') ?? null;
-  if (task !== null && tasks.length > 0 && !tasks.includes(task as string)) wrong('task', `task must be one of ${tasks.join(', ')}.`);
+  if (task !== null && !tasks.includes(task as string)) wrong('task', `task must be one of ${tasks.join(', ')}.`);
   for (const [key, most] of [
     ['batch_size', MOST_IN_BATCH],
     ['max_response_bytes', 16 * 1_048_576],
