@@ -26,7 +26,7 @@ module.exports = {
     forbid(
       'sdks-load-late',
       { path: '^src/' },
-      { path: 'node_modules/(@aws-sdk|@azure|@google-cloud)/', dynamic: false, dependencyTypesNot: ['type-only'] },
+      { path: 'node_modules/(@aws-sdk|@azure|@google-cloud|openai)/', dynamic: false, dependencyTypesNot: ['type-only'] },
     ),
     forbid('storage-is-low', { path: '^src/storage/' }, { path: '^src/', pathNot: '^src/(storage|engine|config)/' }),
     forbid('common-is-low', { path: '^src/common/' }, { path: '^src/', pathNot: '^src/(common|engine|config)/' }),

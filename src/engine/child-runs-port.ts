@@ -10,7 +10,7 @@ export const CHILD_RUNS = Symbol('CHILD_RUNS');
 export const MAX_CALL_DEPTH = 16;
 
 /** What kind of entry a step means to call: the execution type of its runs. */
-export type Callable = 'playbook' | 'tool';
+export type Callable = 'playbook' | 'tool' | 'model';
 
 /** What a step wants to call. */
 export interface ChildCall {
@@ -56,7 +56,7 @@ export interface ChildRuns {
    * Resolves what is called, and makes the run of it; nothing is stored yet. Its `version` is the resolved one, `parentExecutionId`, `parentEventId`
    * and `parentStep` are filled, `parent` is what the end is told by.
    * @throws StepFailure `unknown_playbook`, `unknown_version`, `unknown_tag`, `invalid_path`, `invalid_version`, `execution_type_mismatch`,
-   * `invalid_parameters`, `nesting_limit`, `playbook_cycle`,
+   * `invalid_parameters`, `unknown_model`, `invalid_inference_config`, `nesting_limit`, `playbook_cycle`,
    * what reading and registering a text throws where there is content, template errors of the workload; retryable where only the database is away
    */
   prepare(call: ChildCall): Promise<NewRun>;

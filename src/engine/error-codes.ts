@@ -57,6 +57,8 @@ export const ERROR_CODES = {
   unsupported_api_version: 'The document is written in another language version than noetl.io/v1.',
   execution_type_mismatch: 'The execution_type contradicts the kind of the catalog entry.',
   unknown_tool: 'The entry, or the MCP server, has no tool of this name.',
+  unknown_model: 'The entry does not serve a model of this name.',
+  invalid_inference_config: 'A setting of the inference is not one of the entry, or outside its bounds; errors[] says which.',
   unsupported_execution_type: 'Executions of this type are not served.',
   entry_state_conflict: 'The catalog entry is in a state that forbids this.',
   etag_mismatch: 'If-Match names another state than the current one.',
@@ -132,6 +134,9 @@ export const ERROR_CODES = {
   unsupported_transfer: 'A transfer between these sides cannot run here.',
   invalid_transfer:
     'The rows of a transfer do not fit: no list at data_path, a field that is missing, or fields of the step that are wrong.',
+  provider_unavailable: 'What runs the model is not installed or not set up on this node.',
+  circuit_open: 'The endpoint of the model failed repeatedly; it is asked again after a while.',
+  invalid_model_response: 'The endpoint of the model answered something that is not of its protocol.',
   http_error: 'The HTTP response was not 2xx.',
   invalid_arguments: 'The arguments do not fit the input schema of the tool; cause.errors says where.',
   tool_error: 'The tool reported an error.',

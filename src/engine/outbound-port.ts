@@ -44,6 +44,22 @@ export interface OutboundResponse {
   readonly elapsedMs: number;
 }
 
+/** For protocols whose answers are streams. */
+export interface OutboundStreams {
+  /**
+   * Sends one request and gives the answer once its head is there; redirects are answers, and nothing bounds the body: whoever gets it reads it to its
+   * end, or leaves the loop over it. Throws as `Outbound.fetch` does; `signal` ends the body too.
+   */
+  stream(request: OutboundRequest): Promise<OutboundStreamed>;
+}
+
+export interface OutboundStreamed {
+  readonly status: number;
+  /** As in OutboundResponse. */
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
 export type OutboundErrorCode = 'outbound_blocked' | 'connection_error' | 'timeout' | 'response_too_large' | 'invalid_endpoint';
 
 /** A call that got no answer. The message names host and address at most: never a query, a header or a body. */

@@ -119,11 +119,21 @@ export class StepFailure extends Error {
   readonly details: Json;
   /** The item of an iterator that failed. */
   readonly itemIndex: number | null;
+  /** Milliseconds that the other side asks to be left alone (Retry-After); a retry comes no earlier. */
+  readonly retryAfterMs: number;
 
   constructor(
     readonly code: FailureCode,
     message: string,
-    detail: { retryable?: boolean; value?: Json; statusCode?: number; logs?: string | undefined; cause?: Json; itemIndex?: number } = {},
+    detail: {
+      retryable?: boolean;
+      value?: Json;
+      statusCode?: number;
+      logs?: string | undefined;
+      cause?: Json;
+      itemIndex?: number;
+      retryAfterMs?: number;
+    } = {},
   ) {
     super(message);
     this.name = 'StepFailure';
@@ -133,6 +143,7 @@ export class StepFailure extends Error {
     this.logs = detail.logs;
     this.details = detail.cause ?? null;
     this.itemIndex = detail.itemIndex ?? null;
+    this.retryAfterMs = detail.retryAfterMs ?? 0;
   }
 }
 

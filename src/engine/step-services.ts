@@ -1,7 +1,8 @@
 import { type Databases, type SqlPolicy } from './database-port.js';
 import { type DuckDb } from './duckdb-port.js';
+import { type LivePort } from './live-port.js';
 import { type McpTools } from './mcp-port.js';
-import { type Outbound } from './outbound-port.js';
+import { type Outbound, type OutboundStreams } from './outbound-port.js';
 import { type SecretProviders } from './secrets-port.js';
 import { type Sandbox } from './sandbox-port.js';
 import { type Scripts } from './script-port.js';
@@ -10,6 +11,10 @@ import { type StepKind } from './step-executor.js';
 /** What a step type may use of this node. */
 export interface StepServices {
   readonly outbound: Outbound;
+  /** The same way out, for answers that are streams. */
+  readonly streams: OutboundStreams;
+  /** Where what happens right now is told to those who watch. */
+  readonly live: LivePort;
   readonly sandbox: Sandbox;
   readonly scripts: Scripts;
   readonly databases: Databases;

@@ -58,7 +58,7 @@ export class ChildRunsService implements ChildRuns {
       const { entry } = resolved;
       const playbook = this.playbooks.compiledSync(tenantId, entry.id) ?? (await this.playbooks.compiled(tenantId, entry.id));
       checkType(call.callable, entry);
-      checkParameters(parameters, playbook);
+      checkParameters(parameters, entry, playbook);
       const run = this.newRuns.make(resolved, playbook, {
         id,
         tenantId,

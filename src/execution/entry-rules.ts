@@ -3,20 +3,21 @@ import { executionTypeOf } from '../engine/playbook/execution-types.js';
 import { type CompiledPlaybook } from '../engine/playbook/compile.js';
 import { type JsonObject } from '../engine/values.js';
 import { type CatalogEntry } from '../storage/catalog-entry.js';
+import { checkModelCall } from './model-start.js';
 import { type StartRun } from './start-run.js';
 
 /**
  * What an entry asks of whoever starts it: its execution type, the names it is called by, and that its parameters fit its schema.
- * @throws EngineError `execution_type_mismatch`, `unknown_tool`, `invalid_parameters`
+ * @throws EngineError `execution_type_mismatch`, `unknown_tool`, `unknown_model`, `invalid_parameters`, `invalid_inference_config`, `invalid_request`
  */
 export function checkStart(
-  start: Pick<StartRun, 'executionType' | 'tool' | 'parameters' | 'parametersAt'>,
+  start: Pick<StartRun, 'executionType' | 'tool' | 'parameters' | 'parametersAt' | 'modelAt'>,
   entry: CatalogEntry,
   compiled: CompiledPlaybook,
 ): void {
   if (start.executionType !== null) checkType(start.executionType, entry);
   if (start.tool) checkTool(start.tool, entry, compiled);
-  checkParameters(start.parameters, compiled, start.parametersAt);
+  checkParameters(start.parameters, entry, compiled, start);
 }
 
 /** @throws EngineError `execution_type_mismatch` */
@@ -29,8 +30,20 @@ export function checkType(asked: NonNullable<StartRun['executionType']>, entry: 
   ]);
 }
 
-/** @throws EngineError `invalid_parameters`; costs nothing where the entry declares no schema */
-export function checkParameters(parameters: JsonObject, { inputSchema }: CompiledPlaybook, pointer = '/parameters'): void {
+/** Whether an entry can be asked this. @throws EngineError those of a start, but for its type and the name of a tool */
+export function checkParameters(
+  parameters: JsonObject,
+  entry: Pick<CatalogEntry, 'kind' | 'name' | 'path' | 'version'>,
+  compiled: CompiledPlaybook,
+  { parametersAt = '/parameters', modelAt }: Pick<StartRun, 'parametersAt' | 'modelAt'> = {},
+): void {
+  if (entry.kind !== 'Model') return checkSchema(parameters, compiled, parametersAt);
+  const { inputs, inputsAt } = checkModelCall(parameters, entry, compiled.playbook.contract, { parametersAt, modelAt });
+  checkSchema(inputs, compiled, inputsAt);
+}
+
+/** Costs nothing where the entry declares no schema. */
+function checkSchema(parameters: JsonObject, { inputSchema }: CompiledPlaybook, pointer: string): void {
   if (inputSchema === null) return;
   const found = inputSchema.issuesOf(parameters);
   if (found.length === 0) return;

@@ -5,6 +5,7 @@ import { type IdempotencyClaim } from '../engine/ports.js';
 import { type ExecutionByIdRequest } from './dto/execution-by-id.request.js';
 import { type ExecutionRequestBase } from './dto/execution-request-base.js';
 import { type ExecuteRequest } from './request-pipes.js';
+import { modelPlacesOf } from './model-start.js';
 import { startOptionsOf } from './start-options.js';
 import { type StartRun } from './start-run.js';
 import { toolCallOf } from './tool-call.js';
@@ -35,6 +36,7 @@ export function startRunByPath(principal: Principal, request: ExecuteRequest, as
   return {
     ...commonPart(principal, request, asked),
     ...(request.execution_type === 'tool' ? toolCallOf(request.parameters, request) : {}),
+    ...(request.execution_type === 'model' ? { modelAt: modelPlacesOf(request) } : {}),
     lookup: { style: 'path', path: request.path, version: request.version },
     executionType: request.execution_type ?? null,
   };

@@ -19,6 +19,8 @@ export interface StartRun {
   readonly parametersAt?: string;
   /** The tool that the request names, and where it does; left out or null: none. */
   readonly tool?: { readonly name: string; readonly pointer: string } | null;
+  /** Where the parts of a model call stand, where that is not below the parameters; by the key of the part. */
+  readonly modelAt?: Readonly<Record<string, string>>;
   readonly merge: boolean;
   /** sync_to_postgres. */
   readonly durable: boolean;

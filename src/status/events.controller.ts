@@ -7,6 +7,7 @@ import { Policy, Produces } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
 import { EngineError } from '../engine/engine-error.js';
+import { LiveMessages } from '../storage/live-messages.js';
 import { type EventPlace } from '../storage/repositories/execution-event.repository.js';
 import { ExecutionEventPage } from './dto/execution-event.js';
 import { ListEventsQuery } from './dto/execution-queries.js';
@@ -35,7 +36,10 @@ function ApiEventValue(operationId: string, summary: string): MethodDecorator {
 @ApiExtraModels(ExecutionEventPage)
 @Controller('executions')
 export class EventsController {
-  constructor(private readonly status: StatusService) {}
+  constructor(
+    private readonly status: StatusService,
+    private readonly live: LiveMessages,
+  ) {}
 
   @Get(':execution_id/events')
   @Policy('executions:read')
@@ -44,7 +48,7 @@ export class EventsController {
     operationId: 'listExecutionEvents',
     summary: 'The history, oldest first, as pages or as a stream',
     description:
-      'With `Accept: text/event-stream` the events so far and all that follow, to the terminal event; `Last-Event-ID` resumes after that seq.',
+      'With `Accept: text/event-stream` the events so far and all that follow, to the terminal event; `Last-Event-ID` resumes after that seq. Messages `model_token`, without an id, are tokens of a model as they come: never stored, seen only on the node that runs it.',
   })
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'For streams: the seq to go on after.', schema: { type: 'string' } })
   @ApiOkResponse({
@@ -116,7 +120,7 @@ export class EventsController {
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
     reply.hijack();
-    await streamEvents(reply.raw, this.status.follow(record, after, gone.signal));
+    await streamEvents(reply.raw, this.status.follow(record, after, gone.signal), (listener) => this.live.follow(id, listener));
   }
 }
 

@@ -15,6 +15,7 @@ import { DuckDbProcesses } from '../sandbox/duckdb-processes.js';
 import { ScriptLoader } from '../sandbox/script-loader.js';
 import { PostgresDatabases } from '../sql/postgres-databases.js';
 import { STEP_KINDS } from '../storage/compiled-playbooks.js';
+import { LiveMessages } from '../storage/live-messages.js';
 import { LOG, type Log } from '../storage/log.js';
 import { ExecutionEndsRepository } from '../storage/repositories/execution-ends.repository.js';
 import { McpServerRepository } from '../storage/repositories/mcp-server.repository.js';
@@ -111,7 +112,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
         },
         {
           provide: STEP_KINDS,
-          inject: [OutboundClient, CodeSandbox, PostgresDatabases, DuckDbProcesses, SecretStore, McpClient, Settings],
+          inject: [OutboundClient, CodeSandbox, PostgresDatabases, DuckDbProcesses, SecretStore, McpClient, LiveMessages, Settings],
           useFactory: (
             outbound: OutboundClient,
             sandbox: CodeSandbox,
@@ -119,9 +120,21 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
             duckdb: DuckDbProcesses,
             secrets: SecretStore,
             mcp: McpClient,
+            live: LiveMessages,
             { sqlPolicy, scriptRoot }: Settings,
           ): Promise<StepKinds> =>
-            loadSteps({ outbound, sandbox, databases, duckdb, secrets, mcp, sqlPolicy, scripts: new ScriptLoader(scriptRoot, outbound) }),
+            loadSteps({
+              outbound,
+              streams: outbound,
+              live,
+              sandbox,
+              databases,
+              duckdb,
+              secrets,
+              mcp,
+              sqlPolicy,
+              scripts: new ScriptLoader(scriptRoot, outbound),
+            }),
         },
       ],
       exports: [STEP_KINDS, OutboundClient, McpClient],

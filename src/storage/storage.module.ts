@@ -30,6 +30,7 @@ import { InboxSweep } from './inbox-sweep.js';
 import { LargeWork } from './large-work.js';
 import { LeaseRenewal } from './lease-renewal.js';
 import { LeaseTerm } from './lease-term.js';
+import { LiveMessages } from './live-messages.js';
 import { LOG, type Log } from './log.js';
 import { NodeNumberLease } from './node-number.js';
 import { DUE_CHANNEL, Notifications } from './notifications.js';
@@ -131,6 +132,7 @@ const PROVIDERS: Provider[] = [
   DatabaseProbe,
   Prepared,
   CommitSignals,
+  LiveMessages,
   CompiledPlaybooks,
   EphemeralRuns,
   provide(

@@ -168,6 +168,19 @@ describe('the owner’s requests', () => {
     });
   });
 
+  it('the model, which is future support no longer', async () => {
+    const { status, json } = await service.post('/execute', MODEL, { prefer: 'wait=30' });
+    expect([status, json.status, json.error]).toEqual([200, 'completed', null]);
+    expect(json).toMatchObject({ path: 'models/sentiment_analysis', version: 'v3.1.0', execution_type: 'model' });
+    expect(json.result).toEqual({
+      label: 'positive',
+      score: 0.8,
+      sentences: [{ text: 'This product is amazing!', score: 0.8, label: 'positive' }],
+      model: { requested: 'sentiment_bert', served: 'wink-eng-lite-web-model@1.8.1/sentiment-lexicon', provider: 'builtin' },
+      usage: { input_tokens: 5, output_tokens: null, duration_ms: expect.any(Number) as number },
+    });
+  });
+
   it.each([
     ['before the migration', '/executions/run', BEFORE, '1.2.0'],
     ['after the migration', '/execute', AFTER, '1.2.0'],
@@ -180,7 +193,7 @@ describe('the owner’s requests', () => {
 
   it.each([
     ['the version it never had', BY_PATH.replace('v1.2.0', 'v1.0.0'), 404, 'unknown_version'],
-    ['a model that is not registered', MODEL, 404, 'unknown_playbook'],
+    ['a model that is not registered', MODEL.replace('sentiment_analysis', 'mood'), 404, 'unknown_playbook'],
   ])('refuses %s', async (_name, body, status, code) => {
     const answer = await service.post('/execute', body);
     expect([answer.status, answer.json.code]).toEqual([status, code]);

@@ -45,6 +45,8 @@ describe('the validator that comes with the service', () => {
     expect(again.map(({ entry, created }) => [entry.path, entry.kind, entry.version, created])).toEqual([
       ['examples/data_validator', 'Playbook', '2.0.0', false],
       ['tools/data_validator', 'Tool', '2.0.0', false],
+      ['models/language_identification', 'Model', '1.0.0', false],
+      ['models/sentiment_analysis', 'Model', '3.1.0', false],
     ]);
   });
 

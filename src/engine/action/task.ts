@@ -184,7 +184,7 @@ class Task {
         return outcome.ok ? this.ended(outcome.result.value, attempt, outcome.result.logs, isPage) : this.failed(outcome.failure, attempt);
       }
       const { policy } = action.retry!;
-      const delayMs = retryDelayMs(policy, attempt, () => host.world.random());
+      const delayMs = retryDelayMs(policy, attempt, () => host.world.random(), outcome.ok ? 0 : outcome.failure.retryAfterMs);
       due = host.world.now() + delayMs;
       const error = outcome.ok ? null : this.details(outcome.failure, attempt);
       void journal.tell({ type: 'action_retry', path, attempt, maxAttempts: policy.maxAttempts, delayMs, dueAt: due, error });

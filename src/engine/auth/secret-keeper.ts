@@ -83,6 +83,7 @@ export class SecretKeeper {
     const { redactor } = this;
     return new StepFailure(failure.code, redactor.text(failure.message), {
       retryable: failure.retryable,
+      retryAfterMs: failure.retryAfterMs,
       cause: redactor.value(failure.details),
       ...(failure.value === undefined ? {} : { value: redactor.value(failure.value) }),
       ...(failure.statusCode === undefined ? {} : { statusCode: failure.statusCode }),

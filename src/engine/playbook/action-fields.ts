@@ -91,7 +91,9 @@ export const ACTION_RULES: Readonly<Record<string, ActionRule>> = {
   fail: { fields: { message: text, code: text, details: any }, required: [['message']] },
   approval: OPEN,
   tool: { fields: { path: { kind: 'text', aliases: ['catalog_path'] }, version: any, return_step: text }, required: [['path']] },
-  model: OPEN,
+  model: { fields: { path: { kind: 'text', aliases: ['catalog_path'] }, version: any, return_step: text }, required: [['path']] },
+  // What a Model becomes (kinds/model-kind.ts); no document says it.
+  model_call: { fields: { spec: { kind: 'mapping' } }, required: [['spec']] },
   snowflake: UNSUPPORTED,
   snowflake_transfer: UNSUPPORTED,
   ducklake: UNSUPPORTED,

@@ -525,7 +525,7 @@ class Compiler {
 }
 
 /** Steps that call other entries. */
-const CALLING_TYPES: ReadonlySet<string> = new Set(['playbook', 'playbooks', 'tool']);
+const CALLING_TYPES: ReadonlySet<string> = new Set(['playbook', 'playbooks', 'tool', 'model']);
 
 /** Steps that are nothing without a connection. */
 const CONNECTING_TYPES: ReadonlySet<string> = new Set(['postgres', 'duckdb', 'transfer']);
@@ -543,7 +543,7 @@ function callOf({ type, fields }: Action): CompiledCall {
     version: template('version'),
     returnStep: template('return_step'),
     parallel: template('parallel'),
-    callable: type === 'tool' ? 'tool' : 'playbook',
+    callable: type === 'tool' || type === 'model' ? type : 'playbook',
     content: isPrefix || fields['path'] !== undefined ? null : contentOf(fields['content'] ?? null),
   };
 }

@@ -1,6 +1,7 @@
 import { EngineError } from '../engine-error.js';
 import { isObject, type Json, type JsonObject, own } from '../values.js';
 import { type Findings } from './findings.js';
+import { readInferenceConfig } from './inference-config.js';
 import { compileJsonSchema } from './json-schema.js';
 import { textOf } from './normalise-values.js';
 import { type EntryAnnotations, type EntryContract, type EntryKind } from './playbook.js';
@@ -31,15 +32,21 @@ export function readContract(root: JsonObject, kind: EntryKind, findings: Findin
     const below = isObject(spec) && !(kind === 'Tool' && key === 'mcp') ? (own(spec, key) ?? null) : null;
     return below === null ? null : { value: below, pointer: at('/spec', key) };
   };
-  const serves = kind === 'Tool' && isObject(spec) ? (own(spec, 'serves') ?? null) : null;
+  const serves = kind !== 'Playbook' && isObject(spec) ? (own(spec, 'serves') ?? null) : null;
   return {
     inputSchema: schemaOf(find('input_schema'), true, findings),
     outputSchema: schemaOf(find('output_schema'), false, findings),
     title: titleOf(find('title'), findings),
     annotations: annotationsOf(find('annotations'), findings),
     ...mcpOf(find('mcp'), findings),
-    serves: serves === null ? [] : namesOf(serves, '/spec/serves', TOOL_NAME, 'names of tools', findings),
+    ...(kind === 'Model' ? { inference: inferenceOf(spec, findings) } : {}),
+    serves: serves === null ? [] : namesOf(serves, '/spec/serves', TOOL_NAME, 'names', findings),
   };
+}
+
+function inferenceOf(spec: Json | undefined, findings: Findings): EntryContract['inference'] & object {
+  const config = isObject(spec) ? (own(spec, 'inference_config') ?? null) : null;
+  return readInferenceConfig(config, '/spec/inference_config', findings);
 }
 
 function schemaOf(given: Given | null, isInput: boolean, findings: Findings): JsonObject | null {

@@ -4,6 +4,7 @@ import { type EntryKind } from './playbook.js';
 const TYPES: Readonly<Record<EntryKind, NewRun['executionType']>> = {
   Playbook: 'playbook',
   Tool: 'tool',
+  Model: 'model',
   // What they make, they make as a playbook does.
   Prompt: 'playbook',
   Resource: 'playbook',

@@ -121,7 +121,7 @@ function plain(mapping: Mapping, word: string, findings: Findings, depth: number
   const type = word === 'playbooks' && mapping.peek('path') ? 'playbook' : word;
   // In a workbook, `name` names the task; elsewhere it is a field only where the type has one, and a label otherwise.
   const own = fieldsOf(mapping, type, findings);
-  if (type !== 'model') mapping.ignore('name', 'task');
+  mapping.ignore('name', 'task');
   const shared = common(mapping, findings);
   const data = type === 'http' ? httpInputs(mapping, HTTP_INPUTS, findings) : mergeInputs(mapping, inputNames(mapping, type), findings);
   const fields = { ...shared.fields, ...own, ...openFields(mapping, type) };
@@ -195,7 +195,7 @@ function adjust(type: string, fields: JsonObject, mapping: Mapping, findings: Fi
   const path = mapping.peek('path', 'catalog_path');
   if (type === 'playbook' && 'path' in fields && 'content' in fields)
     findings.warn('ambiguous_field', path?.pointer ?? mapping.pointer, 'A call has both "path" and "content"; the path counts.');
-  if ((type === 'playbook' || type === 'tool') && typeof fields['path'] === 'string' && !isTemplate(fields['path']))
+  if ((type === 'playbook' || type === 'tool' || type === 'model') && typeof fields['path'] === 'string' && !isTemplate(fields['path']))
     fields['path'] = catalogPath(fields['path'], path?.pointer ?? mapping.pointer, findings);
 }
 

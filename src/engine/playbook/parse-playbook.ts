@@ -93,9 +93,10 @@ class Reading {
     const known = new Set([...ROOT_KEYS, ...reader.rootKeys]);
     for (const key of Object.keys(root))
       if (!known.has(key)) this.findings.warn('unknown_field', at('', key), `unknown key "${key}" in the document; it has no effect`);
+    const playbook: Playbook = { apiVersion: API_VERSION, kind, metadata, contract, ...body };
     checkNested(body, (place) => this.reading.originOf(place), this.findings);
     checkTemplates(root, this.document.positions, this.findings);
-    return { apiVersion: API_VERSION, kind, metadata, contract, ...body };
+    return playbook;
   }
 
   private checkApiVersion(root: JsonObject): boolean {

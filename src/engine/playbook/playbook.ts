@@ -1,12 +1,12 @@
 import { type Json, type JsonObject } from '../values.js';
 
 /** What a catalog entry may be. Whatever it is, it is a program: its steps are run by the one engine. */
-export const ENTRY_KINDS = ['Playbook', 'Tool', 'Prompt', 'Resource'] as const;
+export const ENTRY_KINDS = ['Playbook', 'Tool', 'Model', 'Prompt', 'Resource'] as const;
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 
 /**
  * The canonical form of an entry: plain JSON, made once at registration from any of the five accepted spellings
- * (docs/playbooks.md), or of what another kind says (docs/tools.md), and stored beside the original text. Only this form is compiled and executed.
+ * (docs/playbooks.md), or of what another kind says (docs/tools.md, docs/models.md), and stored beside the original text. Only this form is compiled and executed.
  */
 export interface Playbook {
   readonly apiVersion: 'noetl.io/v1';
@@ -68,8 +68,23 @@ export interface EntryContract {
   readonly expose: readonly string[];
   /** Whether MCP clients may, must or cannot run it as a task. */
   readonly task: 'optional' | 'required' | 'forbidden';
-  /** Further names under which starts may call a Tool. */
+  /** Further names under which starts may call a Tool or a Model. */
   readonly serves: readonly string[];
+  /** Settings of a Model's inference that callers may give, by name; left out: it has none. */
+  readonly inference?: Readonly<Record<string, InferenceRule>>;
+}
+
+/** What a setting of the inference may be. Absent bounds are null. */
+export interface InferenceRule extends JsonObject {
+  /** `integer` is a number without fraction; null: any value. */
+  readonly type: 'number' | 'integer' | 'string' | 'boolean' | 'array' | null;
+  /** Where the caller gives none; null: the provider's own. */
+  readonly default: Json;
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly enum: Json[] | null;
+  /** True: it is always the default, and a caller may say nothing else. */
+  readonly fixed: boolean;
 }
 
 export interface EntryAnnotations {

@@ -222,7 +222,7 @@ function settle(deciding: Deciding, firing: Firing, settled: Extract<Stimulus, {
   const verdict = isLast ? 'keep' : verdictOf(deciding, settling, outcome);
   if (verdict === 'again') {
     const { policy } = step.action!.retry!;
-    const delayMs = retryDelayMs(policy, firing.attempt, () => world.random());
+    const delayMs = retryDelayMs(policy, firing.attempt, () => world.random(), outcome.ok ? 0 : outcome.failure.retryAfterMs);
     const dueAt = world.now() + delayMs;
     deciding.emit({
       type: 'action_retry',

@@ -35,9 +35,12 @@ function isOfClass(name: string, code: FailureCode | null): boolean {
   return name === 'exception' || name === 'error' || name === code;
 }
 
-/** Milliseconds to wait after the given attempt: exponential, capped, ±25 % with jitter. */
-export function retryDelayMs(policy: Retry, attempt: number, random: () => number): number {
+/** What another side may ask for at most. */
+const LONGEST_RETRY_AFTER_MS = 3_600_000;
+
+/** Milliseconds to wait after the given attempt: exponential, capped, ±25 % with jitter; no less than the other side asked for. */
+export function retryDelayMs(policy: Retry, attempt: number, random: () => number, retryAfterMs = 0): number {
   const seconds = Math.min(policy.initialDelay * policy.backoffMultiplier ** (attempt - 1), policy.maxDelay);
   const factor = policy.jitter ? 0.75 + random() / 2 : 1;
-  return Math.round(seconds * 1000 * factor);
+  return Math.max(Math.round(seconds * 1000 * factor), Math.min(retryAfterMs, LONGEST_RETRY_AFTER_MS));
 }

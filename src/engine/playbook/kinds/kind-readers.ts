@@ -1,5 +1,6 @@
 import { ENTRY_KINDS, type EntryKind } from '../playbook.js';
 import { type KindReader } from './kind-reader.js';
+import { modelReader } from './model-kind.js';
 import { playbookReader } from './playbook-kind.js';
 import { promptReader } from './prompt-kind.js';
 import { resourceReader } from './resource-kind.js';
@@ -9,6 +10,7 @@ import { toolReader } from './tool-kind.js';
 export const KIND_READERS: Readonly<Record<EntryKind, KindReader>> = {
   Playbook: playbookReader,
   Tool: toolReader,
+  Model: modelReader,
   Prompt: promptReader,
   Resource: resourceReader,
 };

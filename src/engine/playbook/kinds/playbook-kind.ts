@@ -1,4 +1,4 @@
-import { type JsonObject, own } from '../../values.js';
+import { isObject, type Json, type JsonObject, own } from '../../values.js';
 import { type DocumentReading } from '../document-reading.js';
 import { type EdgePlaces } from '../normalise-next.js';
 import { normaliseStep, normaliseTask, type StepDraft } from '../normalise-step.js';
@@ -40,15 +40,33 @@ function draftsOf(root: JsonObject, reading: DocumentReading, places: EdgePlaces
   }
   return list.flatMap((value, index) => {
     const pointer = at('', key, index);
+    refuseInternal(value, pointer, reading);
     const draft = normaliseStep(value, pointer, reading.lineOf(pointer), findings, places);
     if (draft) reading.placeStep(draft.step.name, pointer);
     return draft ? [draft] : [];
   });
 }
 
+/** What only other kinds become is no word of the language, wherever it stands. */
+function refuseInternal(value: Json, pointer: string, reading: DocumentReading): void {
+  if (Array.isArray(value)) return value.forEach((item, index) => refuseInternal(item, at(pointer, index), reading));
+  if (!isObject(value)) return;
+  for (const key of ['type', 'tool', 'action']) {
+    const word = own(value, key) ?? null;
+    if (typeof word === 'string' && word.toLowerCase() === 'model_call')
+      reading.findings.error(
+        'unknown_type',
+        at(pointer, key),
+        `There is no step type "${word}"; call a Model with "type: model" and its "path".`,
+      );
+  }
+  for (const key of ['task', 'tasks', 'call']) refuseInternal(own(value, key) ?? null, at(pointer, key), reading);
+}
+
 function workbookOf(root: JsonObject, reading: DocumentReading): WorkbookTask[] {
   return reading.listAt(root, 'workbook').flatMap((value, index) => {
     const pointer = at('/workbook', index);
+    refuseInternal(value, pointer, reading);
     const task = normaliseTask(value, pointer, reading.findings);
     if (!task) return [];
     if (!reading.placeTask(task.name, pointer))

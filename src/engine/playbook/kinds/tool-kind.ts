@@ -1,11 +1,10 @@
 import { isObject, type Json, type JsonObject, own } from '../../values.js';
 import { CONTRACT_KEYS } from '../contract.js';
 import { type DocumentReading } from '../document-reading.js';
-import { holdsTemplate } from '../entry-schemas.js';
-import { type EntryContract } from '../playbook.js';
 import { at } from '../source-positions.js';
 import { type EntryBody, type KindReader } from './kind-reader.js';
 import { oneStep } from './one-step.js';
+import { schemaDefaults } from './schema-defaults.js';
 
 /** How a tool does its work, and which keys say so. */
 const IMPLEMENTATIONS: Readonly<Record<string, readonly string[]>> = {
@@ -36,7 +35,7 @@ export const toolReader: KindReader = {
     const fields = word === undefined ? {} : fieldsOf(spec, word, reading);
     const result = own(spec, 'result');
     return {
-      workload: { ...defaultsOf(contract, word, reading), ...reading.mappingAt(root, 'workload') },
+      workload: { ...(word === 'mcp' ? {} : schemaDefaults(contract, reading)), ...reading.mappingAt(root, 'workload') },
       workbook: [],
       workflow: word === undefined ? [] : oneStep(stepOf(word, fields), at('/spec', word), result ?? RESULTS[word] ?? null, reading),
       credentials: own(root, 'credentials') ?? null,
@@ -65,21 +64,4 @@ function fieldsOf(spec: JsonObject, word: string, { findings }: DocumentReading)
     if (!known.includes(key))
       findings.warn('unknown_field', at('/spec', word, key), `unknown key "${key}" in spec.${word}; it has no effect`);
   return Object.fromEntries(Object.entries(value).filter(([key]) => known.includes(key)));
-}
-
-/**
- * The `default`s that the input schema gives to its properties. A foreign server has its own, and a text that reads as a template is no default:
- * it would be rendered.
- */
-function defaultsOf({ inputSchema }: EntryContract, word: string | undefined, { findings }: DocumentReading): JsonObject {
-  const properties = inputSchema && own(inputSchema, 'properties');
-  if (word === 'mcp' || !isObject(properties)) return {};
-  const defaults = Object.entries(properties).flatMap(([name, schema]): [string, Json][] => {
-    const value = isObject(schema) ? own(schema, 'default') : undefined;
-    return value === undefined ? [] : [[name, value]];
-  });
-  const [usable, templates] = [defaults.filter(([, value]) => !holdsTemplate(value)), defaults.filter(([, value]) => holdsTemplate(value))];
-  for (const [name] of templates)
-    findings.warn('invalid_value', '/input_schema', `The default of "${name}" holds a template; write it into "workload" instead.`);
-  return Object.fromEntries(usable);
 }

@@ -1,0 +1,57 @@
+import { EngineError, type Issue } from '../engine/engine-error.js';
+import { settingIssues } from '../engine/playbook/inference-config.js';
+import { readModelCall } from '../engine/playbook/model-call.js';
+import { type EntryContract } from '../engine/playbook/playbook.js';
+import { type JsonObject } from '../engine/values.js';
+import { type CatalogEntry } from '../storage/catalog-entry.js';
+import { type StartRun } from './start-run.js';
+
+/** Where the parts of a model call may stand besides `parameters`. */
+export interface ModelFields {
+  readonly model_name?: string;
+  readonly inputs?: JsonObject;
+  readonly inference_config?: JsonObject;
+}
+
+/** Pointers to the parts that the request has at its root, so that errors point there. */
+export function modelPlacesOf(root: ModelFields): Record<string, string> {
+  const keys = (['model_name', 'inputs', 'inference_config'] as const).filter((key) => root[key] !== undefined);
+  return Object.fromEntries(keys.map((key) => [key, `/${key}`]));
+}
+
+/**
+ * Whether a model may be asked this: by a name it serves, with settings within its bounds.
+ * @returns the inputs, for the schema, and where they stand
+ * @throws EngineError `invalid_request`, `unknown_model`, `invalid_inference_config`
+ */
+export function checkModelCall(
+  parameters: JsonObject,
+  entry: Pick<CatalogEntry, 'name' | 'path' | 'version'>,
+  { toolName, serves, inference = {} }: EntryContract,
+  { parametersAt, modelAt = {} }: { readonly parametersAt: string } & Pick<StartRun, 'modelAt'>,
+): { readonly inputs: JsonObject; readonly inputsAt: string } {
+  const placeOf = (key: string): string => modelAt[key] ?? `${parametersAt}/${key}`;
+  const placed = (issue: Issue): Issue => {
+    const [, key = '', rest = ''] = /^\/([^/]*)(.*)$/s.exec(issue.pointer ?? '') ?? [];
+    return { ...issue, pointer: placeOf(key) + rest };
+  };
+  const { call, issues } = readModelCall(parameters);
+  if (issues.length > 0)
+    throw new EngineError('invalid', 'invalid_request', 'The request is not valid; errors[] says where.', issues.map(placed));
+  if (call.name !== null && ![entry.name, entry.path.split('/').at(-1), toolName, ...serves].includes(call.name)) {
+    const message = `${entry.path} ${entry.version} does not serve a model "${call.name.slice(0, 80)}".`;
+    throw new EngineError('invalid', 'unknown_model', message, [{ code: 'unknown_model', pointer: placeOf('model_name'), message }]);
+  }
+  const broken = settingIssues(inference, call.settings).map((issue) => placed({ ...issue, pointer: `/inference_config${issue.pointer}` }));
+  const [first] = broken;
+  if (first) {
+    const more = broken.length > 1 ? ` (and ${broken.length - 1} more)` : '';
+    throw new EngineError(
+      'invalid',
+      'invalid_inference_config',
+      `The settings of the inference do not fit: ${first.pointer} ${first.message}${more}.`,
+      broken,
+    );
+  }
+  return { inputs: call.inputs, inputsAt: call.wrapped ? placeOf('inputs') : parametersAt };
+}
