@@ -14,11 +14,17 @@ export interface Answer {
 /**
  * Sends one request and resolves with the head of its answer. Small answers, by far the most, are not made into streams: that would be a third of
  * what a call costs. Rejects with what undici says, or with the signal's reason; after the head these are errors of the stream.
+ * @param beforeSending called once there is a connection, right before the first byte; where it throws nothing is sent, and its error is the outcome
  */
-export function exchange(pool: Pool, request: Dispatcher.DispatchOptions, signal: AbortSignal): Promise<Answer> {
+export function exchange(
+  pool: Pool,
+  request: Dispatcher.DispatchOptions,
+  signal: AbortSignal,
+  beforeSending?: () => void,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const abort = (): void => handler.abort(signal.reason as Error);
-    const handler = new ExchangeHandler(resolve, reject, () => signal.removeEventListener('abort', abort));
+    const handler = new ExchangeHandler(resolve, reject, () => signal.removeEventListener('abort', abort), beforeSending);
     if (signal.aborted) return abort();
     signal.addEventListener('abort', abort, { once: true });
     try {
@@ -36,12 +42,14 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   private chunks: Buffer[] = [];
   private stream: Readable | null = null;
   private abortedBy: Error | null = null;
+  private refusal: Error | null = null;
   private isOver = false;
 
   constructor(
     private readonly resolve: (answer: Answer) => void,
     private readonly reject: (error: unknown) => void,
     private readonly over: () => void,
+    private readonly beforeSending?: () => void,
   ) {}
 
   abort(reason: Error): void {
@@ -54,7 +62,13 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.controller = controller;
-    if (this.abortedBy) controller.abort(this.abortedBy);
+    if (this.abortedBy) return controller.abort(this.abortedBy);
+    try {
+      this.beforeSending?.();
+    } catch (error) {
+      this.refusal = error as Error;
+      controller.abort(this.refusal);
+    }
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, statusCode: number, headers: Answer['headers']): void {
@@ -87,7 +101,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
-    this.fail(error);
+    this.fail(this.refusal ?? error);
   }
 
   private fail(error: Error): void {

@@ -55,6 +55,22 @@ describe(OutboundClient.name, () => {
     expect([status, textOf(body)]).toEqual([200, 'done']);
   });
 
+  it('asks for the last time once there is a connection, and sends nothing where that is refused', async () => {
+    const server = await serve((_request, response) => response.end());
+    const refusal = new Error('not ours any more');
+    let asked = 0;
+    const refuse = () => {
+      asked += 1;
+      throw refusal;
+    };
+    const client = clientWith();
+    await expect(client.fetch(get(server.origin, { beforeSending: refuse }))).rejects.toBe(refusal);
+    expect([asked, server.requests]).toEqual([1, []]);
+    await server.close();
+    await expect(client.fetch(get(server.origin, { beforeSending: refuse }))).rejects.toMatchObject({ code: 'connection_error' });
+    expect(asked).toBe(1);
+  });
+
   it('ignores headers that belong to the connection', async () => {
     const server = await serve((_request, response) => response.end());
     const headers = { Host: 'other.example', Connection: 'close', 'Content-Length': '7', 'Transfer-Encoding': 'chunked', Upgrade: 'x' };

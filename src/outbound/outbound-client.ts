@@ -107,12 +107,22 @@ export class OutboundClient implements Outbound {
   private async send({ url, method, headers, body }: Hop, { signal, verify = true, beforeSending }: OutboundRequest): Promise<Answer> {
     const destination = await this.check.destinationOf(url, signal);
     if (this.closed) throw new OutboundError('connection_error', 'This service is shutting down');
-    beforeSending?.();
+    let refusal: unknown = null;
+    const lastCheck =
+      beforeSending &&
+      ((): void => {
+        try {
+          beforeSending();
+        } catch (error) {
+          refusal = error;
+          throw error;
+        }
+      });
     try {
       const pool = this.pools.poolFor(url.origin, destination, verify);
-      return await exchange(pool, { method, path: url.pathname + url.search, headers, body }, signal);
+      return await exchange(pool, { method, path: url.pathname + url.search, headers, body }, signal, lastCheck);
     } catch (error) {
-      throw outboundErrorOf(error, url, signal);
+      throw refusal ?? outboundErrorOf(error, url, signal);
     }
   }
 
