@@ -6,17 +6,20 @@ export const BIRTH: readonly RunEvent[] = [{ type: 'execution_started' }];
 /** The row of a run that waits for somebody to begin it. */
 export const PENDING: RowState = { status: 'pending', progress: 0, currentStep: null, waitingFor: null, error: null };
 
-/** What is stored of a called run before it does anything. */
-export function birthOf({ run, token }: BornChild): Unit {
+/** Whether a unit calls runs that are still to begin: none may once its cancel was acknowledged (D29). */
+export const beginsOthers = ({ children }: Unit): boolean => children.some(({ ended }) => ended === null);
+
+/** What is stored of a called run with the unit it is born with: that it is to begin, or all of it. */
+export function birthOf({ run, token, ended }: BornChild): Unit {
   return {
     runId: run.id,
     tenantId: run.tenantId,
     token,
     create: run,
     expectedSeq: 0,
-    events: BIRTH,
-    row: token === null ? PENDING : { ...PENDING, status: 'running' },
-    end: null,
+    events: ended?.events ?? BIRTH,
+    row: ended?.row ?? (token === null ? PENDING : { ...PENDING, status: 'running' }),
+    end: ended && { result: ended.result },
     release: null,
     seenInbox: 0,
     recordsProgress: false,

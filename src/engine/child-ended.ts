@@ -2,7 +2,7 @@ import { type ChildEnded, type RunId, type Unit } from './ports.js';
 import { type JsonObject } from './values.js';
 
 /** Characters of a result that may travel in the message; a longer one is read by those who need it. */
-const LONGEST_RESULT = 8 * 1024;
+export const LONGEST_RESULT = 8 * 1024;
 
 /**
  * What the run that called this one hears with the unit that ends it; null where there is nobody to tell.

@@ -1,4 +1,5 @@
 import { StepFailure } from './step-executor.js';
+import { type CompiledPlaybook } from './playbook/compile.js';
 import { type NewRun, type RunId } from './ports.js';
 import { type RunErrorDetails, type RunStatus } from './run/events.js';
 import { type Json, type JsonObject } from './values.js';
@@ -60,6 +61,8 @@ export interface ChildRuns {
    * what reading and registering a text throws where there is content, template errors of the workload; retryable where only the database is away
    */
   prepare(call: ChildCall): Promise<NewRun>;
+  /** The playbook of a run that was prepared just now; null where it is not at hand. */
+  playbookOf(run: NewRun): CompiledPlaybook | null;
   /**
    * Every playbook with an active version below a prefix, in the order of paths, without the calling one's own path.
    * @throws StepFailure `invalid_path`, `too_many_playbooks`
@@ -76,6 +79,7 @@ export interface ChildRuns {
 /** Where nothing can be called. */
 export const NO_CHILD_RUNS: ChildRuns = {
   prepare: () => Promise.reject(new StepFailure('unsupported_type', 'Nothing can be called here.', { retryable: false })),
+  playbookOf: () => null,
   below: () => Promise.resolve([]),
   outcome: () => Promise.resolve(null),
   cancel: () => Promise.resolve(),

@@ -19,11 +19,11 @@ import { decide, resume } from './run/decide.js';
 import { type Secrets } from './secrets-port.js';
 import { stimulusOf } from './run/messages.js';
 import { type Decision, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';
-import { isTerminal, type RunEvent, type RunStatus } from './run/events.js';
+import { isTerminal, type RunEvent, statusOfEnd, type TerminalEvent } from './run/events.js';
 import { progressOf } from './run/progress.js';
 import { refusedEnd } from './run/refused-unit.js';
 import { liveCalls } from './run/parts.js';
-import { type RunFacts } from './run/run-scope.js';
+import { factsOf, type RunFacts } from './run/run-scope.js';
 import { newRunState, type RunState } from './run/run-state.js';
 import { onlyWaits, ownDueAt, waitOf, waitsForStart, wakeAt } from './run/schedule.js';
 import { encodeState, foldHistory, SNAPSHOT_EVERY } from './run/snapshot.js';
@@ -135,15 +135,7 @@ export class Orchestrator implements UnitSource {
     this.held = { ...held, history: null };
     const workload = run.workload ?? mergeWorkload(playbook.playbook.workload, run.parameters, run.merge);
     this.state = history ? foldHistory(playbook, workload, history) : newRunState(playbook, workload);
-    this.facts = {
-      executionId: run.id,
-      parameters: run.parameters,
-      metadata: run.metadata,
-      env: options.facts.env,
-      startAt: run.startAt,
-      timeoutAt: run.timeoutAt,
-      mayHoldSecrets: playbook.fetchesSecrets || run.parentStep !== null,
-    };
+    this.facts = factsOf(run, playbook, options.facts.env);
     this.committedSeq = this.state.seq;
     this.created = history !== null;
     this.seenInbox = history?.inboxConsumed ?? 0;
@@ -174,6 +166,7 @@ export class Orchestrator implements UnitSource {
       admit: options.admit,
       feed: (stimulus) => this.feed(stimulus),
       committed: () => this.whenCommitted(),
+      isFarAhead: () => this.isFarAhead(),
       mayAct: () => this.mayAct(),
       isOver: () => this.isOver,
       rests: () => this.rest(),
@@ -257,7 +250,7 @@ export class Orchestrator implements UnitSource {
       create: this.created ? null : run,
       expectedSeq: this.committedSeq,
       events: written,
-      row: this.row(ends?.event.type),
+      row: this.row(ends?.event),
       end: ends ? { result: ends.result } : null,
       release: ends ? null : this.release,
       seenInbox: this.seenInbox,
@@ -418,9 +411,12 @@ export class Orchestrator implements UnitSource {
       if (event.type === 'child_completed')
         this.endedCalls.push({ step: this.playbook.byName.get(event.step)!.index, childId: event.childId });
     }
-    for (const run of decision.children) this.unborn.push({ run, token: this.options.tokenForCalled() });
-    // A run that is being cancelled calls nobody any more (D29).
-    if (this.state.cancel) this.unborn = [];
+    for (const { run, ended } of decision.children) {
+      this.unborn.push({ run, ended, token: ended ? null : this.options.tokenForCalled() });
+      this.pendingCharacters += ended?.characters ?? 0;
+    }
+    // A run that is being cancelled has nobody begin any more (D29).
+    if (this.state.cancel) this.unborn = this.unborn.filter(({ ended }) => ended !== null);
     this.pendingCharacters += decision.characters;
     for (const timer of decision.timers) this.parked.park(timer.step, timer.wave, timer.dueAt);
     this.parked.retain((step) => this.state.running.has(step));
@@ -512,15 +508,8 @@ export class Orchestrator implements UnitSource {
     this.performing().perform(perform);
   }
 
-  private row(endedBy: string | undefined): RowState {
-    const status: RunStatus =
-      endedBy === 'execution_completed'
-        ? 'completed'
-        : endedBy === 'execution_failed'
-          ? 'failed'
-          : endedBy === 'execution_cancelled'
-            ? 'cancelled'
-            : this.state.status;
+  private row(endedBy: TerminalEvent | undefined): RowState {
+    const status = endedBy ? statusOfEnd(endedBy) : this.state.status;
     const isOver = isTerminal(status);
     this.progress = isOver ? 100 : Math.max(this.progress, progressOf(this.state, this.playbook));
     const now = this.options.clock.now();

@@ -1,9 +1,11 @@
+import { type PartsEvent } from './action/journal.js';
 import { type ProgramHost } from './action/program-host.js';
 import { type ProgramEnd, runProgram } from './action/program.js';
 import { type SecretKeeper } from './auth/secret-keeper.js';
 import { type ChildRuns } from './child-runs-port.js';
+import { endedAtBirth } from './ended-at-birth.js';
 import { type CompiledPlaybook } from './playbook/compile.js';
-import { type Clock, type HeldRun } from './ports.js';
+import { type Clock, type EndedBirth, type HeldRun, type NewRun } from './ports.js';
 import { type AttemptOutcome, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';
 import { type RunFacts } from './run/run-scope.js';
 import { type RunState } from './run/run-state.js';
@@ -43,6 +45,8 @@ export interface PerformerRun {
   feed(stimulus: Stimulus): void;
   /** Resolves once everything that was fed is committed, and never where the run is over here. */
   committed(): Promise<void>;
+  /** So much is decided and not committed that nothing more may be decided ahead (D17). */
+  isFarAhead(): boolean;
   /** Lease still good: asked right before each effect of a program begins (D13). Where it is not, the run lets go. */
   mayAct(): boolean;
   isOver(): boolean;
@@ -173,11 +177,18 @@ export class Performer {
       },
       run: run.held.run,
       children: this.patient(isOurs),
-      bear: (path, child) => {
+      bear: (path, child, mayEnd) => {
         if (!isOurs()) return never;
         const { id: childId, path: childPath, version: childVersion } = child;
-        run.feed({ kind: 'parts', step, wave, events: [{ type: 'child_started', path, childId, childPath, childVersion }], child });
-        return isOurs() ? run.committed() : never;
+        const ended = mayEnd ? this.endedAtBirth(child) : null;
+        const events: PartsEvent[] = [{ type: 'child_started', path, childId, childPath, childVersion }];
+        if (ended) {
+          const { status, row, result: value } = ended;
+          events.push({ type: 'child_completed', path, childId, status, error: row.error, value });
+        }
+        run.feed({ kind: 'parts', step, wave, events, child: { run: child, ended } });
+        if (!isOurs()) return never;
+        return ended && !run.isFarAhead() ? Promise.resolve() : run.committed();
       },
       onChildEnd: (childId, told) => {
         performing.childEnds.set(childId, told);
@@ -208,6 +219,12 @@ export class Performer {
     });
   }
 
+  private endedAtBirth(child: NewRun): EndedBirth | null {
+    const { children, facts, world } = this.run;
+    const playbook = children.playbookOf(child);
+    return playbook && endedAtBirth(child, playbook, facts.env, world);
+  }
+
   /** The door as a program asks it: where the database is away, it waits and asks again. */
   private patient(isOurs: () => boolean): ChildRuns {
     const { children, clock } = this.run;
@@ -223,6 +240,7 @@ export class Performer {
     };
     return {
       prepare: (call) => again(() => children.prepare(call)),
+      playbookOf: (child) => children.playbookOf(child),
       below: (parent, prefix) => again(() => children.below(parent, prefix)),
       outcome: (tenantId, childId, returnStep) => again(() => children.outcome(tenantId, childId, returnStep)),
       cancel: (tenantId, childIds, reason) => children.cancel(tenantId, childIds, reason),

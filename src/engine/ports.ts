@@ -80,8 +80,22 @@ export interface EngineParent {
 /** A run that comes into being with a unit of its parent, or not at all (D29). */
 export interface BornChild {
   readonly run: NewRun;
-  /** Lease token where this node takes it up right after the commit; null: the queue takes it. */
+  /** Lease token where this node takes it up right after the commit; null: the queue takes it, or it has ended. */
   readonly token: string | null;
+  /** How it ended, where it only computes and so is born ended; null: it is begun after the commit. */
+  readonly ended: EndedBirth | null;
+}
+
+/** A run that ended before anything of it was stored. */
+export interface EndedBirth {
+  readonly status: ChildEnded['status'];
+  /** All of them, the terminal one included. */
+  readonly events: readonly RunEvent[];
+  readonly row: RowState;
+  /** Short enough to be told. */
+  readonly result: Json;
+  /** About how many characters of JSON the events have. */
+  readonly characters: number;
 }
 
 /** Payload of a `child_ended` message. */
@@ -136,9 +150,9 @@ export interface Unit {
   /** JSON text of the state after the last of `events`; stored as the run's one snapshot, in place of an older one (D25). */
   readonly snapshot: string | null;
   /**
-   * Runs that are born with this unit, each as its first event `execution_started` alone; empty for nearly all units. Their `run.parent` names
-   * this run, and the unit has at least one event. Where a cancel of this run was acknowledged the whole unit is held off as `inbox_moved`
-   * (`refused` where its message was read already): hear it, and send the events again without the children.
+   * Runs that are born with this unit, each as its first event `execution_started` alone, or as one that has ended; empty for nearly all units. Their
+   * `run.parent` names this run, and the unit has at least one event. Where a cancel of this run was acknowledged and one of them is still to begin,
+   * the whole unit is held off as `inbox_moved` (`refused` where its message was read already): hear it, and send the events again without those.
    */
   readonly children: readonly BornChild[];
   /** `run.parent` of the run, which hears of its end in the unit that ends it. */

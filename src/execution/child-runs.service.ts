@@ -6,6 +6,7 @@ import { RegistrationService } from '../catalog/registration.service.js';
 import { canonicalJson } from '../engine/canonical-json.js';
 import { problemOf } from '../common/problem.js';
 import { type ChildCall, type ChildEntry, type ChildOutcome, type ChildRuns, MAX_CALL_DEPTH } from '../engine/child-runs-port.js';
+import { type CompiledPlaybook } from '../engine/playbook/compile.js';
 import { type NewRun, type RunId } from '../engine/ports.js';
 import { storabilityFault } from '../engine/storability.js';
 import { StepFailure } from '../engine/step-executor.js';
@@ -84,6 +85,10 @@ export class ChildRunsService implements ChildRuns {
       if (this.ephemeral.find(tenantId, parent.id)) refuseUnlessMemoryIsEnough(run, playbook);
       return run;
     });
+  }
+
+  playbookOf({ tenantId, catalogId }: NewRun): CompiledPlaybook | null {
+    return this.playbooks.compiledSync(tenantId, catalogId) ?? null;
   }
 
   private async resolved({ parent, path, version, content }: ChildCall): Promise<ResolvedEntry> {

@@ -141,6 +141,7 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
       creates.push({ ...child, run: child.unit.create!, caller: { ordinal, unit: pending.unit } });
       payloads.push({ pending: child, ordinal });
       events.add(child, ordinal);
+      blobs.add(child, ordinal);
     }
     calls ||= pending.children.length > 0 || pending.tells !== null;
   });

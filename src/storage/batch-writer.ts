@@ -202,7 +202,8 @@ export class BatchWriter {
       if (parentId !== undefined) told.add(parentId);
       ids.add(pending.unit.runId);
       units.push(pending);
-      events += pending.events.length + pending.children.length;
+      events += pending.events.length;
+      for (const child of pending.children) events += child.events.length;
       size += pending.size;
     };
     const carried = this.carried;

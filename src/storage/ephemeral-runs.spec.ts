@@ -50,7 +50,7 @@ describe(EphemeralRuns.name, () => {
       runs.onBorn((run) => born.push(run.id));
       const parent = begun(runs);
       const run = calledRun('2', parent.run);
-      expect(await parent.script.write({ events: [stepEvent('a')], children: [{ run, token: null }] })).toMatchObject({
+      expect(await parent.script.write({ events: [stepEvent('a')], children: [{ run, token: null, ended: null }] })).toMatchObject({
         kind: 'committed',
       });
       expect(born).toEqual(['2']);
@@ -74,7 +74,7 @@ describe(EphemeralRuns.name, () => {
       const runs = new EphemeralRuns();
       const { script, run } = begun(runs);
       runs.cancel('default', '1', {});
-      const unit = { events: [stepEvent('a')], children: [{ run: calledRun('2', run), token: null }] };
+      const unit = { events: [stepEvent('a')], children: [{ run: calledRun('2', run), token: null, ended: null }] };
       expect(await script.write(unit)).toEqual({ kind: 'inbox_moved' });
       expect(await script.write({ ...unit, seenInbox: 1 })).toMatchObject({ kind: 'refused' });
       expect(runs.open).toBe(1);

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { beginsOthers, birthOf } from '../engine/births.js';
 import { childEnded } from '../engine/child-ended.js';
 import { type InboxMessage, type NewRun, type RunStore, type Unit, type UnitSource } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
@@ -105,7 +106,7 @@ export class EphemeralRuns implements RunStore {
       if (!known) return source.unitSettled({ kind: 'lost' });
       if ((unit.end || unit.release) && unit.seenInbox < known.inbox.length) return source.unitSettled({ kind: 'inbox_moved' });
       // As with rows: nothing is called once a cancel was acknowledged (D29).
-      if (unit.children.length > 0 && known.inbox.some(({ kind }) => kind === 'cancel')) {
+      if (beginsOthers(unit) && known.inbox.some(({ kind }) => kind === 'cancel')) {
         return source.unitSettled(
           unit.seenInbox < known.inbox.length ? { kind: 'inbox_moved' } : { kind: 'refused', reason: 'its cancel was acknowledged' },
         );
@@ -113,9 +114,11 @@ export class EphemeralRuns implements RunStore {
       const at = Date.now();
       this.record(known, unit, at);
       source.unitSettled({ kind: 'committed', at });
-      for (const { run } of unit.children) {
+      for (const child of unit.children) {
+        const { run } = child;
         this.begin(run, at);
-        for (const take of this.bornListeners) take(run);
+        if (child.ended) this.record(this.runs.get(run.id)!, birthOf(child), at);
+        else for (const take of this.bornListeners) take(run);
       }
       const ended = childEnded(unit, 0);
       const parent = ended && this.runs.get(ended.parentId);

@@ -364,7 +364,8 @@ export class RunQueue {
   private takeBorn({ children, tenantId }: Unit, at: number, sentAt: number | null): void {
     let queued = 0;
     for (const child of children) {
-      const { run, token } = child;
+      const { run, token, ended } = child;
+      if (ended !== null) continue;
       if (token === null) {
         queued += 1;
         continue;

@@ -59,6 +59,17 @@ it('a called playbook is an execution of its own, whose result is the value of t
   ]);
 });
 
+it('a called playbook that only computes is stored with its caller, at one time, and looks like any other', async () => {
+  const execution = await run('parents/at_once', call('    path: calls/double\n    data: { n: 4 }\n', '{{ start.twice }}'));
+  expect(execution).toMatchObject({ status: 'completed', result: { got: 8 } });
+  const [{ execution_id: id }] = (await childrenOf(String(execution.id))) as [{ execution_id: string }];
+  const child = await service.get(`/executions/${id}`);
+  expect(child.json).toMatchObject({ status: 'completed', progress: 100, result: { twice: 8 }, parameters: { n: 4 } });
+  const events = [...(await service.events(String(execution.id))), ...(await service.events(id))];
+  expect(new Set(events.map(({ created_at }) => created_at)).size).toBe(1);
+  expect(events.map(({ event_type }) => event_type).slice(-2)).toEqual(['step_completed', 'execution_completed']);
+});
+
 it('a range is resolved when the step starts, and recorded', async () => {
   const execution = await run('parents/range', call('    path: calls/double.yaml\n    version: "^1.0"\n'));
   expect(execution).toMatchObject({ status: 'completed', result: { got: { twice: 2 } } });

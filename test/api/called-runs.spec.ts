@@ -71,7 +71,7 @@ async function call(parent: ScriptedRun, path: string, changes: Partial<ChildCal
   const run = await children.prepare(callFrom(parent.run, path, changes));
   const token = service.app.get(Worker).tokenForCalled(parent.runId);
   expect(token).toEqual(expect.any(String));
-  expect(await parent.write({ events: [stepEvent('a')], children: [{ run, token }] })).toMatchObject({ kind: 'committed' });
+  expect(await parent.write({ events: [stepEvent('a')], children: [{ run, token, ended: null }] })).toMatchObject({ kind: 'committed' });
   return run;
 }
 async function told(parent: ScriptedRun, messages: number): Promise<JsonObject[]> {
@@ -162,7 +162,7 @@ describe('a called run', () => {
   it('waits in the queue where no place was kept for it', async () => {
     const parent = await caller();
     const run = await children.prepare(callFrom(parent.run, 'called/route'));
-    await parent.write({ events: [stepEvent('a')], children: [{ run, token: null }] });
+    await parent.write({ events: [stepEvent('a')], children: [{ run, token: null, ended: null }] });
     expect(await told(parent, 1)).toEqual([expect.objectContaining({ child_id: run.id, status: 'completed' })]);
   });
 });
@@ -245,7 +245,7 @@ describe('places for called runs', () => {
       // Nothing else is begun in a place that is kept.
       const queued = await small.post('/execute', { path: 'called/route' });
       expect(queued.json).toMatchObject({ status: 'pending' });
-      await parent.write({ events: [stepEvent('a')], children: [{ run: called, token }] });
+      await parent.write({ events: [stepEvent('a')], children: [{ run: called, token, ended: null }] });
       await small.waitDone(called.id);
       // Its place is free again, and whoever waits for one gets it.
       await small.waitDone(String(queued.json['id']));

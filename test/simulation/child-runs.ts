@@ -1,5 +1,6 @@
 import { type ChildCall, type ChildOutcome, type ChildRuns } from '../../src/engine/child-runs-port.js';
 import { EngineError } from '../../src/engine/engine-error.js';
+import { type CompiledPlaybook } from '../../src/engine/playbook/compile.js';
 import { type NewRun } from '../../src/engine/ports.js';
 import { StepFailure } from '../../src/engine/step-executor.js';
 import { newRun } from '../../src/engine/testing/scripted-run.js';
@@ -34,6 +35,10 @@ export class SimulatedChildRuns implements ChildRuns {
       parentStep: step,
       parent: { runId: parent.id, step, wave, item, depth: lineage.length, lineage },
     });
+  }
+
+  playbookOf({ catalogId }: NewRun): CompiledPlaybook | null {
+    return this.world.playbooksOf(this.node).compiledSync('', catalogId) ?? null;
   }
 
   below(): Promise<readonly []> {

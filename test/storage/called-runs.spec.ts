@@ -34,6 +34,7 @@ const nextId = (): string => String(++lastId);
 const calling = (run: ScriptedRun, item: string | null = null, token: string | null = randomUUID()): BornChild => ({
   run: calledRun(nextId(), run.run, { item }),
   token,
+  ended: null,
 });
 const taken = (child: BornChild, by = node): ScriptedRun => {
   const run = new ScriptedRun(by.store, child.run, child.token);
@@ -152,7 +153,7 @@ describe('births', () => {
     const run = await caller();
     const lineage = ['a'.repeat(64), 'b'.repeat(64)];
     const called = calledRun(nextId(), run.run, { item: '3/ü"', wave: 2, depth: 2, lineage });
-    await run.write({ events: [stepEvent('a')], children: [{ run: called, token: null }] });
+    await run.write({ events: [stepEvent('a')], children: [{ run: called, token: null, ended: null }] });
     const [claimed] = (await claimDue(other.db, other.lease, 100, [])).filter((held) => held.run.id === called.id);
     const parent: EngineParent = { runId: run.runId, step: 'call', wave: 2, item: '3/ü"', depth: 2, lineage };
     expect(claimed?.run).toEqual({ ...called, parent });

@@ -31,7 +31,13 @@ export async function runCall(
     ? { path: '', content: inlineText(call.content.render(scope, rendering)) }
     : { path: textOf(call.path!.render(scope, rendering)) ?? '', content: null };
   const returnStep = textOf(call.returnStep?.render(scope, rendering) ?? null);
-  const ended = await callOne(context, path, attempt, { callable: call.callable, ...target, version, parameters: inputs });
+  const ended = await callOne(
+    context,
+    path,
+    attempt,
+    { callable: call.callable, ...target, version, parameters: inputs },
+    returnStep === null,
+  );
   return valueOf(context, ended, returnStep);
 }
 
@@ -83,7 +89,8 @@ async function callAll(
 type Target = Pick<Parameters<PartContext['host']['children']['prepare']>[0], 'callable' | 'path' | 'content' | 'version' | 'parameters'>;
 type EndedChild = ChildRecord & { readonly ended: NonNullable<ChildRecord['ended']> };
 
-async function callOne(context: PartContext, path: string, attempt: number, target: Target): Promise<EndedChild> {
+/** @param mayEnd no value of a step is asked for, which only what is stored can tell */
+async function callOne(context: PartContext, path: string, attempt: number, target: Target, mayEnd = true): Promise<EndedChild> {
   const { host, activity, journal } = context;
   if (!context.find(path)?.child) {
     const item = itemOf(path, attempt);
@@ -93,7 +100,7 @@ async function callOne(context: PartContext, path: string, attempt: number, targ
     if (host.signal.aborted) throw host.signal.reason;
     await context.mayBegin();
     void journal.flush();
-    await activity.during(host.bear(path, child));
+    await activity.during(host.bear(path, child, mayEnd));
   }
   const child = context.find(path)?.child ?? (await new Promise<never>(() => undefined));
   try {

@@ -1,5 +1,5 @@
 import { type Clock } from '../ports.js';
-import { type Report, type RunEvent } from '../run/events.js';
+import { type Report, type RunErrorDetails, type RunEvent } from '../run/events.js';
 import { type ItemStop, type PartStart, type PartStop } from '../run/parts.js';
 import { type Json } from '../values.js';
 import { aboutCharacters } from './about.js';
@@ -14,6 +14,14 @@ export type PartsEvent =
       readonly childId: string;
       readonly childPath: string;
       readonly childVersion: string;
+    }
+  | {
+      readonly type: 'child_completed';
+      readonly path: string;
+      readonly childId: string;
+      readonly status: 'completed' | 'failed' | 'cancelled';
+      readonly error: RunErrorDetails | null;
+      readonly value: Json;
     }
   | (Report & { readonly path: string })
   | { readonly type: 'loop_started'; readonly path: string; readonly items: readonly Json[] }

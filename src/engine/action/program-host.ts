@@ -37,8 +37,11 @@ export interface ProgramHost {
   /** The run itself, as the parent of what it calls. */
   readonly run: NewRun;
   readonly children: ChildRuns;
-  /** Records the call of a part, and has the called execution born with it; resolves once that is committed. */
-  bear(path: string, child: NewRun): Promise<void>;
+  /**
+   * Records the call of a part, and has the called execution born with it; resolves once that is committed.
+   * @param mayEnd one that only computes may be born ended: its end is recorded with it, and the commit is awaited only where the run is far ahead of it
+   */
+  bear(path: string, child: NewRun, mayEnd: boolean): Promise<void>;
   /** @returns how to stop listening */
   onChildEnd(childId: string, told: () => void): () => void;
   /** Asks an execution that was called to end as cancelled, unless the run has let go of the program; resolves once that is stored. */

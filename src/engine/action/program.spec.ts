@@ -1,7 +1,7 @@
 import { type Action, type Retry } from '../playbook/playbook.js';
 import { type NewRun } from '../ports.js';
 import { recordFault } from '../storability.js';
-import { aStep, anAction, to } from '../testing/playbook-builder.js';
+import { aStep, anAction, compiled, to } from '../testing/playbook-builder.js';
 import { PARK_AFTER_MS, ProgramStage } from '../testing/program-stage.js';
 import { type Json, type JsonObject } from '../values.js';
 import { runProgram } from './program.js';
@@ -28,6 +28,45 @@ const iteratorOf = (collection: Json, task: Action, fields: JsonObject = {}, ret
   anAction({ type: 'iterator', fields: { collection, element: 'n', ...fields }, tasks: [task], retry });
 
 describe(runProgram.name, () => {
+  describe('a call of what only computes', () => {
+    const answers = compiled([aStep('start', { next: to('end') }), aStep('end', { result: { sum: '{{ 1 + 2 }}' }, hasResult: true })]);
+    const caller = (called = answers): ProgramStage =>
+      new ProgramStage([aStep('start', { action: CALL, next: to('end') }), aStep('end')], {}, PARK_AFTER_MS, called);
+
+    it('has ended when its caller goes on, and is stored with it', async () => {
+      const stage = caller();
+      await stage.hold('a');
+      expect(stage.ends).toEqual(['ended']);
+      expect(stage.stored.events.map(({ type }) => type).slice(2, 4)).toEqual(['child_started', 'child_completed']);
+      expect(stage.eventsOf('child_completed')).toMatchObject([{ status: 'completed', value: { sum: 3 } }]);
+      expect(stage.storedCall(0)).toMatchObject({ row: { status: 'completed', progress: 100 }, result: { sum: 3 }, inboxSeq: 0 });
+      expect(
+        stage
+          .storedCall(0)
+          ?.events.map(({ type }) => type)
+          .at(-1),
+      ).toBe('execution_completed');
+    });
+
+    it('fails as one that was begun does', async () => {
+      const stage = caller(compiled([aStep('start', { action: anAction({ type: 'fail', fields: { message: 'no', code: 'sold_out' } }) })]));
+      await stage.hold('a');
+      expect(stage.stored.row).toMatchObject({ status: 'failed', error: { code: 'child_failed' } });
+      expect(stage.storedCall(0)?.row).toMatchObject({ status: 'failed', progress: 100, error: { message: 'no' } });
+    });
+
+    it.each([
+      ['acts', compiled([aStep('start', { action: anAction() })])],
+      ['waits', compiled([aStep('start', { action: anAction({ type: 'wait', fields: { duration: 1 } }) })])],
+      ['answers with more than can be told', compiled([aStep('start', { result: '{{ "x" * 9000 }}', hasResult: true })])],
+    ])('is begun like any other where it %s', async (_why, called) => {
+      const stage = caller(called);
+      await stage.hold('a');
+      expect(stage.eventsOf('child_completed')).toEqual([]);
+      expect(stage.storedCall(0)).toMatchObject({ row: { status: 'pending' }, lastSeq: 1 });
+    });
+  });
+
   describe('a caller that has left memory', () => {
     const parked = async (run: Partial<NewRun> = {}, timeout: number | null = null): Promise<ProgramStage> => {
       const stage = stageOf({ ...CALL, timeout }, run);

@@ -1,7 +1,7 @@
 import { SecretSession } from '../auth/secret-markers.js';
 import { type CompiledPlaybook } from '../playbook/compile.js';
 import { RECORD_DEPTH, StorabilityCheck } from '../storability.js';
-import { type ChildEnded, type NewRun } from '../ports.js';
+import { type ChildEnded, type EndedBirth, type NewRun } from '../ports.js';
 import { StepFailure, type StepResult } from '../step-executor.js';
 import { Rendering } from '../template/rendering.js';
 import { type Json } from '../values.js';
@@ -11,6 +11,12 @@ import { type ItemFailure, type RunEvent, type SaveOutcome, type TerminalEvent }
 import { Moment, type World } from './moment.js';
 import { type RunFacts } from './run-scope.js';
 import { type RunState } from './run-state.js';
+
+/** An execution that is called: born with the unit of the events that come with it. */
+export interface CalledRun {
+  readonly run: NewRun;
+  readonly ended: EndedBirth | null;
+}
 
 /** What a decision may ask of the world; everything else is in the state. */
 export interface DecisionWorld extends World {
@@ -44,7 +50,7 @@ export type Stimulus =
       readonly wave: number;
       readonly events: readonly PartsEvent[];
       /** What is to be born with the unit of these events. */
-      readonly child?: NewRun;
+      readonly child?: CalledRun;
     }
   /** An execution that this one called has ended. */
   | { readonly kind: 'child_ended'; readonly ended: ChildEnded }
@@ -78,7 +84,7 @@ export interface Decision {
   /** Called executions that nobody awaits any more: they are asked to end before this run does (D27). */
   readonly orphans: string[];
   /** Executions that are born with these events. */
-  readonly children: NewRun[];
+  readonly children: CalledRun[];
   readonly timers: { readonly step: number; readonly wave: number; readonly dueAt: number }[];
   /** Steps whose attempt must be aborted. */
   readonly aborts: number[];

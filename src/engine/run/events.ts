@@ -203,4 +203,8 @@ export type RunEvent =
   | { readonly type: 'execution_cancelled'; readonly reason: string | null };
 
 export type RunEventType = RunEvent['type'];
+/** The state that a run is in for ever after its terminal event. */
+export const statusOfEnd = ({ type }: TerminalEvent): Extract<RunStatus, 'completed' | 'failed' | 'cancelled'> =>
+  type === 'execution_completed' ? 'completed' : type === 'execution_failed' ? 'failed' : 'cancelled';
+
 export type TerminalEvent = Extract<RunEvent, { type: 'execution_completed' | 'execution_failed' | 'execution_cancelled' }>;

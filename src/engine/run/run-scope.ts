@@ -4,6 +4,7 @@ import { type ValueAliases } from '../step-executor.js';
 import { type Scope, TemplateReference } from '../template/scope.js';
 import { StepReference } from '../template/step-reference.js';
 import { isObject, type Json, type JsonObject, own } from '../values.js';
+import { type NewRun } from '../ports.js';
 import { type RunState } from './run-state.js';
 
 /** What stays the same for all renders of one run. */
@@ -19,6 +20,19 @@ export interface RunFacts {
   readonly timeoutAt: number | null;
   /** True where values may hold what `secrets` steps leave: there are such steps, or somebody who has them started it. */
   readonly mayHoldSecrets?: boolean;
+}
+
+/** @param env what the operator allows templates to see of the environment */
+export function factsOf(run: NewRun, playbook: CompiledPlaybook, env: RunFacts['env']): RunFacts {
+  return {
+    executionId: run.id,
+    parameters: run.parameters,
+    metadata: run.metadata,
+    env,
+    startAt: run.startAt,
+    timeoutAt: run.timeoutAt,
+    mayHoldSecrets: playbook.fetchesSecrets || run.parentStep !== null,
+  };
 }
 
 /** What only the step being rendered sees. */

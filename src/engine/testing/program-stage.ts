@@ -50,6 +50,8 @@ export class ProgramStage {
     steps: Parameters<typeof compiled>[0],
     private readonly run: Partial<NewRun> = {},
     private readonly parkAfterMs: number | null = PARK_AFTER_MS,
+    /** What its calls call, where that is looked into. */
+    private readonly called: CompiledPlaybook | null = null,
   ) {
     this.playbook = compiled(steps);
     const kind = defineStep({
@@ -126,6 +128,11 @@ export class ProgramStage {
     return this.store.read('1')!;
   }
 
+  /** An execution that it called, as it is stored; null where it is not. */
+  storedCall(at: number): StoredRun | null {
+    return this.store.read(this.prepared[at]!.id);
+  }
+
   eventsOf<Type extends RunEvent['type']>(type: Type): Extract<RunEvent, { readonly type: Type }>[] {
     return this.stored.events.filter((event): event is Extract<RunEvent, { readonly type: Type }> => event.type === type);
   }
@@ -141,6 +148,7 @@ export class ProgramStage {
       const { id, parent, step, wave, item } = call;
       return Promise.resolve(calledRun(id, parent, { step, wave, item }));
     },
+    playbookOf: () => this.called,
     below: () => Promise.resolve([]),
     outcome: () => this.outcomeRead.then(() => null),
     cancel: (_tenantId, ids) => {

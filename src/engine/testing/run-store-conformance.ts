@@ -213,6 +213,17 @@ export function describeRunStore(name: string, factory: () => Promise<RunStoreHa
     const calling = (run: ScriptedRun, changes: Partial<EngineParent> = {}, token: string | null = crypto.randomUUID()): BornChild => ({
       run: calledRun(nextId(), run.run, changes),
       token,
+      ended: null,
+    });
+    const endedChild = (run: ScriptedRun, changes: Partial<EngineParent> = {}): BornChild => ({
+      ...calling(run, changes, null),
+      ended: {
+        status: 'completed',
+        events: [{ type: 'execution_started' }, { type: 'execution_completed' }],
+        row: COMPLETED,
+        result: { sum: 3 },
+        characters: 0,
+      },
     });
     const taken = (child: BornChild): ScriptedRun => {
       const run = new ScriptedRun(harness.store, child.run, child.token);
@@ -264,6 +275,42 @@ export function describeRunStore(name: string, factory: () => Promise<RunStoreHa
       expect(await harness.read(run.runId)).toMatchObject({ lastSeq: 1, token: run.token });
       expect(await run.write({ events: [stepEvent('a')], seenInbox: 1 })).toEqual(COMMITTED);
       expect(await harness.read(child.run.id)).toBeNull();
+    });
+
+    it.each([
+      ['its first', true],
+      ['a later', false],
+    ])('stores called runs that have ended whole with %s unit of their caller, and tells nobody', async (_name, first) => {
+      const run = born();
+      if (!first) await run.create();
+      const child = endedChild(run);
+      const unit = { events: [stepEvent('a')], children: [child] };
+      expect(await (first ? run.create(unit) : run.write(unit))).toEqual(COMMITTED);
+      expect(await harness.read(child.run.id)).toMatchObject({
+        token: null,
+        row: COMPLETED,
+        lastSeq: 2,
+        events: [{ type: 'execution_started' }, { type: 'execution_completed' }],
+        wakeAt: null,
+        result: { sum: 3 },
+      });
+      expect(await harness.read(run.runId)).toMatchObject({ inboxSeq: 0, token: run.token });
+      expect(await inboxOf(run)).toEqual([]);
+    });
+
+    it('a cancel holds off none that have ended, unless another of the unit is still to begin; a lost lease all', async () => {
+      const run = born();
+      await run.create();
+      await harness.deliver(TEST_TENANT, run.runId, 'cancel', {});
+      const [ended, begins] = [endedChild(run, { item: '0' }), calling(run, { item: '1' })];
+      expect(await run.write({ events: [stepEvent('a')], children: [ended, begins] })).toEqual({ kind: 'inbox_moved' });
+      expect(await harness.read(ended.run.id)).toBeNull();
+      expect(await run.write({ events: [stepEvent('a')], children: [ended] })).toEqual(COMMITTED);
+      expect(await harness.read(ended.run.id)).toMatchObject({ row: COMPLETED });
+      await harness.claim(run.runId, crypto.randomUUID());
+      const late = endedChild(run, { item: '2' });
+      expect(await run.write({ events: [stepEvent('b')], children: [late] })).toEqual({ kind: 'lost' });
+      expect(await harness.read(late.run.id)).toBeNull();
     });
 
     it('refuses a second call from the same place, and a call that no event tells of', async () => {
