@@ -1,4 +1,5 @@
 import { StepFailure } from './step-executor.js';
+import { type Callable } from './playbook/calls.js';
 import { type CompiledPlaybook } from './playbook/compile.js';
 import { type NewRun, type RunId } from './ports.js';
 import { type RunErrorDetails, type RunStatus } from './run/events.js';
@@ -6,12 +7,6 @@ import { type Json, type JsonObject } from './values.js';
 
 /** Injection token of ChildRuns. */
 export const CHILD_RUNS = Symbol('CHILD_RUNS');
-
-/** Calls within calls, at most. */
-export const MAX_CALL_DEPTH = 16;
-
-/** What kind of entry a step means to call: the execution type of its runs. */
-export type Callable = 'playbook' | 'tool' | 'model';
 
 /** What a step wants to call. */
 export interface ChildCall {

@@ -1,4 +1,4 @@
-import { type Callable } from '../child-runs-port.js';
+import { type Callable } from './calls.js';
 import { type ErrorCode } from '../error-codes.js';
 import { type CompiledAuth, compileAuth, compileHandles } from '../auth/compiled-auth.js';
 import { EngineError, type Issue } from '../engine-error.js';

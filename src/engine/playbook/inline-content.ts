@@ -1,4 +1,4 @@
-import { MAX_CALL_DEPTH } from '../child-runs-port.js';
+import { MAX_CALL_DEPTH } from './calls.js';
 import { type Json } from '../values.js';
 import { type Action, type Playbook } from './playbook.js';
 
