@@ -1,8 +1,8 @@
 import { type Server } from 'node:http';
-import { Server as NetServer } from 'node:net';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
 import { RegistrationService } from './catalog/registration.service.js';
+import { ClosingDoor } from './common/closing-door.js';
 import { loadSettings, type Settings, SettingsError } from './config/settings.js';
 import { registerExamples } from './examples/shipped-examples.js';
 import { createHttpApp } from './http-app.js';
@@ -13,12 +13,6 @@ import { runMigrations } from './storage/run-migrations.js';
 import { type DatabaseAddress } from './storage/storage.module.js';
 
 const OLDEST_NODE = 24;
-/** How long a connection may take to send its request after it was made, when the node stops. */
-const UNREAD_CONNECTIONS_MS = 300;
-/** At most so long, however many come. */
-const WAITING_CONNECTIONS_MS = 1_000;
-/** Turns without a new connection; the first may be one that did not look. */
-const QUIET_TURNS = 2;
 /** A shutdown that takes longer than this is cut off (R12). */
 const SHUTDOWN_MS = 25_000;
 
@@ -70,6 +64,7 @@ async function openDatabase(settings: Settings, logger: Logger): Promise<Databas
 
 /** The first signal drains and stops, a second one exits at once. */
 function stopOnSignals(app: NestFastifyApplication, logger: Logger, stopDatabase: () => Promise<void>): void {
+  const door = new ClosingDoor(app.getHttpServer() as Server);
   let stopping = false;
   const stop = async (signal: string): Promise<void> => {
     if (stopping) process.exit(1);
@@ -80,7 +75,7 @@ function stopOnSignals(app: NestFastifyApplication, logger: Logger, stopDatabase
       logger.flush(() => process.exit(1));
     }, SHUTDOWN_MS);
     app.get(Readiness, { strict: false }).drain();
-    await stopListening(app.getHttpServer() as Server);
+    await door.close();
     await app.close();
     await stopDatabase();
     clearTimeout(cutOff);
@@ -96,33 +91,6 @@ function stopOnSignals(app: NestFastifyApplication, logger: Logger, stopDatabase
       });
     });
   }
-}
-
-/**
- * Takes no new connections, and gives those that were just made the time to say what they want: the server's own close ends whatever it has read
- * nothing from, also where a request is on its way (T14).
- */
-async function stopListening(server: Server): Promise<void> {
-  await acceptWaiting(server);
-  NetServer.prototype.close.call(server);
-  await new Promise((done) => setTimeout(done, UNREAD_CONNECTIONS_MS));
-}
-
-/**
- * Resolves in a turn of the event loop that found nobody at the door: a connection that the kernel has made and the process has not yet taken is reset
- * where the listening socket is closed, and a turn takes one. Those who come meanwhile hear that the node is stopping.
- */
-async function acceptWaiting(server: Server): Promise<void> {
-  let came = 0;
-  const count = (): void => void (came += 1);
-  server.on('connection', count);
-  const until = performance.now() + WAITING_CONNECTIONS_MS;
-  for (let quiet = 0; quiet < QUIET_TURNS && performance.now() < until;) {
-    came = 0;
-    await new Promise((turned) => setImmediate(turned));
-    quiet = came === 0 ? quiet + 1 : 0;
-  }
-  server.off('connection', count);
 }
 
 function withoutPassword(url: string): string {
