@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 const common = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
@@ -35,4 +37,9 @@ export default {
     })),
   ],
   testTimeout: 60_000,
+  // Jest leaves one core to itself, and would run the tests on the other one of two; but they wait for databases and processes most of the time.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
+  // A worker that keeps more than this of the files it ran is replaced by a fresh one.
+  workerIdleMemoryLimit: '1GB',
+  testSequencer: '<rootDir>/test/support/longest-first.mjs',
 };

@@ -175,7 +175,12 @@ describe('an egress proxy', () => {
     const abort = new AbortController();
     const late = databases.use(plain, loan(abort.signal), (session) => ask(session, 'SELECT pg_sleep(600) AS v'));
     const sleeping = async () =>
-      (await query(database.url, "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()")).length;
+      (
+        await query(
+          database.url,
+          "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(600)%' AND pid <> pg_backend_pid()",
+        )
+      ).length;
     await until(async () => (await sleeping()) === 1);
     abort.abort(new Error('enough'));
     await expect(late).rejects.toThrow('enough');

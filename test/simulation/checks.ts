@@ -146,12 +146,15 @@ export class Checks {
     if (token !== null) this.holders.set(token, change.by);
     if (before && before.lease_token !== token)
       this.violate('C4', id, `a unit of ${token} was stored while ${before.lease_token} holds the execution`);
-    if (row.last_seq !== events.length || events.some(({ seq }, at) => seq !== at + 1)) {
+    // Rows of events never change, and those before were asked the same when they were written.
+    const old = events.length - change.events;
+    const fresh = events.slice(old);
+    if (row.last_seq !== events.length || fresh.some(({ seq }, at) => seq !== old + at + 1)) {
       this.violate('C9', id, `seq has gaps or repeats: ${events.map(({ seq }) => seq).join(' ')}, last_seq ${row.last_seq}`);
     }
-    const fresh = events.slice(events.length - change.events);
-    for (const [at, event] of events.entries()) {
-      if (at > 0 && event.at < events[at - 1]!.at) this.violate('D18', id, `event ${event.seq} is earlier than the one before`);
+    for (let at = Math.max(1, old); at < events.length; at++) {
+      const { seq, at: time } = events[at]!;
+      if (time < events[at - 1]!.at) this.violate('D18', id, `event ${seq} is earlier than the one before`);
     }
     for (const event of fresh) this.recorded(id, event, events);
     if (before?.status === 'paused') {
@@ -160,7 +163,8 @@ export class Checks {
       const start = meanwhile.find(({ event_type }) => STARTS.has(event_type));
       if (start) this.violate('D28', id, `${start.event_type} of ${start.step} while it is paused`);
     }
-    const ends = events.filter(({ event_type }) => event_type in TERMINAL);
+    // An end before these would have made the execution a finished one, which nothing may be written to.
+    const ends = fresh.filter(({ event_type }) => event_type in TERMINAL);
     const isOver = isTerminal(row.status);
     if (ends.length !== (isOver ? 1 : 0)) this.violate('C3', id, `${ends.length} terminal events, and the status is ${row.status}`);
     if (isOver && TERMINAL[events.at(-1)!.event_type] !== row.status)

@@ -357,7 +357,9 @@ export class SimulatedDatabase {
   private repeatsSeq(unit: Unnested, events: readonly Unnested[]): boolean {
     if (this.mutant === 'no_last_seq') return false;
     const stored = this.executions.get(unit['id']!)!.events;
-    return events.some(({ seq }) => stored.some((event) => event.seq === Number(seq)));
+    // Rows are stored in the order of their numbers (C9): what comes after the last one repeats none.
+    const last = stored.at(-1)?.seq ?? 0;
+    return events.some(({ seq }) => Number(seq) <= last && stored.some((event) => event.seq === Number(seq)));
   }
 
   private append(

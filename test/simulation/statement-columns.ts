@@ -9,6 +9,9 @@ interface Source {
 /** What the batch statement says about its parameters and the columns it inserts; read from its text, so that new columns follow by themselves. */
 export class StatementColumns {
   private readonly sources: readonly Source[];
+  private readonly found = new Map<string, Source>();
+  /** What a statement's parameters say is asked several times: for its locks, then for what it does. */
+  private readonly read = new WeakMap<readonly string[], Map<Source, readonly Unnested[]>>();
   /** Columns of execution that are inserted as they are unnested. */
   readonly plainColumns: ReadonlyMap<string, string>;
 
@@ -34,18 +37,37 @@ export class StatementColumns {
   }
 
   /** Rows of the source that has all these columns, the one with the fewest columns where several have. */
-  rows(parameters: readonly string[], ...wanted: readonly string[]): Unnested[] {
-    const [source] = this.sources
-      .filter(({ names }) => wanted.every((name) => names.includes(name)))
-      .sort((a, b) => a.names.length - b.names.length);
-    if (!source) throw new Error(`the batch statement has no source of ${wanted.join(', ')}`);
-    const columns = source.parameters.map(({ index, isJsonList }) => (isJsonList ? readJsonList : readArray)(parameters[index]!));
-    // An empty list of JSON texts and a list of one null look the same: the number of rows is what the arrays say.
-    const count = columns.find((_, at) => !source.parameters[at]!.isJsonList)?.length ?? 0;
-    return Array.from({ length: count }, (_, row) =>
-      Object.fromEntries(source.names.map((name, at) => [name, columns[at]?.[row] ?? null])),
-    );
+  rows(parameters: readonly string[], ...wanted: readonly string[]): readonly Unnested[] {
+    const source = this.sourceOf(wanted);
+    const known = this.read.get(parameters) ?? new Map<Source, readonly Unnested[]>();
+    this.read.set(parameters, known);
+    let rows = known.get(source);
+    if (rows === undefined) {
+      rows = rowsOf(source, parameters);
+      known.set(source, rows);
+    }
+    return rows;
   }
+
+  private sourceOf(wanted: readonly string[]): Source {
+    const key = wanted.join();
+    let source = this.found.get(key);
+    if (source === undefined) {
+      [source] = this.sources
+        .filter(({ names }) => wanted.every((name) => names.includes(name)))
+        .sort((a, b) => a.names.length - b.names.length);
+      if (!source) throw new Error(`the batch statement has no source of ${wanted.join(', ')}`);
+      this.found.set(key, source);
+    }
+    return source;
+  }
+}
+
+function rowsOf(source: Source, parameters: readonly string[]): Unnested[] {
+  const columns = source.parameters.map(({ index, isJsonList }) => (isJsonList ? readJsonList : readArray)(parameters[index]!));
+  // An empty list of JSON texts and a list of one null look the same: the number of rows is what the arrays say.
+  const count = columns.find((_, at) => !source.parameters[at]!.isJsonList)?.length ?? 0;
+  return Array.from({ length: count }, (_, row) => Object.fromEntries(source.names.map((name, at) => [name, columns[at]?.[row] ?? null])));
 }
 
 /** Splits at the commas that stand in no parentheses. */

@@ -253,7 +253,7 @@ describe(BatchWriter.name, () => {
     let ended = 0;
     while (ended === 0) {
       const { rowCount } = await blocker.query(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'showrunner:writer' AND wait_event_type = 'Lock'`,
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'showrunner:writer' AND wait_event_type = 'Lock'`,
       );
       ended = rowCount ?? 0;
     }

@@ -99,7 +99,9 @@ describe(LeaseTerm.name, () => {
   it('is renewed again after the connection of the renewal died', async () => {
     const run = await heldRun();
     await node.renewal.renew();
-    await node.db.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'showrunner:leases'`);
+    await node.db.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'showrunner:leases'`,
+    );
     await node.db.query(`UPDATE execution SET lease_until = updated_at WHERE id = $1`, [run.runId]);
     while ((await leaseOf(run.runId)) === 0) await node.renewal.renew();
   });

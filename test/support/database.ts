@@ -27,11 +27,14 @@ export interface DurableServer {
 
 /** Makes an empty database on the server all tests of the run share; that one forgets everything in a crash. */
 export async function createTestDatabase(): Promise<TestDatabase> {
+  return await copyOf('template0');
+}
+
+/** Makes a database on that server that begins as another one of it stands; nobody may be connected to that. */
+export async function copyOf(template: string): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString('hex')}`;
-  await onServer(`CREATE DATABASE ${name} TEMPLATE template0`);
-  const url = new URL(serverUrl());
-  url.pathname = `/${name}`;
-  return { url: url.href, drop: () => onServer(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+  await onServer((client) => client.query(`CREATE DATABASE ${name} TEMPLATE ${template}`));
+  return { url: urlOf(name), drop: () => onServer((client) => client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)) };
 }
 
 /** Starts a separate server with all guarantees on, for tests that kill it. `stop` removes its data too. */
@@ -65,14 +68,22 @@ export async function startDurableServer(dataDir = mkdtempSync(join(tmpdir(), 's
   };
 }
 
-async function onServer(statement: string): Promise<void> {
+/** Does something in a session of its own on that server; locks that it takes go with it. */
+export async function onServer(work: (client: pg.Client) => Promise<unknown>): Promise<void> {
   const client = new pg.Client({ connectionString: serverUrl() });
   await client.connect();
   try {
-    await client.query(statement);
+    await work(client);
   } finally {
     await client.end();
   }
+}
+
+/** Address of a database on that server. */
+export function urlOf(database: string): string {
+  const url = new URL(serverUrl());
+  url.pathname = `/${database}`;
+  return url.href;
 }
 
 function serverUrl(): string {

@@ -10,8 +10,8 @@ import { loadSettings } from '../../src/config/settings.js';
 import { createHttpApp } from '../../src/http-app.js';
 import { createLogger } from '../../src/observability/logger.js';
 import { runMigrations } from '../../src/storage/run-migrations.js';
-import { createTestDatabase } from './database.js';
 import { HttpClient } from './http-client.js';
+import { createMigratedDatabase } from './migrated-database.js';
 
 /** The whole service in this process, with a database of its own. */
 export class TestService extends HttpClient {
@@ -48,7 +48,7 @@ export async function startTestService(
   beside?: TestService,
   through: (url: string) => Promise<string> = (url) => Promise.resolve(url),
 ): Promise<TestService> {
-  const database = beside ? { url: beside.databaseUrl, drop: () => Promise.resolve() } : await createTestDatabase();
+  const database = beside ? { url: beside.databaseUrl, drop: () => Promise.resolve() } : await createMigratedDatabase();
   const dataDir = mkdtempSync(join(tmpdir(), 'showrunner-service-'));
   const settings = loadSettings({ PATH: process.env.PATH, PORT: '0', LOG_LEVEL: 'silent', DATA_DIR: dataDir, ...env });
   const log = createLogger(settings.logLevel);

@@ -14,20 +14,14 @@ import { LeaseRenewal } from '../../src/storage/lease-renewal.js';
 import { LeaseTerm } from '../../src/storage/lease-term.js';
 import { type Log, SILENT_LOG } from '../../src/storage/log.js';
 import { Notifications } from '../../src/storage/notifications.js';
-import { runMigrations } from '../../src/storage/run-migrations.js';
 import { QueueDepth, type QueueLimits } from '../../src/storage/queue-depth.js';
 import { RunQueue } from '../../src/storage/run-queue.js';
 import { PostgresRunStore } from '../../src/storage/run-store.js';
 import { type Timing } from '../../src/storage/timing.js';
-import { createTestDatabase, type TestDatabase } from './database.js';
+import { createMigratedDatabase } from './migrated-database.js';
 import { type Stalls } from './stalls.js';
 
-/** A migrated database of a test file's own. */
-export async function createMigratedDatabase(): Promise<TestDatabase> {
-  const database = await createTestDatabase();
-  await runMigrations(database.url, SILENT_LOG);
-  return database;
-}
+export { createMigratedDatabase };
 
 /** The storage of one node, as the service wires it. */
 export interface StorageNode {
