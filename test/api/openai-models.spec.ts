@@ -196,6 +196,28 @@ describe('a model on an OpenAI-compatible server', () => {
     expect([stored.includes('model_token'), stored.includes(KEY), JSON.stringify(status).includes(KEY)]).toEqual([false, false, false]);
   });
 
+  it('streams tokens to whoever watches the execution that calls the model', async () => {
+    watched = Promise.withResolvers();
+    const path = await model('stream', { stream: true });
+    const steps = [
+      { step: 'start', next: 'talk' },
+      { step: 'talk', type: 'model', path, data: { text: 'Hi' }, next: 'end' },
+      { step: 'end', result: '{{ talk.finish_reason }}' },
+    ];
+    const document = { apiVersion: 'noetl.io/v1', kind: 'Playbook', metadata: { name: 'talk', path: 'calls/talk', version: '1.0.0' } };
+    await service.register(JSON.stringify({ ...document, workflow: steps }));
+    const { json } = await service.post('/execute', { path: 'calls/talk' });
+    const called = new Set<unknown>();
+    let text = '';
+    for await (const { type, data } of streamEvents(`${service.url}/executions/${String(json.execution_id)}/events`)) {
+      if (type === 'child_started') watched.resolve();
+      if (type !== 'model_token') continue;
+      text += String(data.text);
+      called.add(data.execution_id);
+    }
+    expect([text, called.size, called.has(json.execution_id)]).toEqual(['Hello ***!', 1, false]);
+  });
+
   it('waits as long as the server asks when it is called too often', async () => {
     const json = await ask(await model('limited', { retry: { max_attempts: 2, initial_delay: 0.01, jitter: false } }), { text: 'Hi' });
     expect(json.result).toMatchObject({ text: 'ok' });
