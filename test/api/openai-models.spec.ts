@@ -165,10 +165,10 @@ describe('a model on an OpenAI-compatible server', () => {
     expect(
       callsOf('v1')
         .slice(before)
-        .map(({ body }) => [body.input, body.encoding_format]),
+        .map(({ body, headers }) => [body.input, body.encoding_format, headers['idempotency-key']]),
     ).toEqual([
-      [['a', 'bb'], 'float'],
-      [['ccc'], 'float'],
+      [['a', 'bb'], 'float', `${String(json.execution_id)}/call/1/-/action`],
+      [['ccc'], 'float', `${String(json.execution_id)}/call/1/-/action/2`],
     ]);
     expect((await ask(embedding, { text: 1 })).error_details).toMatchObject({ code: 'invalid_parameters', retryable: false });
   });
