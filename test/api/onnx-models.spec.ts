@@ -30,30 +30,23 @@ afterAll(async () => {
 });
 
 let count = 0;
-async function model(file: string, spec: JsonObject = {}, at = service): Promise<string> {
+async function model(file: string, spec: JsonObject = {}): Promise<string> {
   const path = `models/o${++count}`;
   const document = { apiVersion: 'noetl.io/v1', kind: 'Model', metadata: { name: `o${count}`, path, version: '1.0.0' } };
-  await at.register(JSON.stringify({ ...document, spec: { provider: 'onnx', model: file, ...spec } }));
+  await service.register(JSON.stringify({ ...document, spec: { provider: 'onnx', model: file, ...spec } }));
   return path;
 }
-const ask = async (path: string, inputs: JsonObject, at = service): Promise<JsonObject> =>
-  (await at.post('/execute', { path, execution_type: 'model', inputs }, { prefer: 'wait=30' })).json;
+const ask = async (path: string, inputs: JsonObject): Promise<JsonObject> =>
+  (await service.post('/execute', { path, execution_type: 'model', inputs }, { prefer: 'wait=30' })).json;
 const codeOf = ({ error_details: details }: JsonObject): unknown => (details as JsonObject | null)?.code;
 
 describe('a model in a file', () => {
   it.each(['../linear.onnx', '/etc/passwd', 'none.onnx', ''])('is none where it is %j', async (file) => {
-    const path = await model('{{ workload.inputs.file }}', { inputs: [{ name: 'x', datatype: 'FP32', shape: [1] }] }, service);
+    const path = await model('{{ workload.inputs.file }}', { inputs: [{ name: 'x', datatype: 'FP32', shape: [1] }] });
     const { status, json } = await service.post('/execute', { path, execution_type: 'model', inputs: { x: [1], file } });
     expect([status, json.code]).toEqual([422, 'invalid_tensor']); // no schema names "file"
     const named = await model(file === '' ? '{{ "" }}' : file);
     expect(codeOf(await ask(named, { x: [1] }))).toBe('model_unavailable');
-  });
-
-  it('cannot be asked where no folder is set', async () => {
-    const bare = await startTestService({});
-    const json = await ask(await model('linear.onnx', {}, bare), { x: [1] }, bare);
-    expect(json.error_details).toMatchObject({ code: 'provider_unavailable', retryable: false });
-    await bare.stop();
   });
 
   it('is refused at the door where its tensors are declared and the inputs are others', async () => {

@@ -3,7 +3,7 @@ import { type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JsonObject } from '../../src/engine/values.js';
 import { bertServer } from '../support/bert-server.js';
-import { type ModelServer, type SeenCall, sendJson, startModelServer } from '../support/model-server.js';
+import { closedOrigin, type ModelServer, type SeenCall, sendJson, startModelServer } from '../support/model-server.js';
 import { startTestService, type TestService } from '../support/service.js';
 
 const KEY = 'kserve-4711-secret';
@@ -314,10 +314,14 @@ describe('a model on a server of the Open Inference Protocol', () => {
   it.each([
     ['10.0.0.1', { endpoint: 'http://10.0.0.1' }, 'outbound_blocked'],
     ['a file', { endpoint: 'file:///etc/passwd' }, 'invalid_endpoint'],
-    ['a closed port', { endpoint: 'http://127.0.0.1:1' }, 'connection_error'],
     ['another route of the server', { model: '..' }, 'invalid_endpoint'],
   ])('never gets to %s', async (_name, spec, code) => {
     expect((await ask(await model('sum', { ...DECLARED, ...spec }), { x: [1, 2] })).error_details).toMatchObject({ code });
+  });
+
+  it('says that nobody is there', async () => {
+    const path = await model('sum', { ...DECLARED, endpoint: await closedOrigin() });
+    expect((await ask(path, { x: [1, 2] })).error_details).toMatchObject({ code: 'connection_error', retryable: true });
   });
 
   it('leaves an endpoint alone that failed five times, without a call', async () => {

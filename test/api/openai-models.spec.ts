@@ -1,7 +1,7 @@
 import { type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JsonObject } from '../../src/engine/values.js';
-import { type ModelServer, type SeenCall, sendJson, startModelServer } from '../support/model-server.js';
+import { closedOrigin, type ModelServer, type SeenCall, sendJson, startModelServer } from '../support/model-server.js';
 import { startTestService, type TestService } from '../support/service.js';
 import { streamEvents } from '../support/event-source.js';
 
@@ -257,9 +257,13 @@ describe('a model on an OpenAI-compatible server', () => {
   it.each([
     ['10.0.0.1', 'http://10.0.0.1/v1', 'outbound_blocked'],
     ['a file', 'file:///etc/passwd', 'invalid_endpoint'],
-    ['a closed port', 'http://127.0.0.1:1/v1', 'connection_error'],
   ])('never gets to %s', async (_name, endpoint, code) => {
     expect((await ask(await model('v1', { endpoint }), { text: 'Hi' })).error_details).toMatchObject({ code });
+  });
+
+  it('says that nobody is there', async () => {
+    const path = await model('v1', { endpoint: `${await closedOrigin()}/v1` });
+    expect((await ask(path, { text: 'Hi' })).error_details).toMatchObject({ code: 'connection_error', retryable: true });
   });
 
   it('leaves an endpoint alone that failed five times, without a call', async () => {

@@ -53,3 +53,10 @@ export async function startModelServer(behaviours: Behaviours): Promise<ModelSer
 export function sendJson(response: ServerResponse, body: unknown, status = 200, headers: Record<string, string> = {}): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 }
+
+/** The address of a server that was there a moment ago. */
+export async function closedOrigin(): Promise<string> {
+  const { origin, close } = await startModelServer({});
+  await close();
+  return origin;
+}

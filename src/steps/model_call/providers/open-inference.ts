@@ -97,8 +97,9 @@ async function exchange(
   body?: JsonObject,
 ): Promise<{ status: number; headers: Headers; text: string }> {
   try {
-    const headers = { accept: 'application/json', 'content-type': 'application/json' };
-    const response = await send(url, body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) });
+    const headers = { accept: 'application/json' };
+    const posted = { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body: JSON.stringify(body) };
+    const response = await send(url, body === undefined ? { headers } : posted);
     return { status: response.status, headers: response.headers, text: await response.text() };
   } catch (error) {
     throw remoteFailure(error, context.signal) ?? new StepFailure('connection_error', 'The answer of the model broke off.');
