@@ -74,6 +74,13 @@ export class Settings {
     readonly memoryBytes: number;
     /** Null: no extensions. */ readonly extensions: string | null;
   };
+  readonly onnx: {
+    /** Below it lie the files of models; null: there are none. */
+    readonly root: string | null;
+    readonly workers: number;
+    /** Of each process. */
+    readonly memoryBytes: number;
+  };
   /** Below it lie the scripts that steps may name as files; null: none may. */
   readonly scriptRoot: string | null;
   /** MCP servers that are processes of this machine. */
@@ -138,6 +145,11 @@ export class Settings {
       workers: environment.integer('DUCKDB_WORKERS', 2, { min: 1, max: 1_024 }),
       memoryBytes: environment.integer('DUCKDB_MEMORY_MB', 512, { min: 64, max: 1_048_576 }) * 1_048_576,
       extensions: environment.folder('DUCKDB_EXTENSION_DIR'),
+    });
+    this.onnx = Object.freeze({
+      root: environment.folder('MODEL_ROOT'),
+      workers: environment.integer('MODEL_WORKERS', 2, { min: 1, max: 1_024 }),
+      memoryBytes: environment.integer('MODEL_MEMORY_MB', 2_048, { min: 128, max: 1_048_576 }) * 1_048_576,
     });
     this.scriptRoot = environment.folder('SCRIPT_ROOT');
     this.mcpServers = Object.freeze(environment.parse('MCP_SERVERS_FILE', readMcpServers));

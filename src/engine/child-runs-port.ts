@@ -52,7 +52,7 @@ export interface ChildRuns {
    * Resolves what is called, and makes the run of it; nothing is stored yet. Its `version` is the resolved one, `parentExecutionId`, `parentEventId`
    * and `parentStep` are filled, `parent` is what the end is told by.
    * @throws StepFailure `unknown_playbook`, `unknown_version`, `unknown_tag`, `invalid_path`, `invalid_version`, `execution_type_mismatch`,
-   * `invalid_parameters`, `unknown_model`, `invalid_inference_config`, `nesting_limit`, `playbook_cycle`,
+   * `invalid_parameters`, `unknown_model`, `invalid_inference_config`, `invalid_tensor`, `nesting_limit`, `playbook_cycle`,
    * what reading and registering a text throws where there is content, template errors of the workload; retryable where only the database is away
    */
   prepare(call: ChildCall): Promise<NewRun>;

@@ -1,6 +1,7 @@
 import { type Databases, type SqlPolicy } from './database-port.js';
 import { type DuckDb } from './duckdb-port.js';
 import { type LivePort } from './live-port.js';
+import { type OnnxModels } from './onnx-port.js';
 import { type McpTools } from './mcp-port.js';
 import { type Outbound, type OutboundStreams } from './outbound-port.js';
 import { type SecretProviders } from './secrets-port.js';
@@ -19,6 +20,8 @@ export interface StepServices {
   readonly scripts: Scripts;
   readonly databases: Databases;
   readonly duckdb: DuckDb;
+  /** Models in files of this machine. */
+  readonly onnx: OnnxModels;
   readonly sqlPolicy: SqlPolicy;
   /** Where `secrets` steps fetch from. */
   readonly secrets: SecretProviders;

@@ -3,12 +3,12 @@ import { executionTypeOf } from '../engine/playbook/execution-types.js';
 import { type CompiledPlaybook } from '../engine/playbook/compile.js';
 import { type JsonObject } from '../engine/values.js';
 import { type CatalogEntry } from '../storage/catalog-entry.js';
-import { checkModelCall } from './model-start.js';
+import { checkModelCall, checkTensors } from './model-start.js';
 import { type StartRun } from './start-run.js';
 
 /**
  * What an entry asks of whoever starts it: its execution type, the names it is called by, and that its parameters fit its schema.
- * @throws EngineError `execution_type_mismatch`, `unknown_tool`, `unknown_model`, `invalid_parameters`, `invalid_inference_config`, `invalid_request`
+ * @throws EngineError `execution_type_mismatch`, `unknown_tool`, `unknown_model`, `invalid_parameters`, `invalid_inference_config`, `invalid_tensor`, `invalid_request`
  */
 export function checkStart(
   start: Pick<StartRun, 'executionType' | 'tool' | 'parameters' | 'parametersAt' | 'modelAt'>,
@@ -40,6 +40,7 @@ export function checkParameters(
   if (entry.kind !== 'Model') return checkSchema(parameters, compiled, parametersAt);
   const { inputs, inputsAt } = checkModelCall(parameters, entry, compiled.playbook.contract, { parametersAt, modelAt });
   checkSchema(inputs, compiled, inputsAt);
+  checkTensors(inputs, compiled.playbook.contract, inputsAt);
 }
 
 /** Costs nothing where the entry declares no schema. */

@@ -2,7 +2,8 @@ import { EngineError, type Issue } from '../engine/engine-error.js';
 import { settingIssues } from '../engine/playbook/inference-config.js';
 import { readModelCall } from '../engine/playbook/model-call.js';
 import { type EntryContract } from '../engine/playbook/playbook.js';
-import { type JsonObject } from '../engine/values.js';
+import { readTensors } from '../engine/tensors/read-tensors.js';
+import { isObject, type JsonObject, own } from '../engine/values.js';
 import { type CatalogEntry } from '../storage/catalog-entry.js';
 import { type StartRun } from './start-run.js';
 
@@ -54,4 +55,26 @@ export function checkModelCall(
     );
   }
   return { inputs: call.inputs, inputsAt: call.wrapped ? placeOf('inputs') : parametersAt };
+}
+
+/**
+ * Whether inputs are the tensors that the entry declares. What the schema has a default for may be missing.
+ * @throws EngineError `invalid_tensor`
+ */
+export function checkTensors(inputs: JsonObject, { tensors = [], inputSchema }: EntryContract, inputsAt: string): void {
+  if (tensors.length === 0) return;
+  const properties = inputSchema && own(inputSchema, 'properties');
+  const hasDefault = (key: string): boolean => {
+    const schema = isObject(properties) ? own(properties, key) : undefined;
+    return isObject(schema) && (own(schema, 'default') ?? null) !== null;
+  };
+  const rules = tensors.map((rule) => ({ ...rule, optional: rule.optional || hasDefault(rule.key) }));
+  const issues = readTensors(rules, inputs, inputSchema === null).issues.map((issue) => ({
+    ...issue,
+    pointer: inputsAt + (issue.pointer ?? ''),
+  }));
+  const [first] = issues;
+  if (!first) return;
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
+  throw new EngineError('invalid', 'invalid_tensor', `The inputs do not fit the model: ${first.pointer} ${first.message}${more}.`, issues);
 }

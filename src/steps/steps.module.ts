@@ -12,6 +12,7 @@ import { trusting } from '../outbound/trust.js';
 import { McpClient } from '../mcp-client/mcp-client.js';
 import { CodeSandbox, openSandbox } from '../sandbox/code-sandbox.js';
 import { DuckDbProcesses } from '../sandbox/duckdb-processes.js';
+import { OnnxProcesses } from '../sandbox/onnx-processes.js';
 import { ScriptLoader } from '../sandbox/script-loader.js';
 import { PostgresDatabases } from '../sql/postgres-databases.js';
 import { STEP_KINDS } from '../storage/compiled-playbooks.js';
@@ -95,6 +96,12 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
             }),
         },
         {
+          provide: OnnxProcesses,
+          inject: [Settings, CodeSandbox],
+          useFactory: (settings: Settings, { isolation }: CodeSandbox) =>
+            new OnnxProcesses({ ...settings.onnx, isolation, leaseMs: settings.leaseSeconds * 1000 }),
+        },
+        {
           provide: McpClient,
           inject: [OutboundClient, SecretStore, Settings, McpServerRepository, McpToolRepository, LOG],
           useFactory: (
@@ -112,12 +119,23 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
         },
         {
           provide: STEP_KINDS,
-          inject: [OutboundClient, CodeSandbox, PostgresDatabases, DuckDbProcesses, SecretStore, McpClient, LiveMessages, Settings],
+          inject: [
+            OutboundClient,
+            CodeSandbox,
+            PostgresDatabases,
+            DuckDbProcesses,
+            OnnxProcesses,
+            SecretStore,
+            McpClient,
+            LiveMessages,
+            Settings,
+          ],
           useFactory: (
             outbound: OutboundClient,
             sandbox: CodeSandbox,
             databases: PostgresDatabases,
             duckdb: DuckDbProcesses,
+            onnx: OnnxProcesses,
             secrets: SecretStore,
             mcp: McpClient,
             live: LiveMessages,
@@ -130,6 +148,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
               sandbox,
               databases,
               duckdb,
+              onnx,
               secrets,
               mcp,
               sqlPolicy,
@@ -146,6 +165,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
     private readonly sandbox: CodeSandbox,
     private readonly databases: PostgresDatabases,
     private readonly duckdb: DuckDbProcesses,
+    private readonly onnx: OnnxProcesses,
     private readonly mcp: McpClient,
   ) {}
 
@@ -157,7 +177,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
   async onApplicationShutdown(): Promise<void> {
     this.databases.close();
     await this.mcp.close(); // its sessions end over the outbound client
-    await Promise.all([this.outbound.close(), this.sandbox.close(), this.duckdb.close()]);
+    await Promise.all([this.outbound.close(), this.sandbox.close(), this.duckdb.close(), this.onnx.close()]);
   }
 }
 

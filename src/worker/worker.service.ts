@@ -17,6 +17,7 @@ import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { EphemeralRuns } from '../storage/ephemeral-runs.js';
 import { HeldRuns } from '../storage/held-runs.js';
 import { IdMint } from '../storage/ids.js';
+import { LiveMessages } from '../storage/live-messages.js';
 import { LOG, type Log } from '../storage/log.js';
 import { PostgresRunStore } from '../storage/run-store.js';
 import { type RunConsumer, RunQueue } from '../storage/run-queue.js';
@@ -67,6 +68,7 @@ export class Worker implements RunConsumer {
     @Optional() @Inject(SECRETS) private readonly secrets: Secrets = NO_SECRETS,
     @Optional() @Inject(CHILD_RUNS) private readonly children: ChildRuns = NO_CHILD_RUNS,
     @Optional() private readonly largeWork: LargeWork = new LargeWork(timing),
+    @Optional() private readonly live: LiveMessages = new LiveMessages(),
   ) {
     this.world = {
       now: () => timing.now(),
@@ -173,7 +175,7 @@ export class Worker implements RunConsumer {
   }
 
   private drive(held: HeldRun, playbook: CompiledPlaybook, store: RunStore): void {
-    const { id } = held.run;
+    const { id, parent } = held.run;
     // Dropped with all others while its entry was still being read.
     if (store === this.store && !this.held.holds(id, held.token)) {
       this.suspects.delete(id);
@@ -182,6 +184,7 @@ export class Worker implements RunConsumer {
     try {
       const orchestrator = this.orchestrator(held, playbook, store);
       this.running.set(id, orchestrator);
+      if (parent !== null) this.live.relay(id, parent.runId);
       orchestrator.start();
       // Its entry was still being read when everything else was given back.
       if (this.draining) orchestrator.giveBack();

@@ -1,7 +1,7 @@
 import { type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JsonObject } from '../../src/engine/values.js';
-import { type ModelServer, type SeenCall, sendJson, startModelServer } from '../support/model-server.js';
+import { closedOrigin, type ModelServer, type SeenCall, sendJson, startModelServer } from '../support/model-server.js';
 import { startTestService, type TestService } from '../support/service.js';
 import { streamEvents } from '../support/event-source.js';
 
@@ -165,10 +165,10 @@ describe('a model on an OpenAI-compatible server', () => {
     expect(
       callsOf('v1')
         .slice(before)
-        .map(({ body }) => [body.input, body.encoding_format]),
+        .map(({ body, headers }) => [body.input, body.encoding_format, headers['idempotency-key']]),
     ).toEqual([
-      [['a', 'bb'], 'float'],
-      [['ccc'], 'float'],
+      [['a', 'bb'], 'float', `${String(json.execution_id)}/call/1/-/action`],
+      [['ccc'], 'float', `${String(json.execution_id)}/call/1/-/action/2`],
     ]);
     expect((await ask(embedding, { text: 1 })).error_details).toMatchObject({ code: 'invalid_parameters', retryable: false });
   });
@@ -194,6 +194,28 @@ describe('a model on an OpenAI-compatible server', () => {
     expect(callsOf('stream')[0]?.body).toMatchObject({ stream: true, stream_options: { include_usage: true } });
     const stored = JSON.stringify(await historyOf(json));
     expect([stored.includes('model_token'), stored.includes(KEY), JSON.stringify(status).includes(KEY)]).toEqual([false, false, false]);
+  });
+
+  it('streams tokens to whoever watches the execution that calls the model', async () => {
+    watched = Promise.withResolvers();
+    const path = await model('stream', { stream: true });
+    const steps = [
+      { step: 'start', next: 'talk' },
+      { step: 'talk', type: 'model', path, data: { text: 'Hi' }, next: 'end' },
+      { step: 'end', result: '{{ talk.finish_reason }}' },
+    ];
+    const document = { apiVersion: 'noetl.io/v1', kind: 'Playbook', metadata: { name: 'talk', path: 'calls/talk', version: '1.0.0' } };
+    await service.register(JSON.stringify({ ...document, workflow: steps }));
+    const { json } = await service.post('/execute', { path: 'calls/talk' });
+    const called = new Set<unknown>();
+    let text = '';
+    for await (const { type, data } of streamEvents(`${service.url}/executions/${String(json.execution_id)}/events`)) {
+      if (type === 'child_started') watched.resolve();
+      if (type !== 'model_token') continue;
+      text += String(data.text);
+      called.add(data.execution_id);
+    }
+    expect([text, called.size, called.has(json.execution_id)]).toEqual(['Hello ***!', 1, false]);
   });
 
   it('waits as long as the server asks when it is called too often', async () => {
@@ -235,9 +257,13 @@ describe('a model on an OpenAI-compatible server', () => {
   it.each([
     ['10.0.0.1', 'http://10.0.0.1/v1', 'outbound_blocked'],
     ['a file', 'file:///etc/passwd', 'invalid_endpoint'],
-    ['a closed port', 'http://127.0.0.1:1/v1', 'connection_error'],
   ])('never gets to %s', async (_name, endpoint, code) => {
     expect((await ask(await model('v1', { endpoint }), { text: 'Hi' })).error_details).toMatchObject({ code });
+  });
+
+  it('says that nobody is there', async () => {
+    const path = await model('v1', { endpoint: `${await closedOrigin()}/v1` });
+    expect((await ask(path, { text: 'Hi' })).error_details).toMatchObject({ code: 'connection_error', retryable: true });
   });
 
   it('leaves an endpoint alone that failed five times, without a call', async () => {

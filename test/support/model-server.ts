@@ -3,9 +3,12 @@ import { type AddressInfo } from 'node:net';
 import { type JsonObject } from '../../src/engine/values.js';
 
 export interface SeenCall {
+  readonly method: string;
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: JsonObject;
+  /** The body as it came. */
+  readonly text: string;
 }
 
 export interface ModelServer {
@@ -26,7 +29,8 @@ export async function startModelServer(behaviours: Behaviours): Promise<ModelSer
     request.on('end', () => {
       const text = Buffer.concat(chunks).toString();
       const url = request.url ?? '';
-      const call: SeenCall = { url, headers: request.headers, body: text === '' ? {} : (JSON.parse(text) as JsonObject) };
+      const body = text === '' ? {} : (JSON.parse(text) as JsonObject);
+      const call: SeenCall = { method: request.method ?? '', url, headers: request.headers, body, text };
       const name = url.split('/')[1] ?? '';
       const before = calls.filter((seen) => seen.url.split('/')[1] === name).length;
       calls.push(call);
@@ -48,4 +52,11 @@ export async function startModelServer(behaviours: Behaviours): Promise<ModelSer
 
 export function sendJson(response: ServerResponse, body: unknown, status = 200, headers: Record<string, string> = {}): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
+}
+
+/** The address of a server that was there a moment ago. */
+export async function closedOrigin(): Promise<string> {
+  const { origin, close } = await startModelServer({});
+  await close();
+  return origin;
 }

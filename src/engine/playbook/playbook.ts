@@ -1,3 +1,4 @@
+import { type TensorRule } from '../tensors/tensor.js';
 import { type Json, type JsonObject } from '../values.js';
 
 /** What a catalog entry may be. Whatever it is, it is a program: its steps are run by the one engine. */
@@ -72,6 +73,8 @@ export interface EntryContract {
   readonly serves: readonly string[];
   /** Settings of a Model's inference that callers may give, by name; left out: it has none. */
   readonly inference?: Readonly<Record<string, InferenceRule>>;
+  /** Tensors that a Model takes; left out: it says nothing of them. */
+  readonly tensors?: readonly TensorRule[];
 }
 
 /** What a setting of the inference may be. Absent bounds are null. */

@@ -40,7 +40,17 @@ export interface ModelConfig {
   readonly options: JsonObject;
 }
 
-const OPTIONS = ['stream', 'batch_size', 'response_schema', 'max_response_bytes'];
+const OPTIONS = [
+  'stream',
+  'batch_size',
+  'response_schema',
+  'max_response_bytes',
+  'model_version',
+  'check_ready',
+  'inputs',
+  'outputs',
+  'closed',
+];
 
 /** Throws EngineError `invalid_document` where the action was not made from a Model. */
 export function parseModel(action: Action): ModelConfig {

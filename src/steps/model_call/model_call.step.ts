@@ -3,6 +3,8 @@ import { type StepFactory } from '../../engine/step-services.js';
 import { parseModel, renderModel } from './model.request.js';
 import { builtinProvider } from './providers/builtin.js';
 import { CircuitBreaker } from './providers/circuit-breaker.js';
+import { onnxProvider } from './providers/onnx.js';
+import { openInferenceProvider } from './providers/open-inference.js';
 import { openaiProvider } from './providers/openai.js';
 import { type ModelProvider } from './providers/provider.js';
 
@@ -35,8 +37,13 @@ const modelStep = (providers: Readonly<Record<string, ModelProvider>>) =>
     },
   });
 
-const factory: StepFactory = ({ streams, live }) => {
+const factory: StepFactory = ({ streams, live, onnx }) => {
   const breaker = new CircuitBreaker();
-  return modelStep({ builtin: builtinProvider(), openai: openaiProvider(streams, live, breaker) });
+  return modelStep({
+    builtin: builtinProvider(),
+    openai: openaiProvider(streams, live, breaker),
+    open_inference: openInferenceProvider(streams, breaker),
+    onnx: onnxProvider(onnx),
+  });
 };
 export default factory;

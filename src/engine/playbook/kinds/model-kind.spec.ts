@@ -14,6 +14,7 @@ function parsed(text: string): Playbook {
   if (!playbook) throw new Error(JSON.stringify(errors));
   return playbook;
 }
+const SERVED = 'provider: open_inference\nendpoint: "http://a"\nmodel: bert';
 const REMOTE = 'provider: openai\nendpoint: "http://a/v1"\nmodel: gpt';
 
 describe('kind: Model', () => {
@@ -39,6 +40,20 @@ describe('kind: Model', () => {
     expect(parsed(model(`${REMOTE}\nretry: false`)).workflow[1]?.action?.retry).toBeNull();
   });
 
+  it('keeps what is said of tensors for the door and for the call', () => {
+    const text = `${SERVED}\ninputs:\n  - { name: input-0, datatype: BYTES, shape: [batch], from: texts }\noutputs: []\nbatch_size: 8`;
+    const tensor = { name: 'input-0', datatype: 'BYTES', shape: ['batch'], key: 'texts', optional: false };
+    const { contract, workflow } = parsed(model(text));
+    expect(contract.tensors).toEqual([tensor]);
+    expect(workflow[1]?.action).toMatchObject({
+      retry: { maxAttempts: 3 },
+      fields: { spec: { task: null, inputs: [tensor], outputs: [], closed: true, batch_size: 8 } },
+    });
+    const inFile = parsed(model('provider: onnx\nmodel: a.onnx', 'input_schema: { type: object }'));
+    expect([inFile.contract.tensors, inFile.workflow[1]?.action?.retry]).toEqual([undefined, null]);
+    expect(inFile.workflow[1]?.action).toMatchObject({ fields: { spec: { inputs: [], closed: false } } });
+  });
+
   it.each<[string, string, [string, string | undefined][]]>([
     ['no provider', model('task: sentiment'), [['invalid_value', '/spec/provider']]],
     ['a provider that is a property of every object', model('provider: constructor'), [['invalid_value', '/spec/provider']]],
@@ -51,6 +66,37 @@ describe('kind: Model', () => {
     ['a template that cannot be parsed', model(`${REMOTE}\nsystem: "{{ +"`), [['template_syntax', '/spec/system']]],
     ['a workflow', model(REMOTE, 'workflow: []'), [['unknown_field', '/workflow']]],
     ['settings that are a list', model(`${REMOTE}\ninference_config: [1]`), [['invalid_type', '/spec/inference_config']]],
+    ['a task where there are none', model(`${SERVED}\ntask: chat`), [['invalid_value', '/spec/task']]],
+    ['a flag that is none', model(`${SERVED}\ncheck_ready: 1`), [['invalid_type', '/spec/check_ready']]],
+    ['a version that is none', model(`${SERVED}\nmodel_version: [1]`), [['invalid_type', '/spec/model_version']]],
+    ['tensors that are no list', model(`${SERVED}\ninputs: { a: 1 }`), [['invalid_type', '/spec/inputs']]],
+    ['a tensor without a name', model(`${SERVED}\ninputs: [{ datatype: FP32, shape: [1] }]`), [['invalid_value', '/spec/inputs/0/name']]],
+    [
+      'a datatype that is none',
+      model(`${SERVED}\noutputs: [{ name: a, datatype: FLOAT, shape: [1] }]`),
+      [['invalid_value', '/spec/outputs/0/datatype']],
+    ],
+    [
+      'a shape that is none',
+      model(`${SERVED}\ninputs: [{ name: a, datatype: FP32, shape: [-2] }]`),
+      [['invalid_value', '/spec/inputs/0/shape']],
+    ],
+    [
+      'the same tensor twice',
+      model(`${SERVED}\ninputs: [{ name: a, datatype: FP32, shape: [1] }, { name: a, datatype: FP32, shape: [1] }]`),
+      [
+        ['invalid_value', '/spec/inputs'],
+        ['invalid_value', '/spec/inputs'],
+      ],
+    ],
+    [
+      'a stray key of a tensor',
+      model(`${SERVED}\ninputs: [{ name: a, datatype: FP32, shape: [1], x: 1 }]`),
+      [['unknown_field', '/spec/inputs/0/x']],
+    ],
+    ['a setting that is a list', model(`${SERVED}\ninference_config: { a: [1] }`), [['invalid_value', '/spec/inference_config/a']]],
+    ['an endpoint of a file', model('provider: onnx\nmodel: a.onnx\nendpoint: "http://a"'), [['unknown_field', '/spec/endpoint']]],
+    ['no file', model('provider: onnx'), [['missing_field', '/spec']]],
     [
       'a default out of bounds',
       model(`${REMOTE}\ninference_config: { t: { default: 3, max: 2 } }`),

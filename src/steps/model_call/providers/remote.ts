@@ -15,24 +15,31 @@ export function endpointOf({ endpoint }: ModelRequest): string {
   throw new StepFailure('invalid_endpoint', 'The endpoint of the model is not an http or https URL.', { retryable: false });
 }
 
-/** The entry's headers, those of its credentials, and the attempt's idempotency key. @throws StepFailure */
-function headersFor(request: ModelRequest, context: StepContext): Record<string, string> {
-  return { 'Idempotency-Key': context.idempotencyKey, ...withAuth(request.headers, context.auth) };
+/**
+ * The keys of an attempt's calls: equal over attempts, as its inputs are cut in the same way each time, and different for each part of them, or a server
+ * that keeps answers by key would give the first one again.
+ */
+function idempotencyKeys({ idempotencyKey }: StepContext): () => string {
+  let calls = 0;
+  return () => ((calls += 1) === 1 ? idempotencyKey : `${idempotencyKey}/${calls}`);
 }
 
 /**
  * `fetch` through the one checked client: bounded in size, under the lease, ended by the signal of the attempt. Of the headers of a library only those
  * that describe the body count: it may have others from the environment of this process, which are nobody's business.
+ * @throws StepFailure for credentials that make no headers
  */
 export function guardedFetch(streams: OutboundStreams, request: ModelRequest, context: StepContext): typeof fetch {
   const most = own(request.options, 'max_response_bytes');
-  const ours = headersFor(request, context);
+  const ours = withAuth(request.headers, context.auth);
+  const nextKey = idempotencyKeys(context);
   const maxBytes = typeof most === 'number' ? most : MAX_RESPONSE_BYTES;
   return async (url, init = {}) => {
+    const method = init.method ?? 'GET';
     const { status, headers, body } = await streams.stream({
       url: url instanceof Request ? url.url : String(url),
-      method: init.method ?? 'GET',
-      headers: { ...described(new Headers(init.headers)), ...ours },
+      method,
+      headers: { ...described(new Headers(init.headers)), ...(method === 'POST' ? { 'Idempotency-Key': nextKey() } : {}), ...ours },
       body: typeof init.body === 'string' ? init.body : null,
       signal: init.signal ? AbortSignal.any([context.signal, init.signal]) : context.signal,
       beforeSending: () => context.assertHeld(),
