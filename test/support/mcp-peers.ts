@@ -39,8 +39,18 @@ export interface HttpPeer {
   stop(): Promise<void>;
 }
 
-/** server-everything over Streamable HTTP, as a process of its own. */
+/** server-everything over Streamable HTTP, as a process of its own. It takes no port that the system chooses: another program may be faster. */
 export async function startEverything(): Promise<HttpPeer> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await startEverythingOnce();
+    } catch (error) {
+      if (tries === 3 || !String(error).includes('EADDRINUSE')) throw error;
+    }
+  }
+}
+
+async function startEverythingOnce(): Promise<HttpPeer> {
   const port = await freePort();
   const child: ChildProcess = spawn(process.execPath, [peer('everything'), 'streamableHttp'], {
     env: { PATH: process.env.PATH, PORT: String(port) },
@@ -52,7 +62,7 @@ export async function startEverything(): Promise<HttpPeer> {
       said.push(text);
       if (text.includes(String(port))) ready();
     });
-    child.once('exit', () => fail(new Error(said.join(''))));
+    child.once('close', () => fail(new Error(said.join(''))));
   });
   return {
     url: `http://127.0.0.1:${port}/mcp`,
