@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   invalid_header: 'A request header has a value that cannot be understood.',
   // the door: HTTP
   unauthorized: 'Authentication is required.',
+  issuer_unavailable: 'The issuer of the access token does not give its keys; try again after Retry-After seconds.',
   forbidden: 'The caller lacks a scope for this operation.',
   not_found: 'There is no such route or thing, or it belongs to another tenant.',
   method_not_allowed: 'The route exists, but not with this method.',
@@ -120,6 +121,7 @@ export const ERROR_CODES = {
   unsupported_script: 'Script sources are not available here.',
   unsupported_pagination: 'Pagination is not available here.',
   runtime_unavailable: 'The runtime this step needs is not installed.',
+  sandbox_unavailable: 'Callers are authenticated, and what confines the code of steps does not work on this node (ISOLATION).',
   python_error: 'Python code raised an exception.',
   javascript_error: 'JavaScript code threw an error.',
   extension_unavailable: 'The DuckDB extension this step needs was not provided by the operator.',

@@ -58,6 +58,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
             openSandbox({
               python: settings.python,
               isolation: settings.isolation,
+              processOnlyIfAsked: settings.authentication !== null,
               workers: settings.pythonWorkers,
               leaseMs: settings.leaseSeconds * 1000,
               warn: (message) => log.warn({}, message),
@@ -79,7 +80,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
           useFactory: (
             settings: Settings,
             ownDatabase: ReturnType<typeof endpointOf>[],
-            { isolation }: CodeSandbox,
+            { isolation, refusal }: CodeSandbox,
             ends: ExecutionEndsRepository,
             log: Log,
           ) =>
@@ -87,6 +88,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
               ...settings.duckdb,
               folder: join(settings.dataDir, 'duckdb'),
               isolation,
+              refusal,
               leaseMs: settings.leaseSeconds * 1000,
               check: destinationCheck(settings, ownDatabase),
               behindProxy: settings.outboundProxy !== null,
