@@ -99,6 +99,18 @@ export interface StepContext {
    * small need not ask.
    */
   admit(bytes: number): Promise<void>;
+  /** Says how far the attempt is, for those who watch. As often as it likes: what is recorded is bounded, and only what is more than before counts. */
+  report(progress: ActionProgress): void;
+}
+
+/** How far an attempt is, as it says itself. */
+export interface ActionProgress {
+  /** From 0, in whatever measure. */
+  readonly progress: number;
+  /** Where the end is, in the same measure; null where it is not known. */
+  readonly total: number | null;
+  /** Asked only where the report is recorded. No secrets. */
+  readonly message: () => string | null;
 }
 
 export interface StepResult {

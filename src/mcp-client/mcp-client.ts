@@ -76,7 +76,14 @@ export class McpClient implements McpTools {
       checkOffer(await this.offered(connection, wanted, signal), known, call);
       context.assertHeld();
       const progress: string[] = [];
-      const result = await this.perform(connection, wanted, definition, call, (line) => progress.push(redactor.text(line)));
+      let left: number = MCP_LIMITS.progressLines;
+      const hear = (heard: Progress): void => {
+        const { progress: done, total = null, message = null } = heard;
+        context.report({ progress: done, total, message: () => (message === null ? null : redactor.text(message)) });
+        left -= 1;
+        if (left >= 0) progress.push(redactor.text(lineOf(heard)));
+      };
+      const result = await this.perform(connection, wanted, definition, call, hear);
       this.pool.worked(wanted);
       const value = redactor.value(valueOf(result, definition, server.name));
       const size = JSON.stringify(value).length;
@@ -104,15 +111,10 @@ export class McpClient implements McpTools {
     { server }: WantedConnection,
     definition: ToolDefinition,
     { arguments: args, context: { signal } }: McpToolCall,
-    hear: (line: string) => void,
+    hear: (progress: Progress) => void,
   ): Promise<CallToolResult> {
-    let left: number = MCP_LIMITS.progressLines;
-    const progress = (heard: Progress): void => {
-      left -= 1;
-      if (left >= 0) hear(lineOf(heard));
-    };
     try {
-      return await connection.call(definition, args, signal, progress);
+      return await connection.call(definition, args, signal, hear);
     } catch (error) {
       if (signal.aborted) {
         connection.doubt();

@@ -42,6 +42,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       return;
     }
     case 'step_progress':
+      if (event.ofAction) return reported(state, playbook, event);
       // What one item of a loop says of itself is not about the whole.
       if (event.total !== null && event.path === undefined) state.reportedPercent = Math.floor((100 * event.progress) / event.total);
       return;
@@ -213,6 +214,7 @@ function fire(
     parkedSince: wait?.since ?? null,
     parts: null,
     acted: null,
+    share: 0,
     isHeld: false,
   });
 }
@@ -318,4 +320,11 @@ function metaOf(event: Extract<RunEvent, { type: 'step_completed' }>): Json {
     meta['save'] = outcomes.length === 1 ? outcomes[0]! : outcomes;
   }
   return meta;
+}
+
+/** What an action says of itself is about its step, not about the whole; however much it says, no execution fails for it. */
+function reported(state: RunState, playbook: CompiledPlaybook, event: Extract<RunEvent, { type: 'step_progress' }>): void {
+  state.itemEvents += 1;
+  const firing = state.running.get(playbook.byName.get(event.step)!.index);
+  if (firing && event.total !== null && event.path === undefined) firing.share = event.progress / event.total;
 }

@@ -125,8 +125,8 @@ export type RunEvent =
       readonly wave: number;
       readonly reason: 'failure' | 'cancelled';
     }
-  /** `path`: the item of an iterator that says it; none = the step. */
-  | (StepEvent & Report & { readonly path?: string })
+  /** `path`: the item of an iterator that says it; none = the step. `ofAction`: an action says it of itself while it is under way. */
+  | (StepEvent & Report & { readonly path?: string; readonly ofAction?: true })
   /** Parts of the action begin. */
   | (StepEvent & { readonly type: 'action_started'; readonly parts: readonly PartStart[] })
   /** Parts of the action have ended. */

@@ -20,6 +20,7 @@ const FIRING = {
   parkedSince: null,
   parts: null,
   acted: null,
+  share: 0,
   isHeld: false,
 };
 

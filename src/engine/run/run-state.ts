@@ -41,6 +41,8 @@ export interface Firing {
   parts: PartRecord | null;
   /** How its action ended, where saves to the world follow; null before. */
   acted: ActedStep | null;
+  /** How much of its action is over, from 0 to 1, as the action says itself. */
+  share: number;
   /** The run is to pause, and nothing of it is under way any more. */
   isHeld: boolean;
 }

@@ -36,6 +36,7 @@ const FIRING: Fields<Firing> = {
   parkedSince: PLAIN,
   parts: PLAIN,
   acted: PLAIN,
+  share: PLAIN,
   isHeld: PLAIN,
 };
 const STATE: Codec<Omit<RunState, Derived>> = record<Omit<RunState, Derived>>({
