@@ -11,7 +11,7 @@ import { type RunState } from './run/run-state.js';
 import { storabilityFault } from './storability.js';
 import { type StepContext, StepFailure, type StepKind } from './step-executor.js';
 
-interface Attempt extends Pick<Perform, 'step' | 'wave' | 'attempt' | 'request' | 'timeoutMs'> {
+interface Attempt extends Pick<Perform, 'step' | 'wave' | 'attempt' | 'request' | 'timeoutMs' | 'answered'> {
   readonly kind: StepKind;
   readonly key: string;
   /** Of the part of a program; left out: the action as a whole. */
@@ -172,7 +172,7 @@ export class Performer {
         if (!isOurs() || (part.kind.effect && !controller.signal.aborted && !run.mayAct())) return never;
         if (controller.signal.aborted) return { ok: false, failure: controller.signal.reason as StepFailure };
         const key = `${compiled.name}/${wave}/${path}/action`;
-        return this.partOutcome({ ...part, step, wave, key, path }, performing);
+        return this.partOutcome({ ...part, step, wave, key, path, answered: null }, performing);
       },
       run: run.held.run,
       children: this.patient(isOurs),
@@ -292,6 +292,8 @@ export class Performer {
           auth,
           assertHeld: () => this.checkBegin(kind, controller.signal),
           admit: (bytes) => this.run.admit(bytes, controller.signal),
+          mayAsk: attempt.path === undefined && playbook.inputs.has(playbook.steps[attempt.step]!.name),
+          answered: attempt.answered,
           report: reports.hear,
         }),
         controller.signal,

@@ -1,4 +1,4 @@
-import { type CallToolResult, type Progress } from '@modelcontextprotocol/client';
+import { type CallToolResult, type InputRequiredResult, isInputRequiredResult, type Progress } from '@modelcontextprotocol/client';
 import { type AuthEntry } from '../engine/auth/auth-spec.js';
 import { Redactor } from '../engine/auth/redactor.js';
 import { type McpToolAnswer, type McpToolCall, type McpTools } from '../engine/mcp-port.js';
@@ -13,6 +13,7 @@ import { type ListedTools } from './list-tools.js';
 import { MCP_LIMITS } from './limits.js';
 import { failureOf } from './mcp-failure.js';
 import { type KnownDefinition, type McpDirectory, type McpServer } from './mcp-server.js';
+import { lastRound, questionsOf } from './questions.js';
 import { compileToolSchema, type ToolDefinition } from './tool-definition.js';
 import { valueOf } from './tool-result.js';
 
@@ -85,10 +86,11 @@ export class McpClient implements McpTools {
       };
       const result = await this.perform(connection, wanted, definition, call, hear);
       this.pool.worked(wanted);
+      if (isInputRequiredResult(result)) return { value: null, progress, asks: questionsOf(result, redactor, call, definition.name) };
       const value = redactor.value(valueOf(result, definition, server.name));
       const size = JSON.stringify(value).length;
       if (size > LARGE) await context.admit(size);
-      return { value, progress };
+      return { value, progress, asks: null };
     });
   }
 
@@ -110,11 +112,11 @@ export class McpClient implements McpTools {
     connection: McpConnection,
     { server }: WantedConnection,
     definition: ToolDefinition,
-    { arguments: args, context: { signal } }: McpToolCall,
+    { arguments: args, context: { signal, mayAsk, answered } }: McpToolCall,
     hear: (progress: Progress) => void,
-  ): Promise<CallToolResult> {
+  ): Promise<CallToolResult | InputRequiredResult> {
     try {
-      return await connection.call(definition, args, signal, hear);
+      return await lastRound((again) => connection.call(definition, args, signal, hear, { mayAsk, again }), answered);
     } catch (error) {
       if (signal.aborted) {
         connection.doubt();

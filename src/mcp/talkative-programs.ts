@@ -37,5 +37,11 @@ function readTalk({ playbook: { workflow, workbook } }: CompiledPlaybook): Talk 
   const saves = workflow.some(({ save, action }) => save.length > 0 || (action?.save.length ?? 0) > 0);
   const isPure = !saves && [...types].every((type) => PURE.has(type));
   const relays = actions === 1 && types.has('mcp');
-  return { progress: types.has('progress') || relays, relays, log: types.has('log'), input: types.has('input'), isPure };
+  return {
+    progress: types.has('progress') || relays,
+    relays,
+    log: types.has('log'),
+    input: types.has('input') || types.has('mcp'),
+    isPure,
+  };
 }

@@ -325,6 +325,11 @@ describe('tools', () => {
 
   it('an older client calls as well; what takes longer than a call may goes on without it', async () => {
     const client = await connect({ options: { versionNegotiation: { mode: 'legacy' } } });
+    // What would be told in a session is not promised.
+    expect(client.getServerCapabilities()).toEqual({ tools: {}, prompts: {}, resources: {}, completions: {}, logging: {} });
+    await expect(client.request({ method: 'resources/subscribe', params: { uri: 'execution://1' } })).rejects.toMatchObject({
+      code: -32601,
+    });
     const answer = await client.callTool({ name: 'talk_long' });
     expect(answer).toMatchObject({
       structuredContent: { status: 'running' },

@@ -47,6 +47,8 @@ const contextWith = (auth: StepContext['auth']): StepContext => ({
   auth,
   admit: () => Promise.resolve(),
   assertHeld: () => undefined,
+  mayAsk: false,
+  answered: null,
   report: () => undefined,
 });
 const saveOf = (fields: JsonObject): Save => ({

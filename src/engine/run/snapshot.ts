@@ -36,6 +36,8 @@ const FIRING: Fields<Firing> = {
   parkedSince: PLAIN,
   parts: PLAIN,
   acted: PLAIN,
+  asked: PLAIN,
+  answered: PLAIN,
   share: PLAIN,
   isHeld: PLAIN,
 };

@@ -52,7 +52,15 @@ for (const [name, { definition, digest }] of listed.tools) {
 const wanted =
   context.toolCalls ?? [...known.keys()].map((name) => ({ name, arguments: argumentsOf(listed.tools.get(name).definition.inputSchema) }));
 for (const { name, arguments: args = {} } of wanted) {
-  const step = { tenantId: 'default', signal, assertHeld: () => undefined, admit: () => Promise.resolve(), report: () => undefined };
+  const step = {
+    tenantId: 'default',
+    signal,
+    assertHeld: () => undefined,
+    admit: () => Promise.resolve(),
+    report: () => undefined,
+    mayAsk: false,
+    answered: null,
+  };
   try {
     const { value } = await client.call({
       server: server.name,
