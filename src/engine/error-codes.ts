@@ -142,7 +142,7 @@ export const ERROR_CODES = {
   http_error: 'The HTTP response was not 2xx.',
   invalid_arguments: 'The arguments do not fit the input schema of the tool; cause.errors says where.',
   tool_error: 'The tool reported an error.',
-  tool_needs_input: 'The tool asks for input in the middle of its call.',
+  tool_needs_input: 'The tool asks in the middle of its call for what nobody can be asked for here.',
   mcp_server_unavailable: 'The MCP server cannot be started or connected to, or ended the connection.',
   mcp_protocol_error: 'The MCP server broke the protocol or refused the request.',
   connection_error: 'The other side could not be reached.',
