@@ -4,6 +4,7 @@ import {
   CLIENT_CAPABILITIES_META_KEY,
   type InputRequiredResult,
   type InputResponses,
+  isJSONRPCResultResponse,
   type Progress,
   type Tool,
   type Transport,
@@ -94,6 +95,7 @@ export class McpConnection {
     try {
       const timeout = MCP_LIMITS.connectMs;
       await client.connect(transport as Transport, { timeout, ...(era === 'legacy' ? { prior: { kind: 'legacy' } } : {}) });
+      if (connection.era === 'modern') assumeComplete(transport);
       connection.followChanges();
       return connection;
     } catch (error) {
@@ -202,4 +204,13 @@ export class McpConnection {
     this.closed = true;
     this.onClose();
   }
+}
+
+/** A result that does not say what it is, is complete (SEP-2322); the SDK refuses it. */
+function assumeComplete(transport: Transport): void {
+  const hear = transport.onmessage;
+  transport.onmessage = (message, extra) => {
+    const isBare = isJSONRPCResultResponse(message) && message.result['resultType'] === undefined;
+    hear?.(isBare ? { ...message, result: { ...message.result, resultType: 'complete' } } : message, extra);
+  };
 }

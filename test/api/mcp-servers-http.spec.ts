@@ -101,7 +101,7 @@ function ask({ name: tool, inputResponses, requestState, _meta: meta }: JsonObje
   if (tool === 'endless') return questions({ name: form('name') }, 's');
   if (tool === 'again')
     return requestState === 'second'
-      ? result({ content: [{ type: 'text', text: 'done' }] })
+      ? result({ resultType: undefined as never, content: [{ type: 'text', text: 'done' }] })
       : questions({}, requestState === 'first' ? 'second' : 'first');
   const answers = (inputResponses ?? {}) as Record<string, JsonObject>;
   if (answers.name) return questions({ colour: form('colour') }, `${String(requestState)} then ${JSON.stringify(answers.name)}`);
