@@ -3,6 +3,8 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type FastifyInstance } from 'fastify';
 import { Registry } from 'prom-client';
+import { AuthenticationModule } from './authentication/authentication.module.js';
+import { type AuthenticationSettings } from './authentication/authentication-settings.js';
 import { CommonModule } from './common/common.module.js';
 import { doorOptions, installDoor } from './common/door.js';
 import { ProblemFilter } from './common/problem.filter.js';
@@ -19,6 +21,8 @@ import { OpenApiModule } from './openapi/open-api.module.js';
 
 export interface HttpAppSettings {
   readonly limits: RequestLimits;
+  /** How callers are known; null or left out: they are not asked. */
+  readonly authentication?: AuthenticationSettings | null;
 }
 
 @Module({})
@@ -43,7 +47,13 @@ export async function createHttpApp(
   countRequests(fastify, registry);
   const root: DynamicModule = {
     module: HttpAppModule,
-    imports: [CommonModule, ObservabilityModule.with(readiness, registry), OpenApiModule, module],
+    imports: [
+      AuthenticationModule.with(settings.authentication ?? null),
+      CommonModule,
+      ObservabilityModule.with(readiness, registry),
+      OpenApiModule,
+      module,
+    ],
     providers: [{ provide: RouteTable, useValue: routes }],
   };
   const app = await NestFactory.create<NestFastifyApplication>(root, adapter, {

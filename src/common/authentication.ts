@@ -1,11 +1,31 @@
-import { Injectable } from '@nestjs/common';
 import { type FastifyRequest } from 'fastify';
-import { ANONYMOUS, type Principal } from './principal.js';
+import { ANONYMOUS, type Principal, type Scope } from './principal.js';
+
+/** What a request is about to do. */
+export interface Demand {
+  /** Paths of the resources that the request is for, the nearest first; an empty one is the service as a whole. A token counts for one of them. */
+  readonly resource: readonly string[];
+  /** What a client should ask for where it has no token yet. */
+  readonly scopes: readonly Scope[];
+}
+
+/** Why a request is refused, in the terms of RFC 6750; without an error it only lacked a token. */
+export interface Refusal {
+  readonly error?: 'invalid_token' | 'insufficient_scope';
+  readonly description?: string;
+  /** Scopes that it takes, where they are others than those of the demand. */
+  readonly needed?: readonly Scope[];
+}
 
 /** Says who sent a request. Without configured authentication everybody is anonymous; tests bind others. */
-@Injectable()
 export class Authentication {
-  principalOf(_request: FastifyRequest): Principal {
+  /** Throws HttpRefusal for who is not let in. */
+  principalOf(_request: FastifyRequest, _demand: Demand): Principal | Promise<Principal> {
     return ANONYMOUS;
+  }
+
+  /** Headers that tell a client how it would be let in. */
+  challenge(_demand: Demand, _refusal: Refusal): Record<string, string> {
+    return {};
   }
 }

@@ -1,11 +1,14 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import { type FastifyRequest } from 'fastify';
+import { type Demand } from './authentication.js';
 import { type Principal } from './principal.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Bound by the policy guard before any handler runs. */
     principal?: Principal;
+    /** What the caller was asked for. */
+    demand?: Demand;
   }
 }
 

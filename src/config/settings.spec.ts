@@ -76,6 +76,57 @@ describe(loadSettings.name, () => {
     },
   );
 
+  it('asks callers who they are where issuers are named, and then needs to be told its own name', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'showrunner-settings-'));
+    const file = join(folder, 'issuers.json');
+    const write = (issuers: object[]): void => writeFileSync(file, JSON.stringify({ issuers }));
+    try {
+      const issuer = 'https://login.example.com/realms/acme';
+      write([{ issuer, tenant: 'acme' }]);
+      const env = { AUTH_ISSUERS_FILE: file, PUBLIC_URL: 'https://API.example.com:443/', HOST: '0.0.0.0' };
+      expect(loadSettings(env)).toMatchObject({
+        warnings: [],
+        publicUrl: 'https://api.example.com',
+        authentication: {
+          publicUrl: 'https://api.example.com',
+          issuers: [
+            { issuer, jwksUrl: null, tenant: { name: 'acme' }, algorithms: ['RS256', 'ES256', 'EdDSA'], audiences: [], scopeClaim: null },
+          ],
+        },
+      });
+      expect(problemsOf({ AUTH_ISSUERS_FILE: file })).toEqual([expect.stringMatching(/^AUTH_ISSUERS_FILE: needs PUBLIC_URL/)]);
+      expect(problemsOf({ ...env, PUBLIC_URL: 'https://api.example.com/base' })).toEqual([expect.stringMatching(/^PUBLIC_URL: /)]);
+      expect(loadSettings({}).authentication).toBeNull();
+      write([{ issuer: 'http://keycloak:8080', tenant_claim: 'org' }]);
+      expect(loadSettings(env).warnings).toEqual([expect.stringContaining('http://keycloak:8080 is not https')]);
+      for (const [bad, why] of [
+        [[], /empty/],
+        [[{ issuer }], /tenant/],
+        [[{ issuer, tenant: 'a', tenant_claim: 'b' }], /tenant/],
+        [[{ issuer, tenant: '../x' }], /tenant/],
+        [[{ issuer: 'login.example.com', tenant: 'a' }], /issuer/],
+        [[{ issuer: 'https://u:p@login.example.com', tenant: 'a' }], /issuer/],
+        [[{ issuer, tenant: 'a', jwks_url: 'file:///keys' }], /jwks_url/],
+        [[{ issuer, tenant: 'a', algorithms: ['HS256'] }], /algorithms/],
+        [[{ issuer, tenant: 'a', algorithms: ['none'] }], /algorithms/],
+        [[{ issuer, tenant: 'a', audience: 'x' }], /unknown key/],
+        [[{ issuer, tenant: 'a', audiences: [''] }], /audiences/],
+        [
+          [
+            { issuer, tenant: 'a' },
+            { issuer, tenant: 'b' },
+          ],
+          /twice/,
+        ],
+      ] as const) {
+        write([...bad]);
+        expect(problemsOf({ ...env, HOST: '' })).toEqual([expect.stringMatching(why)]);
+      }
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('listens on the database itself unless told otherwise', () => {
     const [pooled, direct] = ['postgres://u:p@pooler/app', 'postgres://u:p@db/app'];
     expect(loadSettings({ DATABASE_URL: pooled }).databaseDirectUrl).toBe(pooled);

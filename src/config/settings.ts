@@ -1,5 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { type SqlPolicy } from '../engine/database-port.js';
+import { type AuthenticationSettings } from '../authentication/authentication-settings.js';
+import { readIssuers, type TokenIssuer } from '../authentication/issuers-file.js';
 import { parseOutboundAllow } from '../outbound/allow-list.js';
 import { type StdioMcpServer } from '../mcp-client/mcp-server.js';
 import { readMcpServers } from '../mcp-client/servers-file.js';
@@ -30,6 +32,10 @@ export class Settings {
   /** 0 asks the system for a free one. */
   readonly port: number;
   readonly allowInsecure: boolean;
+  /** Origin by which clients know the service (`https://api.example.com`); null: it is not said. */
+  readonly publicUrl: string | null;
+  /** How callers are known; null: nobody is asked who they are. */
+  readonly authentication: AuthenticationSettings | null;
   readonly dataDir: string;
   /** Null: the embedded PostgreSQL below `dataDir`. */
   readonly databaseUrl: string | null;
@@ -108,7 +114,13 @@ export class Settings {
     this.host = environment.text('HOST') ?? '127.0.0.1';
     this.port = environment.integer('PORT', 8080, { min: 0, max: 65_535 });
     this.allowInsecure = environment.flag('ALLOW_INSECURE');
-    this.warnings = Object.freeze(exposureWarnings(environment, this.host, this.allowInsecure));
+    this.publicUrl = publicUrl(environment);
+    const issuers = environment.parse('AUTH_ISSUERS_FILE', readIssuers);
+    const isAsked = issuers.length > 0;
+    this.warnings = Object.freeze([
+      ...(isAsked ? [] : exposureWarnings(environment, this.host, this.allowInsecure)),
+      ...plainTextWarnings(isAsked ? [this.publicUrl, ...issuers.flatMap(({ issuer, jwksUrl }) => [issuer, jwksUrl])] : []),
+    ]);
     this.dataDir = dataFolder(environment);
     this.databaseUrl = databaseUrl(environment, 'DATABASE_URL');
     this.databaseDirectUrl = databaseUrl(environment, 'DATABASE_DIRECT_URL') ?? this.databaseUrl;
@@ -132,6 +144,7 @@ export class Settings {
     this.outboundProxy = Object.freeze(environment.parse('OUTBOUND_PROXY', parseEgressProxy));
     this.outboundProxyResolves = environment.flag('OUTBOUND_PROXY_RESOLVES', true);
     this.outboundAuthorities = Object.freeze(environment.parse('OUTBOUND_CA_FILE', readAuthorities));
+    this.authentication = authentication(environment, issuers, this);
     this.stepDatabasePool = environment.integer('STEP_DATABASE_POOL', 10, { min: 1, max: 1_000 });
     this.sqlPolicy = Object.freeze({
       unsafe: environment.oneOf('UNSAFE_SQL', UNSAFE_SQL, 'allow'),
@@ -184,17 +197,52 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>>):
   return settings;
 }
 
-/** Nothing asks callers who they are yet: whoever reaches the port may do everything. */
+/** Where nothing asks callers who they are, whoever reaches the port may do everything. */
 function exposureWarnings(environment: Environment, host: string, allowInsecure: boolean): string[] {
   if (host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)) return [];
   if (!allowInsecure) {
     return environment.refuse(
       'HOST',
-      `"${host}" is reachable from other machines, and nothing asks callers who they are: set ALLOW_INSECURE=true if that is meant`,
+      `"${host}" is reachable from other machines, and nothing asks callers who they are: set AUTH_ISSUERS_FILE, or ALLOW_INSECURE=true if that is meant`,
       [],
     );
   }
   return [`HOST ${host} is reachable from other machines and nothing asks callers who they are (ALLOW_INSECURE)`];
+}
+
+function publicUrl(environment: Environment): string | null {
+  const url = environment.url('PUBLIC_URL', ['http:', 'https:']);
+  if (url === null) return null;
+  if (url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '') return url.origin;
+  return environment.refuse('PUBLIC_URL', 'is more than an origin such as https://api.example.com', null);
+}
+
+function authentication(
+  environment: Environment,
+  issuers: readonly TokenIssuer[],
+  { publicUrl: origin, outboundAllow, outboundProxy, outboundProxyResolves, outboundAuthorities }: Settings,
+): AuthenticationSettings | null {
+  if (issuers.length === 0) return null;
+  if (origin === null) {
+    // A bad one is refused already.
+    if (environment.text('PUBLIC_URL') === null)
+      environment.refuse('AUTH_ISSUERS_FILE', 'needs PUBLIC_URL beside it: what tokens for this service have as their audience', null);
+    return null;
+  }
+  const outbound = {
+    allow: outboundAllow,
+    proxy: outboundProxy,
+    proxyResolves: outboundProxyResolves,
+    authorities: outboundAuthorities,
+  };
+  return Object.freeze({ issuers, publicUrl: origin, outbound });
+}
+
+/** Who reads along has the tokens, or can make some. */
+function plainTextWarnings(addresses: readonly (string | null)[]): string[] {
+  const isLocal = ({ hostname }: URL): boolean => /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
+  const plain = addresses.filter((address) => address !== null && address.startsWith('http:') && !isLocal(new URL(address)));
+  return plain.map((address) => `${address} is not https: tokens can be read or forged on the way`);
 }
 
 function databaseUrl(environment: Environment, name: string): string | null {

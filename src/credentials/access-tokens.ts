@@ -13,14 +13,23 @@ const GOOGLE_TOKEN_URL = 'https://oauth2.googleapis.com/token';
 const GOOGLE_SCOPE = 'https://www.googleapis.com/auth/cloud-platform';
 const GOOGLE_ASSERTION_SECONDS = 3_600;
 
+/** One request to a token endpoint. */
+interface TokenRequest {
+  readonly url: string;
+  readonly form: Record<string, string>;
+  readonly authorization?: string;
+}
+
 interface Token {
   readonly text: string;
   /** Epoch ms. */
   readonly until: number;
 }
 
+/** OAuth clients: they log in with an id and a secret (RFC 6749, 4.4). */
+export const OAUTH_TYPES: ReadonlySet<string> = new Set(['oauth', 'oauth2_client_credentials']);
 /** Types whose credentials are exchanged for an access token before they are used. */
-export const EXCHANGED_TYPES: ReadonlySet<string> = new Set(['oauth', 'oauth2_client_credentials', 'google_service_account', 'azure']);
+export const EXCHANGED_TYPES: ReadonlySet<string> = new Set([...OAUTH_TYPES, 'google_service_account', 'azure']);
 
 /** Access tokens of credentials: fetched through the checked client, kept in memory until shortly before they expire. */
 export class AccessTokens {
@@ -31,13 +40,17 @@ export class AccessTokens {
     private readonly now: () => number = Date.now,
   ) {}
 
-  /** @param version changes with the credential. Throws SecretsError. */
-  async of(type: string, version: string, fields: JsonObject, signal: AbortSignal): Promise<string> {
+  /**
+   * @param version changes with the credential
+   * @param refused a token that is not to come again, whatever its time says
+   * Throws SecretsError.
+   */
+  async of(type: string, version: string, fields: JsonObject, signal: AbortSignal, refused?: string): Promise<string> {
     const key = createHash('sha256')
       .update(`${version} ${JSON.stringify(fields)}`)
       .digest('hex');
     const known = await this.tokens.get(key)?.catch(() => null);
-    if (known && known.until - EARLY_MS > this.now()) return known.text;
+    if (known && known.text !== refused && known.until - EARLY_MS > this.now()) return known.text;
     const asked = this.fetch(type, fields, signal);
     if (this.tokens.size >= MOST_TOKENS) this.tokens.delete(this.tokens.keys().next().value!);
     this.tokens.set(key, asked);
@@ -46,12 +59,16 @@ export class AccessTokens {
   }
 
   private async fetch(type: string, fields: JsonObject, signal: AbortSignal): Promise<Token> {
-    const { url, form } =
+    const { url, form, authorization } =
       type === 'google_service_account' ? this.assertion(fields) : type === 'azure' ? azureRequest(fields) : clientCredentials(fields);
     const answer = await askProvider(this.outbound, 'The token endpoint', {
       url,
       method: 'POST',
-      headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
+      headers: {
+        'content-type': 'application/x-www-form-urlencoded',
+        accept: 'application/json',
+        ...(authorization ? { authorization } : {}),
+      },
       body: new URLSearchParams(form).toString(),
       signal,
     });
@@ -63,7 +80,7 @@ export class AccessTokens {
   }
 
   /** RFC 7523: the service account signs for itself. */
-  private assertion(fields: JsonObject): { url: string; form: Record<string, string> } {
+  private assertion(fields: JsonObject): TokenRequest {
     const url = textOf(fields, 'token_uri', GOOGLE_TOKEN_URL);
     const issuedAt = Math.floor(this.now() / 1_000);
     const claims = {
@@ -86,7 +103,7 @@ export class AccessTokens {
   }
 }
 
-function clientCredentials(fields: JsonObject): { url: string; form: Record<string, string> } {
+function clientCredentials(fields: JsonObject): TokenRequest {
   const refresh = own(fields, 'refresh_token');
   const grant: Record<string, string> =
     typeof refresh === 'string' && refresh !== ''
@@ -95,13 +112,18 @@ function clientCredentials(fields: JsonObject): { url: string; form: Record<stri
   const more = Object.fromEntries(
     ['scope', 'audience', 'resource'].flatMap((name) => (own(fields, name) ? [[name, textOf(fields, name)]] : [])),
   );
-  return {
-    url: textOf(fields, 'token_url'),
-    form: { ...grant, client_id: textOf(fields, 'client_id'), client_secret: textOf(fields, 'client_secret'), ...more },
-  };
+  const url = textOf(fields, 'token_url');
+  const [id, secret] = [textOf(fields, 'client_id'), textOf(fields, 'client_secret')];
+  const method = textOf(fields, 'token_endpoint_auth_method', 'client_secret_post');
+  if (method === 'client_secret_post') return { url, form: { ...grant, client_id: id, client_secret: secret, ...more } };
+  if (method !== 'client_secret_basic')
+    throw new SecretsError('invalid_value', 'token_endpoint_auth_method must be client_secret_post or client_secret_basic.');
+  // RFC 6749, 2.3.1: both parts in the form that forms have.
+  const pair = [id, secret].map((part) => new URLSearchParams({ part }).toString().slice('part='.length)).join(':');
+  return { url, form: { ...grant, ...more }, authorization: `Basic ${Buffer.from(pair, 'utf8').toString('base64')}` };
 }
 
-function azureRequest(fields: JsonObject): { url: string; form: Record<string, string> } {
+function azureRequest(fields: JsonObject): TokenRequest {
   const authority = baseOf(textOf(fields, 'authority', 'https://login.microsoftonline.com'));
   return {
     url: `${authority}/${encodeURIComponent(textOf(fields, 'tenant_id'))}/oauth2/v2.0/token`,

@@ -8,12 +8,13 @@ import {
   type OpenedCredential,
   type SecretProviders,
   type Secrets,
+  type TokenWish,
   SecretsError,
   type WantedSecret,
 } from '../engine/secrets-port.js';
 import { isObject, type Json, type JsonObject, own } from '../engine/values.js';
 import { type CredentialRecord, type CredentialRepository } from '../storage/repositories/credential.repository.js';
-import { AccessTokens, EXCHANGED_TYPES } from './access-tokens.js';
+import { AccessTokens, EXCHANGED_TYPES, OAUTH_TYPES } from './access-tokens.js';
 import { decryptFields, openReference, sealReference } from './envelope.js';
 import { type KeyRing } from './key-ring.js';
 import { awsProvider } from './providers/aws.js';
@@ -49,14 +50,15 @@ export class SecretStore implements Secrets, SecretProviders {
     ]);
   }
 
-  async open(tenantId: string, entry: AuthEntry, signal: AbortSignal): Promise<OpenedCredential> {
+  async open(tenantId: string, entry: AuthEntry, signal: AbortSignal, { resource, refused }: TokenWish = {}): Promise<OpenedCredential> {
     const found = await this.fieldsOf(tenantId, entry, signal);
     const type = found.type.toLowerCase();
     const fields: JsonObject = { ...withAllNames(type, { ...found.fields, ...entry.fields }) };
     const version = Object.keys(entry.fields).length === 0 ? found.version : `${found.version}+${digestOf(entry.fields)}`;
     if (EXCHANGED_TYPES.has(type)) {
       // What identifies the client is as secret as what it gets.
-      const token = await this.tokens.of(type, version, fields, signal);
+      const named = !OAUTH_TYPES.has(type) || resource === undefined || 'resource' in fields || 'audience' in fields;
+      const token = await this.tokens.of(type, version, named ? fields : { ...fields, resource }, signal, refused);
       return { type, version, fields: { ...fields, access_token: token }, secrets: [...secretsOf(type, fields), token] };
     }
     return { type, version, fields, secrets: secretsOf(type, fields) };

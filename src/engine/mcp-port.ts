@@ -1,4 +1,4 @@
-import { type ResolvedCredential, type StepContext } from './step-executor.js';
+import { type ActionAsk, type ResolvedCredential, type StepContext } from './step-executor.js';
 import { type Json, type JsonObject } from './values.js';
 
 /** Tools of MCP servers, as steps use them. The implementation (src/mcp-client) keeps the connections and checks what goes out and comes back. */
@@ -18,10 +18,12 @@ export interface McpToolCall {
   readonly arguments: JsonObject;
   /** Of the step; they count before the credential of the server. */
   readonly auth: ReadonlyMap<string, ResolvedCredential>;
-  readonly context: Pick<StepContext, 'tenantId' | 'signal' | 'assertHeld' | 'admit'>;
+  readonly context: Pick<StepContext, 'tenantId' | 'signal' | 'assertHeld' | 'admit' | 'report' | 'mayAsk' | 'answered'>;
 }
 
 export interface McpToolAnswer {
+  /** What the tool wants to know before it gives a value; null where it has given one. */
+  readonly asks: ActionAsk | null;
   /** The structured content where there is some, else one JSON text parsed, else `{content: [blocks]}`. */
   readonly value: Json;
   /** What the tool said of its progress, one line each, bounded; empty where it said nothing. */

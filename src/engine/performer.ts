@@ -6,15 +6,18 @@ import { type ChildRuns } from './child-runs-port.js';
 import { endedAtBirth } from './ended-at-birth.js';
 import { type CompiledPlaybook } from './playbook/compile.js';
 import { type Clock, type EndedBirth, type HeldRun, type NewRun } from './ports.js';
+import { ProgressReports } from './progress-reports.js';
 import { type AttemptOutcome, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';
 import { type RunFacts } from './run/run-scope.js';
 import { type RunState } from './run/run-state.js';
 import { storabilityFault } from './storability.js';
 import { type StepContext, StepFailure, type StepKind } from './step-executor.js';
 
-interface Attempt extends Pick<Perform, 'step' | 'wave' | 'attempt' | 'request' | 'timeoutMs'> {
+interface Attempt extends Pick<Perform, 'step' | 'wave' | 'attempt' | 'request' | 'timeoutMs' | 'answered'> {
   readonly kind: StepKind;
   readonly key: string;
+  /** Of the part of a program; left out: the action as a whole. */
+  readonly path?: string;
 }
 
 interface Performing {
@@ -173,7 +176,7 @@ export class Performer {
         if (!isOurs() || (part.kind.effect && !controller.signal.aborted && !run.mayAct())) return never;
         if (controller.signal.aborted) return { ok: false, failure: controller.signal.reason as StepFailure };
         const key = `${compiled.name}/${wave}/${path}/action`;
-        return this.partOutcome({ ...part, step, wave, key }, performing);
+        return this.partOutcome({ ...part, step, wave, key, path, answered: null }, performing);
       },
       run: run.held.run,
       children: this.patient(isOurs),
@@ -284,6 +287,7 @@ export class Performer {
   private async outcomeOf(attempt: Attempt, performing: Performing, controller: AbortController): Promise<AttemptOutcome> {
     const { playbook, held, clock, secrets } = this.run;
     const { kind, key, timeoutMs } = attempt;
+    const reports = this.reportsOf(attempt, performing);
     const stopTimer = this.timeOut(controller, timeoutMs);
     if (kind.effect) performing.effects += 1;
     try {
@@ -306,6 +310,9 @@ export class Performer {
           auth,
           assertHeld: () => this.checkBegin(kind, controller.signal),
           admit: (bytes) => this.run.admit(bytes, controller.signal),
+          mayAsk: attempt.path === undefined && playbook.inputs.has(playbook.steps[attempt.step]!.name),
+          answered: attempt.answered,
+          report: reports.hear,
         }),
         controller.signal,
         clock,
@@ -317,8 +324,16 @@ export class Performer {
       return { ok: false, failure: this.failureOf(this.redacted(thrown), controller.signal) };
     } finally {
       if (kind.effect) performing.effects -= 1;
+      reports.close();
       stopTimer?.();
     }
+  }
+
+  private reportsOf({ step, wave, path }: Attempt, performing: Performing): ProgressReports {
+    return new ProgressReports(this.run.clock, (report) => {
+      if (this.performing.get(step) !== performing || this.run.isOver()) return;
+      this.run.feed({ kind: 'parts', step, wave, events: [{ ...report, ofAction: true, ...(path === undefined ? {} : { path }) }] });
+    });
   }
 
   /** Where time has passed since the attempt was told to begin: an effect begins under the lease alone (D13). */

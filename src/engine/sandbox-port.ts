@@ -48,7 +48,7 @@ export type CodeOutcome =
 /** The code could not be run to its end, through no fault that the code could report. */
 export class SandboxError extends Error {
   constructor(
-    readonly code: 'runtime_unavailable' | 'process_lost' | 'result_too_large',
+    readonly code: 'runtime_unavailable' | 'sandbox_unavailable' | 'process_lost' | 'result_too_large',
     message: string,
     /** True where the same call may succeed later without anyone changing anything. */
     readonly retryable: boolean,

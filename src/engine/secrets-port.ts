@@ -16,10 +16,18 @@ export interface OpenedCredential {
   readonly secrets: readonly string[];
 }
 
+/** About the access token of a credential that is exchanged for one (OAuth clients); other credentials have none. */
+export interface TokenWish {
+  /** What the token is for (RFC 8707), where the credential says neither `resource` nor `audience`. */
+  readonly resource?: string;
+  /** A token that was refused although its time is not over: another one is asked for. */
+  readonly refused?: string;
+}
+
 /** What opens the references of recorded requests, right before each attempt (D23). The implementation is outside the engine. */
 export interface Secrets {
   /** @throws SecretsError unknown_credential, credential_type_mismatch, … */
-  open(tenantId: string, entry: AuthEntry, signal: AbortSignal): Promise<OpenedCredential>;
+  open(tenantId: string, entry: AuthEntry, signal: AbortSignal, wish?: TokenWish): Promise<OpenedCredential>;
   /** `{{ secret.NAME }}`. @throws SecretsError unknown_secret */
   secret(tenantId: string, name: string, signal: AbortSignal): Promise<string>;
   /** An encrypted reference to a secret, hexadecimal. @throws SecretsError encryption_key_missing */

@@ -21,6 +21,8 @@ export interface StepKind<Config = unknown, Request extends Json = Json> {
   execute(request: Request, context: StepContext): Promise<StepResult>;
   /** True (the default): the world can see it, so its step_started is committed first. False: runs ahead of the commit. */
   readonly effect: boolean;
+  /** True where its attempts may end with questions in place of a value (`StepResult.asks`). */
+  readonly mayAsk?: boolean;
   /** Seconds per attempt where the playbook says nothing. */
   readonly defaultTimeoutSeconds: number;
   /** Set where the kind can read page after page (`retry.on_success`, playbook language §7.3). */
@@ -99,6 +101,38 @@ export interface StepContext {
    * small need not ask.
    */
   admit(bytes: number): Promise<void>;
+  /** Whether an attempt may ask: parts of composite actions may not. */
+  readonly mayAsk: boolean;
+  /** What came back to the questions of an earlier attempt; null where none were asked. */
+  readonly answered: AnsweredAsk | null;
+  /** Says how far the attempt is, for those who watch. As often as it likes: what is recorded is bounded, and only what is more than before counts. */
+  report(progress: ActionProgress): void;
+}
+
+/** Questions that an action has on its way: its step waits for the answers like one of type `input`, and performs its request again with them. */
+export interface ActionAsk {
+  /** By name: `{method, params}`, sound by `requestIssues`. No secrets. */
+  readonly requests: JsonObject;
+  /** Comes back with the answers, as it is. */
+  readonly state: Json;
+}
+
+/** An ask that was answered. */
+export interface AnsweredAsk {
+  readonly state: Json;
+  readonly answers: Json;
+  /** How many asks of this firing were answered by now, this one included. */
+  readonly round: number;
+}
+
+/** How far an attempt is, as it says itself. */
+export interface ActionProgress {
+  /** From 0, in whatever measure. */
+  readonly progress: number;
+  /** Where the end is, in the same measure; null where it is not known. */
+  readonly total: number | null;
+  /** Asked only where the report is recorded. No secrets. */
+  readonly message: () => string | null;
 }
 
 export interface StepResult {
@@ -107,6 +141,8 @@ export interface StepResult {
   readonly logs?: string;
   /** Set where every text of the value is one secret: what finds it again. The value is recorded as an encrypted reference (D23). */
   readonly secret?: JsonObject;
+  /** In place of a value, which counts for nothing then. */
+  readonly asks?: ActionAsk;
 }
 
 /** An attempt that failed in an expected way. `message` is shown to users and recorded: no secrets, no inputs. */

@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { StepFailure } from '../engine/step-executor.js';
 import { ConnectionPool, type PoolOptions, type WantedConnection } from './connection-pool.js';
 import { type StdioMcpServer } from './mcp-server.js';
-import { argvOf } from './stdio-transport.js';
+import { argvOf, canLimit } from './stdio-argv.js';
 
 const SCRIPTED = resolve('test', 'support', 'scripted-mcp-server.mjs');
+const NO_LIMITS = { memoryBytes: null, cpuSeconds: null, fileBytes: null, openFiles: null };
 const server = (name: string, more: Partial<StdioMcpServer> = {}): StdioMcpServer => ({
   kind: 'stdio',
   name,
@@ -16,6 +18,7 @@ const server = (name: string, more: Partial<StdioMcpServer> = {}): StdioMcpServe
   args: [SCRIPTED],
   env: { SCRIPTED_STUBBORN: 'yes' },
   cwd: null,
+  limits: NO_LIMITS,
   ...more,
 });
 const wanted = (of: StdioMcpServer, tenantId = 'default'): WantedConnection => ({ tenantId, server: of, credential: '', headers: {} });
@@ -98,6 +101,23 @@ describe(ConnectionPool.name, () => {
         message: expect.stringMatching(message) as string,
       });
     await expect(pool.connectionFor(failing, signal)).rejects.toThrow(/5 times in a row/);
+  });
+
+  (canLimit() ? it : it.skip)('has processes within their limits, which one that goes beyond does not survive', async () => {
+    open();
+    const limits = { memoryBytes: 2 ** 36, cpuSeconds: 1, fileBytes: 1_048_576, openFiles: 64 };
+    const { pid } = await pool.connectionFor(wanted(server('limited', { limits })), signal);
+    const told = readFileSync(`/proc/${pid}/limits`, 'utf8');
+    for (const [name, limit] of [
+      ['Max address space', 2 ** 36],
+      ['Max cpu time', 1],
+      ['Max file size', 1_048_576],
+      ['Max open files', 64],
+      ['Max core file size', 0],
+    ] as const)
+      expect(told).toMatch(new RegExp(`^${name} +${limit} +${limit} `, 'm'));
+    const busy = server('busy', { args: ['-e', 'for (;;);'], limits });
+    await expect(pool.connectionFor(wanted(busy), signal)).rejects.toMatchObject({ code: 'mcp_server_unavailable' });
   });
 
   const onLinux = argvOf(server('s'))[0] !== process.execPath ? it : it.skip;

@@ -1,4 +1,14 @@
-import { type CallToolResult, Client, type Progress, type Tool, type Transport } from '@modelcontextprotocol/client';
+import {
+  type CallToolResult,
+  Client,
+  CLIENT_CAPABILITIES_META_KEY,
+  type InputRequiredResult,
+  type InputResponses,
+  isJSONRPCResultResponse,
+  type Progress,
+  type Tool,
+  type Transport,
+} from '@modelcontextprotocol/client';
 import { type JsonObject } from '../engine/values.js';
 import { type OutboundClient } from '../outbound/outbound-client.js';
 import { unlessAborted } from '../outbound/abort.js';
@@ -16,6 +26,15 @@ const NO_TIMEOUT_MS = 2_147_483_647;
 
 /** What is known of a server's generation of the protocol, so that it is asked once. */
 export type Era = 'modern' | 'legacy';
+
+/** What the client can be asked, in the words of the protocol: forms that people fill in. */
+const ASKABLE = { elicitation: { form: {} } };
+
+/** One round of a call (SEP-2322): the first, or the next with what came of the one before. */
+export interface CallRound {
+  readonly mayAsk: boolean;
+  readonly again: { readonly inputResponses?: InputResponses; readonly requestState?: string };
+}
 
 export interface ConnectionOptions {
   readonly server: McpServer;
@@ -76,6 +95,7 @@ export class McpConnection {
     try {
       const timeout = MCP_LIMITS.connectMs;
       await client.connect(transport as Transport, { timeout, ...(era === 'legacy' ? { prior: { kind: 'legacy' } } : {}) });
+      if (connection.era === 'modern') assumeComplete(transport);
       connection.followChanges();
       return connection;
     } catch (error) {
@@ -118,20 +138,23 @@ export class McpConnection {
    * Calls a tool.
    * @param definition what headers of arguments are made from (`x-mcp-header`)
    * @param progress hears what the tool says of its progress
+   * @param round what it is told beyond its arguments: that its questions can be answered, and what the answers are
    */
   async call(
     definition: ToolDefinition,
     args: JsonObject,
     signal: AbortSignal,
     progress: (progress: Progress) => void,
-  ): Promise<CallToolResult> {
+    round: CallRound,
+  ): Promise<CallToolResult | InputRequiredResult> {
     this.active += 1;
     try {
       const toolDefinition = { name: definition.name, inputSchema: definition.inputSchema } as unknown as Tool;
-      return await this.client.callTool(
-        { name: definition.name, arguments: args as Record<string, unknown> },
-        { signal, timeout: NO_TIMEOUT_MS, onprogress: progress, toolDefinition },
-      );
+      // Older servers ask in the middle of a call, over a connection that nothing durable can be hung on: they are not told that they may.
+      const _meta = round.mayAsk && this.era === 'modern' ? { _meta: { [CLIENT_CAPABILITIES_META_KEY]: ASKABLE } } : {};
+      const params = { name: definition.name, arguments: args as Record<string, unknown>, ...round.again, ..._meta };
+      const options = { signal, timeout: NO_TIMEOUT_MS, onprogress: progress, toolDefinition, allowInputRequired: true };
+      return (await this.client.callTool(params, options)) as CallToolResult | InputRequiredResult;
     } finally {
       this.active -= 1;
     }
@@ -181,4 +204,13 @@ export class McpConnection {
     this.closed = true;
     this.onClose();
   }
+}
+
+/** A result that does not say what it is, is complete (SEP-2322); the SDK refuses it. */
+function assumeComplete(transport: Transport): void {
+  const hear = transport.onmessage;
+  transport.onmessage = (message, extra) => {
+    const isBare = isJSONRPCResultResponse(message) && message.result['resultType'] === undefined;
+    hear?.(isBare ? { ...message, result: { ...message.result, resultType: 'complete' } } : message, extra);
+  };
 }

@@ -1,4 +1,5 @@
-import { type CallToolResult, type Progress } from '@modelcontextprotocol/client';
+import { createHash } from 'node:crypto';
+import { type CallToolResult, type InputRequiredResult, isInputRequiredResult, type Progress } from '@modelcontextprotocol/client';
 import { type AuthEntry } from '../engine/auth/auth-spec.js';
 import { Redactor } from '../engine/auth/redactor.js';
 import { type McpToolAnswer, type McpToolCall, type McpTools } from '../engine/mcp-port.js';
@@ -12,7 +13,8 @@ import { ConnectionPool, type PoolOptions, type WantedConnection } from './conne
 import { type ListedTools } from './list-tools.js';
 import { MCP_LIMITS } from './limits.js';
 import { failureOf } from './mcp-failure.js';
-import { type KnownDefinition, type McpDirectory, type McpServer } from './mcp-server.js';
+import { type HttpMcpServer, type KnownDefinition, type McpDirectory, type McpServer } from './mcp-server.js';
+import { lastRound, questionsOf } from './questions.js';
 import { compileToolSchema, type ToolDefinition } from './tool-definition.js';
 import { valueOf } from './tool-result.js';
 
@@ -53,8 +55,7 @@ export class McpClient implements McpTools {
 
   /** What a server offers now. Throws StepFailure. */
   async list(tenantId: string, server: McpServer, signal: AbortSignal): Promise<ListedTools> {
-    const { wanted, redactor } = await this.wantedFor(tenantId, server, new Map(), signal);
-    return this.redacting(redactor, async () => {
+    return this.authorised(tenantId, server, new Map(), signal, async (wanted) => {
       const connection = await this.pool.connectionFor(wanted, signal);
       const listed = await this.offered(connection, wanted, signal, true);
       this.pool.worked(wanted);
@@ -70,18 +71,25 @@ export class McpClient implements McpTools {
     const known = await this.directory.definitions(tenantId, server.name, tool);
     const { definition, digest } = pinned(known, call);
     this.checkArguments(call.arguments, definition, digest);
-    const { wanted, redactor } = await this.wantedFor(tenantId, server, call.auth, signal);
-    return this.redacting(redactor, async () => {
+    return this.authorised(tenantId, server, call.auth, signal, async (wanted, redactor) => {
       const connection = await this.pool.connectionFor(wanted, signal);
       checkOffer(await this.offered(connection, wanted, signal), known, call);
       context.assertHeld();
       const progress: string[] = [];
-      const result = await this.perform(connection, wanted, definition, call, (line) => progress.push(redactor.text(line)));
+      let left: number = MCP_LIMITS.progressLines;
+      const hear = (heard: Progress): void => {
+        const { progress: done, total = null, message = null } = heard;
+        context.report({ progress: done, total, message: () => (message === null ? null : redactor.text(message)) });
+        left -= 1;
+        if (left >= 0) progress.push(redactor.text(lineOf(heard)));
+      };
+      const result = await this.perform(connection, wanted, definition, call, hear);
       this.pool.worked(wanted);
+      if (isInputRequiredResult(result)) return { value: null, progress, asks: questionsOf(result, redactor, call, definition.name) };
       const value = redactor.value(valueOf(result, definition, server.name));
       const size = JSON.stringify(value).length;
       if (size > LARGE) await context.admit(size);
-      return { value, progress };
+      return { value, progress, asks: null };
     });
   }
 
@@ -103,16 +111,11 @@ export class McpClient implements McpTools {
     connection: McpConnection,
     { server }: WantedConnection,
     definition: ToolDefinition,
-    { arguments: args, context: { signal } }: McpToolCall,
-    hear: (line: string) => void,
-  ): Promise<CallToolResult> {
-    let left: number = MCP_LIMITS.progressLines;
-    const progress = (heard: Progress): void => {
-      left -= 1;
-      if (left >= 0) hear(lineOf(heard));
-    };
+    { arguments: args, context: { signal, mayAsk, answered } }: McpToolCall,
+    hear: (progress: Progress) => void,
+  ): Promise<CallToolResult | InputRequiredResult> {
     try {
-      return await connection.call(definition, args, signal, progress);
+      return await lastRound((again) => connection.call(definition, args, signal, hear, { mayAsk, again }), answered);
     } catch (error) {
       if (signal.aborted) {
         connection.doubt();
@@ -157,32 +160,66 @@ export class McpClient implements McpTools {
     });
   }
 
+  /**
+   * Does something with a server, logged in as it wants. An access token that the server does not accept (401: nothing was done) is exchanged for another
+   * one, once: it may have been withdrawn before its time.
+   */
+  private async authorised<T>(
+    tenantId: string,
+    server: McpServer,
+    auth: ReadonlyMap<string, ResolvedCredential>,
+    signal: AbortSignal,
+    work: (wanted: WantedConnection, redactor: Redactor) => Promise<T>,
+  ): Promise<T> {
+    const first = await this.wantedFor(tenantId, server, auth, signal);
+    try {
+      return await this.redacting(first.redactor, () => work(first.wanted, first.redactor));
+    } catch (error) {
+      if (first.token === null || !(error instanceof StepFailure) || error.statusCode !== 401) throw error;
+      const { wanted, redactor } = await this.wantedFor(tenantId, server, auth, signal, first.token);
+      return this.redacting(redactor, () => work(wanted, redactor));
+    }
+  }
+
   /** How a server is reached: with the step's credentials, else with its own. */
   private async wantedFor(
     tenantId: string,
     server: McpServer,
     auth: ReadonlyMap<string, ResolvedCredential>,
     signal: AbortSignal,
-  ): Promise<{ wanted: WantedConnection; redactor: Redactor }> {
+    refused?: string,
+  ): Promise<{ wanted: WantedConnection; redactor: Redactor; token: string | null }> {
     const redactor = new Redactor();
     if (server.kind === 'stdio') {
       for (const [name, value] of Object.entries(server.env)) if (SECRET_VARIABLE.test(name)) redactor.taint(value);
-      return { wanted: { tenantId, server, credential: '', headers: {} }, redactor };
+      return { wanted: { tenantId, server, credential: '', headers: {} }, redactor, token: null };
     }
-    const own = auth.size === 0 && server.auth !== null ? await this.ownCredential(tenantId, server.auth, redactor, signal) : auth;
-    const credential = [...own.values()].map(({ alias, version }) => `${alias} ${version}`).join('\n');
-    return { wanted: { tenantId, server, credential, headers: withAuth({}, own) }, redactor };
+    const isOwn = auth.size === 0 && server.auth !== null;
+    const used = isOwn ? await this.ownCredential(tenantId, server, redactor, signal, refused) : auth;
+    // A connection keeps what it was opened with: another access token of the same credential is another connection.
+    const credential = [...used.values()].map(({ alias, version, fields }) => `${alias} ${version} ${digestOfToken(fields)}`).join('\n');
+    const token = isOwn ? used.get('auth')?.fields['access_token'] : undefined;
+    return {
+      wanted: { tenantId, server, credential, headers: withAuth({}, used) },
+      redactor,
+      token: typeof token === 'string' ? token : null,
+    };
   }
 
   private async ownCredential(
     tenantId: string,
-    name: string,
+    server: HttpMcpServer,
     redactor: Redactor,
     signal: AbortSignal,
+    refused: string | undefined,
   ): Promise<ReadonlyMap<string, ResolvedCredential>> {
+    const name = server.auth ?? '';
     const entry: AuthEntry = { alias: 'auth', source: 'credential', name, type: null, fields: {} };
     try {
-      const { type, version, fields, secrets } = await this.secrets.open(tenantId, entry, signal);
+      const { type, version, fields, secrets } = await this.secrets.open(tenantId, entry, signal, {
+        resource: resourceOf(server.url),
+        ...(refused === undefined ? {} : { refused }),
+      });
       for (const secret of secrets) redactor.taint(secret);
       return new Map([['auth', { alias: 'auth', name, type, version, fields: fields as Record<string, Json> }]]);
     } catch (error) {
@@ -205,6 +242,16 @@ export class McpClient implements McpTools {
       });
     }
   }
+}
+
+/** What tokens for a server are for (RFC 8707): its address without a fragment. */
+function resourceOf(url: string): string {
+  const { href, hash } = new URL(url);
+  return hash === '' ? href : href.slice(0, -hash.length);
+}
+
+function digestOfToken({ access_token: token }: Readonly<Record<string, Json>>): string {
+  return typeof token === 'string' ? createHash('sha256').update(token).digest('base64url') : '';
 }
 
 /** The definition a call is made for. */

@@ -25,6 +25,17 @@ export interface StdioMcpServer {
   /** All it sees besides PATH, HOME and LANG. */
   readonly env: Readonly<Record<string, string>>;
   readonly cwd: string | null;
+  readonly limits: StdioLimits;
+}
+
+/** What the kernel lets such a process have (setrlimit), each process of it for itself; null: as much as the service. */
+export interface StdioLimits {
+  /** Address space, which runtimes such as Node reserve far more of than they use. */
+  readonly memoryBytes: number | null;
+  readonly cpuSeconds: number | null;
+  /** The largest file that it may write. */
+  readonly fileBytes: number | null;
+  readonly openFiles: number | null;
 }
 
 export type McpServer = HttpMcpServer | StdioMcpServer;

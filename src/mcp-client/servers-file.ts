@@ -3,18 +3,27 @@ import { readFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { canonicalJson } from '../engine/canonical-json.js';
 import { isObject, type Json, type JsonObject } from '../engine/values.js';
-import { type StdioMcpServer } from './mcp-server.js';
+import { type StdioLimits, type StdioMcpServer } from './mcp-server.js';
+import { canLimit } from './stdio-argv.js';
 
 /** A segment of catalog paths, in lower case. */
 export const MCP_SERVER_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
 const MOST_SERVERS = 200;
 const MOST_BYTES = 1_048_576;
-const KEYS: ReadonlySet<string> = new Set(['command', 'args', 'env', 'cwd']);
+const KEYS: ReadonlySet<string> = new Set(['command', 'args', 'env', 'cwd', 'limits']);
+/** Keys of `limits` with their bounds; what is a size counts in MiB. */
+const LIMITS: Readonly<Record<string, number>> = {
+  memory_mb: 1_048_576,
+  cpu_seconds: 31_536_000,
+  file_mb: 1_048_576,
+  open_files: 1_048_576,
+};
+const MEBIBYTE = 1_048_576;
 
 /**
  * Reads MCP_SERVERS_FILE: `{"mcpServers": {"<name>": {"command": "/absolute/path", "args": [...], "env": {...}, "cwd": "/absolute/path"}}}`, the form
- * that other hosts of MCP have. An empty path gives none. Throws an Error for the operator, which never quotes a value.
+ * that other hosts of MCP have, and `limits` beside them. An empty path gives none. Throws an Error for the operator, which never quotes a value.
  */
 export function readMcpServers(path: string): readonly StdioMcpServer[] {
   if (path === '') return [];
@@ -52,8 +61,27 @@ function serverOf(name: string, value: Json): StdioMcpServer {
   if (!isObject(env) || !Object.entries(env).every(([key, text]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(key) && isArgument(text))) {
     throw wrong('has an "env" that is no mapping of names to texts');
   }
+  const limits = limitsOf((value as JsonObject)['limits'] ?? {}, wrong);
   const version = createHash('sha256').update(canonicalJson(value)).digest('hex').slice(0, 16);
-  return { kind: 'stdio', name, version, command, args: args as string[], env: env as Record<string, string>, cwd };
+  return { kind: 'stdio', name, version, command, args: args as string[], env: env as Record<string, string>, cwd, limits };
+}
+
+function limitsOf(value: Json, wrong: (why: string) => Error): StdioLimits {
+  if (!isObject(value)) throw wrong('has "limits" that are no mapping');
+  for (const [key, limit] of Object.entries(value)) {
+    const most = Object.hasOwn(LIMITS, key) ? LIMITS[key]! : null;
+    if (most === null) throw wrong(`has an unknown limit ${JSON.stringify(key.slice(0, 80))}`);
+    if (!Number.isInteger(limit) || Number(limit) < 1 || Number(limit) > most)
+      throw wrong(`has a limit ${key} that is no whole number from 1 to ${most}`);
+  }
+  if (Object.keys(value).length > 0 && !canLimit()) throw wrong('has "limits", which this system cannot set (there is no prlimit)');
+  const limit = (key: string, unit = 1): number | null => (typeof value[key] === 'number' ? value[key] * unit : null);
+  return {
+    memoryBytes: limit('memory_mb', MEBIBYTE),
+    cpuSeconds: limit('cpu_seconds'),
+    fileBytes: limit('file_mb', MEBIBYTE),
+    openFiles: limit('open_files'),
+  };
 }
 
 const isArgument = (value: Json): boolean => typeof value === 'string' && !value.includes('\0');

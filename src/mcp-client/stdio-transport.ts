@@ -1,14 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { deserializeMessage, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client';
 import { MCP_LIMITS } from './limits.js';
 import { ConnectionBroken } from './mcp-failure.js';
 import { type StdioMcpServer } from './mcp-server.js';
+import { argvOf } from './stdio-argv.js';
 
 const PATH = '/usr/local/bin:/usr/bin:/bin';
-/** Has the kernel kill the process when this one dies, also where that ignores the end of its input. Of util-linux; other systems go without. */
-const SETPRIV = '/usr/bin/setpriv';
 const STDERR_CHARACTERS = 16_384;
 const TERM_GRACE_MS = 2_000;
 const NEWLINE = 0x0a;
@@ -166,11 +164,6 @@ export class StdioTransport implements Transport {
     this.hearStderr(text.slice(0, this.stderrLeft).trimEnd());
     this.stderrLeft -= text.length;
   }
-}
-
-/** What is started for a server: where there is `setpriv`, so that it dies with whoever starts it. */
-export function argvOf({ command, args }: StdioMcpServer): readonly string[] {
-  return existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'KILL', '--', command, ...args] : [command, ...args];
 }
 
 /** Null for a line that is no message: many servers print there. */

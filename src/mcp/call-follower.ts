@@ -67,7 +67,7 @@ export class CallFollower {
     const record = await this.status.record(principal, id);
     for await (const events of this.status.follow(record, after, over)) {
       for (const event of events) {
-        await this.tell(request, event, progress);
+        await this.tell(request, event, talk, progress);
         keepOpen(open, event);
       }
       if (events.length > 0) await progress.ofExecution(async () => (await this.status.record(principal, id)).progress);
@@ -77,10 +77,11 @@ export class CallFollower {
     return null;
   }
 
-  private async tell({ context }: McpRequest, { event_type, meta }: ExecutionEvent, progress: ProgressTeller): Promise<void> {
+  private async tell({ context }: McpRequest, { event_type, meta }: ExecutionEvent, talk: Talk, progress: ProgressTeller): Promise<void> {
     if (!isObject(meta as Json)) return;
     const said = meta as JsonObject;
-    if (event_type === 'step_progress') await progress.said(said);
+    // Of one action among several the percentage of the execution tells.
+    if (event_type === 'step_progress' && (said.of_action !== true || talk.relays)) await progress.said(said);
     if (event_type === 'step_log') {
       const { level, logger, message, data } = said;
       await context.mcpReq.log(

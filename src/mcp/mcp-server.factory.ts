@@ -29,11 +29,16 @@ Find an entry with catalog_search, see what it takes with catalog_describe, run 
 A run that takes longer goes on without you: ask for it with execution_status, stop it with execution_cancel.`;
 
 const CAPABILITIES = {
-  tools: { listChanged: true },
-  prompts: { listChanged: true },
-  resources: { listChanged: true, subscribe: true },
-  completions: {},
-  logging: {},
+  modern: {
+    tools: { listChanged: true },
+    prompts: { listChanged: true },
+    resources: { listChanged: true, subscribe: true },
+    completions: {},
+    logging: {},
+    extensions: { [TASKS_EXTENSION]: {} },
+  },
+  /** What changes is told in a session, and older clients have none here: nothing of it is promised, and subscriptions are refused. */
+  legacy: { tools: {}, prompts: {}, resources: {}, completions: {}, logging: {} },
 } as const;
 
 /** One for all servers: making one is far more work than a request. */
@@ -73,7 +78,7 @@ export class McpServerFactory {
   serverFor({ era, authInfo }: McpRequestContext): Server {
     const caller = callerOf(authInfo);
     const options: ServerOptions = {
-      capabilities: { ...CAPABILITIES, ...(era === 'modern' ? { extensions: { [TASKS_EXTENSION]: {} } } : {}) },
+      capabilities: CAPABILITIES[era],
       instructions: INSTRUCTIONS,
       jsonSchemaValidator: VALIDATOR,
       requestState: { verify: (state, context) => this.calls.verifyState(state, context) },
@@ -107,7 +112,6 @@ export class McpServerFactory {
       this.guarded(() => this.completions.complete(request(context), params)),
     );
     if (era === 'modern') this.addTasks(server, request);
-    else addSubscriptions(server);
     return server;
   }
 
@@ -146,10 +150,4 @@ export class McpServerFactory {
 function projected(server: Server, answer: ToolAnswer): CallToolResult {
   const result = answer as CallToolResult;
   return result.content === undefined ? result : server.projectCallToolResult(result, undefined);
-}
-
-/** A client of an older revision subscribes in a session, and there are none: it is told that all is well, and nothing will come. */
-function addSubscriptions(server: Server): void {
-  server.setRequestHandler('resources/subscribe', () => ({}));
-  server.setRequestHandler('resources/unsubscribe', () => ({}));
 }

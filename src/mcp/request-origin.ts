@@ -15,6 +15,11 @@ export function namesOfHost(host: string): string[] {
   return [host.includes(':') ? `[${host}]` : host.toLowerCase()];
 }
 
+/** The name by which clients know the service, where that is said. */
+export function namesOfUrl(url: string | null): string[] {
+  return url === null ? [] : [new URL(url).host];
+}
+
 /**
  * Why a request is refused, or null. The host a request names must be ours, so that a page that rebinds its own name to this machine reaches nothing;
  * a browser must come from an origin that may. Requests without Origin come from no browser.

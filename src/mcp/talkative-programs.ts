@@ -5,6 +5,8 @@ import { type Action } from '../engine/playbook/playbook.js';
 export interface Talk {
   /** It reports its progress itself. */
   readonly progress: boolean;
+  /** It is one call of a tool of an MCP server: what that says of its progress is all there is to say. */
+  readonly relays: boolean;
   readonly log: boolean;
   readonly input: boolean;
   /** It acts on nothing: it renders, and says things. */
@@ -24,7 +26,9 @@ export function talkOf(program: CompiledPlaybook): Talk {
 
 function readTalk({ playbook: { workflow, workbook } }: CompiledPlaybook): Talk {
   const types = new Set<string>();
+  let actions = 0;
   const visit = (action: Action): void => {
+    actions += 1;
     types.add(action.type);
     action.tasks.forEach(visit);
   };
@@ -32,5 +36,12 @@ function readTalk({ playbook: { workflow, workbook } }: CompiledPlaybook): Talk 
   workbook.forEach(visit);
   const saves = workflow.some(({ save, action }) => save.length > 0 || (action?.save.length ?? 0) > 0);
   const isPure = !saves && [...types].every((type) => PURE.has(type));
-  return { progress: types.has('progress'), log: types.has('log'), input: types.has('input'), isPure };
+  const relays = actions === 1 && types.has('mcp');
+  return {
+    progress: types.has('progress') || relays,
+    relays,
+    log: types.has('log'),
+    input: types.has('input') || types.has('mcp'),
+    isPure,
+  };
 }

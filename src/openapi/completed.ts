@@ -39,6 +39,7 @@ function addProblems(operation: JsonObject): void {
     '429',
     '500',
     '503',
+    ...(isPublic(operation) ? [] : ['401', '403']),
     ...(hasInput ? ['404', '422'] : []),
     ...(operation.requestBody === undefined ? [] : ['413', '415']),
   ];
@@ -47,7 +48,11 @@ function addProblems(operation: JsonObject): void {
     if (Number(status) >= 400 && response.content === undefined) response.content = structuredClone(PROBLEM);
   }
   operation.responses = sorted(responses);
+  if (isPublic(operation)) operation.security = [];
 }
+
+/** Health is for everybody; nothing else that is described here is. */
+const isPublic = ({ tags }: JsonObject): boolean => Array.isArray(tags) && tags.includes('health');
 
 /** Names of the schemas that request bodies use, directly or through others. */
 function requestSchemas(paths: Record<string, JsonObject>, schemas: Record<string, JsonObject>): Set<string> {

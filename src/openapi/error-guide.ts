@@ -152,7 +152,7 @@ const GROUPS: readonly ErrorGroup[] = [
     title: 'Unavailable',
     status: 503,
     action: 'Wait Retry-After seconds, then repeat; for outcome_unknown look for the execution first.',
-    codes: ['overloaded', 'database_unavailable', 'draining', 'outcome_unknown', 'encryption_key_missing'],
+    codes: ['overloaded', 'database_unavailable', 'draining', 'outcome_unknown', 'encryption_key_missing', 'issuer_unavailable'],
   },
   {
     title: 'Failures of executions and steps',
@@ -212,6 +212,7 @@ const GROUPS: readonly ErrorGroup[] = [
       'unsupported_pagination',
       'unsafe_sql',
       'runtime_unavailable',
+      'sandbox_unavailable',
       'secret_provider_unavailable',
     ],
   },

@@ -15,7 +15,12 @@ What is promised:
 - Limits are enforced at the door with 4xx and a code, never by a crash.
 - Events of one execution are gapless and ordered.
 
+Where tokens are asked for, each operation takes one with the scope it names in its 403; 401 says where tokens come from (\`WWW-Authenticate\`).
+
 Errors are problem documents (RFC 9457); \`code\` is stable. Every route also exists below \`/api\`.`;
+
+const BEARER = `An access token of an issuer that the service is configured for (AUTH_ISSUERS_FILE), with the address of the service as its audience.
+\`GET /.well-known/oauth-protected-resource\` says which issuers these are.`;
 
 /** The OpenAPI document of the running application; made once, at boot. */
 @Injectable()
@@ -36,6 +41,10 @@ export class OpenApi {
       .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
       .addServer('/')
       .addServer('/api', 'The same routes, where older clients look for them')
+      .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: BEARER }, 'bearer')
+      .addSecurityRequirements({ bearer: [] })
+      // Where no issuer is configured, nobody is asked.
+      .addSecurityRequirements({})
       .addTag('executions', 'Start, read and control executions')
       .addTag('catalog', 'Register and find playbooks')
       .addTag('credentials', 'Store what playbooks log in with')

@@ -218,3 +218,14 @@ describe('Python in a pooled process', () => {
     expect(await valueOf(code)).toEqual(['x', 2, 1]);
   });
 });
+
+it('runs nothing where the stricter isolation does not work, and the weaker one was not asked for', async () => {
+  const sandbox = await open({ isolation: 'auto', processOnlyIfAsked: true });
+  const run = sandbox.runPython(callOf('def main():\n  return 1'));
+  if (sandbox.isolation === 'bubblewrap') await expect(run).resolves.toMatchObject({ ok: true });
+  else await expect(run).rejects.toMatchObject({ code: 'sandbox_unavailable', retryable: false });
+  await sandbox.close();
+  const asked = await open({ isolation: 'process', processOnlyIfAsked: true });
+  await expect(asked.runPython(callOf('def main():\n  return 1'))).resolves.toMatchObject({ ok: true });
+  await asked.close();
+});

@@ -16,6 +16,8 @@ export interface SandboxOptions {
   readonly python: string | null;
   /** auto: bubblewrap where it works, else process. */
   readonly isolation: Isolation | 'auto';
+  /** The weaker isolation only where it was asked for: with `auto` and no bubblewrap, code is refused. Default false. */
+  readonly processOnlyIfAsked?: boolean;
   /** Processes at most. Default 4. */
   readonly workers?: number;
   /** Default 200. */
@@ -32,11 +34,18 @@ export type Runtime = 'python3' | 'pyodide';
 /** Room for logs, messages and frames around the largest value. */
 const ANSWER_MARGIN_BYTES = 1_048_576;
 
+const UNCONFINED = 'bubblewrap does not work here, and ISOLATION=process, which is weaker, was not asked for.';
+
 /** Finds out what can run here and how strictly. Starts no worker yet; throws where the wanted isolation does not work. */
 export async function openSandbox(options: SandboxOptions): Promise<CodeSandbox> {
   const limits = { ...PROCESS_LIMITS, ...options.limits };
   const leaseMs = options.leaseMs ?? 15_000;
   const isolation = await chooseIsolation(options);
+  if (isolation === 'process' && options.isolation === 'auto' && options.processOnlyIfAsked === true) {
+    options.warn(`Step code and DuckDB are refused: ${UNCONFINED}`);
+    const nothing = { python: null, javascript: null };
+    return new CodeSandbox(null, isolation, { seccomp: false, landlock: false }, nothing, limits, leaseMs, options, UNCONFINED);
+  }
   const pythons = options.python === null ? [] : await findPythons(options.python);
   const native = await launchPython(pythons, isolation, limits, leaseMs);
   const launch = native?.launch ?? (await launchPyodide(isolation, limits, leaseMs));
@@ -99,6 +108,8 @@ export class CodeSandbox implements Sandbox {
     limits: ProcessLimits,
     leaseMs: number,
     options: Pick<SandboxOptions, 'workers' | 'callsPerWorker'>,
+    /** Why nothing of others may run here at all; null: it may. */
+    readonly refusal: string | null = null,
   ) {
     const maxFrameBytes = limits.resultBytes + limits.logBytes * 6 + ANSWER_MARGIN_BYTES;
     const callsPerWorker = options.callsPerWorker ?? 200;
@@ -123,13 +134,19 @@ export class CodeSandbox implements Sandbox {
   }
 
   async runPython(call: PythonCall): Promise<CodeOutcome> {
+    this.assertAllowed();
     if (!this.python) throw new SandboxError('runtime_unavailable', 'Neither python3 nor Pyodide can run here.', false);
     return run(this.python, call, { fallbacks: call.fallbacks }, 'python_error');
   }
 
   async runJavaScript(call: CodeCall): Promise<CodeOutcome> {
+    this.assertAllowed();
     if (!this.javascript) throw new SandboxError('runtime_unavailable', 'JavaScript cannot run here.', false);
     return run(this.javascript, call, {}, 'javascript_error');
+  }
+
+  private assertAllowed(): void {
+    if (this.refusal !== null) throw new SandboxError('sandbox_unavailable', `Code cannot run: ${this.refusal}`, false);
   }
 
   /** Kills all processes; calls under way fail. */

@@ -37,6 +37,8 @@ export interface DuckDbOptions {
   /** Where databases lie. */
   readonly folder: string;
   readonly isolation: Isolation;
+  /** Why nothing may run here; null: it may. */
+  readonly refusal: string | null;
   readonly leaseMs: number;
   readonly workers: number;
   /** What DuckDB may use of each process before it spills to disk. */
@@ -100,6 +102,8 @@ export class DuckDbProcesses implements DuckDb {
   }
 
   private async processes(): Promise<ProcessPool> {
+    const { refusal } = this.options;
+    if (refusal !== null) throw new StepFailure('sandbox_unavailable', `DuckDB cannot run: ${refusal}`, { retryable: false });
     const pool = await (this.pool ??= this.open());
     if (pool) return pool;
     throw new StepFailure('runtime_unavailable', 'DuckDB cannot run here: its package is not installed for this system', {

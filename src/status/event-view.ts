@@ -156,7 +156,8 @@ function metaOf(event: RunEvent): JsonObject {
     add('progress', event.progress);
     add('total', event.total);
     add('message', event.message);
-    add('path', event.path);
+    add('path', event.path || undefined);
+    add('of_action', event.ofAction);
   }
   if (event.type === 'step_log') {
     add('level', event.level);

@@ -59,6 +59,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
             openSandbox({
               python: settings.python,
               isolation: settings.isolation,
+              processOnlyIfAsked: settings.authentication !== null,
               workers: settings.pythonWorkers,
               leaseMs: settings.leaseSeconds * 1000,
               warn: (message) => log.warn({}, message),
@@ -80,7 +81,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
           useFactory: (
             settings: Settings,
             ownDatabase: ReturnType<typeof endpointOf>[],
-            { isolation }: CodeSandbox,
+            { isolation, refusal }: CodeSandbox,
             ends: ExecutionEndsRepository,
             log: Log,
           ) =>
@@ -88,6 +89,7 @@ export class StepsModule implements OnApplicationBootstrap, OnApplicationShutdow
               ...settings.duckdb,
               folder: join(settings.dataDir, 'duckdb'),
               isolation,
+              refusal,
               leaseMs: settings.leaseSeconds * 1000,
               check: destinationCheck(settings, ownDatabase),
               behindProxy: settings.outboundProxy !== null,

@@ -7,7 +7,22 @@ import { oneCall } from '../support/mcp-peers.js';
 import { startTestService, type TestService } from '../support/service.js';
 
 const TOKEN = 'a-token-for-the-server';
-const TOOLS = ['echo', 'hang', 'flood', 'garbage', 'html', 'huge', 'huge_event', 'cut', 'refuse', 'away', 'input'].map((name) => ({
+const TOOLS = [
+  'echo',
+  'hang',
+  'flood',
+  'garbage',
+  'html',
+  'huge',
+  'huge_event',
+  'cut',
+  'refuse',
+  'away',
+  'input',
+  'roots',
+  'again',
+  'endless',
+].map((name) => ({
   name,
   description: name,
   inputSchema: { type: 'object' },
@@ -63,17 +78,38 @@ function answer(request: IncomingMessage, response: ServerResponse, body: string
     return result({ supportedVersions: ['2026-07-28'], capabilities: { tools: {} }, ttlMs: 0, cacheScope: 'private' });
   if (method === 'initialize') return result({ protocolVersion: '2025-11-25', ...about });
   if (method === 'tools/list') return result({ tools: TOOLS, ...(path === '/new' ? { ttlMs: 0, cacheScope: 'private' } : {}) });
-  if (method === 'tools/call') return misbehave(String(params?.['name']), request, response, result, reply);
+  if (method === 'tools/call' && params && ASKING.has(String(params['name']))) return ask(params, result);
+  if (method === 'tools/call') return misbehave(String(params?.['name']), request, response, result);
   reply({ error: { code: -32_601, message: 'unknown method' } });
 }
 
-function misbehave(
-  tool: string,
-  request: IncomingMessage,
-  response: ServerResponse,
-  result: (value: JsonObject) => void,
-  reply: (message: JsonObject) => void,
-): void {
+const ASKING = new Set(['input', 'roots', 'again', 'endless']);
+const form = (property: string): JsonObject => ({
+  method: 'elicitation/create',
+  params: {
+    message: `Which ${property}, ${TOKEN}?`,
+    requestedSchema: { type: 'object', properties: { [property]: { type: 'string' } }, required: [property] },
+  },
+});
+
+/** Tools that ask before they answer, without keeping anything of a call: what they know comes back to them. */
+function ask({ name: tool, inputResponses, requestState, _meta: meta }: JsonObject, result: (value: JsonObject) => void): void {
+  const questions = (inputRequests: JsonObject, state: string): void =>
+    result({ resultType: 'input_required', inputRequests, requestState: state });
+  const capabilities = (meta as JsonObject | undefined)?.['io.modelcontextprotocol/clientCapabilities'] ?? null;
+  if (tool === 'roots') return questions({ where: { method: 'roots/list', params: {} } }, 's');
+  if (tool === 'endless') return questions({ name: form('name') }, 's');
+  if (tool === 'again')
+    return requestState === 'second'
+      ? result({ resultType: undefined as never, content: [{ type: 'text', text: 'done' }] })
+      : questions({}, requestState === 'first' ? 'second' : 'first');
+  const answers = (inputResponses ?? {}) as Record<string, JsonObject>;
+  if (answers.name) return questions({ colour: form('colour') }, `${String(requestState)} then ${JSON.stringify(answers.name)}`);
+  if (answers.colour) return result({ content: [], structuredContent: { state: requestState!, colour: answers.colour, capabilities } });
+  return questions({ name: form('name') }, `first "${TOKEN}"`);
+}
+
+function misbehave(tool: string, request: IncomingMessage, response: ServerResponse, result: (value: JsonObject) => void): void {
   const events = (): void => void response.writeHead(200, { 'content-type': 'text/event-stream' });
   switch (tool) {
     case 'echo':
@@ -111,10 +147,6 @@ function misbehave(
       return void response.writeHead(401).end(`no ${TOKEN}`);
     case 'away':
       return void response.writeHead(307, { location: 'http://127.0.0.1:1/elsewhere' }).end();
-    case 'input':
-      return reply({
-        result: { resultType: 'input_required', inputRequests: { name: { method: 'elicitation/create', params: {} } }, requestState: 's' },
-      });
     default:
       return undefined; // hangs
   }
@@ -165,8 +197,100 @@ describe('an MCP server over HTTP', () => {
     }
   });
 
-  it('that asks for input in the middle of a call fails the step', async () => {
-    expect(await stepped({ server: 'new', tool: 'input' })).toMatchObject({ error_details: { code: 'tool_needs_input' } });
+  it('that asks in the middle of a call is answered round by round, as a step of type input is', async () => {
+    const id = await started({ server: 'new', tool: 'input' });
+    const asks = async (key: string): Promise<JsonObject> => {
+      await service.waitEvent(id, ({ event_type, meta }) => event_type === 'step_waiting' && JSON.stringify(meta).includes(`Which ${key}`));
+      return (await service.get(`/executions/${id}`)).json.waiting_for as JsonObject;
+    };
+    const answer = (payload: JsonObject) => service.post(`/executions/${id}/signal`, { name: 'call', payload });
+    const first = await asks('name');
+    expect(
+      await service.post(`/executions/${id}/signal`, { name: 'call', payload: { name: { action: 'accept', content: {} } } }),
+    ).toMatchObject({
+      status: 422,
+      json: { code: 'schema_violation' },
+    });
+    expect((await answer({ name: { action: 'accept', content: { name: 'Ada' } } })).status).toBe(202);
+    await asks('colour');
+    // Nobody waits for it in memory: a call is a round, and what it has to know is in the history.
+    expect(service.app.get(McpClient).calls).toBe(0);
+    expect((await answer({ colour: { action: 'decline' } })).status).toBe(202);
+    const done = await service.waitDone(id);
+    expect(done).toMatchObject({
+      status: 'completed',
+      result: {
+        state: 'first "[REDACTED]" then {"action":"accept","content":{"name":"Ada"}}',
+        colour: { action: 'decline' },
+        capabilities: { elicitation: { form: {} } },
+      },
+    });
+    const kinds = (await service.events(id)).filter(({ node_name }) => node_name === 'call').map(({ event_type }) => event_type);
+    expect(kinds).toEqual(['step_started', 'step_waiting', 'step_woken', 'step_waiting', 'step_woken', 'step_completed']);
+    expect(await answer({ colour: { action: 'decline' } })).toMatchObject({ status: 409 });
+    expect(first === null || JSON.stringify(first).includes('[REDACTED]')).toBe(true);
+  });
+
+  it('that asks too much, or for what nobody may be asked, fails the step; one that asks nothing is called again', async () => {
+    for (const step of [
+      { server: 'new', tool: 'roots' },
+      { type: 'iterator', collection: [1], element: 'n', task: { type: 'mcp', server: 'new', tool: 'input' } },
+    ] as JsonObject[])
+      expect(await stepped(step)).toMatchObject({
+        status: 'failed',
+        error_details: { message: expect.stringContaining('asks for input in the middle') as string },
+      });
+    expect(await stepped({ server: 'new', tool: 'again' })).toMatchObject({ result: { content: [{ type: 'text', text: 'done' }] } });
+    const id = await started({ server: 'new', tool: 'endless' });
+    let seq = 0;
+    for (let round = 0; round < 16; round += 1) {
+      const asked = await service.waitEvent(id, (event) => event.event_type === 'step_waiting' && event.seq > seq);
+      seq = asked.seq;
+      await service.post(`/executions/${id}/signal`, { name: 'call', payload: { name: { action: 'cancel' } } });
+    }
+    expect(await service.waitDone(id)).toMatchObject({
+      error_details: { code: 'tool_needs_input', message: expect.stringContaining('16') as string },
+    });
+  });
+
+  it('that asks is asked on by the MCP endpoint: a client of this service answers it', async () => {
+    const call = async (more: JsonObject): Promise<JsonObject> => {
+      const name = 'execute';
+      const _meta = {
+        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+        'io.modelcontextprotocol/clientCapabilities': { elicitation: {} },
+      };
+      const headers = {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        'mcp-protocol-version': '2026-07-28',
+        'mcp-method': 'tools/call',
+        'mcp-name': name,
+      };
+      const params = { name, arguments: { path: 'tools/new/input' }, ...more, _meta };
+      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params });
+      const text = await (await fetch(`${service.url}/mcp`, { method: 'POST', headers, body })).text();
+      return (
+        JSON.parse(
+          text
+            .split('\n')
+            .findLast((line) => line.startsWith('data: '))
+            ?.slice(6) ?? text,
+        ) as JsonObject
+      ).result as JsonObject;
+    };
+    const first = await call({});
+    expect(first).toMatchObject({ resultType: 'input_required', inputRequests: { name: { method: 'elicitation/create' } } });
+    const second = await call({
+      requestState: first.requestState!,
+      inputResponses: { name: { action: 'accept', content: { name: 'Ada' } } },
+    });
+    expect(second).toMatchObject({ resultType: 'input_required', inputRequests: { colour: {} } });
+    const third = await call({
+      requestState: second.requestState!,
+      inputResponses: { colour: { action: 'accept', content: { colour: 'blue' } } },
+    });
+    expect(third).toMatchObject({ structuredContent: { colour: { content: { colour: 'blue' } } } });
   });
 
   it.each(['old', 'new'])('is let go of when the execution is cancelled: %s', async (name) => {

@@ -158,6 +158,67 @@ describe('arguments and names', () => {
   });
 });
 
+describe('progress', () => {
+  it('of a tool is progress of its step and of the execution, without secrets, and however much of it comes', async () => {
+    const path = 'tests/mcp_ticks';
+    await service.register(oneCall(path, { server: 'scripted', tool: 'ticks', retry: { max_attempts: 2 } }));
+    const id = await service.execute(path);
+    const first = await service.waitEvent(id, ({ event_type }) => event_type === 'step_progress');
+    expect(first).toMatchObject({
+      node_name: 'call',
+      meta: { progress: 1, total: 20_000, message: expect.stringMatching(/^tick 1 with \[REDACTED\]/) as string, of_action: true },
+    });
+    // Of all that came meanwhile, the newest.
+    await service.waitEvent(id, ({ event_type, meta }) => event_type === 'step_progress' && (meta as JsonObject).progress === 10_000);
+    const before = (await service.get(`/executions/${id}`)).json.progress;
+    expect(before).toBe(50); // one of three steps, and half of the second
+    await service.post(`/executions/${id}/cancel`);
+    await service.waitDone(id);
+    const events = await service.events(id);
+    expect(events.filter(({ event_type }) => event_type === 'step_progress').length).toBeLessThanOrEqual(100);
+    expect(JSON.stringify(events)).not.toContain('a-token-nobody-sees');
+  });
+
+  it('reaches an MCP client that calls the tool through this service', async () => {
+    const call = async (name: string, args: JsonObject): Promise<JsonObject[]> => {
+      const _meta = {
+        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+        'io.modelcontextprotocol/clientCapabilities': {},
+        progressToken: 7,
+      };
+      const headers = {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        'mcp-protocol-version': '2026-07-28',
+        'mcp-method': 'tools/call',
+        'mcp-name': name,
+      };
+      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name, arguments: args, _meta } });
+      const text = await (await fetch(`${service.url}/mcp`, { method: 'POST', headers, body })).text();
+      return [...text.matchAll(/^data: (.+)$/gm)].map(([, json]) => JSON.parse(json!) as JsonObject);
+    };
+    const said = await call('execute', { path: 'tools/scripted/count', arguments: {} });
+    expect(said.filter(({ method }) => method === 'notifications/progress').map(({ params }) => params)).toMatchObject([
+      { progressToken: 7, progress: 1, total: 2, message: 'half' },
+    ]);
+    expect(said.at(-1)).toMatchObject({ result: { _meta: { 'noetl/status': 'completed' } } });
+    // In a larger program the tool's own measure means nothing: there the percentage tells.
+    const workflow = [
+      { step: 'start', next: 'call' },
+      { step: 'call', type: 'mcp', server: 'scripted', tool: 'count', next: 'again' },
+      { step: 'again', type: 'mcp', server: 'scripted', tool: 'count', next: 'end' },
+      { step: 'end' },
+    ];
+    await service.register(
+      JSON.stringify({ apiVersion: 'noetl.io/v1', kind: 'Playbook', metadata: { name: 'two', path: 'tests/two' }, workflow }),
+    );
+    const percents = (await call('execute', { path: 'tests/two', arguments: {} })).filter(
+      ({ method }) => method === 'notifications/progress',
+    );
+    expect(percents.every(({ params }) => (params as JsonObject).total === 100)).toBe(true);
+  });
+});
+
 describe('a server that misbehaves', () => {
   it.each<[string, string, string]>([
     ['hang', 'timeout', 'did not end'],

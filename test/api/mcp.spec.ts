@@ -182,14 +182,17 @@ describe('the way in', () => {
     expect(await post('/mcp', '{}', { 'x-scopes': 'executions:read' })).toEqual([403, 'forbidden']);
     expect(await post('/mcp', '{}', { accept: 'text/html' })).toEqual([406, 'not_acceptable']);
     expect(await post('/mcp/No.Set', '{}')).toEqual([404, 'not_found']);
-    const started = await send('tools/call', { name: 'execute', arguments: { path: 'x' } }, {}, { 'x-scopes': 'catalog:read' });
-    expect(started).toMatchObject({ result: { isError: true } }); // there is no such entry
-    const scoped = await send(
-      'tools/call',
-      { name: 'execution_status', arguments: { execution_id: '1' } },
-      {},
-      { 'x-scopes': 'catalog:read' },
-    );
+    for (const [name, scopes] of [
+      ['execute', 'catalog:read'],
+      ['execution_status', 'catalog:read executions:start'],
+      ['execution_cancel', 'catalog:read executions:read'],
+    ] as const)
+      expect(await send('tools/call', { name, arguments: {} }, {}, { 'x-scopes': scopes })).toMatchObject({
+        status: 403,
+        code: 'forbidden',
+      });
+    // What only the document says is asked for by whoever reads it.
+    const scoped = await send('resources/read', { uri: 'execution://1' }, {}, { 'x-scopes': 'catalog:read' });
     expect(scoped).toMatchObject({ error: { code: -32000, data: { code: 'forbidden' } } });
   });
 });
@@ -322,6 +325,11 @@ describe('tools', () => {
 
   it('an older client calls as well; what takes longer than a call may goes on without it', async () => {
     const client = await connect({ options: { versionNegotiation: { mode: 'legacy' } } });
+    // What would be told in a session is not promised.
+    expect(client.getServerCapabilities()).toEqual({ tools: {}, prompts: {}, resources: {}, completions: {}, logging: {} });
+    await expect(client.request({ method: 'resources/subscribe', params: { uri: 'execution://1' } })).rejects.toMatchObject({
+      code: -32601,
+    });
     const answer = await client.callTool({ name: 'talk_long' });
     expect(answer).toMatchObject({
       structuredContent: { status: 'running' },

@@ -47,6 +47,9 @@ const contextWith = (auth: StepContext['auth']): StepContext => ({
   auth,
   admit: () => Promise.resolve(),
   assertHeld: () => undefined,
+  mayAsk: false,
+  answered: null,
+  report: () => undefined,
 });
 const saveOf = (fields: JsonObject): Save => ({
   ...{ storage: 'postgres', when: null, on: 'success', name: null, data: null, auth: 'pg_local', onError: null },

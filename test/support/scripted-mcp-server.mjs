@@ -8,7 +8,7 @@ const { SCRIPTED_STATE, SCRIPTED_LOG, SCRIPTED_TOKEN, SCRIPTED_STUBBORN } = proc
 const note = (line) => SCRIPTED_LOG && appendFileSync(SCRIPTED_LOG, `${line}\n`);
 const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
 const text = (value) => ({ content: [{ type: 'text', text: value }] });
-const TOOLS = ['plain', 'json', 'hang', 'deaf', 'flood', 'garbage', 'huge', 'die', 'secret', 'shout', 'liar', 'error'];
+const TOOLS = ['plain', 'json', 'hang', 'deaf', 'flood', 'garbage', 'huge', 'die', 'secret', 'shout', 'liar', 'error', 'count', 'ticks'];
 
 note(`started ${process.pid}`);
 if (SCRIPTED_STUBBORN) setInterval(() => undefined, 60_000);
@@ -28,7 +28,9 @@ function tools() {
   }));
 }
 
-function call(id, { name, arguments: args = {} }) {
+function call(id, { name, arguments: args = {}, _meta: { progressToken } = {} }) {
+  const tick = (progress, total, message) =>
+    send({ method: 'notifications/progress', params: { progressToken, progress, total, message } });
   note(`call ${name}`);
   switch (name) {
     case 'plain':
@@ -57,6 +59,13 @@ function call(id, { name, arguments: args = {} }) {
       );
     case 'garbage':
       return forever(() => `this is no JSON ${'x'.repeat(10_000)}\n`);
+    case 'count':
+      tick(1, 2, 'half');
+      // What is said right before the answer is heard by nobody.
+      return setTimeout(() => send({ id, result: text('counted') }), 100);
+    case 'ticks': // and then hangs
+      for (let done = 1; done <= 10_000; done += 1) tick(done, 20_000, `tick ${done} with ${SCRIPTED_TOKEN}\u0000\ud800`);
+      return undefined;
     case 'die':
       return process.exit(3);
     default:

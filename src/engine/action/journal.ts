@@ -24,6 +24,7 @@ export type PartsEvent =
       readonly value: Json;
     }
   | (Report & { readonly path: string })
+  | (Report & { readonly ofAction: true; readonly path?: string })
   | { readonly type: 'loop_started'; readonly path: string; readonly items: readonly Json[] }
   | { readonly type: 'loop_iteration'; readonly path: string; readonly items: readonly ItemStop[] }
   | ({ readonly type: 'action_retry'; readonly path: string } & Pick<

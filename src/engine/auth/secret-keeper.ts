@@ -1,6 +1,6 @@
 import { NO_SECRETS, type Secrets, SecretsError } from '../secrets-port.js';
 import { type ResolvedCredential, StepFailure, type StepResult } from '../step-executor.js';
-import { type Json } from '../values.js';
+import { type Json, type JsonObject } from '../values.js';
 import { type OpeningContext, openRequest, retaint } from './open-request.js';
 import { Redactor } from './redactor.js';
 import { type AuthRecord, isSealed } from './sealed-request.js';
@@ -74,7 +74,10 @@ export class SecretKeeper {
       return { value: valuesAs(value, sealedText(token)), ...(logs === undefined ? {} : { logs: this.redactor.text(logs) }) };
     }
     if (this.redactor.isIdle) return result;
-    return { value: this.redactor.value(value), ...(logs === undefined ? {} : { logs: this.redactor.text(logs) }) };
+    const { asks } = result;
+    // What comes back to the action is its own, to the letter.
+    const kept = asks ? { asks: { ...asks, requests: this.redactor.value(asks.requests) as JsonObject } } : {};
+    return { value: this.redactor.value(value), ...kept, ...(logs === undefined ? {} : { logs: this.redactor.text(logs) }) };
   }
 
   /** A failure without secrets in message, value, logs and details. */

@@ -41,7 +41,7 @@ export interface CompiledPlaybook {
   readonly outputSchema: JsonSchema | null;
   /** Schemas that the payload of a signal has to fit, by the name that some step waits for; empty where it may be anything. */
   readonly signals: ReadonlyMap<string, readonly JsonSchema[]>;
-  /** Names of the steps that ask for input; each is answered by a signal of its name. */
+  /** Names of the steps that ask for input, or whose actions may; each is answered by a signal of its name. */
   readonly inputs: ReadonlySet<string>;
   /** What progress counts: steps reachable from the entry, bare start and end excluded unless there is nothing else. */
   readonly progressUnits: readonly CompiledStep[];
@@ -274,7 +274,7 @@ class Compiler {
       inputSchema,
       outputSchema,
       signals: signalsOf(steps),
-      inputs,
+      inputs: new Set([...inputs, ...askingActionsOf(steps)]),
       progressUnits: progressUnits(steps, entry),
       plainWorkload: workloadTemplates.size === 0,
       workloadTemplates,
@@ -578,6 +578,18 @@ function signalsOf(steps: readonly CompiledStep[]): ReadonlyMap<string, readonly
 function inputsOf(steps: readonly CompiledStep[]): ReadonlySet<string> {
   return new Set(
     steps.flatMap(({ name, action }) => (action?.performer?.does === 'wait' && action.performer.wait.kind === 'input' ? [name] : [])),
+  );
+}
+
+/** Steps whose actions may ask on their way; not those whose name is that of a signal, which would be taken for an answer. */
+function askingActionsOf(steps: readonly CompiledStep[]): readonly string[] {
+  const signals = new Set(
+    steps.flatMap(({ action }) =>
+      action?.performer?.does === 'wait' && action.performer.wait.kind === 'signal' ? [action.performer.wait.name] : [],
+    ),
+  );
+  return steps.flatMap(({ name, action }) =>
+    action?.performer?.does === 'step' && action.performer.kind.mayAsk === true && !signals.has(name) ? [name] : [],
   );
 }
 

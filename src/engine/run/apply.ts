@@ -27,10 +27,12 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       );
       return;
     case 'step_waiting':
+      if (event.asked) return ask(state, playbook, event);
       fire(state, playbook, event, { request: null, timeoutMs: null, timeoutAt: null }, event);
       return;
     case 'step_woken': {
       const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
+      if (firing.asked) return takeAnswers(state, firing, firing.waitsFor!.name!);
       if (event.reason === 'signal') takeSignal(state, firing.waitsFor!.name!);
       return;
     }
@@ -42,6 +44,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       return;
     }
     case 'step_progress':
+      if (event.ofAction) return reported(state, playbook, event);
       // What one item of a loop says of itself is not about the whole.
       if (event.total !== null && event.path === undefined) state.reportedPercent = Math.floor((100 * event.progress) / event.total);
       return;
@@ -213,8 +216,25 @@ function fire(
     parkedSince: wait?.since ?? null,
     parts: null,
     acted: null,
+    asked: null,
+    answered: null,
+    share: 0,
     isHeld: false,
   });
+}
+
+/** An action that is under way waits for answers. */
+function ask(state: RunState, playbook: CompiledPlaybook, event: Extract<RunEvent, { type: 'step_waiting' }>): void {
+  const { waitsFor, dueAt, since, asked } = event;
+  Object.assign(state.running.get(playbook.byName.get(event.step)!.index)!, { waitsFor, dueAt, parkedSince: since, asked });
+}
+
+/** The action goes on with the first answers that came; what else came is an answer to nothing. */
+function takeAnswers(state: RunState, firing: Firing, name: string): void {
+  const answers = state.signals.get(name)?.[0] ?? null;
+  const round = (firing.answered?.round ?? 0) + 1;
+  state.signals.delete(name);
+  Object.assign(firing, { answered: { ...firing.asked!, answers, round }, asked: null, waitsFor: null, dueAt: null, parkedSince: null });
 }
 
 /** The parts of a firing's action; from the first record of them on there are some. */
@@ -318,4 +338,11 @@ function metaOf(event: Extract<RunEvent, { type: 'step_completed' }>): Json {
     meta['save'] = outcomes.length === 1 ? outcomes[0]! : outcomes;
   }
   return meta;
+}
+
+/** What an action says of itself is about its step, not about the whole; however much it says, no execution fails for it. */
+function reported(state: RunState, playbook: CompiledPlaybook, event: Extract<RunEvent, { type: 'step_progress' }>): void {
+  state.itemEvents += 1;
+  const firing = state.running.get(playbook.byName.get(event.step)!.index);
+  if (firing && event.total !== null && event.path === undefined) firing.share = event.progress / event.total;
 }

@@ -18,7 +18,7 @@ import { type RunFacts } from './run-scope.js';
 import { type ActedStep, findPart, liveCalls } from './parts.js';
 import { type Firing, isParked, type RunState } from './run-state.js';
 import { completeStep, failAction, failStep, outcomeView, scopeOf, settleAction, type Settling } from './settle.js';
-import { endWait, handOutSignals } from './waiting.js';
+import { askOnTheWay, endWait, handOutSignals } from './waiting.js';
 
 /** One decision adds about this many events at most, so that no playbook holds the process (R14). */
 const EVENTS_PER_DECISION = 64;
@@ -207,7 +207,8 @@ function settle(deciding: Deciding, firing: Firing, settled: Extract<Stimulus, {
     itemErrors: acted ? acted.itemErrors : (settled.itemErrors ?? null),
   };
   const isNotBegun = !outcome.ok && state.failure !== null && outcome.failure.code === 'cancelled';
-  if (isNotBegun || (!outcome.ok && state.cancel)) {
+  const isUnanswered = outcome.ok && outcome.result.asks !== undefined && (state.cancel !== null || state.failure !== null);
+  if (isNotBegun || isUnanswered || (!outcome.ok && state.cancel)) {
     deciding.emit({
       type: 'step_skipped',
       step: step.name,
@@ -218,6 +219,8 @@ function settle(deciding: Deciding, firing: Firing, settled: Extract<Stimulus, {
     return;
   }
   if (acted) return settleSaves(deciding, settling, acted, settled);
+  if (outcome.ok && outcome.result.asks && !state.failure && !state.cancel)
+    return askOnTheWay(deciding, settling, firing, outcome.result.asks);
   const isLast = state.failure || state.cancel || state.seq - state.itemEvents >= LOOP_LIMITS.events;
   const verdict = isLast ? 'keep' : verdictOf(deciding, settling, outcome);
   if (verdict === 'again') {

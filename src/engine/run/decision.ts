@@ -2,7 +2,7 @@ import { SecretSession } from '../auth/secret-markers.js';
 import { type CompiledPlaybook } from '../playbook/compile.js';
 import { RECORD_DEPTH, StorabilityCheck } from '../storability.js';
 import { type ChildEnded, type EndedBirth, type NewRun } from '../ports.js';
-import { StepFailure, type StepResult } from '../step-executor.js';
+import { type AnsweredAsk, StepFailure, type StepResult } from '../step-executor.js';
 import { Rendering } from '../template/rendering.js';
 import { type Json } from '../values.js';
 import { applyEvent } from './apply.js';
@@ -73,6 +73,8 @@ export interface Perform {
   readonly request: Json;
   readonly timeoutMs: number | null;
   readonly effect: boolean;
+  /** What came back to its questions; null where it asked none. */
+  readonly answered: AnsweredAsk | null;
   /** It is composite: its parts are recorded one by one, and it is made from its records. */
   readonly isProgram: boolean;
 }

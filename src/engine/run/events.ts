@@ -125,8 +125,8 @@ export type RunEvent =
       readonly wave: number;
       readonly reason: 'failure' | 'cancelled';
     }
-  /** `path`: the item of an iterator that says it; none = the step. */
-  | (StepEvent & Report & { readonly path?: string })
+  /** `path`: the item of an iterator that says it; none = the step. `ofAction`: an action says it of itself while it is under way. */
+  | (StepEvent & Report & { readonly path?: string; readonly ofAction?: true })
   /** Parts of the action begin. */
   | (StepEvent & { readonly type: 'action_started'; readonly parts: readonly PartStart[] })
   /** Parts of the action have ended. */
@@ -169,7 +169,7 @@ export type RunEvent =
       readonly logs?: string;
     })
   | (StepEvent & {
-      /** A wait begins. */
+      /** A wait begins: a step that is one fires, or an action that is under way asks. */
       readonly type: 'step_waiting';
       readonly inputs: JsonObject;
       readonly waitsFor: StepWait;
@@ -177,6 +177,8 @@ export type RunEvent =
       readonly since: number;
       /** Epoch milliseconds at which it is over by itself; null = only by what it waits for. */
       readonly dueAt: number | null;
+      /** Set where an action asks: what comes back to it with the answers. */
+      readonly asked?: { readonly state: Json };
       readonly warnings?: readonly string[];
     })
   /** Its time has come, or the signal; a signal is taken from those that were received. */

@@ -20,6 +20,9 @@ const FIRING = {
   parkedSince: null,
   parts: null,
   acted: null,
+  asked: null,
+  answered: null,
+  share: 0,
   isHeld: false,
 };
 

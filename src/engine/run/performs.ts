@@ -13,6 +13,7 @@ export function performOf(step: CompiledStep, firing: Firing): Perform {
     wave: firing.wave,
     attempt: firing.attempt,
     request: firing.request,
+    answered: firing.answered,
     // Saves and pages have times of their own.
     timeoutMs: firing.acted || pages ? null : (firing.timeoutMs ?? (fallbackMs > 0 ? fallbackMs : null)),
     effect: pages === null && firing.acted === null && (kind?.effect ?? false),

@@ -13,10 +13,11 @@ export function progressOf(state: RunState, playbook: CompiledPlaybook): number 
   return Math.min(99, Math.max(Math.floor((100 * done) / units.length), state.reportedPercent ?? 0));
 }
 
-/** How far an iterator is; 0 for what is no iterator or does not run. */
+/** How far an iterator is, or an action that says so itself; 0 for what does not run. */
 function shareOf(state: RunState, step: CompiledStep): number {
-  const loop = state.running.get(step.index)?.parts?.loop;
-  return loop && loop.items.length > 0 ? loop.done / loop.items.length : 0;
+  const firing = state.running.get(step.index);
+  const loop = firing?.parts?.loop;
+  return loop && loop.items.length > 0 ? loop.done / loop.items.length : (firing?.share ?? 0);
 }
 
 function isAhead(state: RunState, playbook: CompiledPlaybook, step: CompiledStep): boolean {

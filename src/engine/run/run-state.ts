@@ -1,6 +1,7 @@
 import { type CompiledPlaybook } from '../playbook/compile.js';
 import { type Json, type JsonObject, isObject } from '../values.js';
 import { type RunErrorDetails, type RunStatus, type StepWait } from './events.js';
+import { type AnsweredAsk } from '../step-executor.js';
 import { type ActedStep, type PartRecord } from './parts.js';
 
 /** What arrived at an armed step: from whom, with which data, and the error where a failure led here. */
@@ -41,6 +42,12 @@ export interface Firing {
   parts: PartRecord | null;
   /** How its action ended, where saves to the world follow; null before. */
   acted: ActedStep | null;
+  /** Set while its action waits for answers. */
+  asked: { readonly state: Json } | null;
+  /** The newest answers that its action asked for. */
+  answered: AnsweredAsk | null;
+  /** How much of its action is over, from 0 to 1, as the action says itself. */
+  share: number;
   /** The run is to pause, and nothing of it is under way any more. */
   isHeld: boolean;
 }

@@ -36,6 +36,9 @@ const FIRING: Fields<Firing> = {
   parkedSince: PLAIN,
   parts: PLAIN,
   acted: PLAIN,
+  asked: PLAIN,
+  answered: PLAIN,
+  share: PLAIN,
   isHeld: PLAIN,
 };
 const STATE: Codec<Omit<RunState, Derived>> = record<Omit<RunState, Derived>>({

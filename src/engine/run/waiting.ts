@@ -1,13 +1,15 @@
 import { type CompiledStep, type CompiledWait } from '../playbook/compile.js';
 import { requestIssues } from '../playbook/input-requests.js';
-import { StepFailure } from '../step-executor.js';
+import { type ActionAsk, StepFailure } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { type Deciding } from './decision.js';
 import { durationMs } from './durations.js';
 import { type RunScope } from './run-scope.js';
 import { type StepWait } from './events.js';
 import { type Firing } from './run-state.js';
-import { completeStep, failStep, type Settling, timeOutStep } from './settle.js';
+import { asFailure } from './failures.js';
+import { performOf } from './performs.js';
+import { completeStep, failAction, failStep, type Settling, timeOutStep } from './settle.js';
 import { type JsonObject } from '../values.js';
 import { TEN_YEARS_MS, timeMs } from './times.js';
 
@@ -37,6 +39,39 @@ export function beginWait(deciding: Deciding, wait: CompiledWait, settling: Sett
   else if (dueAt !== null) deciding.decision.timers.push({ step: step.index, wave, dueAt });
 }
 
+/** How long an action waits for the answers to its questions. */
+const ANSWERS_MS = 24 * 60 * 60 * 1000;
+/** So often an action may ask until it has a value. */
+const MOST_ASKS = 16;
+
+/** An action asks something before it has a value: its step waits for the answers, as one of type `input` does. */
+export function askOnTheWay(deciding: Deciding, settling: Settling, firing: Firing, { requests, state }: ActionAsk): void {
+  const { step, wave, attempt } = settling;
+  try {
+    if ((firing.answered?.round ?? 0) >= MOST_ASKS)
+      throw new StepFailure('tool_needs_input', `The step ${step.name} asks for input more than ${MOST_ASKS} times.`, { retryable: false });
+    const now = deciding.world.now();
+    const dueAt = now + ANSWERS_MS;
+    const waitsFor: StepWait = { kind: 'input', name: step.name, requests };
+    deciding.checkStorable(waitsFor, state);
+    deciding.emit({
+      type: 'step_waiting',
+      step: step.name,
+      stepType: step.type,
+      wave,
+      attempt,
+      inputs: {},
+      waitsFor,
+      since: now,
+      dueAt,
+      asked: { state },
+    });
+    deciding.decision.timers.push({ step: step.index, wave, dueAt });
+  } catch (thrown) {
+    failAction(deciding, settling, asFailure(thrown));
+  }
+}
+
 /** The time of a wait is over: a timer has done its work, a signal did not come. */
 export function endWait(deciding: Deciding, firing: Firing): void {
   const step = deciding.playbook.steps[firing.step]!;
@@ -64,8 +99,10 @@ export function handOutSignals(deciding: Deciding): void {
     const payload = waitsFor && waitsFor.kind !== 'timer' ? state.signals.get(waitsFor.name!)?.[0] : undefined;
     if (payload === undefined || state.failure) continue;
     const settling = settlingOf(deciding, deciding.playbook.steps[firing.step]!, firing);
+    const isAction = firing.asked !== null;
     wake(deciding, settling, 'signal');
-    completeStep(deciding, settling, payload);
+    if (isAction) deciding.decision.performs.push(performOf(settling.step, firing));
+    else completeStep(deciding, settling, payload);
   }
 }
 

@@ -78,7 +78,7 @@ export class ExecutionEvent {
   @ApiProperty({
     ...FREE_OBJECT,
     description:
-      'Edges taken, variables, saves, warnings, logs, error details. Of step_progress: progress, total, message; of step_log: level, logger, message, data.',
+      'Edges taken, variables, saves, warnings, logs, error details. Of step_progress: progress, total, message, and of_action where an action says it of itself; of step_log: level, logger, message, data.',
   })
   readonly meta!: JsonObject;
 

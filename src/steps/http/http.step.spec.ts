@@ -69,6 +69,9 @@ const contextWith = (signal: AbortSignal, admit: StepContext['admit'] = () => Pr
   auth: new Map(),
   admit,
   assertHeld: () => undefined,
+  mayAsk: false,
+  answered: null,
+  report: () => undefined,
 });
 const names: JsonObject = { path: 'things', token: 'abc', headers: { 'X-All': 'yes' }, n: 5, breaking: 'a\r\nX-Injected: b', off: 'False' };
 const scope = { lookup: (name: string): Json | undefined => names[name] };

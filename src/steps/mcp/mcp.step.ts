@@ -29,6 +29,7 @@ const mcpStep = (tools: McpTools) =>
   defineStep<McpConfig, McpRequest>({
     kind: 'mcp',
     effect: true,
+    mayAsk: true,
     defaultTimeoutSeconds: 60,
     parse: parseMcpConfig,
 
@@ -38,8 +39,8 @@ const mcpStep = (tools: McpTools) =>
     },
 
     async execute({ server, tool, definition, arguments: args }, context): Promise<StepResult> {
-      const { value, progress } = await tools.call({ server, tool, definition, arguments: args, auth: context.auth, context });
-      return { value, ...(progress.length > 0 ? { logs: progress.join('\n') } : {}) };
+      const { value, asks, progress } = await tools.call({ server, tool, definition, arguments: args, auth: context.auth, context });
+      return { value, ...(asks === null ? {} : { asks }), ...(progress.length > 0 ? { logs: progress.join('\n') } : {}) };
     },
   });
 

@@ -43,6 +43,9 @@ describe('the python step', () => {
     auth: new Map(),
     admit: () => Promise.resolve(),
     assertHeld: () => undefined,
+    mayAsk: false,
+    answered: null,
+    report: () => undefined,
   });
   const render = (code: string, inputs: JsonObject, names: Record<string, Json> = {}) => {
     const config = step.parse(actionOf({ code }));

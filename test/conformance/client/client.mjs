@@ -52,17 +52,29 @@ for (const [name, { definition, digest }] of listed.tools) {
 const wanted =
   context.toolCalls ?? [...known.keys()].map((name) => ({ name, arguments: argumentsOf(listed.tools.get(name).definition.inputSchema) }));
 for (const { name, arguments: args = {} } of wanted) {
-  const step = { tenantId: 'default', signal, assertHeld: () => undefined, admit: () => Promise.resolve() };
+  let answered = null;
+  const step = () => ({
+    tenantId: 'default',
+    signal,
+    assertHeld: () => undefined,
+    admit: () => Promise.resolve(),
+    report: () => undefined,
+    mayAsk: true,
+    answered,
+  });
+  const call = { server: server.name, tool: name, definition: null, arguments: args, auth: new Map() };
   try {
-    const { value } = await client.call({
-      server: server.name,
-      tool: name,
-      definition: null,
-      arguments: args,
-      auth: new Map(),
-      context: step,
-    });
-    console.log(`${name}: ${JSON.stringify(value).slice(0, 200)}`);
+    let answer = await client.call({ ...call, context: step() });
+    while (answer.asks !== null) {
+      // As whoever a step waits for would: each form is filled in.
+      const accepted = Object.entries(answer.asks.requests).map(([key, { params }]) => [
+        key,
+        { action: 'accept', content: argumentsOf(params.requestedSchema ?? {}) },
+      ]);
+      answered = { state: answer.asks.state, answers: Object.fromEntries(accepted), round: (answered?.round ?? 0) + 1 };
+      answer = await client.call({ ...call, context: step() });
+    }
+    console.log(`${name}: ${JSON.stringify(answer.value).slice(0, 200)}`);
   } catch (error) {
     console.error(`${name}: ${error.code ?? ''} ${error.message}`);
     process.exitCode = 1;
