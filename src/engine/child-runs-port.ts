@@ -10,7 +10,7 @@ export const CHILD_RUNS = Symbol('CHILD_RUNS');
 export const MAX_CALL_DEPTH = 16;
 
 /** What kind of entry a step means to call: the execution type of its runs. */
-export type Callable = 'playbook' | 'tool' | 'model';
+export type Callable = 'playbook' | 'workflow' | 'tool' | 'model';
 
 /** What a step wants to call. */
 export interface ChildCall {

@@ -21,6 +21,8 @@ const FIRING = {
   parts: null,
   acted: null,
   isHeld: false,
+  lateFor: [],
+  isLost: false,
 };
 
 interface GraphStep {
