@@ -16,7 +16,7 @@ import { compileJsonSchema, type JsonSchema } from './json-schema.js';
 import { type CompiledFail, type CompiledReport, compileFail, compileReport } from './reports.js';
 import { isTemplatedContent } from './inline-content.js';
 import { edgesOf, reachFrom, type StepSet } from './graph.js';
-import { type CompiledJoin, joinsOf } from './joins.js';
+import { joinsOf, type StepJoins } from './joins.js';
 import {
   type Action,
   type AssertSpec,
@@ -58,7 +58,7 @@ export interface CompiledPlaybook {
   readonly warnings: readonly Issue[];
 }
 
-export interface CompiledStep {
+export interface CompiledStep extends StepJoins {
   readonly index: number;
   readonly name: string;
   /** The word events show: router, start, end, or the action's type. */
@@ -79,8 +79,6 @@ export interface CompiledStep {
   readonly result: ValueTemplate | null;
   /** Names besides its own under which the value is published: `as`, the workbook task. */
   readonly aliases: readonly string[];
-  /** Set where it does not wait for all that may arrive. */
-  readonly join: CompiledJoin | null;
   /** Steps that can be reached from here over one edge or more. */
   readonly reach: StepSet;
 }
@@ -253,7 +251,7 @@ class Compiler {
     const edges = edgesOf(this.playbook.workflow, this.indexOf);
     this.handles = this.found(() => compileHandles(this.playbook.credentials, this.playbook.keychain), '');
     yield;
-    const joinOf = joinsOf(this.playbook.workflow, this.indexOf);
+    const joinOf = joinsOf(this.playbook.workflow, edges, this.indexOf);
     const steps: CompiledStep[] = [];
     for (const [index, step] of this.playbook.workflow.entries()) {
       steps.push(this.step(step, index, reachFrom(index, edges), joinOf(index)));
@@ -288,7 +286,7 @@ class Compiler {
     };
   }
 
-  private step(step: Step, index: number, reach: StepSet, join: CompiledJoin | null): CompiledStep {
+  private step(step: Step, index: number, reach: StepSet, joins: StepJoins): CompiledStep {
     const pointer = `/workflow/${index}`;
     const action = step.action && this.action(step.action, pointer);
     const task = step.action?.type === 'workbook' ? step.action.fields['name'] : null;
@@ -310,7 +308,7 @@ class Compiler {
       vars: Object.keys(step.vars).length > 0 ? compileValue(step.vars) : null,
       result: step.hasResult ? compileValue(step.result) : null,
       aliases: [...(step.as === null ? [] : [step.as]), ...taskAlias],
-      join,
+      ...joins,
       reach,
     };
   }

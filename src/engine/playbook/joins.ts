@@ -48,16 +48,63 @@ export function checkJoins(drafts: readonly JoiningDraft[], entry: JoiningDraft 
   }
 }
 
-/** How each step joins, by its place; null where it waits for all. */
-export function joinsOf(steps: readonly Step[], indexOf: ReadonlyMap<string, number>): (index: number) => CompiledJoin | null {
-  if (steps.every(({ join }) => join === undefined)) return () => null;
-  const forward = steps.map((step) => ordinaryTargets(step).flatMap((name) => indexOf.get(name) ?? []));
-  const backward: number[][] = steps.map(() => []);
-  forward.forEach((targets, from) => targets.forEach((to) => backward[to]!.push(from)));
+/** What a step has to do with joins. */
+export interface StepJoins {
+  /** Null where it waits for all. */
+  readonly join: CompiledJoin | null;
+  /** Joins that come behind it in the same round of whatever loops there are: what is behind those belongs to the next round. */
+  readonly ahead: readonly number[];
+}
+
+const NOTHING: StepJoins = { join: null, ahead: [] };
+
+/**
+ * What each step has to do with joins that count, by its place.
+ * @param edges all edges of each step, as `edgesOf` gives them
+ */
+export function joinsOf(
+  steps: readonly Step[],
+  edges: readonly (readonly number[])[],
+  indexOf: ReadonlyMap<string, number>,
+): (index: number) => StepJoins {
+  if (steps.every(({ join }) => join === undefined)) return () => NOTHING;
+  const ordinary = steps.map((step) => ordinaryTargets(step).flatMap((name) => indexOf.get(name) ?? []));
+  const ordinaryBack = turned(ordinary);
+  const entry = steps.findIndex(({ role }) => role === 'entry');
+  const round = withoutBackEdges(edges, Math.max(0, entry));
+  const roundBack = turned(round);
+  const before = new Map<number, Set<number>>();
+  for (const [index, { join }] of steps.entries()) {
+    if (join === undefined) continue;
+    // On a cycle with several ways in nobody can tell what comes first.
+    const behind = closure([index], round, -1);
+    before.set(index, new Set([...closure([index], roundBack, -1)].filter((step) => !behind.has(step))));
+  }
   return (index) => {
     const count = steps[index]!.join;
-    return count === undefined ? null : { count, losers: losersOf(index, forward, backward) };
+    return {
+      join: count === undefined ? null : { count, losers: losersOf(index, ordinary, ordinaryBack) },
+      ahead: [...before].flatMap(([join, those]) => (those.has(index) ? [join] : [])),
+    };
   };
+}
+
+function turned(edges: readonly (readonly number[])[]): number[][] {
+  const back: number[][] = edges.map(() => []);
+  edges.forEach((targets, from) => targets.forEach((to) => back[to]!.push(from)));
+  return back;
+}
+
+/** The graph as one round goes through it: without the edges that lead back to a step which every way to where they begin has passed. */
+function withoutBackEdges(edges: readonly (readonly number[])[], entry: number): number[][] {
+  const reachedWithout = new Map<number, Set<number>>();
+  const hasPassed = (from: number, step: number): boolean => {
+    if (step === entry || step === from) return true;
+    let reached = reachedWithout.get(step);
+    if (!reached) reachedWithout.set(step, (reached = closure([entry], edges, step)));
+    return !reached.has(from);
+  };
+  return edges.map((targets, from) => targets.filter((target) => !hasPassed(from, target)));
 }
 
 /** Where a step leads if it goes well. */

@@ -2,7 +2,7 @@ import { isSealed, sealedRequest } from '../auth/sealed-request.js';
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
 import { type Json, type JsonObject } from '../values.js';
 import { type RunEvent, type SaveOutcome, type TakenEdge } from './events.js';
-import { type Left, lateForOf, leavesNow, passJoin, reaches } from './join-counts.js';
+import { isComplete, isCounting, type Left, lateForOf, leavesNow, passJoin, reaches } from './join-counts.js';
 import { newPart, partAt, type PartRecord, partsForRetry, startLoop, startParts, stopItems, stopParts } from './parts.js';
 import { type ArmedStep, type Arrival, type Firing, newRunState, type RunState } from './run-state.js';
 
@@ -139,7 +139,11 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       const step = playbook.byName.get(event.step)!;
       // A step may run one wave while the next is armed: only the wave that is named is skipped.
       if (state.running.get(step.index)?.wave === event.wave) state.running.delete(step.index);
-      else state.armed.delete(step.index);
+      else {
+        state.armed.delete(step.index);
+        // Behind a join the run goes on: when the step fires again, that is another wave.
+        if (event.reason === 'join') state.fired[step.index] = event.wave;
+      }
       return;
     }
     case 'cancel_requested':
@@ -266,8 +270,9 @@ function takeSignal(state: RunState, name: string): void {
 /** A step fires: what had arrived is its own, and of what still may some is lost where it is a join that does not wait for all. */
 function disarm(state: RunState, playbook: CompiledPlaybook, step: CompiledStep): ArmedStep | undefined {
   const armed = state.armed.get(step.index);
+  const isJoined = isCounting(state, step) && isComplete(state, step);
   state.armed.delete(step.index);
-  passJoin(state, playbook, step);
+  if (isJoined) passJoin(state, playbook, step);
   return armed;
 }
 

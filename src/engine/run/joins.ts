@@ -1,5 +1,5 @@
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
-import { isComplete, isCounting, lateForOf } from './join-counts.js';
+import { canReach, isComplete, isCounting, lateForOf } from './join-counts.js';
 import { type RunState } from './run-state.js';
 
 /**
@@ -28,31 +28,33 @@ export function readySteps(state: RunState, playbook: CompiledPlaybook): Compile
     candidates.push(step);
   }
 
-  return candidates.filter((step) => {
-    const blockers = short.has(step) ? bringers(state, playbook, step) : candidates.filter((other) => blocks(other, step, short));
-    const isTied = blockers.every((other) => step.reach.has(other.index) && short.has(other) === short.has(step));
+  const placeOf = new Map(candidates.map((step, at) => [step, at]));
+  return candidates.filter((step, at) => {
+    const blockers = blockersOf(state, playbook, step).filter((other) => {
+      // Only through what waits for all could a join on a common cycle get what it lacks: it does not keep that from firing.
+      const lacksWhatStepMayBring = short.has(other) && !short.has(step) && step.reach.has(other.index) && placeOf.has(other);
+      return !lacksWhatStepMayBring;
+    });
+    const isTied = blockers.every((other) => step.reach.has(other.index) && (!short.has(step) || short.has(other)));
     // `candidates` keeps the order of arming: the first of a tied group is the one without an earlier member.
-    return isTied && blockers.every((other) => candidates.indexOf(other) > candidates.indexOf(step));
+    return isTied && blockers.every((other) => (placeOf.get(other) ?? -1) > at);
   });
 }
 
-/** Whether an armed step keeps one that waits for all from firing. Only through such a step could a join on their common cycle get what it lacks. */
-function blocks(other: CompiledStep, step: CompiledStep, short: ReadonlySet<CompiledStep>): boolean {
-  return other !== step && other.reach.has(step.index) && !(short.has(other) && step.reach.has(other.index));
-}
-
-/** Armed steps that may bring a join what it lacks. */
-function bringers(state: RunState, playbook: CompiledPlaybook, join: CompiledStep): CompiledStep[] {
-  return [...state.armed.values()].flatMap(({ step: index, arrivals }) => {
-    const step = playbook.steps[index]!;
-    const isOne = step !== join && step !== playbook.terminal && step.reach.has(join.index);
-    return isOne && !lateForOf(arrivals).includes(join.index) ? [step] : [];
-  });
+/** Armed steps whose tokens can still come to this one. The terminal step leads nowhere. */
+function blockersOf(state: RunState, playbook: CompiledPlaybook, step: CompiledStep): CompiledStep[] {
+  const blockers: CompiledStep[] = [];
+  for (const { step: index, arrivals } of state.armed.values()) {
+    const other = playbook.steps[index]!;
+    if (other === step || other === playbook.terminal) continue;
+    if (canReach(playbook, other, lateForOf(arrivals), step)) blockers.push(other);
+  }
+  return blockers;
 }
 
 function reachedByRunning(state: RunState, playbook: CompiledPlaybook, step: CompiledStep): boolean {
   for (const { step: index, isLost, lateFor } of state.running.values()) {
-    if (index !== step.index && !isLost && playbook.steps[index]!.reach.has(step.index) && !lateFor.includes(step.index)) return true;
+    if (index !== step.index && !isLost && canReach(playbook, playbook.steps[index]!, lateFor, step)) return true;
   }
   return false;
 }
