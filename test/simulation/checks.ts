@@ -115,7 +115,7 @@ export class Checks {
     const index = playbook.byName.get(step!)!.index;
     return playbook.steps.some(
       ({ name, join }) =>
-        join?.losers.has(index) && events.some((event) => event.step === name && event.seq > seq && SETTLES.has(event.event_type)),
+        join?.losers.has(index) && events.some((event) => event.step === name && event.seq > seq && event.event_type === 'step_completed'),
     );
   }
 
