@@ -283,7 +283,7 @@ describe(readySteps.name, () => {
           expect(later).not.toContain(index);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: 300 },
     );
   });
 
@@ -297,7 +297,7 @@ describe(readySteps.name, () => {
         const runsAway = run.terminal.type === 'execution_failed' && run.terminal.error.code === 'loop_limit';
         expect(runsAway || run.terminal.type === 'execution_completed').toBe(true);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 });
