@@ -504,6 +504,9 @@ export class Orchestrator implements UnitSource {
 
   private perform(perform: Perform): void {
     if (this.isOver || this.releasing) return;
+    const firing = this.state.running.get(perform.step);
+    if (firing?.isLost && firing.wave === perform.wave)
+      return void this.performing().giveUp(perform, firing.parts ? liveCalls(firing.parts) : []);
     if (perform.effect && !this.options.holdsLease()) return this.close('lost');
     this.performing().perform(perform);
   }

@@ -133,6 +133,12 @@ export class Performer {
     );
   }
 
+  /** Settles an attempt that nobody wants any more without taking it up; what it had called is cancelled before. */
+  async giveUp(perform: Perform, calls: readonly string[]): Promise<void> {
+    if (calls.length > 0) await this.cancelCalls(calls);
+    this.refuse(perform);
+  }
+
   abort(step: number, code: 'cancelled'): void {
     this.performing.get(step)?.controller.abort(new StepFailure(code, 'The step was aborted.', { retryable: false }));
   }

@@ -47,6 +47,7 @@ export class ExecuteController {
       by_path: { value: REQUEST_EXAMPLES.byPath },
       tool: { value: REQUEST_EXAMPLES.tool },
       model: { value: REQUEST_EXAMPLES.model },
+      workflow: { value: REQUEST_EXAMPLES.workflow },
     },
   })
   async execute(

@@ -1,4 +1,4 @@
-import { MAX_CALL_DEPTH } from '../engine/child-runs-port.js';
+import { MAX_CALL_DEPTH } from '../engine/playbook/calls.js';
 import { type LiveMessage, type LivePort } from '../engine/live-port.js';
 import { type RunId } from '../engine/ports.js';
 

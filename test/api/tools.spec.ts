@@ -47,6 +47,8 @@ describe('the validator that comes with the service', () => {
       ['tools/data_validator', 'Tool', '2.0.0', false],
       ['models/language_identification', 'Model', '1.0.0', false],
       ['models/sentiment_analysis', 'Model', '3.1.0', false],
+      ['workflows/review_feedback', 'Workflow', '1.0.0', false],
+      ['examples/store_feedback', 'Playbook', '1.0.0', false],
     ]);
   });
 

@@ -94,6 +94,7 @@ export class Checks {
 
     if (stored.row.status === 'paused') this.violate('D28', id, `the effect ${where} begins while it is paused`);
     const isOver =
+      this.isLost(stored, started) ||
       stored.events.some((event) => event.step === step && isOf(event, wave) && (SETTLES.has(event.event_type) || endsPart(event, part))) ||
       isTerminal(stored.row.status);
     const isHolder =
@@ -106,6 +107,16 @@ export class Checks {
     if (times <= (this.sleeps.get(node.process.name) ?? 0)) return;
     if (isOver) this.violate('D15', id, `the effect ${where} begins after its step was over`);
     else this.violate('D13', id, `the effect ${where} begins without a live lease (the row's claim is ${stored.row.claim_no})`);
+  }
+
+  /** Whether a join has gone on without a firing that can lead nowhere else: nothing of it begins any more. */
+  private isLost({ row, events }: Stored, { step, seq }: EventRow): boolean {
+    const playbook = this.world.programs[Number(row['catalog_id'])]!;
+    const index = playbook.byName.get(step!)!.index;
+    return playbook.steps.some(
+      ({ name, join }) =>
+        join?.losers.has(index) && events.some((event) => event.step === name && event.seq > seq && event.event_type === 'step_completed'),
+    );
   }
 
   /** A node heard that a unit of its was committed: it is what is stored, and what the node has in memory is what the history says. */
@@ -191,6 +202,8 @@ export class Checks {
       else if (reason === 'due' && (dueAt ?? Infinity) > event.at)
         this.violate('C5', id, `${step}#${wave} woke ${(dueAt ?? Infinity) - event.at} ms early`);
     }
+    if (type === 'step_skipped' && event.content.reason === 'join' && !this.isSkippedRightly(id, event))
+      this.violate('join', id, `${step}#${wave} was skipped for a join that does not end it`);
     if (tellsOfParts(type)) partsRecorded(event, events, (message) => this.violate('C4', id, message));
     if (type === 'action_retry' || type === 'step_started' || SETTLES.has(type)) {
       const same = events.filter((each) => each.seq < seq && each.step === step && waveOf(each) === wave);
@@ -204,6 +217,14 @@ export class Checks {
         this.violate('C4', id, `attempt ${String(attempt(event))} of ${step}#${wave} failed twice`);
       }
     }
+  }
+
+  /** Only what leads to a join is skipped for it, with its firing or behind it. */
+  private isSkippedRightly(id: string, { step }: EventRow): boolean {
+    const { row, events } = this.world.database.executions.get(id)!;
+    const playbook = this.world.programs[Number(row['catalog_id'])]!;
+    const index = playbook.byName.get(step!)!.index;
+    return playbook.steps.some(({ name, join }) => join?.losers.has(index) && events.some((event) => event.step === name));
   }
 
   /** A node runs one suspect at a time, and poison is what was a node's only suspect three times (D16). */

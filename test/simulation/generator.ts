@@ -149,6 +149,7 @@ function programOf(random: Random, called: number | null): Program {
       [inCycle ? 0.4 : 0.9, 'iterate'],
       [depth > 0 ? 3 : 0, 'seq'],
       [depth > 0 && !inCycle ? 2 : 0, 'fork'],
+      [depth > 0 ? 1.5 : 0, 'race'],
       [depth > 0 ? 1.5 : 0, 'choice'],
       [depth > 0 ? 1.5 : 0, 'loop'],
       [inCycle ? 0 : 0.7, 'wait'],
@@ -167,6 +168,10 @@ function programOf(random: Random, called: number | null): Program {
         return { kind, blocks: several(2, 3) };
       case 'fork':
         return { kind, name: nameOf('fork'), branches: several(2, 3) };
+      case 'race': {
+        const branches = Array.from({ length: random.int(2, 4) }, () => unfailing(blockOf(depth - 1, false, inCycle)));
+        return { kind, name: nameOf('race'), count: random.int(1, branches.length), branches };
+      }
       case 'choice': {
         const branches = several(2, 3);
         const only = random.int(0, branches.length);
@@ -216,6 +221,24 @@ function callOf(random: Random, name: string, program: number): CallBlock {
   };
 }
 
+/** A call may be of a program that fails: in a race nobody does. */
+function unfailing(block: Block): Block {
+  switch (block.kind) {
+    case 'call':
+      return block.onError === 'fail' ? { ...block, onError: 'continue' } : block;
+    case 'seq':
+      return { ...block, blocks: block.blocks.map(unfailing) };
+    case 'fork':
+    case 'race':
+    case 'choice':
+      return { ...block, branches: block.branches.map(unfailing) };
+    case 'loop':
+      return { ...block, body: unfailing(block.body) };
+    default:
+      return block;
+  }
+}
+
 /** Names of the signals that a block waits for. */
 function signalsOf(block: Block): string[] {
   switch (block.kind) {
@@ -224,6 +247,7 @@ function signalsOf(block: Block): string[] {
     case 'seq':
       return block.blocks.flatMap(signalsOf);
     case 'fork':
+    case 'race':
     case 'choice':
       return block.branches.flatMap(signalsOf);
     case 'loop':

@@ -81,11 +81,12 @@ function emit(block: Block, next: string, steps: Step[]): string {
     case 'seq':
       return block.blocks.reduceRight((after, each) => emit(each, after, steps), next);
     case 'fork':
+    case 'race':
     case 'choice': {
       const join = `${block.name}_join`;
       const entries = block.branches.map((branch) => emit(branch, join, steps));
       const routes =
-        block.kind === 'fork'
+        block.kind !== 'choice'
           ? to(...entries)
           : [
               ...entries.map((step, at): NextEntry => ({
@@ -96,7 +97,10 @@ function emit(block: Block, next: string, steps: Step[]): string {
               })),
               { kind: 'else' as const, then: [{ step: join, data: {} }] },
             ];
-      steps.push(aStep(block.name, { next: routes }), aStep(join, { next: to(next) }));
+      steps.push(
+        aStep(block.name, { next: routes }),
+        aStep(join, { next: to(next), ...(block.kind === 'race' ? { join: block.count } : {}) }),
+      );
       return block.name;
     }
     case 'loop': {
@@ -251,7 +255,7 @@ export function predict(program: Program, programs: readonly Program[]): Predict
 
 class Walk {
   readonly waves = new Map<string, number>();
-  readonly succeeded = new Set<string>();
+  succeeded = new Set<string>();
   readonly effects = new Map<string, { attempts: number; must: boolean }>();
   readonly loops = new Map<string, Json>();
   readonly calls = new Map<string, { program: number; must: boolean }>();
@@ -277,6 +281,8 @@ class Walk {
         return block.blocks.every((each) => this.block(each, must));
       case 'fork':
         return this.parallel(block.branches, must);
+      case 'race':
+        return this.race(block.branches, must && block.count >= block.branches.length);
       case 'choice':
         return this.parallel(
           block.branches.filter((_, at) => block.flags[at]),
@@ -301,6 +307,17 @@ class Walk {
       if (!this.block(branch, certain)) goesOn = false;
     }
     return goesOn;
+  }
+
+  /** Who is over in time is chance: what they did may be seen, and nothing reads what they left. */
+  private race(branches: readonly Block[], must: boolean): boolean {
+    const { succeeded } = this;
+    for (const branch of branches) {
+      this.succeeded = new Set(succeeded);
+      if (!this.block(branch, must)) throw new Error('a branch of a race fails');
+    }
+    this.succeeded = succeeded;
+    return true;
   }
 
   private act(block: ActBlock, must: boolean): boolean {

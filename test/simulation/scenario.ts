@@ -9,6 +9,8 @@ export type Block =
   | { readonly kind: 'seq'; readonly blocks: readonly Block[] }
   /** All branches at once, then on. */
   | { readonly kind: 'fork'; readonly name: string; readonly branches: readonly Block[] }
+  /** All branches at once, none of which fails; on once so many of them are over, the others are ended. */
+  | { readonly kind: 'race'; readonly name: string; readonly count: number; readonly branches: readonly Block[] }
   /** The branches whose flag is set, at once; none: straight on. */
   | { readonly kind: 'choice'; readonly name: string; readonly flags: readonly boolean[]; readonly branches: readonly Block[] }
   /** The body so many times; its deciding step counts rounds. */

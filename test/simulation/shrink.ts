@@ -80,7 +80,7 @@ const EMPTY: Program = { hasEnd: false, body: ACT };
 function calls(block: Block, program: number): boolean {
   if (block.kind === 'call') return block.program === program;
   if (block.kind === 'seq') return block.blocks.some((each) => calls(each, program));
-  if (block.kind === 'fork' || block.kind === 'choice') return block.branches.some((each) => calls(each, program));
+  if (block.kind === 'fork' || block.kind === 'race' || block.kind === 'choice') return block.branches.some((each) => calls(each, program));
   return block.kind === 'loop' && calls(block.body, program);
 }
 
@@ -128,6 +128,15 @@ function* smallerBlocks(block: Block): Generator<Block> {
       for (const [at, each] of block.blocks.entries()) {
         if (block.blocks.length > 1) yield { ...block, blocks: block.blocks.toSpliced(at, 1) };
         for (const smaller of smallerBlocks(each)) yield { ...block, blocks: block.blocks.with(at, smaller) };
+      }
+      return;
+    case 'race':
+      yield { kind: 'fork', name: block.name, branches: block.branches };
+      for (const [at, each] of block.branches.entries()) {
+        yield each;
+        if (block.branches.length > 1)
+          yield { ...block, count: Math.min(block.count, block.branches.length - 1), branches: block.branches.toSpliced(at, 1) };
+        for (const smaller of smallerBlocks(each)) yield { ...block, branches: block.branches.with(at, smaller) };
       }
       return;
     case 'fork':

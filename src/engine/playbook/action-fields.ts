@@ -92,6 +92,7 @@ export const ACTION_RULES: Readonly<Record<string, ActionRule>> = {
   approval: OPEN,
   tool: { fields: { path: { kind: 'text', aliases: ['catalog_path'] }, version: any, return_step: text }, required: [['path']] },
   model: { fields: { path: { kind: 'text', aliases: ['catalog_path'] }, version: any, return_step: text }, required: [['path']] },
+  workflow: { fields: { path: { kind: 'text', aliases: ['catalog_path'] }, version: any, return_step: text }, required: [['path']] },
   // What a Model becomes (kinds/model-kind.ts); no document says it.
   model_call: { fields: { spec: { kind: 'mapping' } }, required: [['spec']] },
   snowflake: UNSUPPORTED,

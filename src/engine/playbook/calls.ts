@@ -2,4 +2,4 @@
 export const MAX_CALL_DEPTH = 16;
 
 /** What kind of entry a step means to call: the execution type of its runs. */
-export type Callable = 'playbook' | 'tool' | 'model';
+export type Callable = 'playbook' | 'workflow' | 'tool' | 'model';

@@ -4,7 +4,7 @@ import { type Action, type Playbook } from './playbook.js';
 /** Where a step or a workbook task stands in the document. */
 type OriginOf = (place: { readonly step: string } | { readonly task: string }) => string;
 
-const COMPOSITE: ReadonlySet<string> = new Set(['iterator', 'playbook', 'playbooks', 'tool', 'model']);
+const COMPOSITE: ReadonlySet<string> = new Set(['iterator', 'playbook', 'playbooks', 'workflow', 'tool', 'model']);
 
 /**
  * Refuses what nobody would heed: attempts and time-outs of an iterator or a call that is itself the task of an iterator. Items have no timer of

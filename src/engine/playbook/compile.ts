@@ -16,6 +16,7 @@ import { compileJsonSchema, type JsonSchema } from './json-schema.js';
 import { type CompiledFail, type CompiledReport, compileFail, compileReport } from './reports.js';
 import { isTemplatedContent } from './inline-content.js';
 import { edgesOf, reachFrom, type StepSet } from './graph.js';
+import { joinsOf, type StepJoins } from './joins.js';
 import {
   type Action,
   type AssertSpec,
@@ -57,7 +58,7 @@ export interface CompiledPlaybook {
   readonly warnings: readonly Issue[];
 }
 
-export interface CompiledStep {
+export interface CompiledStep extends StepJoins {
   readonly index: number;
   readonly name: string;
   /** The word events show: router, start, end, or the action's type. */
@@ -250,9 +251,10 @@ class Compiler {
     const edges = edgesOf(this.playbook.workflow, this.indexOf);
     this.handles = this.found(() => compileHandles(this.playbook.credentials, this.playbook.keychain), '');
     yield;
+    const joinOf = joinsOf(this.playbook.workflow, edges, this.indexOf);
     const steps: CompiledStep[] = [];
     for (const [index, step] of this.playbook.workflow.entries()) {
-      steps.push(this.step(step, index, reachFrom(index, edges)));
+      steps.push(this.step(step, index, reachFrom(index, edges), joinOf(index)));
       yield;
     }
     const inputs = inputsOf(steps);
@@ -284,7 +286,7 @@ class Compiler {
     };
   }
 
-  private step(step: Step, index: number, reach: StepSet): CompiledStep {
+  private step(step: Step, index: number, reach: StepSet, joins: StepJoins): CompiledStep {
     const pointer = `/workflow/${index}`;
     const action = step.action && this.action(step.action, pointer);
     const task = step.action?.type === 'workbook' ? step.action.fields['name'] : null;
@@ -306,6 +308,7 @@ class Compiler {
       vars: Object.keys(step.vars).length > 0 ? compileValue(step.vars) : null,
       result: step.hasResult ? compileValue(step.result) : null,
       aliases: [...(step.as === null ? [] : [step.as]), ...taskAlias],
+      ...joins,
       reach,
     };
   }
@@ -525,7 +528,7 @@ class Compiler {
 }
 
 /** Steps that call other entries. */
-const CALLING_TYPES: ReadonlySet<string> = new Set(['playbook', 'playbooks', 'tool', 'model']);
+const CALLING_TYPES: ReadonlySet<string> = new Set(['playbook', 'playbooks', 'workflow', 'tool', 'model']);
 
 /** Steps that are nothing without a connection. */
 const CONNECTING_TYPES: ReadonlySet<string> = new Set(['postgres', 'duckdb', 'transfer']);
@@ -543,7 +546,7 @@ function callOf({ type, fields }: Action): CompiledCall {
     version: template('version'),
     returnStep: template('return_step'),
     parallel: template('parallel'),
-    callable: type === 'tool' || type === 'model' ? type : 'playbook',
+    callable: type === 'tool' || type === 'model' || type === 'workflow' ? type : 'playbook',
     content: isPrefix || fields['path'] !== undefined ? null : contentOf(fields['content'] ?? null),
   };
 }

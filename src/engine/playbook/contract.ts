@@ -4,7 +4,7 @@ import { type Findings } from './findings.js';
 import { readInferenceConfig } from './inference-config.js';
 import { compileJsonSchema } from './json-schema.js';
 import { textOf } from './normalise-values.js';
-import { type EntryAnnotations, type EntryContract, type EntryKind } from './playbook.js';
+import { type EntryAnnotations, type EntryContract, type EntryKind, isWrittenOut } from './playbook.js';
 import { at } from './source-positions.js';
 
 /** Keys of a contract, at the root of a document or below its `spec`. */
@@ -32,7 +32,7 @@ export function readContract(root: JsonObject, kind: EntryKind, findings: Findin
     const below = isObject(spec) && !(kind === 'Tool' && key === 'mcp') ? (own(spec, key) ?? null) : null;
     return below === null ? null : { value: below, pointer: at('/spec', key) };
   };
-  const serves = kind !== 'Playbook' && isObject(spec) ? (own(spec, 'serves') ?? null) : null;
+  const serves = !isWrittenOut(kind) && isObject(spec) ? (own(spec, 'serves') ?? null) : null;
   return {
     inputSchema: schemaOf(find('input_schema'), true, findings),
     outputSchema: schemaOf(find('output_schema'), false, findings),

@@ -69,6 +69,8 @@ describe('docs/playbooks.md', () => {
     ['a step that is not there', 'next: nowhere', 'unknown_step'],
     ['retry as a word', 'type: python\n    code: x\n    retry: often', 'invalid_retry'],
     ['end_loop', 'end_loop: x', 'unsupported_construct'],
+    ['a join of more than lead there', 'join: 2', 'invalid_join'],
+    ['workflow without path', 'type: workflow', 'missing_field'],
     ['vars as a list', 'vars: [a]', 'invalid_type'],
     ['as with a blank', 'as: "a b"', 'invalid_value'],
     ['timeout of nothing', 'type: python\n    code: x\n    timeout: 0', 'invalid_value'],

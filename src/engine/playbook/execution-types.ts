@@ -3,6 +3,7 @@ import { type EntryKind } from './playbook.js';
 
 const TYPES: Readonly<Record<EntryKind, NewRun['executionType']>> = {
   Playbook: 'playbook',
+  Workflow: 'workflow',
   Tool: 'tool',
   Model: 'model',
   // What they make, they make as a playbook does.

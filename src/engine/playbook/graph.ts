@@ -22,7 +22,7 @@ export class StepSet {
 }
 
 /** Every edge a step may take: all forms of `next`, and the targets of `on_error` and `on_timeout` (D26: the static graph). */
-export function targetsOf(step: Step): string[] {
+export function targetsOf(step: Pick<Step, 'next' | 'onError' | 'onTimeout'>): string[] {
   const names: string[] = [];
   const add = (targets: readonly EdgeTarget[]): void => void targets.forEach((target) => names.push(target.step));
   for (const entry of step.next) {

@@ -195,9 +195,12 @@ function adjust(type: string, fields: JsonObject, mapping: Mapping, findings: Fi
   const path = mapping.peek('path', 'catalog_path');
   if (type === 'playbook' && 'path' in fields && 'content' in fields)
     findings.warn('ambiguous_field', path?.pointer ?? mapping.pointer, 'A call has both "path" and "content"; the path counts.');
-  if ((type === 'playbook' || type === 'tool' || type === 'model') && typeof fields['path'] === 'string' && !isTemplate(fields['path']))
+  if (PATH_TYPES.includes(type) && typeof fields['path'] === 'string' && !isTemplate(fields['path']))
     fields['path'] = catalogPath(fields['path'], path?.pointer ?? mapping.pointer, findings);
 }
+
+/** Steps that call the entry of a path. */
+const PATH_TYPES: readonly string[] = ['playbook', 'workflow', 'tool', 'model'];
 
 /** A list is no input: the bind values of SQL and the collection of an iterator were read as fields; `data` of a log is what it says. */
 function inputNames(mapping: Mapping, type: string): readonly string[] {
@@ -215,7 +218,19 @@ function openFields(mapping: Mapping, type: string): JsonObject {
 }
 
 /** Keys that belong to the step around an action. */
-export const STEP_KEYS: readonly string[] = ['step', 'desc', 'description', 'next', 'pass', 'when', 'vars', 'result', 'as', 'on_error'];
+export const STEP_KEYS: readonly string[] = [
+  'step',
+  'desc',
+  'description',
+  'next',
+  'pass',
+  'when',
+  'vars',
+  'result',
+  'as',
+  'on_error',
+  'join',
+];
 
 /** `type: save`: the save itself is the action, so `fields` is empty and `save` holds what is written. */
 function saveAction(mapping: Mapping, findings: Findings): Action {

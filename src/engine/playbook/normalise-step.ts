@@ -1,5 +1,6 @@
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { type Findings } from './findings.js';
+import { joinOf } from './joins.js';
 import { type Field, Mapping } from './mapping.js';
 import { normaliseAction, STEP_KEYS, warnUnknown, withCall } from './normalise-action.js';
 import { type EdgePlaces, normaliseNext, normaliseOnError, normaliseOnTimeout } from './normalise-next.js';
@@ -14,6 +15,8 @@ export interface StepDraft {
   /** `type: start` or `type: end` on a step of any name. */
   readonly says: 'start' | 'end' | null;
   readonly hasNext: boolean;
+  /** Where it says how it joins; null where it does not. */
+  readonly joinPointer: string | null;
 }
 
 /** Keys of an action that mean nothing on a step without one. */
@@ -28,6 +31,8 @@ export function normaliseStep(value: Json, pointer: string, line: number, findin
   const name = nameOf(mapping, findings);
   const next = mapping.take('next');
   const on = { pass: mapping.take('pass'), when: mapping.take('when'), vars: mapping.take('vars'), result: mapping.take('result') };
+  const joinField = mapping.take('join');
+  const join = joinOf(joinField, findings);
   const onTimeout = mapping.peek('on_timeout');
   const { word, action } = normaliseAction(mapping, 'step', findings);
   const canTimeOut = action?.type === 'wait_for' || action?.type === 'input';
@@ -46,6 +51,7 @@ export function normaliseStep(value: Json, pointer: string, line: number, findin
     pointer,
     says: word === 'start' || word === 'end' ? word : null,
     hasNext: nextEntries.length > 0,
+    joinPointer: joinField?.pointer ?? null,
     step: {
       name,
       line,
@@ -60,6 +66,7 @@ export function normaliseStep(value: Json, pointer: string, line: number, findin
       result: on.result?.value ?? null,
       hasResult: on.result !== null,
       as: asOf(as, findings),
+      ...(join === undefined ? {} : { join }),
     },
   };
 }

@@ -2,8 +2,11 @@ import { type TensorRule } from '../tensors/tensor.js';
 import { type Json, type JsonObject } from '../values.js';
 
 /** What a catalog entry may be. Whatever it is, it is a program: its steps are run by the one engine. */
-export const ENTRY_KINDS = ['Playbook', 'Tool', 'Model', 'Prompt', 'Resource'] as const;
+export const ENTRY_KINDS = ['Playbook', 'Workflow', 'Tool', 'Model', 'Prompt', 'Resource'] as const;
 export type EntryKind = (typeof ENTRY_KINDS)[number];
+
+/** Whether documents of the kind are programs themselves, in the playbook language, and not something that becomes one. */
+export const isWrittenOut = (kind: EntryKind): boolean => kind === 'Playbook' || kind === 'Workflow';
 
 /**
  * The canonical form of an entry: plain JSON, made once at registration from any of the five accepted spellings
@@ -170,6 +173,8 @@ export interface Step {
   readonly hasResult: boolean;
   /** Extra name under which the value is published. */
   readonly as: string | null;
+  /** It fires at this arrival, whatever else is on its way; left out: when nothing else can arrive. */
+  readonly join?: number;
 }
 
 /** One entry of `next`, in document order. */

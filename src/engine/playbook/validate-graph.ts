@@ -1,4 +1,5 @@
 import { type Findings } from './findings.js';
+import { checkJoins } from './joins.js';
 import { type EdgePlaces } from './normalise-next.js';
 import { type StepDraft } from './normalise-step.js';
 import { nearest } from './normalise-values.js';
@@ -25,6 +26,7 @@ export function linkSteps(drafts: readonly StepDraft[], tasks: readonly Workbook
     findings.error('end_with_next', at(terminal.pointer, 'next'), `"${terminal.step.name}" ends the playbook and cannot have a next.`);
   checkEdges(drafts, byName, places, findings);
   checkTasks(drafts, tasks, findings);
+  checkJoins(drafts, entry, findings);
   // Where an edge is broken, what lies behind it would only be noise.
   if (entry && findings.errors.length === 0) warnUnreachable(drafts, entry, terminal, byName, findings);
   return steps;

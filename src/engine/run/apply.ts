@@ -2,8 +2,9 @@ import { isSealed, sealedRequest } from '../auth/sealed-request.js';
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
 import { type Json, type JsonObject } from '../values.js';
 import { type RunEvent, type SaveOutcome, type TakenEdge } from './events.js';
+import { isComplete, isCounting, type Left, lateForOf, leavesNow, passJoin, reaches } from './join-counts.js';
 import { newPart, partAt, type PartRecord, partsForRetry, startLoop, startParts, stopItems, stopParts } from './parts.js';
-import { type ArmedStep, type Firing, newRunState, type RunState } from './run-state.js';
+import { type ArmedStep, type Arrival, type Firing, newRunState, type RunState } from './run-state.js';
 
 /**
  * Folds one event into the state. Renders nothing and reads neither clock nor randomness: everything that a decision
@@ -14,7 +15,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
   switch (event.type) {
     case 'execution_started':
       state.status = 'running';
-      arm(state, state.override ? playbook.byName.get(state.override[0]!)! : playbook.entry, -1, {}, null);
+      arm(state, state.override ? playbook.byName.get(state.override[0]!)! : playbook.entry, { from: -1, data: {}, error: null });
       return;
     case 'step_started':
       rememberSealed(state, event.request);
@@ -100,7 +101,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     }
     case 'step_completed': {
       const step = playbook.byName.get(event.step)!;
-      const arrivedFrom = leave(state, playbook, step, event.wave);
+      const left = leave(state, playbook, step, event.wave);
       const meta = metaOf(event);
       state.settled[step.index] = {
         wave: event.wave,
@@ -113,35 +114,39 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       };
       publish(state, event.vars, event.saves);
       if (step === playbook.terminal) {
-        state.lastSteps = [...new Set(arrivedFrom)].filter((from) => from >= 0).sort((a, b) => a - b);
+        state.lastSteps = [...new Set(left.arrivedFrom)].filter((from) => from >= 0).sort((a, b) => a - b);
         if (!event.bareEnd) state.terminalResult = event.value;
       }
-      takeEdges(state, playbook, step, event.edges, null);
+      takeEdges(state, playbook, left, event.edges, null);
       return;
     }
     case 'step_failed': {
       const step = playbook.byName.get(event.step)!;
-      leave(state, playbook, step, event.wave);
+      const left = leave(state, playbook, step, event.wave);
       state.settled[step.index] = { wave: event.wave, status: 'error', value: null, error: event.error.message, meta: null, isLeaf: false };
       publish(state, event.vars, event.saves);
-      if (event.handled) takeEdges(state, playbook, step, event.edges, event.error);
+      if (event.handled) takeEdges(state, playbook, left, event.edges, event.error);
       else if (state.failure) state.otherFailures.push(event.error);
       else state.failure = event.error;
       return;
     }
     case 'step_timed_out': {
       const step = playbook.byName.get(event.step)!;
-      leave(state, playbook, step, event.wave);
+      const left = leave(state, playbook, step, event.wave);
       state.settled[step.index] = { wave: event.wave, status: 'error', value: null, error: event.error.message, meta: null, isLeaf: false };
       publish(state, event.vars, event.saves);
-      takeEdges(state, playbook, step, event.edges, event.error);
+      takeEdges(state, playbook, left, event.edges, event.error);
       return;
     }
     case 'step_skipped': {
       const step = playbook.byName.get(event.step)!;
       // A step may run one wave while the next is armed: only the wave that is named is skipped.
       if (state.running.get(step.index)?.wave === event.wave) state.running.delete(step.index);
-      else state.armed.delete(step.index);
+      else {
+        state.armed.delete(step.index);
+        // Behind a join the run goes on: when the step fires again, that is another wave.
+        if (event.reason === 'join') state.fired[step.index] = event.wave;
+      }
       return;
     }
     case 'cancel_requested':
@@ -187,10 +192,10 @@ export function foldEvents(playbook: CompiledPlaybook, workload: JsonObject, eve
   return state;
 }
 
-function arm(state: RunState, step: CompiledStep, from: number, data: JsonObject, error: ArmedStep['arrivals'][number]['error']): void {
+function arm(state: RunState, step: CompiledStep, arrival: Arrival): void {
   const armed = state.armed.get(step.index);
-  if (armed) armed.arrivals.push({ from, data, error });
-  else state.armed.set(step.index, { step: step.index, arrivals: [{ from, data, error }] });
+  if (armed) armed.arrivals.push(arrival);
+  else state.armed.set(step.index, { step: step.index, arrivals: [arrival] });
 }
 
 /** A step fires and does not settle at once: it acts, or it waits. */
@@ -202,7 +207,7 @@ function fire(
   wait: Extract<RunEvent, { type: 'step_waiting' }> | null,
 ): void {
   const step = playbook.byName.get(name)!;
-  const arrived = disarm(state, step);
+  const arrived = disarm(state, playbook, step);
   begin(state, playbook, step, wave);
   state.running.set(step.index, {
     step: step.index,
@@ -220,6 +225,8 @@ function fire(
     answered: null,
     share: 0,
     isHeld: false,
+    lateFor: lateForOf(arrived?.arrivals),
+    isLost: false,
   });
 }
 
@@ -280,9 +287,12 @@ function takeSignal(state: RunState, name: string): void {
   if (waiting?.length === 0) state.signals.delete(name);
 }
 
-function disarm(state: RunState, step: CompiledStep): ArmedStep | undefined {
+/** A step fires: what had arrived is its own, and of what still may some is lost where it is a join that does not wait for all. */
+function disarm(state: RunState, playbook: CompiledPlaybook, step: CompiledStep): ArmedStep | undefined {
   const armed = state.armed.get(step.index);
+  const isJoined = isCounting(state, step) && isComplete(state, step);
   state.armed.delete(step.index);
+  if (isJoined) passJoin(state, playbook, step);
   return armed;
 }
 
@@ -293,18 +303,18 @@ function begin(state: RunState, playbook: CompiledPlaybook, step: CompiledStep, 
   state.currentStep = step.name;
 }
 
-/** A step settles: it was running, or fires and settles in one event. Returns the steps whose arrivals had armed it. */
-function leave(state: RunState, playbook: CompiledPlaybook, step: CompiledStep, wave: number): readonly number[] {
+/** A step settles: it was running, or fires and settles in one event. */
+function leave(state: RunState, playbook: CompiledPlaybook, step: CompiledStep, wave: number): Left {
   const firing = state.running.get(step.index);
   if (firing) {
     state.running.delete(step.index);
     // The first answer counted: what else came for this firing answers none to come.
     if (firing.waitsFor?.kind === 'input') state.signals.delete(step.name);
-    return firing.arrivedFrom;
+    return firing;
   }
-  const armed = disarm(state, step);
+  const armed = disarm(state, playbook, step);
   begin(state, playbook, step, wave);
-  return armed?.arrivals.map((arrival) => arrival.from) ?? [];
+  return leavesNow(step.index, armed?.arrivals ?? []);
 }
 
 function publish(state: RunState, vars: JsonObject | null, saves: readonly SaveOutcome[]): void {
@@ -314,17 +324,13 @@ function publish(state: RunState, vars: JsonObject | null, saves: readonly SaveO
   }
 }
 
-function takeEdges(
-  state: RunState,
-  playbook: CompiledPlaybook,
-  step: CompiledStep,
-  edges: readonly TakenEdge[],
-  error: ArmedStep['arrivals'][number]['error'],
-): void {
+function takeEdges(state: RunState, playbook: CompiledPlaybook, left: Left, edges: readonly TakenEdge[], error: Arrival['error']): void {
   for (const { to, data } of edges) {
     const target = playbook.byName.get(to)!;
     // The terminal step runs once: where its own failure is handled, no way leads back to it.
-    if (target !== playbook.terminal || !state.terminalRan) arm(state, target, step.index, data, error);
+    if (target === playbook.terminal && state.terminalRan) continue;
+    const lateFor = reaches(left, target);
+    if (lateFor !== null) arm(state, target, { from: left.step, data, error, ...(lateFor.length > 0 ? { lateFor } : {}) });
   }
 }
 

@@ -12,6 +12,7 @@ import { detailsOf, errorView, failureFrom } from './failures.js';
 import { elapsed, fireStep, LOOP_LIMITS } from './fire.js';
 import { performOf } from './performs.js';
 import { readySteps } from './joins.js';
+import { fireReady } from './lost-branches.js';
 import { resultOf } from './result.js';
 import { retryDelayMs, retryVerdict } from './retry.js';
 import { type RunFacts } from './run-scope.js';
@@ -92,7 +93,7 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
       const firing = firingOf(state, stimulus);
       if (!firing) return;
       const step = deciding.playbook.steps[firing.step]!;
-      if (state.pause === 'none') deciding.decision.performs.push(performOf(step, firing));
+      if (state.pause === 'none' || firing.isLost) deciding.decision.performs.push(performOf(step, firing));
       else deciding.emit({ type: 'action_held', step: step.name, stepType: step.type, wave: firing.wave, attempt: firing.attempt });
       return;
     }
@@ -207,21 +208,22 @@ function settle(deciding: Deciding, firing: Firing, settled: Extract<Stimulus, {
     itemErrors: acted ? acted.itemErrors : (settled.itemErrors ?? null),
   };
   const isNotBegun = !outcome.ok && state.failure !== null && outcome.failure.code === 'cancelled';
-  const isUnanswered = outcome.ok && outcome.result.asks !== undefined && (state.cancel !== null || state.failure !== null);
-  if (isNotBegun || isUnanswered || (!outcome.ok && state.cancel)) {
+  const isUnanswered =
+    outcome.ok && outcome.result.asks !== undefined && (state.cancel !== null || state.failure !== null || firing.isLost);
+  if (isNotBegun || isUnanswered || (!outcome.ok && (state.cancel || firing.isLost))) {
     deciding.emit({
       type: 'step_skipped',
       step: step.name,
       stepType: step.type,
       wave: firing.wave,
-      reason: state.cancel ? 'cancelled' : 'failure',
+      reason: state.cancel ? 'cancelled' : firing.isLost ? 'join' : 'failure',
     });
     return;
   }
   if (acted) return settleSaves(deciding, settling, acted, settled);
-  if (outcome.ok && outcome.result.asks && !state.failure && !state.cancel)
+  if (outcome.ok && outcome.result.asks && !state.failure && !state.cancel && !firing.isLost)
     return askOnTheWay(deciding, settling, firing, outcome.result.asks);
-  const isLast = state.failure || state.cancel || state.seq - state.itemEvents >= LOOP_LIMITS.events;
+  const isLast = state.failure || state.cancel || firing.isLost || state.seq - state.itemEvents >= LOOP_LIMITS.events;
   const verdict = isLast ? 'keep' : verdictOf(deciding, settling, outcome);
   if (verdict === 'again') {
     const { policy } = step.action!.retry!;
@@ -319,7 +321,7 @@ function goOn(deciding: Deciding): void {
     }
     for (const step of ready) {
       if (state.failure) break;
-      fireStep(deciding, step);
+      fireReady(deciding, step);
     }
     if (decision.events.length >= EVENTS_PER_DECISION || decision.characters >= CHARACTERS_PER_DECISION) {
       decision.more = true;

@@ -123,7 +123,8 @@ export type RunEvent =
       readonly step: string;
       readonly stepType: string;
       readonly wave: number;
-      readonly reason: 'failure' | 'cancelled';
+      /** join: the step that it leads to went on without it. */
+      readonly reason: 'failure' | 'cancelled' | 'join';
     }
   /** `path`: the item of an iterator that says it; none = the step. `ofAction`: an action says it of itself while it is under way. */
   | (StepEvent & Report & { readonly path?: string; readonly ofAction?: true })

@@ -8,6 +8,7 @@ import { type Deciding } from './decision.js';
 import { durationMs } from './durations.js';
 import { asFailure, errorView } from './failures.js';
 import { type RunErrorDetails } from './events.js';
+import { isComplete } from './join-counts.js';
 import { renderMapping } from './route.js';
 import { RunScope } from './run-scope.js';
 import { performOf } from './performs.js';
@@ -41,6 +42,7 @@ export function fireStep(deciding: Deciding, step: CompiledStep): void {
   let inputs = edge;
   try {
     checkLimits(deciding, step);
+    checkJoin(deciding, step);
     // Only what acts sees secrets: they are opened when it is performed, and by nothing else.
     const secrets =
       step.action?.performer?.does === 'step' ? new SecretScope(deciding.playbook.handles, step.action.auth, rendering) : null;
@@ -168,6 +170,14 @@ function timeoutOf(step: CompiledStep, scope: RunScope, rendering: Rendering): n
   if (ms === undefined || ms <= 0)
     throw new StepFailure('invalid_value', `The timeout of ${step.name} is not a duration above zero.`, { retryable: false });
   return ms;
+}
+
+/** A join that counts fires with less than it counts where no more can come. */
+function checkJoin({ state }: Deciding, step: CompiledStep): void {
+  if (isComplete(state, step)) return;
+  const came = state.armed.get(step.index)?.arrivals.length ?? 0;
+  const message = `${step.name} joins ${step.join!.count} branches; ${came === 0 ? 'none' : came} came, and no other can.`;
+  throw new StepFailure('join_unreachable', message, { retryable: false });
 }
 
 function checkLimits(deciding: Deciding, step: CompiledStep): void {

@@ -24,6 +24,8 @@ const FIRING = {
   answered: null,
   share: 0,
   isHeld: false,
+  lateFor: [],
+  isLost: false,
 };
 
 interface GraphStep {

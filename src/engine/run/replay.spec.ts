@@ -96,28 +96,31 @@ describe(foldEvents.name, () => {
 /** What a store gives back of a history. */
 const stored = (events: readonly RunEvent[]): RunEvent[] => JSON.parse(JSON.stringify(events)) as RunEvent[];
 
-/** Any graph of routers and acting steps, cycles included. */
-const graphs = fc.integer({ min: 1, max: 6 }).chain((size) =>
-  fc
-    .array(fc.record({ acts: fc.boolean(), next: fc.uniqueArray(fc.nat(size - 1), { maxLength: 3 }) }), {
-      minLength: size,
-      maxLength: size,
-    })
-    .map((nodes) => [
-      ...nodes.map(({ acts, next }, at) =>
-        aStep(at === 0 ? 'start' : `s${at}`, {
-          ...(acts && { action: anAction() }),
-          next: to(...next.map((target) => (target === 0 ? 'end' : `s${target}`))),
-        }),
-      ),
-      aStep('end'),
-    ]),
-);
+/** Any graph of routers and acting steps, cycles included. @param joins how many arrivals a step may join */
+const graphsWith = (joins: readonly (number | null)[]) =>
+  fc.integer({ min: 1, max: 6 }).chain((size) =>
+    fc
+      .array(fc.record({ acts: fc.boolean(), join: fc.constantFrom(...joins), next: fc.uniqueArray(fc.nat(size - 1), { maxLength: 3 }) }), {
+        minLength: size,
+        maxLength: size,
+      })
+      .map((nodes) => [
+        ...nodes.map(({ acts, join, next }, at) =>
+          aStep(at === 0 ? 'start' : `s${at}`, {
+            ...(acts && { action: anAction() }),
+            ...(join !== null && at > 0 && { join }),
+            next: to(...next.map((target) => (target === 0 ? 'end' : `s${target}`))),
+          }),
+        ),
+        aStep('end'),
+      ]),
+  );
 
 describe(foldHistory.name, () => {
   it.each([
     ['retries, saves, handlers and failures', fc.constant(steps)],
-    ['any graph', graphs],
+    ['any graph', graphsWith([null])],
+    ['any graph with joins that count', graphsWith([null, 1, 1, 2])],
   ])('leads to the same state from a snapshot taken anywhere: %s', (_name, playbooks) => {
     fc.assert(
       fc.property(

@@ -1,4 +1,5 @@
 import { type CompiledPlaybook, iterates, valueAliasesOf } from '../playbook/compile.js';
+import { isWrittenOut } from '../playbook/playbook.js';
 import { type SecretScope } from '../auth/secret-scope.js';
 import { type ValueAliases } from '../step-executor.js';
 import { type Scope, TemplateReference } from '../template/scope.js';
@@ -93,8 +94,8 @@ export class RunScope implements Scope {
       case 'parameters':
         return this.facts.parameters;
       case 'arguments':
-        // What a tool is called with; in a playbook it is a name like any other.
-        return this.playbook.playbook.kind === 'Playbook' ? this.named(name) : this.state.workload;
+        // What a tool is called with; in a playbook or workflow it is a name like any other.
+        return isWrittenOut(this.playbook.playbook.kind) ? this.named(name) : this.state.workload;
       case 'metadata':
         return this.facts.metadata;
       case 'this':

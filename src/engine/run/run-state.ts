@@ -10,12 +10,14 @@ export interface Arrival {
   readonly from: number;
   readonly data: JsonObject;
   readonly error: RunErrorDetails | null;
+  /** Joins that had fired before this token could reach them: it does not count there any more. Left out: none. */
+  readonly lateFor?: readonly number[];
 }
 
 /** A token waiting at a step for the rest of its wave. The map that holds it keeps the order of arming. */
 export interface ArmedStep {
   readonly step: number;
-  readonly arrivals: Arrival[];
+  arrivals: Arrival[];
 }
 
 /** A token inside a step: fired and not settled, performing or parked. */
@@ -50,6 +52,10 @@ export interface Firing {
   share: number;
   /** The run is to pause, and nothing of it is under way any more. */
   isHeld: boolean;
+  /** As of an arrival. */
+  lateFor: readonly number[];
+  /** A join has fired without it and leaves it no way on: it is aborted, and skipped once it has ended. */
+  isLost: boolean;
 }
 
 /** True where nothing of the firing is under way: it waits for a time, a signal or the resume. */

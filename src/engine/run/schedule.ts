@@ -17,7 +17,7 @@ export type AsleepUntil = (step: number) => number | null;
 export function onlyWaits(state: RunState, times: Times, now: number, asleepUntil: AsleepUntil): boolean {
   if (state.pause === 'paused') return true;
   if (state.failure || state.cancel) return false;
-  for (const firing of state.running.values()) if (!isParked(firing) && asleepUntil(firing.step) === null) return false;
+  for (const firing of state.running.values()) if (firing.isLost || (!isParked(firing) && asleepUntil(firing.step) === null)) return false;
   return state.running.size > 0 || waitsForStart(state, times, now);
 }
 

@@ -9,7 +9,7 @@ export function withoutRenderer(playbook: CompiledPlaybook): CompiledPlaybook {
     get(target, key) {
       if (RENDERS.has(key)) throw new Error(`a fold asked for ${String(key)}`);
       const value: unknown = Reflect.get(target, key);
-      return typeof value === 'object' && value !== null && !(value instanceof Map) && key !== 'reach'
+      return typeof value === 'object' && value !== null && !(value instanceof Map) && key !== 'reach' && key !== 'losers'
         ? guarded(value as CompiledPlaybook['entry'])
         : value;
     },

@@ -34,6 +34,13 @@ export const REQUEST_EXAMPLES = {
       inference_config: { temperature: 0.7, max_tokens: 100 },
     },
   },
+  /** Of this type the owner has none: the workflow that comes with the service. */
+  workflow: {
+    path: 'workflows/review_feedback',
+    version: '^1',
+    execution_type: 'workflow',
+    parameters: { records: [{ id: 'f1', product: 'lamp', text: 'I love this lamp.' }] },
+  },
 } as const;
 
 const STARTED = {

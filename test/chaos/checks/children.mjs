@@ -42,7 +42,11 @@ function checkChild(facts, id, row) {
 /** It ends before its caller does; where that is cancelled, it has been told so before. */
 function checkEnds(facts, id, row, caller) {
   if (caller.error?.code === 'poison' || (caller.status === 'cancelled' && mayBePoison(facts, caller))) return; // nothing of it is read any more
-  if (HAPPENED.has(caller.status) && row.ended > caller.ended)
+  const lostAt = facts.lostAt(row);
+  // Its caller went on without it, once it had been told to end.
+  if (lostAt !== undefined && row.ended > lostAt && !(row.cancel_requested !== null && row.cancel_requested <= lostAt))
+    facts.violation('g', id, `a join of its caller ${row.parent} went on without it, and it was not told`, { row, caller, lostAt });
+  if (lostAt === undefined && HAPPENED.has(caller.status) && row.ended > caller.ended)
     facts.violation('j', id, `it ended ${Math.round(row.ended - caller.ended)} ms after its caller ${row.parent}, which ${caller.status}`, {
       row,
       caller,
@@ -50,7 +54,7 @@ function checkEnds(facts, id, row, caller) {
   if (caller.status === 'cancelled' && row.ended > caller.ended && !(row.cancel_requested <= caller.ended && row.cancel_requested !== null))
     facts.violation('g', id, `its caller ${row.parent} was cancelled, and it was not told`, { row, caller });
   if (row.cancel_requested === null) return;
-  if (caller.cancel_requested === null)
+  if (caller.cancel_requested === null && lostAt === undefined)
     facts.violation('g', id, `it was told to cancel, and its caller ${row.parent} was not`, { row, caller });
   if (row.status !== 'cancelled') facts.violation('g', id, `it was told to cancel, and ended as ${row.status}`, { row });
   const tookMs = row.ended - row.cancel_requested;
@@ -79,11 +83,12 @@ function checkCaller(facts, id, { row, events, prediction, children }) {
       facts.violation('e', child, `it is not what ${id} calls for ${place}`, { wanted, seen: { path, version, n } });
   }
   if (!HAPPENED.has(row.status) || row.error?.code === 'poison') return;
-  for (const place of prediction.children.keys())
-    if (!places.has(place)) facts.violation('e', id, `${row.status} without its call for ${place}`);
+  for (const [place, { must }] of prediction.children)
+    if (must && !places.has(place)) facts.violation('e', id, `${row.status} without its call for ${place}`);
   const heard = new Set(events.filter(({ type }) => type === 'child_completed').map(({ child }) => child));
   for (const child of children)
-    if (!heard.has(child)) facts.violation('c', id, `${row.status} without having heard of the end of ${child}`);
+    if (!heard.has(child) && facts.lostAt(facts.executions.get(child).row) === undefined)
+      facts.violation('c', id, `${row.status} without having heard of the end of ${child}`);
 }
 
 const placeOf = ({ parent_step: step, parent_wave: wave, parent_item: item }) => `${step}/${wave}/${item ?? '-'}`;

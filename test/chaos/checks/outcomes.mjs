@@ -12,7 +12,8 @@ export function checkOutcomes(facts) {
     if (prediction === null) facts.violation('f', id, `an unknown entry ran: ${row.path}@${row.version}`);
     else if (row.status === 'cancelled') {
       const wished = facts.callersOf(id).flatMap((caller) => cancels.get(caller) ?? []);
-      if (!wished.some(({ phase }) => phase !== 'fail')) facts.violation('f', id, 'cancelled, and nobody asked for it');
+      const isLost = facts.callersOf(id).some((caller) => facts.lostAt(facts.executions.get(caller).row) !== undefined);
+      if (!isLost && !wished.some(({ phase }) => phase !== 'fail')) facts.violation('f', id, 'cancelled, and nobody asked for it');
     } else if (isPoisonedByFaults(facts, row)) {
       facts.notes.poisonedByFaults = (facts.notes.poisonedByFaults ?? 0) + 1;
     } else if (facts.isDisturbed(id)) {

@@ -4,7 +4,7 @@ import { effectValue, signalValue } from './arithmetic.mjs';
 export class Prediction {
   /** step/wave/part -> the input of its calls, how many attempts it may take, the delay before each further one, and whether it must happen. */
   effects = new Map();
-  /** step/wave/item -> what is called: path, version, and its parameter `n`. */
+  /** step/wave/item -> what is called: path, version, its parameter `n`, and whether it must be. */
   children = new Map();
   /** step/wave -> what its saves come to, in order; `data` where it is the same for every execution. */
   saves = new Map();
@@ -38,10 +38,10 @@ export class Prediction {
   }
 
   /** A step calls another playbook. @returns {Prediction} of it */
-  child(step, playbook, n, { wave = 1, item = null } = {}) {
+  child(step, playbook, n, { wave = 1, item = null, must = true } = {}) {
     const { path, version } = playbook;
     const prediction = playbook.predict({ n, blob: '' });
-    this.children.set(`${step}/${wave}/${item ?? '-'}`, { path, version, n });
+    this.children.set(`${step}/${wave}/${item ?? '-'}`, { path, version, n, must });
     return prediction;
   }
 

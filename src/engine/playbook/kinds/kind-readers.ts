@@ -5,10 +5,12 @@ import { playbookReader } from './playbook-kind.js';
 import { promptReader } from './prompt-kind.js';
 import { resourceReader } from './resource-kind.js';
 import { toolReader } from './tool-kind.js';
+import { workflowReader } from './workflow-kind.js';
 
 /** Every kind of entry and who reads it: one file each. */
 export const KIND_READERS: Readonly<Record<EntryKind, KindReader>> = {
   Playbook: playbookReader,
+  Workflow: workflowReader,
   Tool: toolReader,
   Model: modelReader,
   Prompt: promptReader,
