@@ -5,6 +5,7 @@ import { type RunState } from '../../src/engine/run/run-state.js';
 import { encodeEvent } from '../../src/storage/event-codec.js';
 import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../../src/storage/claim.js';
 import { MODE } from '../../src/storage/pending-unit.js';
+import { approvalsNow } from './approvals.js';
 import { type EffectCall } from './effects.js';
 import { finalChecks } from './final-checks.js';
 import { withoutRenderer } from '../../src/engine/testing/without-renderer.js';
@@ -154,6 +155,7 @@ export class Checks {
       if (at > 0 && event.at < events[at - 1]!.at) this.violate('D18', id, `event ${event.seq} is earlier than the one before`);
     }
     for (const event of fresh) this.recorded(id, event, events);
+    approvalsNow(this.world.database.executions.get(id)!, (rule, message) => this.violate(rule, id, message));
     if (before?.status === 'paused') {
       const resumedAt = fresh.findIndex(({ event_type }) => event_type === 'execution_resumed');
       const meanwhile = resumedAt < 0 ? fresh : fresh.slice(0, resumedAt);

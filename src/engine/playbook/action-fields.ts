@@ -89,7 +89,18 @@ export const ACTION_RULES: Readonly<Record<string, ActionRule>> = {
   progress: { fields: { progress: any, total: any, message: text }, required: [['progress']] },
   log: { fields: { level: { kind: 'text', words: LOG_LEVELS }, message: text, data: any, logger: text }, required: [['message', 'data']] },
   fail: { fields: { message: text, code: text, details: any }, required: [['message']] },
-  approval: OPEN,
+  approval: {
+    fields: {
+      title: text,
+      message: text,
+      approvers: any,
+      quorum: any,
+      expires_in: { kind: 'any', aliases: ['timeout'] },
+      form: any,
+      data: any,
+    },
+    required: [['title'], ['approvers']],
+  },
   tool: { fields: { path: { kind: 'text', aliases: ['catalog_path'] }, version: any, return_step: text }, required: [['path']] },
   model: { fields: { path: { kind: 'text', aliases: ['catalog_path'] }, version: any, return_step: text }, required: [['path']] },
   // What a Model becomes (kinds/model-kind.ts); no document says it.

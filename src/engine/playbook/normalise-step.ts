@@ -30,7 +30,7 @@ export function normaliseStep(value: Json, pointer: string, line: number, findin
   const on = { pass: mapping.take('pass'), when: mapping.take('when'), vars: mapping.take('vars'), result: mapping.take('result') };
   const onTimeout = mapping.peek('on_timeout');
   const { word, action } = normaliseAction(mapping, 'step', findings);
-  const canTimeOut = action?.type === 'wait_for' || action?.type === 'input';
+  const canTimeOut = action?.type === 'wait_for' || action?.type === 'input' || action?.type === 'approval';
   if (canTimeOut) mapping.take('on_timeout');
   const router =
     action === null

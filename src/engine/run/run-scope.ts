@@ -17,6 +17,8 @@ export interface RunFacts {
   readonly startAt: number | null;
   /** Epoch ms at which the run fails, whatever it does; null = never. */
   readonly timeoutAt: number | null;
+  /** Who starts it, first; then who started the executions it is made from. Left out where nobody is authenticated. */
+  readonly requesters?: readonly string[];
   /** True where values may hold what `secrets` steps leave: there are such steps, or somebody who has them started it. */
   readonly mayHoldSecrets?: boolean;
 }

@@ -82,6 +82,7 @@ export function simulateRun(playbook: CompiledPlaybook, options: SimulationOptio
       });
     }
     for (const { step, wave } of decision.timers) pending.push(() => ({ kind: 'due', step, wave }));
+    for (const { step, wave } of decision.overdue) pending.push(() => ({ kind: 'approval_expired', step, wave }));
     if (decision.more) pending.unshift(() => ({ kind: 'continue' }));
   };
 
