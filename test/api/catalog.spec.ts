@@ -165,7 +165,7 @@ describe('POST /catalog/register', () => {
   });
 
   it('warns of what cannot run here, with its place in the text', async () => {
-    const content = text('register/warned').replace('- step: start\n', '- step: start\n    type: approval\n');
+    const content = text('register/warned').replace('- step: start\n', '- step: start\n    type: container\n');
     const answer = await call('POST', '/catalog/register', { content });
     expect(answer).toMatchObject({ status: 201, json: { warnings: [{ code: 'unsupported_type', line: 7 }] } });
     const strict = await call('POST', '/catalog/register', { content, strict: true, version: '9.0.0' });

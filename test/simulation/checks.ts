@@ -38,11 +38,17 @@ export class Checks {
   private readonly holders = new Map<string, string>();
   /** Lives of nodes whose machine slept, and how often. */
   private readonly sleeps = new Map<string, number>();
+  private readonly goesOnSince = new Map<string, number>();
   private readonly zombies = new Map<string, number>();
   private readonly blind: readonly ReturnType<typeof withoutRenderer>[];
 
   constructor(private readonly world: World) {
     this.blind = world.programs.map(withoutRenderer);
+  }
+
+  /** A process that stood still goes on: meanwhile it could hear nothing. */
+  wentOn(node: SimulatedNode): void {
+    this.goesOnSince.set(node.process.name, this.world.scheduler.now);
   }
 
   slept(node: SimulatedNode): void {
@@ -86,10 +92,11 @@ export class Checks {
     if (dueAt > this.world.database.clock())
       this.violate('C5', id, `the effect ${where} begins ${dueAt - this.world.database.clock()} ms before it is due`);
 
-    // Who claims it afterwards reads its inbox first; who held it, and never slept, has had a lease's time to hear of its cancel.
+    // Who claims it afterwards reads its inbox first; who held it, and never slept, has had a lease's time to hear of its cancel while it ran.
     const cancelledAt = this.world.clients.cancels.get(id) ?? Infinity;
     const claimedAt = stored.row.claim_no === claimNo ? (this.claimedAt.get(id) ?? 0) : 0;
-    const heardBy = claimedAt > cancelledAt ? cancelledAt : cancelledAt + this.world.scenario.leaseMs + 2_000;
+    const ranSince = Math.max(cancelledAt, this.goesOnSince.get(node.process.name) ?? 0);
+    const heardBy = claimedAt > cancelledAt ? cancelledAt : ranSince + this.world.scenario.leaseMs + 2_000;
     if (this.world.scheduler.now > heardBy && !this.sleeps.has(node.process.name))
       this.violate('D28', id, `the effect ${where} begins after its cancel was acknowledged`);
 

@@ -4,7 +4,7 @@ import { type BatchAnswer, batchStatement, CALL_PARAMETERS, PLAIN_PARAMETERS } f
 import { withDefaults } from '../../src/storage/event-defaults.js';
 import { STANDARD_LEASE, type LeaseTerm } from '../../src/storage/lease-term.js';
 import { isTerminal, type RunStatus } from '../../src/engine/run/events.js';
-import { type ApprovalWord, type NewApproval } from '../../src/engine/approvals.js';
+import { type ApprovalWord, type NewApproval, type UnitApprovals } from '../../src/engine/approvals.js';
 import { MemoryApprovals } from '../../src/engine/testing/memory-approvals.js';
 import { type Json, type JsonObject } from '../../src/engine/values.js';
 import { type Mutant } from './mutants.js';
@@ -19,6 +19,7 @@ const CALL_COLUMNS = new StatementColumns(batchStatement(STANDARD_LEASE, true));
 const APPROVAL_COLUMNS = new StatementColumns(batchStatement(STANDARD_LEASE, true, true));
 /** Which parameter of the statement with calls names the units that call. */
 const CALLING = 75;
+const NO_APPROVALS: ReadonlyMap<string, UnitApprovals[]> = new Map();
 const KEY_RETENTION_MS = 24 * 3_600_000;
 
 interface Changed {
@@ -142,6 +143,7 @@ export class SimulatedDatabase {
     };
     if (created.some((unit) => this.executions.has(unit['id']!) || this.isCalled(unit))) return { answer, commit: null, refused: '23505' };
     if (fenced.some((unit) => this.repeatsSeq(unit, events.get(placeOf(unit)) ?? []))) return { answer, commit: null, refused: '23505' };
+    const approvals = columns === APPROVAL_COLUMNS ? this.approvalsIn(parameters) : NO_APPROVALS;
     const commit = (): void => {
       for (const key of columns.rows(parameters, 'fingerprint', 'key')) {
         if (!isDenied.has(key['id']!)) {
@@ -150,30 +152,32 @@ export class SimulatedDatabase {
       }
       for (const unit of fenced) {
         const place = placeOf(unit);
+        this.approve(unit['id']!, approvals.get(place));
         this.append(unit, events.get(place) ?? [], payloads.get(place), snapshots.get(unit['ord']!), times.get(unit['ord']!)!, by);
       }
-      for (const unit of created) this.create(unit, events.get(placeOf(unit)) ?? [], payloads.get(placeOf(unit)), now, by, columns);
+      for (const unit of created) {
+        const place = placeOf(unit);
+        const opened = (approvals.get(place) ?? []).reduce((all, each) => all.withUnit(each), MemoryApprovals.NONE);
+        this.create(unit, events.get(place) ?? [], payloads.get(place), now, by, columns, opened);
+      }
       for (const { parent, payload } of told) this.tell(parent!, JSON.parse(payload!) as JsonObject, by);
-      if (columns === APPROVAL_COLUMNS) this.approve(parameters, passed, isDenied);
     };
     return { answer, commit };
   }
 
-  /** approval-parts.ts */
-  private approve(parameters: readonly string[], passed: ReadonlySet<string>, isDenied: ReadonlySet<string | null | undefined>): void {
-    for (const { execution, request, ord = null } of APPROVAL_COLUMNS.rows(parameters, 'request')) {
-      const stored = this.executions.get(execution!);
-      if (!stored || (ord === null ? isDenied.has(execution!) : !passed.has(ord))) continue;
-      const opens = [JSON.parse(request!) as NewApproval];
-      stored.approvals = stored.approvals.withUnit({ opens, closes: [], closesAll: false });
-    }
-    if (this.mutant === 'approvals_stay_open') return;
+  /** approval-parts.ts: what each unit opens and closes, by its place. */
+  private approvalsIn(parameters: readonly string[]): Map<string, UnitApprovals[]> {
+    const units = new Map<string, UnitApprovals[]>();
+    const add = (place: string, part: Partial<UnitApprovals>): void =>
+      void units.set(place, [...(units.get(place) ?? []), { opens: [], closes: [], closesAll: false, ...part }]);
+    for (const { execution, request, ord } of APPROVAL_COLUMNS.rows(parameters, 'request'))
+      add(placeOf({ id: execution!, ord: ord ?? null }), { opens: [JSON.parse(request!) as NewApproval] });
+    if (this.mutant === 'approvals_stay_open') return units;
     for (const { ended, ended_step: step, ended_wave: wave, ord } of APPROVAL_COLUMNS.rows(parameters, 'ended_step')) {
-      if (!passed.has(ord!)) continue;
-      const stored = this.executions.get(ended!)!;
       const closes = step === null ? [] : [{ step: step!, wave: Number(wave) }];
-      stored.approvals = stored.approvals.withUnit({ opens: [], closes, closesAll: step === null });
+      add(placeOf({ id: ended!, ord: ord! }), { closes, closesAll: step === null });
     }
+    return units;
   }
 
   /** approval-decisions.ts, DECIDE */
@@ -211,13 +215,13 @@ export class SimulatedDatabase {
   expire([id, step, wave, tenant]: readonly unknown[]): Effect<object[]> {
     const stored = this.executions.get(String(id));
     if (!stored || stored.row.tenant_id !== tenant) return { answer: [], commit: null };
-    if (this.mutant === 'expiry_decides_alone') return { answer: [{ state: 'expired' }], commit: null };
     const now = this.clock();
     const { state, then } = stored.approvals.expire(String(step), Number(wave), now);
     // Others may be opened until then.
     const expire = (): void => void (stored.approvals = stored.approvals.expire(String(step), Number(wave), now).then);
     const commit = then === stored.approvals ? null : expire;
-    return { answer: state === null ? [] : [{ state }], commit };
+    const said = this.mutant === 'expiry_decides_alone' ? 'expired' : state;
+    return { answer: state === null ? [] : [{ state: said }], commit };
   }
 
   /** outcome-unknown.ts, PROBE_CREATES: ids that no execution has. */
@@ -426,6 +430,11 @@ export class SimulatedDatabase {
     return events.some(({ seq }) => stored.some((event) => event.seq === Number(seq)));
   }
 
+  private approve(id: string, parts: readonly UnitApprovals[] = []): void {
+    const stored = this.executions.get(id)!;
+    for (const part of parts) stored.approvals = stored.approvals.withUnit(part);
+  }
+
   private append(
     unit: Unnested,
     events: readonly Unnested[],
@@ -464,6 +473,7 @@ export class SimulatedDatabase {
     now: number,
     by: string,
     columns: StatementColumns,
+    approvals: MemoryApprovals,
   ): void {
     const id = unit['id']!;
     const mode = Number(unit['mode']);
@@ -500,7 +510,7 @@ export class SimulatedDatabase {
       row,
       events: [],
       inbox: [],
-      approvals: MemoryApprovals.NONE,
+      approvals,
       snapshot: null,
       parameters: (jsonOf(payload?.['parameters']) ?? {}) as JsonObject,
       workload: jsonOf(payload?.['workload']) as JsonObject | null,
