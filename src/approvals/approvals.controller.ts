@@ -11,7 +11,7 @@ import { ApprovalsService } from './approvals.service.js';
 import { ApprovalDecisionRequest, ListApprovalsQuery } from './dto/approval.request.js';
 import { Approval } from './dto/approval.response.js';
 
-const DECIDE = new RequestPipe(ApprovalDecisionRequest);
+const DECISION = new RequestPipe(ApprovalDecisionRequest);
 const LIST = new RequestPipe(ListApprovalsQuery, { query: true });
 const APPROVAL_ID = new IdPipe('unknown_approval', 'approval');
 const ID_PARAM = { name: 'approval_id', schema: { type: 'string', pattern: '^[0-9]+$' } } as const;
@@ -78,7 +78,7 @@ export class ApprovalsController {
   async decide(
     @Caller() principal: Principal,
     @Param('approval_id', APPROVAL_ID) id: string,
-    @Body(DECIDE) { decision, comment, data }: ApprovalDecisionRequest,
+    @Body(DECISION) { decision, comment, data }: ApprovalDecisionRequest,
   ): Promise<Approval> {
     return Approval.from(await this.approvals.decide(principal, id, { decision, comment: comment ?? null, data: data ?? null }));
   }

@@ -65,7 +65,7 @@ const principalOf: Authentication['principalOf'] = ({ headers }): Principal =>
       };
 
 beforeAll(async () => {
-  service = await startTestService();
+  service = await startTestService({ MCP_CALL_SECONDS: '2' });
   other = await startTestService({}, service);
   for (const { app } of [service, other]) app.get(Authentication, { strict: false }).principalOf = principalOf;
   await service.register(document('approvals/pay', PAY));
@@ -474,6 +474,61 @@ describe('an execution that is made from another', () => {
     expect(await decide(approval, { decision: 'approve' }, BOB)).toMatchObject({ status: 403 });
     await decide(approval, { decision: 'approve' }, ANN);
     expect(await done(id)).toMatchObject({ status: 'completed' });
+  });
+});
+
+describe('an MCP client', () => {
+  const TASKS: JsonObject = { extensions: { 'io.modelcontextprotocol/tasks': {} } };
+  const send = async (method: string, params: JsonObject, capabilities: JsonObject): Promise<JsonObject> => {
+    const response = await fetch(`${service.url}/mcp`, {
+      method: 'POST',
+      headers: {
+        ...BOB,
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        'mcp-protocol-version': '2026-07-28',
+        'mcp-method': method,
+        'mcp-name': String(params['name'] ?? params['taskId']),
+      },
+      body: JSON.stringify({
+        jsonrpc: '2.0',
+        id: 7,
+        method,
+        params: {
+          ...params,
+          _meta: {
+            'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+            'io.modelcontextprotocol/clientCapabilities': capabilities,
+          },
+        },
+      }),
+    });
+    const text = await response.text();
+    const data = text.split('\n').filter((line) => line.startsWith('data: '));
+    return (JSON.parse(data.length > 0 ? data.at(-1)!.slice(6) : text) as { result: JsonObject }).result;
+  };
+  const newest = async (path: string): Promise<JsonObject> =>
+    ((await service.get(`/approvals?path=${path}`, ANN)).json as unknown as JsonObject[])[0]!;
+
+  it('whose call waits for an approval has a task that goes on, and is asked nothing', async () => {
+    await service.register(document('approvals/tool', PLAIN()), {});
+    const { taskId } = await send('tools/call', { name: 'approvals_tool', arguments: {} }, TASKS);
+    const approval = await newest('approvals/tool');
+    expect(await send('tasks/get', { taskId: taskId! }, TASKS)).toMatchObject({ status: 'working', statusMessage: expect.stringContaining('waits for approval start') as string }); // prettier-ignore
+    await decide(approval, { decision: 'approve' }, ANN);
+    expect(await done(String(approval['execution_id']))).toMatchObject({ status: 'completed' });
+    expect(await send('tasks/get', { taskId: taskId! }, TASKS)).toMatchObject({
+      status: 'completed',
+      result: { structuredContent: { went: true } },
+    });
+  });
+
+  it('that knows no tasks is told where its call goes on', async () => {
+    const result = await send('tools/call', { name: 'approvals_tool', arguments: {} }, {});
+    const approval = await newest('approvals/tool');
+    expect(JSON.stringify(result)).toContain(String(approval['execution_id']));
+    await decide(approval, { decision: 'reject' }, ANN);
+    expect(await done(String(approval['execution_id']))).toMatchObject({ error_details: { code: 'approval_rejected' } });
   });
 });
 

@@ -1,4 +1,5 @@
 import { PRIME } from './arithmetic.mjs';
+import { APPROVAL_BLOCKS } from './composite/approvals.mjs';
 import { CHILD_BLOCKS, LAST_CHILD_BLOCKS } from './composite/children.mjs';
 import { ITERATOR_BLOCKS, LAST_ITERATOR_BLOCKS } from './composite/iterators.mjs';
 import { PAGE_BLOCKS } from './composite/pages.mjs';
@@ -44,6 +45,7 @@ export const BLOCKS = {
   ...SAVE_BLOCKS,
   ...CHILD_BLOCKS,
   ...PAGE_BLOCKS,
+  ...APPROVAL_BLOCKS,
 };
 
 /** Blocks that fail the execution, and so may only come last. */
