@@ -78,8 +78,9 @@ export class ApprovalsController {
   async decide(
     @Caller() principal: Principal,
     @Param('approval_id', APPROVAL_ID) id: string,
-    @Body(DECISION) { decision, comment, data }: ApprovalDecisionRequest,
+    @Body(DECISION) request: ApprovalDecisionRequest,
   ): Promise<Approval> {
+    const { decision, comment, data } = request;
     return Approval.from(await this.approvals.decide(principal, id, { decision, comment: comment ?? null, data: data ?? null }));
   }
 }
