@@ -11,8 +11,8 @@ import { ApprovalsService } from './approvals.service.js';
 import { ApprovalDecisionRequest, ListApprovalsQuery } from './dto/approval.request.js';
 import { Approval } from './dto/approval.response.js';
 
-const DECISION = new RequestPipe(ApprovalDecisionRequest);
 const LIST = new RequestPipe(ListApprovalsQuery, { query: true });
+const DECISION = new RequestPipe(ApprovalDecisionRequest);
 const APPROVAL_ID = new IdPipe('unknown_approval', 'approval');
 const ID_PARAM = { name: 'approval_id', schema: { type: 'string', pattern: '^[0-9]+$' } } as const;
 const NO_SCOPE = { status: 403, description: 'The scope approvals:read is needed.' } as const;
@@ -48,16 +48,6 @@ export class ApprovalsController {
     return page.map((record) => Approval.from(record));
   }
 
-  @Get(':approval_id')
-  @Policy('approvals:read')
-  @ApiOperation({ operationId: 'getApproval', summary: 'One approval, with the decisions so far' })
-  @ApiParam(ID_PARAM)
-  @ApiOkResponse({ type: Approval })
-  @ApiResponse(NO_SCOPE)
-  async get(@Caller() principal: Principal, @Param('approval_id', APPROVAL_ID) id: string): Promise<Approval> {
-    return Approval.from(await this.approvals.get(principal, id));
-  }
-
   @Post(':approval_id')
   @HttpCode(200)
   @Policy('approvals:decide')
@@ -82,5 +72,15 @@ export class ApprovalsController {
   ): Promise<Approval> {
     const { decision, comment, data } = request;
     return Approval.from(await this.approvals.decide(principal, id, { decision, comment: comment ?? null, data: data ?? null }));
+  }
+
+  @Get(':approval_id')
+  @Policy('approvals:read')
+  @ApiOperation({ operationId: 'getApproval', summary: 'One approval, with the decisions so far' })
+  @ApiParam(ID_PARAM)
+  @ApiOkResponse({ type: Approval })
+  @ApiResponse(NO_SCOPE)
+  async get(@Caller() principal: Principal, @Param('approval_id', APPROVAL_ID) id: string): Promise<Approval> {
+    return Approval.from(await this.approvals.get(principal, id));
   }
 }
