@@ -46,6 +46,16 @@ module.exports = {
       { path: '^src/bulk/' },
       { path: '^src/', pathNot: '^src/(bulk|execution|status|storage|engine|common|config)/' },
     ),
+    forbid(
+      'approvals-are-alone',
+      { path: '^src/', pathNot: '^src/(approvals/|app\\.module\\.ts|openapi/api-controllers\\.ts)' },
+      { path: '^src/approvals/' },
+    ),
+    forbid(
+      'approvals-look-down',
+      { path: '^src/approvals/' },
+      { path: '^src/', pathNot: '^src/(approvals|status|storage|engine|common|config)/' },
+    ),
     forbid('mcp-is-alone', { path: '^src/', pathNot: '^src/(mcp/|app\\.module\\.ts)' }, { path: '^src/mcp/' }),
     forbid(
       'mcp-looks-down',

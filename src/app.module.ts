@@ -1,4 +1,5 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { ApprovalsModule } from './approvals/approvals.module.js';
 import { BulkModule } from './bulk/bulk.module.js';
 import { CatalogModule } from './catalog/catalog.module.js';
 import { Settings } from './config/settings.js';
@@ -49,6 +50,7 @@ export class AppModule {
         CatalogModule,
         StatusModule,
         ExecutionModule,
+        ApprovalsModule,
         BulkModule,
         McpServersModule,
         McpModule,

@@ -3,6 +3,8 @@ export const SCOPES = [
   'executions:start',
   'executions:read',
   'executions:control',
+  'approvals:read',
+  'approvals:decide',
   'catalog:read',
   'catalog:register',
   'catalog:edit',
@@ -25,3 +27,6 @@ export interface Principal {
 
 /** Everybody, until authentication is configured. */
 export const ANONYMOUS: Principal = { tenant: 'default', subject: 'anonymous', scopes: new Set(SCOPES) };
+
+/** True where nobody is authenticated: whoever asks has this one name. */
+export const isAnonymous = (principal: Principal): boolean => principal === ANONYMOUS;

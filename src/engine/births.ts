@@ -2,7 +2,11 @@ import { type BornChild, type HeldRun, type RowState, type Unit } from './ports.
 import { type RunEvent } from './run/events.js';
 
 /** The first event of a run that is stored before anybody has begun it; whoever takes it up goes on from there. */
-export const BIRTH: readonly RunEvent[] = [{ type: 'execution_started' }];
+const BIRTH: readonly RunEvent[] = [{ type: 'execution_started' }];
+/** The event with which an execution begins. @param requesters who started it, and who started those it was made from; none: nobody is authenticated */
+export const startedBy = (requesters: readonly string[] = []): RunEvent =>
+  requesters.length === 0 ? BIRTH[0]! : { type: 'execution_started', requesters };
+
 /** The row of a run that waits for somebody to begin it. */
 export const PENDING: RowState = { status: 'pending', progress: 0, currentStep: null, waitingFor: null, error: null };
 
@@ -17,7 +21,7 @@ export function birthOf({ run, token, ended }: BornChild): Unit {
     token,
     create: run,
     expectedSeq: 0,
-    events: ended?.events ?? BIRTH,
+    events: ended?.events ?? [startedBy(run.requesters)],
     row: ended?.row ?? (token === null ? PENDING : { ...PENDING, status: 'running' }),
     end: ended && { result: ended.result },
     release: null,
@@ -31,11 +35,11 @@ export function birthOf({ run, token, ended }: BornChild): Unit {
 
 /** A called run as the node takes it up that it was born on, right after the commit. @param at database time of that, epoch ms */
 export function heldAtBirth(child: BornChild, token: string, at: number): HeldRun {
-  const { row } = birthOf(child);
+  const { row, events } = birthOf(child);
   return {
     run: child.run,
     token,
     claimNo: 1,
-    history: { snapshot: null, events: BIRTH, lastSeq: BIRTH.length, row, inboxConsumed: 0, inboxSeq: 0, createdAt: at, attempts: 0 },
+    history: { snapshot: null, events, lastSeq: events.length, row, inboxConsumed: 0, inboxSeq: 0, createdAt: at, attempts: 0 },
   };
 }

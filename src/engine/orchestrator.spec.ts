@@ -95,7 +95,11 @@ class Stage {
     if (stored) this.store.claim('1', token);
     const announce = (source: UnitSource): void => this.store.announce(this.watched(source));
     return new Orchestrator({ run: newRun('1', { parameters: {}, ...this.run }), token, claimNo, history }, this.playbook, {
-      store: { announce, readInbox: (tenant, id, after) => this.store.readInbox(tenant, id, after) },
+      store: {
+        announce,
+        readInbox: (tenant, id, after) => this.store.readInbox(tenant, id, after),
+        expireApproval: (tenant, id, step, wave) => this.store.expireApproval(tenant, id, step, wave),
+      },
       clock: this.clock,
       world: { ...simulatedWorld(), now: this.clock.now },
       facts: { env: {} },

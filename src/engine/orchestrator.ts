@@ -2,6 +2,7 @@ import { Alarm } from './alarm.js';
 import { type ChildRuns } from './child-runs-port.js';
 import { SecretKeeper } from './auth/secret-keeper.js';
 import { sealedIn } from './auth/secret-markers.js';
+import { OverdueApprovals } from './overdue-approvals.js';
 import { ParkedSteps } from './parked-steps.js';
 import { type CompiledPlaybook } from './playbook/compile.js';
 import {
@@ -27,6 +28,7 @@ import { factsOf, type RunFacts } from './run/run-scope.js';
 import { newRunState, type RunState } from './run/run-state.js';
 import { onlyWaits, ownDueAt, waitOf, waitsForStart, wakeAt } from './run/schedule.js';
 import { encodeState, foldHistory, SNAPSHOT_EVERY } from './run/snapshot.js';
+import { unitApprovals } from './run/unit-approvals.js';
 import { mergeWorkload } from './run/workload.js';
 import { Performer } from './performer.js';
 import { type Json } from './values.js';
@@ -121,6 +123,7 @@ export class Orchestrator implements UnitSource {
   /** Executions it called whose end has just been recorded. */
   private readonly endedCalls: { readonly step: number; readonly childId: string }[] = [];
   private readonly parked: ParkedSteps;
+  private readonly overdue: OverdueApprovals;
   /** Start and time-out of the run itself, while it is in memory. */
   private readonly alarm: Alarm;
 
@@ -131,11 +134,12 @@ export class Orchestrator implements UnitSource {
   ) {
     const { run, history } = held;
     this.runId = run.id;
-    // Folded below, and not kept: a long history would be held twice.
-    this.held = { ...held, history: null };
     const workload = run.workload ?? mergeWorkload(playbook.playbook.workload, run.parameters, run.merge);
     this.state = history ? foldHistory(playbook, workload, history) : newRunState(playbook, workload);
-    this.facts = factsOf(run, playbook, options.facts.env);
+    const requesters = history ? this.state.requesters : (run.requesters ?? []);
+    // Its history is folded, and not kept: a long one would be held twice.
+    this.held = { ...held, history: null, run: run.requesters || requesters.length === 0 ? run : { ...run, requesters } };
+    this.facts = factsOf(run, playbook, options.facts.env, requesters);
     this.committedSeq = this.state.seq;
     this.created = history !== null;
     this.seenInbox = history?.inboxConsumed ?? 0;
@@ -144,6 +148,17 @@ export class Orchestrator implements UnitSource {
     this.alarm = new Alarm(options.clock, () => this.feed({ kind: 'continue' }));
     this.snapshotSeq = history?.snapshot?.seq ?? 0;
     this.parked = new ParkedSteps(options.clock, ({ step, wave }) => this.feed({ kind: 'due', step, wave }));
+    this.overdue = new OverdueApprovals({
+      store: options.store,
+      tenantId: run.tenantId,
+      runId: run.id,
+      clock: options.clock,
+      committed: () => this.whenCommitted(),
+      isOver: () => this.isOver || this.releasing,
+      expired: ({ step, wave }) => this.feed({ kind: 'approval_expired', step, wave }),
+      decided: () => this.readInbox(),
+      unheard: (error) => options.unheard(error),
+    });
     // What an earlier holder opened is known from here on; a run that was just born may never perform anything.
     if (history) this.performer = this.newPerformer(earlierSecrets(this.state));
   }
@@ -243,6 +258,7 @@ export class Orchestrator implements UnitSource {
     this.pending = [];
     const written = ends ? [...events, ends.event] : events;
     const { run, token } = this.held;
+    const approvals = unitApprovals(this.playbook, run, this.state, written, ends !== null);
     const unit: Unit = {
       runId: this.runId,
       tenantId: run.tenantId,
@@ -257,6 +273,7 @@ export class Orchestrator implements UnitSource {
       recordsProgress: events.some((event) => PROGRESS.has(event.type)),
       snapshot: ends ? null : this.snapshotAt(this.committedSeq + written.length),
       children: this.unborn,
+      ...(approvals ? { approvals } : {}),
       parent: run.parent,
     };
     this.unborn = [];
@@ -419,6 +436,7 @@ export class Orchestrator implements UnitSource {
     if (this.state.cancel) this.unborn = this.unborn.filter(({ ended }) => ended !== null);
     this.pendingCharacters += decision.characters;
     for (const timer of decision.timers) this.parked.park(timer.step, timer.wave, timer.dueAt);
+    for (const { step, wave } of decision.overdue) this.overdue.ask({ step, wave, name: this.playbook.steps[step]!.name });
     this.parked.retain((step) => this.state.running.has(step));
     this.dropStaleBarriers();
     for (const perform of decision.performs) {

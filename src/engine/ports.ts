@@ -1,3 +1,4 @@
+import { type ApprovalState, type UnitApprovals } from './approvals.js';
 import { type RunErrorDetails, type RunEvent, type RunStatus } from './run/events.js';
 import { type Json, type JsonObject } from './values.js';
 
@@ -7,7 +8,7 @@ export type RunId = string;
 /** What others told a run (D5); the holder turns it into events. */
 export interface InboxMessage {
   readonly inboxSeq: number;
-  readonly kind: 'cancel' | 'pause' | 'resume' | 'signal' | 'child_ended' | 'retry_now';
+  readonly kind: 'cancel' | 'pause' | 'resume' | 'signal' | 'approval' | 'child_ended' | 'retry_now';
   readonly payload: JsonObject;
 }
 
@@ -20,6 +21,8 @@ export interface WaitingFor {
   readonly until: number | null;
   /** Of kind `input`: what is asked, `{method, params}` by name. */
   readonly requests?: JsonObject;
+  /** Of kind `approval`. */
+  readonly approvalId?: string;
 }
 
 /** What a start fixes for ever: the columns of `execution` that never change. */
@@ -52,6 +55,8 @@ export interface NewRun {
   readonly forkedFrom: RunId | null;
   /** Events of that execution which this one goes on from, as if they were its own; empty for a fresh start (D30). */
   readonly kept: readonly RunEvent[];
+  /** Who starts it, first; then who started the executions it is made from. Left out where nobody is authenticated, and of what was claimed. */
+  readonly requesters?: readonly string[];
   /** -100..100: one point is claimed one second earlier. */
   readonly priority: number;
   /** Epoch ms before which it must not start; null = at once. */
@@ -155,6 +160,8 @@ export interface Unit {
    * the whole unit is held off as `inbox_moved` (`refused` where its message was read already): hear it, and send the events again without those.
    */
   readonly children: readonly BornChild[];
+  /** Left out by nearly all units. */
+  readonly approvals?: UnitApprovals;
   /** `run.parent` of the run, which hears of its end in the unit that ends it. */
   readonly parent: EngineParent | null;
 }
@@ -224,6 +231,11 @@ export interface RunStore {
   announce(source: UnitSource): void;
   /** Messages with inbox_seq > after, in order. */
   readInbox(tenantId: string, runId: RunId, after: number): Promise<readonly InboxMessage[]>;
+  /**
+   * Closes an approval as `expired` where its time is over by the store's clock and nobody has decided it. What it is then: `open` where its time is
+   * not over yet; `approved` or `rejected` where a decision came in time, which is then in the inbox. Null: there is none.
+   */
+  expireApproval(tenantId: string, runId: RunId, step: string, wave: number): Promise<ApprovalState | null>;
 }
 
 /** Wall clock for what is shown and stored, monotonic clock for measuring. */

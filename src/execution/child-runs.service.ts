@@ -73,6 +73,7 @@ export class ChildRunsService implements ChildRuns {
         parent: { runId: parent.id, step, wave, item, depth, lineage },
         forkedFrom: null,
         kept: [],
+        ...(parent.requesters ? { requesters: parent.requesters } : {}),
         priority: parent.priority,
         startAt: null,
         expiresAt: null,

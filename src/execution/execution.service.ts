@@ -1,10 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { CatalogService, type ResolvedEntry } from '../catalog/catalog.service.js';
+import { isAnonymous } from '../common/principal.js';
 import { MAX_WAIT_SECONDS } from '../common/wait.js';
 import { Settings } from '../config/settings.js';
 import { EngineError } from '../engine/engine-error.js';
 import { type CompiledPlaybook } from '../engine/playbook/compile.js';
 import { type NewRun } from '../engine/ports.js';
+import { startedBy } from '../engine/births.js';
 import { runFault } from '../engine/run-fault.js';
 import { checkKept } from '../engine/run/kept-history.js';
 import { isTerminal } from '../engine/run/events.js';
@@ -23,8 +25,6 @@ import { RepeatedStarts } from './repeated-starts.js';
 import { startTimesOf } from './start-options.js';
 import { type StartedRun, type StartRun } from './start-run.js';
 
-/** The first event of a run that nobody here takes; whoever claims it goes on from there. */
-const BORN = [{ type: 'execution_started' }] as const;
 const EPHEMERAL_LIMIT_MS = MAX_WAIT_SECONDS * 1000;
 
 /** The one door: both endpoints, batch, schedules and MCP start executions here. */
@@ -61,7 +61,7 @@ export class ExecutionService {
 
     // Before the offer: the run may end in the same turn.
     const wait = command.waitMs === null ? null : this.waits.begin(tenant, run.id, command.waitMs);
-    const { taken, durable } = this.queue.offer(run, [...BORN, ...run.kept]);
+    const { taken, durable } = this.queue.offer(run, [startedBy(run.requesters), ...run.kept]);
     let createdAt: number;
     try {
       createdAt = await durable;
@@ -99,6 +99,7 @@ export class ExecutionService {
       parent: null,
       forkedFrom,
       kept,
+      requesters: requestersOf(command),
       priority: options.priority ?? 0,
       ...startTimesOf(options, this.clock.now()),
       idempotency,
@@ -144,6 +145,11 @@ export class ExecutionService {
     const message = `The execution ${why}; it was run without rows and cannot go on.`;
     this.ephemeral.abandon(id, runFault('ephemeral_timeout', message), Date.now());
   }
+}
+
+/** Nobody is told apart where nobody is authenticated. */
+function requestersOf({ principal, requesters = [] }: StartRun): readonly string[] {
+  return isAnonymous(principal) ? requesters : [...new Set([principal.subject, ...requesters])];
 }
 
 function endedWith(

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { isInlinePath } from '../catalog/catalog-path.js';
-import { type Principal } from '../common/principal.js';
+import { isAnonymous, type Principal } from '../common/principal.js';
 import { EngineError } from '../engine/engine-error.js';
 import { isTerminal, type RunEvent } from '../engine/run/events.js';
 import { keptForFork, keptForRetry } from '../engine/run/kept-history.js';
@@ -61,7 +61,14 @@ export class RestartService {
     return this.history.whole(tenantId, id);
   }
 
-  private start(
+  /** Who started it, and those it was made from: none of them may approve what the new one asks for. */
+  private async requestersOf(principal: Principal, { tenantId, id }: ExecutionRecord): Promise<readonly string[]> {
+    if (isAnonymous(principal)) return [];
+    const [first] = await this.history.page(tenantId, id, { after: 0, limit: 1, order: 'ascending', types: [] });
+    return first?.event.type === 'execution_started' ? (first.event.requesters ?? []) : [];
+  }
+
+  private async start(
     principal: Principal,
     record: ExecutionRecord,
     parameters: JsonObject,
@@ -80,6 +87,7 @@ export class RestartService {
       metadata: record.metadata ?? {},
       forkedFrom: record.id,
       kept,
+      requesters: await this.requestersOf(principal, record),
       options: { ...change.options, priority: change.options.priority ?? record.priority },
       ...asked,
     });

@@ -30,6 +30,8 @@ export interface StartRun {
   readonly forkedFrom: string | null;
   /** What of that one's history counts as having happened; empty for a start from the beginning. */
   readonly kept: readonly RunEvent[];
+  /** Who started the executions it is made from; left out: it is made from none, or nobody is known. */
+  readonly requesters?: readonly string[];
   readonly options: StartOptions;
   /** The same key and body again are the same start; null: every request is a new one. */
   readonly idempotency: IdempotencyClaim | null;

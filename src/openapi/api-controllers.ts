@@ -1,4 +1,5 @@
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
+import { ApprovalsController } from '../approvals/approvals.controller.js';
 import { BulkOperationsController } from '../bulk/bulk-operations.controller.js';
 import { CleanupController } from '../bulk/cleanup.controller.js';
 import { CatalogEntryController } from '../catalog/catalog-entry.controller.js';
@@ -30,6 +31,7 @@ export const API_CONTROLLERS: readonly Type[] = [
   EntryOpenApiController,
   CatalogTagController,
   PlaybookController,
+  ApprovalsController,
   BulkOperationsController,
   CleanupController,
   CredentialsController,

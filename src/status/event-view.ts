@@ -80,6 +80,7 @@ function statusOf(event: RunEvent): EventStatus {
     case 'action_held':
     case 'action_retry':
     case 'step_woken':
+    case 'approval_decided':
     case 'signal_received':
     case 'pause_requested':
     case 'execution_resumed':
@@ -97,6 +98,7 @@ function statusOf(event: RunEvent): EventStatus {
 function resultOf(event: RunEvent, result: Json): Json {
   if (event.type === 'step_completed') return event.value;
   if (event.type === 'signal_received') return event.payload;
+  if (event.type === 'approval_decided') return event.data;
   if (event.type === 'action_acted') return event.acted.end.value;
   if (event.type === 'child_completed') return event.value ?? null;
   if (event.type === 'loop_started') return { items: event.items.length };
@@ -150,6 +152,9 @@ function metaOf(event: RunEvent): JsonObject {
     add('name', event.waitsFor.name);
     add('due_at', event.dueAt === null ? null : timeOf(event.dueAt));
     add('requests', event.waitsFor.requests);
+    const { id: approvalId, ...asked } = event.waitsFor.approval ?? { id: undefined };
+    add('approval_id', approvalId);
+    add('approval', approvalId === undefined ? undefined : asked);
     add('warnings', event.warnings);
   }
   if (event.type === 'step_progress') {
@@ -177,6 +182,13 @@ function metaOf(event: RunEvent): JsonObject {
   if (event.type === 'child_started') add('playbook', `${event.childPath}@${event.childVersion}`);
   if (event.type === 'step_woken') add('reason', event.reason);
   if (event.type === 'signal_received') add('name', event.name);
+  if (event.type === 'execution_started') add('by', event.requesters?.[0]);
+  if (event.type === 'approval_decided') {
+    add('approval_id', event.approvalId);
+    add('decision', event.decision);
+    add('comment', event.comment);
+    add('outcome', event.outcome);
+  }
   if (event.type === 'execution_failing') add('error', event.error);
   if (event.type === 'step_completed') {
     add('raw', event.raw);

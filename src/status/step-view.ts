@@ -37,6 +37,8 @@ export function stepViews(record: ExecutionRecord, events: readonly StoredEvent[
       };
       steps.set(key, step);
     }
+    // Whoever decided too late to change anything.
+    if (event.type === 'approval_decided' && step.ended_at !== null) continue;
     step.status = view.status;
     step.inputs ??= view.context;
     step.error = view.error;

@@ -1,4 +1,5 @@
 import { type NewRun } from '../engine/ports.js';
+import { approvalParameters, approvalParts } from './approval-parts.js';
 import { jsonList, plainArray, textArray } from './array-parameters.js';
 import { callParameters, CALLS, callParts, type CreatedUnit } from './call-parts.js';
 import { CODEC } from './event-codec.js';
@@ -23,10 +24,11 @@ const KEY_RETENTION = `interval '24 hours'`;
  * - Messages go with the unit that consumed them; where none was, the look-up has no id and costs nothing (R10). The array makes it one by key
  *   whatever the planner thinks of the table's size.
  * - Where units call runs, or end called ones, the statement has more parts (call-parts.ts); without them nothing is to be paid for those.
+ * - Where units open or close approvals, it has those parts and more (approval-parts.ts).
  * - One time for the whole batch, but never before the last event of a run (D18): where the clock went back, `late` has the runs whose own
  *   time is ahead of it. As a rule it is empty, which makes asking it cheap.
  */
-export const batchStatement = (lease: LeaseTerm, calls = false): string => `
+export const batchStatement = (lease: LeaseTerm, calls = false, approvals = false): string => `
 WITH clock AS MATERIALIZED (SELECT clock_timestamp()::timestamptz(3) AS now),
 fenced AS MATERIALIZED (
   SELECT u.*, e.inbox_consumed AS consumed, greatest((SELECT now FROM clock), e.updated_at) AS at
@@ -96,13 +98,15 @@ blobs AS (
   SELECT x.id, x.seq, x.part, x.tenant, x.body::json
   FROM unnest($65::bigint[], $66::int[], $67::text[], $68::text[], string_to_array($69::text, chr(31), ''), $70::int[])
     AS x(id, seq, part, tenant, body, ord)
-  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),${snapshotParts(62)}${calls ? callParts : ''}
+  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),${snapshotParts(62)}${calls ? callParts : ''}${approvals ? approvalParts(CALL_PARAMETERS + 1) : ''}
 SELECT (SELECT array_agg(ord) FROM fenced) AS passed, (SELECT array_agg(id) FROM denied) AS denied,
   (extract(epoch FROM (SELECT now FROM clock)) * 1000)::float8 AS at,
   (SELECT json_object_agg(ord, extract(epoch FROM at) * 1000) FROM late) AS late_at`;
 
 /** So many parameters has the statement without calls; those of the calls come after them. */
 export const PLAIN_PARAMETERS = 70;
+/** So many has the one with calls; those of approvals come after them, and only there. */
+export const CALL_PARAMETERS = 81;
 
 /** What the statement answers: ordinals that passed the fence, and the epoch milliseconds of the events, in `late_at` those of runs with a time of their own. */
 export interface BatchAnswer {
@@ -125,6 +129,7 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
   const events = new EventColumns();
   const blobs = new BlobColumns();
   let calls = false;
+  let approvals = false;
   units.forEach((pending, index) => {
     const run = pending.unit.create;
     const ordinal = run === null ? index : null;
@@ -143,7 +148,8 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
       events.add(child, ordinal);
       blobs.add(child, ordinal);
     }
-    calls ||= pending.children.length > 0 || pending.tells !== null;
+    approvals ||= pending.approvals !== null;
+    calls ||= approvals || pending.children.length > 0 || pending.tells !== null;
   });
   const toldIds = calls ? new Set(units.flatMap(({ tells }) => tells?.parentId ?? [])) : NOBODY;
   return [
@@ -162,6 +168,7 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
     ...snapshotParameters(appends, ordinals),
     ...blobs.parameters(),
     ...(calls ? callParameters(units, creates) : []),
+    ...(approvals ? approvalParameters(units) : []),
   ];
 }
 

@@ -10,6 +10,7 @@ import { CreateCatalogHead1795900000000 } from '../../migrations/1795900000000-c
 import { CreateMcpAnswer1795900100000 } from '../../migrations/1795900100000-create-mcp-answer.js';
 import { CreateMcpServer1795906000000 } from '../../migrations/1795906000000-create-mcp-server.js';
 import { AllowHeldEntries1795906100000 } from '../../migrations/1795906100000-allow-held-entries.js';
+import { CreateApproval1795911000000 } from '../../migrations/1795911000000-create-approval.js';
 import { BoundedPool } from './bounded-pool.js';
 import { connectionOptions, PATIENT_ANSWER_MS, REQUEST_ANSWER_MS } from './connection-options.js';
 import { type DatabaseHistory } from './database-history.js';
@@ -30,6 +31,7 @@ export const MIGRATIONS = [
   CreateMcpAnswer1795900100000,
   CreateMcpServer1795906000000,
   AllowHeldEntries1795906100000,
+  CreateApproval1795911000000,
 ];
 
 /** Less than a request waits for the answer. */

@@ -130,6 +130,11 @@ export class EphemeralRuns implements RunStore {
     return Promise.resolve((this.runs.get(runId)?.inbox ?? []).filter((message) => message.inboxSeq > after));
   }
 
+  /** No run without rows waits for an approval. */
+  expireApproval(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   /** Ends a run from outside: its time is over, or the node goes away. Later units of it are lost. */
   abandon(id: string, error: ExecutionRecord['error'], now: number): void {
     const known = this.runs.get(id);

@@ -10,6 +10,7 @@ const DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   step_log: FIRING,
   step_waiting: FIRING,
   step_woken: FIRING,
+  approval_decided: FIRING,
   action_retry: FIRING,
   step_skipped: { wave: 1 },
   step_completed: OUTCOME,

@@ -3,7 +3,10 @@ import { type NewRun, type WaitingFor } from '../engine/ports.js';
 import { type JsonObject } from '../engine/values.js';
 
 /** One row of `execution` as readers need it: ids as decimal text, times as epoch milliseconds. Payloads are not part of it. */
-export interface ExecutionRecord extends Omit<NewRun, 'parameters' | 'workload' | 'metadata' | 'idempotency' | 'kept' | 'parent'> {
+export interface ExecutionRecord extends Omit<
+  NewRun,
+  'parameters' | 'workload' | 'metadata' | 'idempotency' | 'kept' | 'parent' | 'requesters'
+> {
   readonly metadata: JsonObject | null;
   readonly status: RunStatus;
   readonly progress: number;

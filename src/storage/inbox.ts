@@ -60,9 +60,14 @@ export class Inbox {
     if (row === undefined) return { kind: 'not_found' };
     if (isTerminal(row.status)) return { kind: 'over', status: row.status };
     if (row.inbox_seq === null) return { kind: 'already_so', status: row.status };
-    this.signals.inboxMoved(runId);
-    if (!row.held) this.wakeQueue();
-    this.notifications.notify(INBOX_CHANNEL, runId);
+    this.told(runId, row.held);
     return { kind: 'delivered', status: row.status, inboxSeq: row.inbox_seq };
+  }
+
+  /** A message of this execution has been stored: whoever holds it, or may claim it, hears so. @param held whether somebody holds it */
+  told(runId: RunId, held: boolean): void {
+    this.signals.inboxMoved(runId);
+    if (!held) this.wakeQueue();
+    this.notifications.notify(INBOX_CHANNEL, runId);
   }
 }

@@ -1,5 +1,6 @@
 import { birthOf } from '../engine/births.js';
 import { childEnded } from '../engine/child-ended.js';
+import { type UnitApprovals } from '../engine/approvals.js';
 import { type RunId, type Unit, type UnitSource } from '../engine/ports.js';
 import { type Json } from '../engine/values.js';
 import { encodeEvent, type EventRow } from './event-codec.js';
@@ -27,6 +28,8 @@ export interface PendingUnit {
   readonly snapshot: string | null;
   /** Runs that are born with it, each as a unit that makes its row; never sent by themselves. */
   readonly children: readonly PendingUnit[];
+  /** Approvals that it opens and closes; null for nearly all units. */
+  readonly approvals: PendingApprovals | null;
   /** The message with which the run that called this one hears of its end; JSON text. */
   readonly tells: { readonly parentId: RunId; readonly payload: string } | null;
   /** Characters of all texts together, for the bound of a batch. */
@@ -38,6 +41,11 @@ export interface PendingUnit {
   /** Batches it was in that waited too long for a lock. */
   lockTimeouts: number;
   settled: boolean;
+}
+
+/** As UnitApprovals; what is asked is JSON text. */
+export interface PendingApprovals extends Pick<UnitApprovals, 'closes' | 'closesAll'> {
+  readonly opens: readonly { readonly id: string; readonly json: string }[];
 }
 
 /** @throws NotStorable */
@@ -66,6 +74,7 @@ export function pendingUnit(source: UnitSource, unit: Unit, history: number): Pe
   const children = unit.children.length === 0 ? NO_CHILDREN : unit.children.map((child) => pendingUnit(source, birthOf(child), history));
   const ended = unit.end === null ? null : childEnded(unit, result?.length ?? 0);
   const tells = ended && { parentId: ended.parentId, payload: storableJson(ended.payload) };
+  const approvals = unit.approvals ? pendingApprovals(unit.approvals) : null;
   let size = (result?.length ?? 0) + (parameters?.length ?? 0) + (workload?.length ?? 0) + (unit.snapshot?.length ?? 0);
   for (const event of events) {
     size += event.body.length;
@@ -86,6 +95,7 @@ export function pendingUnit(source: UnitSource, unit: Unit, history: number): Pe
     metadata: create === null || Object.keys(create.metadata).length === 0 ? null : storableJson(create.metadata),
     snapshot: unit.snapshot,
     children,
+    approvals,
     tells,
     size,
     unsure: false,
@@ -93,6 +103,11 @@ export function pendingUnit(source: UnitSource, unit: Unit, history: number): Pe
     lockTimeouts: 0,
     settled: false,
   };
+}
+
+function pendingApprovals({ opens, closes, closesAll }: UnitApprovals): PendingApprovals {
+  for (const { step } of closes) checkText(step);
+  return { opens: opens.map((opened) => ({ id: opened.id, json: storableJson(opened) })), closes, closesAll };
 }
 
 const NO_CHILDREN: readonly PendingUnit[] = [];

@@ -167,5 +167,6 @@ const REMOVE = `
   payloads AS (DELETE FROM execution_payload x USING doomed d WHERE x.execution_id = d.id),
   inboxes AS (DELETE FROM execution_inbox x USING doomed d WHERE x.execution_id = d.id),
   snapshots AS (DELETE FROM execution_snapshot x USING doomed d WHERE x.execution_id = d.id),
+  approvals AS (DELETE FROM approval x USING doomed d WHERE x.execution_id = d.id),
   rows AS (DELETE FROM execution x USING doomed d WHERE x.id = d.id)
   SELECT id FROM doomed`;

@@ -1,6 +1,8 @@
 import { type DataSource } from 'typeorm';
 import { type InboxMessage, type RunId, type RunStore, type UnitSource } from '../engine/ports.js';
+import { type ApprovalState } from '../engine/approvals.js';
 import { type JsonObject } from '../engine/values.js';
+import { expireApproval } from './approval-decisions.js';
 import { type BatchWriter } from './batch-writer.js';
 import { type Prepared } from './prepared.js';
 
@@ -29,5 +31,9 @@ export class PostgresRunStore implements RunStore {
       [runId, tenantId, after],
     );
     return rows.map((row) => ({ inboxSeq: row.inbox_seq, kind: row.kind, payload: row.payload }));
+  }
+
+  async expireApproval(tenantId: string, runId: RunId, step: string, wave: number): Promise<ApprovalState | null> {
+    return await expireApproval(this.db, tenantId, runId, step, wave);
   }
 }

@@ -10,6 +10,7 @@ import {
 } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Settings } from '../config/settings.js';
+import { ApprovalDecisions } from './approval-decisions.js';
 import { BatchWriter } from './batch-writer.js';
 import { BulkLeases } from './bulk-leases.js';
 import { ByteBudget } from './byte-budget.js';
@@ -36,6 +37,7 @@ import { NodeNumberLease } from './node-number.js';
 import { DUE_CHANNEL, Notifications } from './notifications.js';
 import { Partitions } from './partitions.js';
 import { Prepared } from './prepared.js';
+import { ApprovalRepository } from './repositories/approval.repository.js';
 import { BulkOperationRepository } from './repositories/bulk-operation.repository.js';
 import { CatalogHeadRepository } from './repositories/catalog-head.repository.js';
 import { CredentialRepository } from './repositories/credential.repository.js';
@@ -93,6 +95,7 @@ const REPOSITORIES = [
   McpToolRepository,
   CatalogHeadRepository,
   McpAnswerRepository,
+  ApprovalRepository,
 ];
 
 const PROVIDERS: Provider[] = [
@@ -184,6 +187,7 @@ const PROVIDERS: Provider[] = [
     (db: DataSource, signals: CommitSignals, notifications: Notifications, queue: RunQueue) =>
       new Inbox(db, signals, notifications, queue.wake),
   ),
+  provide(ApprovalDecisions, [DataSource, Inbox], (db: DataSource, inbox: Inbox) => new ApprovalDecisions(db, inbox)),
   provide(
     InboxSweep,
     [BACKGROUND, LeaseTerm, RunQueue, Notifications, LOG],

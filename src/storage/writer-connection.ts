@@ -1,4 +1,4 @@
-import { type BatchAnswer, batchStatement, PLAIN_PARAMETERS } from './batch-statement.js';
+import { type BatchAnswer, batchStatement, CALL_PARAMETERS, PLAIN_PARAMETERS } from './batch-statement.js';
 import { type DatabaseHistory } from './database-history.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
@@ -19,22 +19,25 @@ const SESSION_SETTINGS = `
 export class WriterConnection extends OwnConnection {
   private readonly statement: string;
   private readonly callStatement: string;
+  private readonly approvalStatement: string;
 
   constructor(url: string, lease: LeaseTerm, history: DatabaseHistory, log: Log) {
     super({ url, role: 'writer', lease, history, log, session: SESSION_SETTINGS, answerWithinMs: ANSWER_TIMEOUT_MS });
     this.statement = batchStatement(lease);
     this.callStatement = batchStatement(lease, true);
+    this.approvalStatement = batchStatement(lease, true, true);
   }
 
   async write(parameters: readonly string[]): Promise<BatchAnswer> {
-    // By far the most batches neither call a run nor end a called one, and pay nothing for those that do.
-    const calls = parameters.length > PLAIN_PARAMETERS;
-    const [answer] = await this.query<BatchAnswer>({
-      name: calls ? 'batch with calls' : 'batch',
-      text: calls ? this.callStatement : this.statement,
-      values: [...parameters],
-    });
+    const [answer] = await this.query<BatchAnswer>({ ...this.statementOf(parameters.length), values: [...parameters] });
     if (answer === undefined) throw new Error('the batch statement answered nothing');
     return answer;
+  }
+
+  /** By far the most batches neither call a run, nor end a called one, nor have to do with approvals, and pay nothing for those that do. */
+  private statementOf(parameters: number): { readonly name: string; readonly text: string } {
+    if (parameters > CALL_PARAMETERS) return { name: 'batch with approvals', text: this.approvalStatement };
+    if (parameters > PLAIN_PARAMETERS) return { name: 'batch with calls', text: this.callStatement };
+    return { name: 'batch', text: this.statement };
   }
 }

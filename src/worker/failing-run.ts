@@ -1,4 +1,5 @@
 import { type HeldRun, type RunSnapshot, type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../engine/ports.js';
+import { startedBy } from '../engine/births.js';
 import { type RunErrorDetails, type RunEvent } from '../engine/run/events.js';
 import { cancelIn } from '../engine/run/snapshot.js';
 
@@ -20,7 +21,7 @@ export class FailingRun implements UnitSource {
     private readonly letGo: () => void,
   ) {
     this.runId = held.run.id;
-    this.events = held.history ? [] : [{ type: 'execution_started' }];
+    this.events = held.history ? [] : [startedBy(held.run.requesters)];
     const { events = [], snapshot = null } = held.history ?? {};
     this.cancel = events.find((event) => event.type === 'cancel_requested') ?? (snapshot && cancelOf(snapshot));
     this.seenInbox = held.history?.inboxConsumed ?? 0;
@@ -45,6 +46,7 @@ export class FailingRun implements UnitSource {
       recordsProgress: false,
       snapshot: null,
       children: [],
+      approvals: { opens: [], closes: [], closesAll: true },
       parent: run.parent,
     };
   }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkApprovals } from './checks/approvals.mjs';
 import { checkChildren } from './checks/children.mjs';
 import { checkEffects } from './checks/effects.mjs';
 import { Facts } from './checks/facts.mjs';
@@ -87,6 +88,7 @@ export async function round({
     await checkLedger(facts, world.ledger);
     if (stuck === null) checkOutcomes(facts);
     if (stuck === null) checkChildren(facts);
+    if (stuck === null) await checkApprovals(facts);
     checkReads(facts);
     if (stuck === null) await checkLeftovers(facts);
     checkProcesses(facts, world.nodes);

@@ -57,15 +57,15 @@ export class Watch {
     }
   }
 
-  /** Open executions that wait for a signal or are paused. */
+  /** Open executions that wait for a signal or an approval, or are paused. */
   async #needy() {
     return await this.#database
       .read(
         `SELECT e.id::text, CASE WHEN e.waiting_for->>'kind' = 'signal' THEN e.waiting_for->>'name' END AS waits_for, (p.parameters->>'n')::int AS n,
-           e.pause_requested_at IS NOT NULL AS paused
+           coalesce(e.waiting_for->>'kind' = 'approval', false) AS asks, e.pause_requested_at IS NOT NULL AS paused
          FROM execution e JOIN execution_payload p ON p.execution_id = e.id AND p.part = 0
          WHERE e.path LIKE $1 AND e.status NOT IN ('completed', 'failed', 'cancelled')
-           AND (e.waiting_for->>'kind' = 'signal' OR e.pause_requested_at IS NOT NULL) ORDER BY e.id LIMIT 200`,
+           AND (e.waiting_for->>'kind' IN ('signal', 'approval') OR e.pause_requested_at IS NOT NULL) ORDER BY e.id LIMIT 200`,
         [`chaos/${this.#label}/%`],
       )
       .catch(() => []);

@@ -5,6 +5,7 @@ import { type RunState } from '../../src/engine/run/run-state.js';
 import { encodeEvent } from '../../src/storage/event-codec.js';
 import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../../src/storage/claim.js';
 import { MODE } from '../../src/storage/pending-unit.js';
+import { approvalsNow } from './approvals.js';
 import { type EffectCall } from './effects.js';
 import { finalChecks } from './final-checks.js';
 import { withoutRenderer } from '../../src/engine/testing/without-renderer.js';
@@ -37,11 +38,17 @@ export class Checks {
   private readonly holders = new Map<string, string>();
   /** Lives of nodes whose machine slept, and how often. */
   private readonly sleeps = new Map<string, number>();
+  private readonly goesOnSince = new Map<string, number>();
   private readonly zombies = new Map<string, number>();
   private readonly blind: readonly ReturnType<typeof withoutRenderer>[];
 
   constructor(private readonly world: World) {
     this.blind = world.programs.map(withoutRenderer);
+  }
+
+  /** A process that stood still goes on: meanwhile it could hear nothing. */
+  wentOn(node: SimulatedNode): void {
+    this.goesOnSince.set(node.process.name, this.world.scheduler.now);
   }
 
   slept(node: SimulatedNode): void {
@@ -85,10 +92,11 @@ export class Checks {
     if (dueAt > this.world.database.clock())
       this.violate('C5', id, `the effect ${where} begins ${dueAt - this.world.database.clock()} ms before it is due`);
 
-    // Who claims it afterwards reads its inbox first; who held it, and never slept, has had a lease's time to hear of its cancel.
+    // Who claims it afterwards reads its inbox first; who held it, and never slept, has had a lease's time to hear of its cancel while it ran.
     const cancelledAt = this.world.clients.cancels.get(id) ?? Infinity;
     const claimedAt = stored.row.claim_no === claimNo ? (this.claimedAt.get(id) ?? 0) : 0;
-    const heardBy = claimedAt > cancelledAt ? cancelledAt : cancelledAt + this.world.scenario.leaseMs + 2_000;
+    const ranSince = Math.max(cancelledAt, this.goesOnSince.get(node.process.name) ?? 0);
+    const heardBy = claimedAt > cancelledAt ? cancelledAt : ranSince + this.world.scenario.leaseMs + 2_000;
     if (this.world.scheduler.now > heardBy && !this.sleeps.has(node.process.name))
       this.violate('D28', id, `the effect ${where} begins after its cancel was acknowledged`);
 
@@ -168,6 +176,7 @@ export class Checks {
       if (time < events[at - 1]!.at) this.violate('D18', id, `event ${seq} is earlier than the one before`);
     }
     for (const event of fresh) this.recorded(id, event, events);
+    approvalsNow(this.world.database.executions.get(id)!, (rule, message) => this.violate(rule, id, message));
     if (before?.status === 'paused') {
       const resumedAt = fresh.findIndex(({ event_type }) => event_type === 'execution_resumed');
       const meanwhile = resumedAt < 0 ? fresh : fresh.slice(0, resumedAt);

@@ -3,6 +3,8 @@ import { newRun, TEST_TENANT } from '../../src/engine/testing/scripted-run.js';
 import { type NewRun } from '../../src/engine/ports.js';
 import { type JsonObject } from '../../src/engine/values.js';
 import { DuplicateStart } from '../../src/storage/run-queue.js';
+import { isTerminal } from '../../src/engine/run/events.js';
+import { openApproval } from './approvals.js';
 import { type Operation } from './scenario.js';
 import { FIND_KEY } from './server.js';
 import { type SimulatedNode } from './simulated-node.js';
@@ -12,10 +14,13 @@ type Start = Extract<Operation, { kind: 'start' }>;
 type Cancel = Extract<Operation, { kind: 'cancel' }>;
 type Pause = Extract<Operation, { kind: 'pause' }>;
 type Signal = Extract<Operation, { kind: 'signal' }>;
+type Decide = Extract<Operation, { kind: 'decide' }>;
 
 /** How long a client waits for an answer, and before it asks again. */
 const PATIENCE_MS = 6_000;
 const ASK_AGAIN_MS = 600;
+/** How often a client looks for an approval that is not there. */
+const MOST_LOOKS = 20;
 const BORN = [{ type: 'execution_started' }] as const;
 
 /** What clients know of one start. */
@@ -36,6 +41,8 @@ export class Clients {
   readonly starts = new Map<number, StartRecord>();
   /** Executions whose cancel was acknowledged, and when. */
   readonly cancels = new Map<string, number>();
+  /** Decisions that were acknowledged. */
+  readonly taken: { readonly execution: string; readonly approval: string; readonly by: string }[] = [];
   /** Requests that are not answered for good. */
   open = 0;
   private lastId = 1_000;
@@ -76,6 +83,47 @@ export class Clients {
 
   signal(operation: Signal): void {
     this.tell(operation, 'signal', { name: operation.name, payload: { sent: true } }, () => undefined);
+  }
+
+  /** Looks for the approval of a step now and then, and decides it until that is answered. */
+  decide(operation: Decide): void {
+    const { run, name, by, decision } = operation;
+    this.open += 1;
+    let looks = 0;
+    const attempt = (node: number): void => {
+      const record = this.starts.get(run);
+      const id = record?.acknowledged[0];
+      const stored = id === undefined ? undefined : this.world.database.executions.get(id);
+      const found = stored && openApproval(stored, name);
+      const again = (): void => void this.world.scheduler.after(ASK_AGAIN_MS, null, () => attempt(node + 1));
+      if (!found) {
+        if ((looks += 1) < MOST_LOOKS && record && !(stored && isTerminal(stored.row.status))) return again();
+        this.open -= 1;
+        return;
+      }
+      const wanted = {
+        tenantId: TEST_TENANT,
+        approvalId: found.id,
+        executionId: id!,
+        by,
+        decision,
+        comment: null,
+        data: null,
+        mayRepeat: false,
+      };
+      this.ask(
+        node,
+        (at) => at.approvals.decide(wanted),
+        (verdict) => {
+          this.world.history.note(id!, 'client', `${by} ${decision}s ${name}: ${verdict}`);
+          if (verdict === null) this.world.history.violate('approval', id!, 'an approval that was there is not found');
+          if (verdict === 'taken') this.taken.push({ execution: id!, approval: found.id, by });
+          this.open -= 1;
+        },
+        again,
+      );
+    };
+    attempt(operation.node);
   }
 
   /** Sends a message until it is answered. */

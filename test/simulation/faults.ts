@@ -35,7 +35,10 @@ export function inject(world: World, fault: Fault): void {
     }
     case 'stop':
       node.process.stop();
-      return later(() => node.process.resume());
+      return later(() => {
+        node.process.resume();
+        world.checks.wentOn(node);
+      });
     case 'sleep':
       node.process.sleep();
       world.checks.slept(node);

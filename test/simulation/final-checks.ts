@@ -1,4 +1,5 @@
 import { isTerminal } from '../../src/engine/run/events.js';
+import { approvalsAtEnd } from './approvals.js';
 import { POISON_ATTEMPTS } from '../../src/storage/claim.js';
 import { predict } from './programs.js';
 import { type Stored } from './tables.js';
@@ -23,6 +24,14 @@ export function finalChecks(world: World, violate: Violate): void {
   for (const id of clients.cancels.keys()) {
     const status = database.executions.get(id)?.row.status;
     if (status !== 'cancelled') violate('D28', id, `its cancel was acknowledged, and it is ${status}`);
+  }
+  for (const [id, stored] of database.executions) {
+    const isPoison = (stored.row['error'] as { code?: string } | null)?.code === 'poison';
+    approvalsAtEnd(stored, isPoison, (rule, message) => violate(rule, id, message));
+  }
+  for (const { execution: id, approval, by } of clients.taken) {
+    const row = database.executions.get(id)!.approvals.all.find((each) => each.id === approval);
+    if (!row?.decisions.some((each) => each.by === by)) violate('approval', id, `the decision of ${by} was acknowledged, and is not there`);
   }
   if (clients.open > 0) violate('C6', null, `${clients.open} requests were never answered`);
 }

@@ -34,7 +34,8 @@ export function generate(seed: number): Scenario {
     programs: programs.length,
     killer: killer ? programs.length + called.length : null,
     untilMs: healAt,
-    signals: programs.map(({ body }) => signalsOf(body)),
+    signals: programs.map(({ body }) => namesOf(body, 'wait_for')),
+    approvals: programs.map(({ body }) => namesOf(body, 'approval')),
   });
   const faults = faultsOf(random.fork('faults'), { nodes, untilMs: healAt, leaseMs, operations });
   return {
@@ -154,6 +155,7 @@ function programOf(random: Random, called: number | null): Program {
       [depth > 0 ? 1.5 : 0, 'loop'],
       [inCycle ? 0 : 0.7, 'wait'],
       [inCycle ? 0 : 0.5, 'wait_for'],
+      [inCycle ? 0.3 : 0.8, 'approval'],
     ]);
     const several = (least: number, most: number): Block[] =>
       Array.from({ length: random.int(least, most) }, () => blockOf(depth - 1, canFail, inCycle));
@@ -181,6 +183,8 @@ function programOf(random: Random, called: number | null): Program {
         return { kind, name: nameOf('w'), seconds: random.pick([0.05, 1, 3, 8]) };
       case 'wait_for':
         return { kind, name: nameOf('w'), seconds: random.pick([0.5, 3, 9]), asks: speaking.chance(0.5) };
+      case 'approval':
+        return { kind, name: nameOf('p'), seconds: random.pick([0.3, 2, 7, 12]), quorum: random.pick([1, 1, 2, 3]) };
       case 'loop':
         return {
           kind,
@@ -239,19 +243,20 @@ function unfailing(block: Block): Block {
   }
 }
 
-/** Names of the signals that a block waits for. */
-function signalsOf(block: Block): string[] {
+/** Names of the steps in a block that wait so. */
+function namesOf(block: Block, kind: 'wait_for' | 'approval'): string[] {
   switch (block.kind) {
     case 'wait_for':
-      return [block.name];
+    case 'approval':
+      return block.kind === kind ? [block.name] : [];
     case 'seq':
-      return block.blocks.flatMap(signalsOf);
+      return block.blocks.flatMap((each) => namesOf(each, kind));
     case 'fork':
     case 'race':
     case 'choice':
-      return block.branches.flatMap(signalsOf);
+      return block.branches.flatMap((each) => namesOf(each, kind));
     case 'loop':
-      return signalsOf(block.body);
+      return namesOf(block.body, kind);
     default:
       return [];
   }

@@ -1,5 +1,5 @@
 import { type Random } from './random.js';
-import { type Operation } from './scenario.js';
+import { APPROVERS, type Operation } from './scenario.js';
 import { type World } from './world.js';
 
 interface Room {
@@ -10,6 +10,8 @@ interface Room {
   readonly untilMs: number;
   /** Names of the signals that each program waits for. */
   readonly signals: readonly (readonly string[])[];
+  /** Names of the approvals that each program waits for. */
+  readonly approvals: readonly (readonly string[])[];
 }
 
 /** One kind of operation: what a scenario may ask for, and what a client does then. New kinds are entries of the table. */
@@ -82,6 +84,24 @@ export const OPERATIONS: { readonly [Kind in Operation['kind']]: OperationKind<K
       );
     },
     perform: (world, operation) => world.clients.signal(operation),
+  },
+  decide: {
+    generate(random, { nodes, untilMs, approvals }, starts) {
+      return starts.flatMap(({ at, run, program }) =>
+        (approvals[program] ?? []).flatMap((name) =>
+          APPROVERS.filter(() => random.chance(0.6)).map((by) => ({
+            kind: 'decide' as const,
+            at: at + random.int(0, Math.floor(untilMs * 0.4)),
+            node: random.int(0, nodes - 1),
+            run,
+            name,
+            by,
+            decision: random.chance(0.15) ? ('reject' as const) : ('approve' as const),
+          })),
+        ),
+      );
+    },
+    perform: (world, operation) => world.clients.decide(operation),
   },
 };
 

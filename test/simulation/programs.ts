@@ -4,7 +4,16 @@ import { type StepKinds } from '../../src/engine/step-executor.js';
 import { aStep, anAction, to } from '../../src/engine/testing/playbook-builder.js';
 import { type Json, type JsonObject } from '../../src/engine/values.js';
 import { pathOfProgram } from './child-runs.js';
-import { type ActBlock, type Block, type CallBlock, type IterateBlock, type Program, type SavePlan, type SayBlock } from './scenario.js';
+import {
+  APPROVERS,
+  type ActBlock,
+  type Block,
+  type CallBlock,
+  type IterateBlock,
+  type Program,
+  type SavePlan,
+  type SayBlock,
+} from './scenario.js';
 
 /** Seconds after which a hanging attempt is given up. */
 const TIMEOUT_S = 1.5;
@@ -78,6 +87,9 @@ function emit(block: Block, next: string, steps: Step[]): string {
         }),
       );
       return block.name;
+    case 'approval':
+      steps.push(approvalStep(block, next), aStep(`${block.name}_handler`, { next: to(next) }));
+      return block.name;
     case 'seq':
       return block.blocks.reduceRight((after, each) => emit(each, after, steps), next);
     case 'fork':
@@ -131,6 +143,16 @@ function actStep(block: ActBlock, next: NextEntry[]): Step {
     }),
     onError: onErrorOf(block),
     next,
+  });
+}
+
+function approvalStep({ name, seconds, quorum }: Extract<Block, { kind: 'approval' }>, next: string): Step {
+  const fields: JsonObject = { title: name, approvers: { subjects: [...APPROVERS] }, quorum, expires_in: seconds };
+  return aStep(name, {
+    action: anAction({ type: 'approval', fields }),
+    onTimeout: { step: next, data: {} },
+    onError: { kind: 'goto', target: { step: `${name}_handler`, data: {} } },
+    next: to(next),
   });
 }
 
@@ -276,6 +298,7 @@ class Walk {
         return block.word !== 'fail' || block.onError !== 'fail';
       case 'wait':
       case 'wait_for':
+      case 'approval':
         return true;
       case 'seq':
         return block.blocks.every((each) => this.block(each, must));

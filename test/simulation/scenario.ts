@@ -18,7 +18,12 @@ export type Block =
   /** A wait of so many seconds. */
   | { readonly kind: 'wait'; readonly name: string; readonly seconds: number }
   /** A wait for the signal of its name, at most so many seconds; on both ways it goes on. `asks`: it is a step that asks for input. */
-  | { readonly kind: 'wait_for'; readonly name: string; readonly seconds: number; readonly asks?: boolean };
+  | { readonly kind: 'wait_for'; readonly name: string; readonly seconds: number; readonly asks?: boolean }
+  /** An approval by so many of `APPROVERS`, at most so many seconds; whatever they decide, and also where they do not, it goes on. */
+  | { readonly kind: 'approval'; readonly name: string; readonly seconds: number; readonly quorum: number };
+
+/** Who may decide approvals. */
+export const APPROVERS = ['p0', 'p1', 'p2'] as const;
 
 /** Says how far it is or something for the log, and goes on; or fails with a code of its own. */
 export interface SayBlock extends Pick<ActBlock, 'name' | 'onError'> {
@@ -105,7 +110,17 @@ export type Operation =
   | { readonly kind: 'cancel'; readonly at: number; readonly node: number; readonly run: number; readonly force: boolean }
   /** A pause, and its resume so many milliseconds after it was acknowledged. */
   | { readonly kind: 'pause'; readonly at: number; readonly node: number; readonly run: number; readonly forMs: number }
-  | { readonly kind: 'signal'; readonly at: number; readonly node: number; readonly run: number; readonly name: string };
+  | { readonly kind: 'signal'; readonly at: number; readonly node: number; readonly run: number; readonly name: string }
+  | {
+      readonly kind: 'decide';
+      readonly at: number;
+      readonly node: number;
+      readonly run: number;
+      /** Of the step. */
+      readonly name: string;
+      readonly by: string;
+      readonly decision: 'approve' | 'reject';
+    };
 
 /** What goes wrong, and when. */
 export type Fault =

@@ -1,5 +1,6 @@
+import { DECIDE, EXPIRE } from '../../src/storage/approval-decisions.js';
 import { type Random } from './random.js';
-import { type Effect, type SimulatedDatabase } from './simulated-database.js';
+import { type Effect, lockOfApprovals, type SimulatedDatabase } from './simulated-database.js';
 import { type Scheduler } from './scheduler.js';
 
 /** A statement as a session sends it. */
@@ -155,6 +156,11 @@ export class Server {
       return { waitsFor: ids(0), run: () => database.giveBack(ids(0), ids(1), Number(values[2]), by) };
     }
     if (text.includes('SET lease_until')) return { waitsFor: [], run: () => database.renew(ids(0), ids(1), isLocked) };
+    if (text === DECIDE) {
+      // The rows of the execution and of the approval are locked one after the other; whoever changes the latter by decisions holds the former.
+      return { waitsFor: [String(values[0]), lockOfApprovals(values[0])], run: () => database.decide(values, by) };
+    }
+    if (text === EXPIRE) return { waitsFor: [lockOfApprovals(values[0])], run: () => database.expire(values) };
     if (text.includes('WITH target')) {
       const [id, tenant, kind, payload] = values as [string, string, string, string];
       return { waitsFor: [id], run: () => database.deliver(id, tenant, kind, payload, by) };

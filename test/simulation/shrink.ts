@@ -157,6 +157,7 @@ function* smallerBlocks(block: Block): Generator<Block> {
       return;
     case 'wait':
     case 'wait_for':
+    case 'approval':
       yield { ...ACT, name: block.name };
       return;
     case 'loop':

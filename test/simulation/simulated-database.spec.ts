@@ -74,6 +74,12 @@ describeRunStore(SimulatedDatabase.name, async () => {
         cancelRequested: row.cancel_requested_at !== null,
       };
     },
+    approvals: async (runId) => database.executions.get(runId)?.approvals.all ?? [],
+    decide: async (tenantId, runId, id, { by, decision, comment, data }) => {
+      const { answer, commit } = database.decide([runId, tenantId, id, by, decision, comment, JSON.stringify(data), false], 'test');
+      commit?.();
+      return (answer as { verdict: string }[])[0]?.verdict ?? null;
+    },
     close: async () => {
       await writer.close(1_000);
       isOver = true;

@@ -1,9 +1,11 @@
 import { MODE } from '../../src/storage/pending-unit.js';
 import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../../src/storage/claim.js';
-import { type BatchAnswer, batchStatement, PLAIN_PARAMETERS } from '../../src/storage/batch-statement.js';
+import { type BatchAnswer, batchStatement, CALL_PARAMETERS, PLAIN_PARAMETERS } from '../../src/storage/batch-statement.js';
 import { withDefaults } from '../../src/storage/event-defaults.js';
 import { STANDARD_LEASE, type LeaseTerm } from '../../src/storage/lease-term.js';
 import { isTerminal, type RunStatus } from '../../src/engine/run/events.js';
+import { type ApprovalWord, type NewApproval, type UnitApprovals } from '../../src/engine/approvals.js';
+import { MemoryApprovals } from '../../src/engine/testing/memory-approvals.js';
 import { type Json, type JsonObject } from '../../src/engine/values.js';
 import { type Mutant } from './mutants.js';
 import { type ExecutionRow, type InboxRow, type Stored } from './tables.js';
@@ -14,8 +16,10 @@ export const EPOCH_MS = Date.UTC(2026, 0, 1);
 
 const PLAIN_COLUMNS = new StatementColumns(batchStatement(STANDARD_LEASE));
 const CALL_COLUMNS = new StatementColumns(batchStatement(STANDARD_LEASE, true));
+const APPROVAL_COLUMNS = new StatementColumns(batchStatement(STANDARD_LEASE, true, true));
 /** Which parameter of the statement with calls names the units that call. */
 const CALLING = 75;
+const NO_APPROVALS: ReadonlyMap<string, UnitApprovals[]> = new Map();
 const KEY_RETENTION_MS = 24 * 3_600_000;
 
 interface Changed {
@@ -96,6 +100,7 @@ export class SimulatedDatabase {
       ...columns.rows(parameters, 'expected', 'ord').map(({ id }) => id!),
       ...columns.rows(parameters, 'catalog', 'digest').map(({ id }) => id!),
       ...columns.rows(parameters, 'fingerprint', 'key').map(keyName),
+      ...(columns === APPROVAL_COLUMNS ? columns.rows(parameters, 'ended_step').map(({ ended }) => lockOfApprovals(ended)) : []),
     ];
   }
 
@@ -103,7 +108,7 @@ export class SimulatedDatabase {
   batch(parameters: readonly string[], by: string): Effect<BatchAnswer> {
     const now = this.now();
     const columns = columnsOf(parameters);
-    const calls = columns === CALL_COLUMNS;
+    const calls = columns !== PLAIN_COLUMNS;
     const calling = new Set(calls ? readArray(parameters[CALLING]!) : []);
     const locked = columns.rows(parameters, 'expected', 'ord').filter((unit) => this.passes(unit, calling));
     const fenced = locked.filter(({ mode }) => Number(mode) !== MODE.told);
@@ -138,6 +143,7 @@ export class SimulatedDatabase {
     };
     if (created.some((unit) => this.executions.has(unit['id']!) || this.isCalled(unit))) return { answer, commit: null, refused: '23505' };
     if (fenced.some((unit) => this.repeatsSeq(unit, events.get(placeOf(unit)) ?? []))) return { answer, commit: null, refused: '23505' };
+    const approvals = columns === APPROVAL_COLUMNS ? this.approvalsIn(parameters) : NO_APPROVALS;
     const commit = (): void => {
       for (const key of columns.rows(parameters, 'fingerprint', 'key')) {
         if (!isDenied.has(key['id']!)) {
@@ -146,12 +152,76 @@ export class SimulatedDatabase {
       }
       for (const unit of fenced) {
         const place = placeOf(unit);
+        this.approve(unit['id']!, approvals.get(place));
         this.append(unit, events.get(place) ?? [], payloads.get(place), snapshots.get(unit['ord']!), times.get(unit['ord']!)!, by);
       }
-      for (const unit of created) this.create(unit, events.get(placeOf(unit)) ?? [], payloads.get(placeOf(unit)), now, by, columns);
+      for (const unit of created) {
+        const place = placeOf(unit);
+        const opened = (approvals.get(place) ?? []).reduce((all, each) => all.withUnit(each), MemoryApprovals.NONE);
+        this.create(unit, events.get(place) ?? [], payloads.get(place), now, by, columns, opened);
+      }
       for (const { parent, payload } of told) this.tell(parent!, JSON.parse(payload!) as JsonObject, by);
     };
     return { answer, commit };
+  }
+
+  /** approval-parts.ts: what each unit opens and closes, by its place. */
+  private approvalsIn(parameters: readonly string[]): Map<string, UnitApprovals[]> {
+    const units = new Map<string, UnitApprovals[]>();
+    const add = (place: string, part: Partial<UnitApprovals>): void =>
+      void units.set(place, [...(units.get(place) ?? []), { opens: [], closes: [], closesAll: false, ...part }]);
+    for (const { execution, request, ord } of APPROVAL_COLUMNS.rows(parameters, 'request'))
+      add(placeOf({ id: execution!, ord: ord ?? null }), { opens: [JSON.parse(request!) as NewApproval] });
+    if (this.mutant === 'approvals_stay_open') return units;
+    for (const { ended, ended_step: step, ended_wave: wave, ord } of APPROVAL_COLUMNS.rows(parameters, 'ended_step')) {
+      const closes = step === null ? [] : [{ step: step!, wave: Number(wave) }];
+      add(placeOf({ id: ended!, ord: ord! }), { closes, closesAll: step === null });
+    }
+    return units;
+  }
+
+  /** approval-decisions.ts, DECIDE */
+  decide(values: readonly unknown[], by: string): Effect<object[]> {
+    const [id, tenant, approvalId, subject, decision, comment, data] = values as [
+      string,
+      string,
+      string,
+      string,
+      ApprovalWord,
+      string | null,
+      string,
+    ];
+    const stored = this.executions.get(id);
+    if (stored?.row.tenant_id !== tenant || !stored.approvals.all.some((each) => each.id === approvalId))
+      return { answer: [], commit: null };
+    const at = new Date(this.now()).toISOString();
+    const wanted = { by: subject, decision, comment, data: JSON.parse(data) as Json, at };
+    const { verdict, then, told } = stored.approvals.decide(approvalId, wanted, this.clock());
+    const { row } = stored;
+    const answer = [{ verdict, held: row.lease_token !== null }];
+    if (!told) return { answer, commit: null };
+    const now = this.clock();
+    const message: InboxRow = { inbox_seq: row.inbox_seq + 1, kind: 'approval', payload: told as unknown as JsonObject };
+    const commit = (): void => {
+      stored.approvals = then;
+      stored.inbox.push(message);
+      this.update(id, { inbox_seq: message.inbox_seq, wake_at: row.wake_at === null ? now : Math.min(row.wake_at, now) });
+      this.told({ kind: 'delivered', id, by, message, before: row });
+    };
+    return { answer, commit };
+  }
+
+  /** approval-decisions.ts, EXPIRE */
+  expire([id, step, wave, tenant]: readonly unknown[]): Effect<object[]> {
+    const stored = this.executions.get(String(id));
+    if (!stored || stored.row.tenant_id !== tenant) return { answer: [], commit: null };
+    const now = this.clock();
+    const { state, then } = stored.approvals.expire(String(step), Number(wave), now);
+    // Others may be opened until then.
+    const expire = (): void => void (stored.approvals = stored.approvals.expire(String(step), Number(wave), now).then);
+    const commit = then === stored.approvals ? null : expire;
+    const said = this.mutant === 'expiry_decides_alone' ? 'expired' : state;
+    return { answer: state === null ? [] : [{ state: said }], commit };
   }
 
   /** outcome-unknown.ts, PROBE_CREATES: ids that no execution has. */
@@ -362,6 +432,11 @@ export class SimulatedDatabase {
     return events.some(({ seq }) => Number(seq) <= last && stored.some((event) => event.seq === Number(seq)));
   }
 
+  private approve(id: string, parts: readonly UnitApprovals[] = []): void {
+    const stored = this.executions.get(id)!;
+    for (const part of parts) stored.approvals = stored.approvals.withUnit(part);
+  }
+
   private append(
     unit: Unnested,
     events: readonly Unnested[],
@@ -400,6 +475,7 @@ export class SimulatedDatabase {
     now: number,
     by: string,
     columns: StatementColumns,
+    approvals: MemoryApprovals,
   ): void {
     const id = unit['id']!;
     const mode = Number(unit['mode']);
@@ -436,6 +512,7 @@ export class SimulatedDatabase {
       row,
       events: [],
       inbox: [],
+      approvals,
       snapshot: null,
       parameters: (jsonOf(payload?.['parameters']) ?? {}) as JsonObject,
       workload: jsonOf(payload?.['workload']) as JsonObject | null,
@@ -538,7 +615,9 @@ function stateOf(unit: Unnested): Pick<ExecutionRow, 'status'> & Record<string, 
 /** Rows of one unit belong together by its ordinal and id: those of a create have no ordinal, those of a called run have its caller's. */
 const placeOf = (row: Unnested): string => `${row['ord'] ?? 'new'} ${row['id']}`;
 const columnsOf = (parameters: readonly string[]): StatementColumns =>
-  parameters.length > PLAIN_PARAMETERS ? CALL_COLUMNS : PLAIN_COLUMNS;
+  parameters.length > CALL_PARAMETERS ? APPROVAL_COLUMNS : parameters.length > PLAIN_PARAMETERS ? CALL_COLUMNS : PLAIN_COLUMNS;
+/** One name for all approvals of an execution. */
+export const lockOfApprovals = (id: unknown): string => `approvals of ${String(id)}`;
 const keyName = (key: Unnested): string => `key ${key['tenant']} ${key['key']}`;
 const jsonOf = (text: string | null | undefined): Json => (text === null || text === undefined ? null : (JSON.parse(text) as Json));
 const numberOf = (text: string | null | undefined): number | null => (text === null || text === undefined ? null : Number(text));

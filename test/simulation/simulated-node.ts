@@ -1,6 +1,7 @@
 import { type UnitSource } from '../../src/engine/ports.js';
 import { type Settings } from '../../src/config/settings.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
+import { ApprovalDecisions } from '../../src/storage/approval-decisions.js';
 import { ByteBudget } from '../../src/storage/byte-budget.js';
 import { CommitSignals } from '../../src/storage/commit-signals.js';
 import { type CompiledPlaybooks } from '../../src/storage/compiled-playbooks.js';
@@ -54,6 +55,7 @@ export class SimulatedNode {
   readonly network: Network;
   readonly queue: RunQueue;
   readonly inbox: Inbox;
+  readonly approvals: ApprovalDecisions;
   readonly db: ReturnType<typeof simulatedDataSource>;
   readonly held: HeldRuns;
   /** Who wrote for a run last. */
@@ -107,6 +109,7 @@ export class SimulatedNode {
     const depth = new QueueDepth(this.db, { perTenant: 10_000, total: 10_000 }, log, timing.monotonic);
     this.queue = new RunQueue(this.db, store, this.held, signals, notifications, lease, depth, log, timing);
     this.inbox = new Inbox(this.db, signals, notifications, this.queue.wake);
+    this.approvals = new ApprovalDecisions(this.db, this.inbox);
     const leases = connect(lease.renewEveryMs) as unknown as Connection;
     this.renewal = new LeaseRenewal('', lease, this.held, signals, history, log, timing, leases);
     const settings = { role: 'all', assertMode: 'fail', maxInFlightRuns: scenario.capacity, templateEnv: {} } as unknown as Settings;

@@ -1,5 +1,6 @@
 import { type RunEvent, type RunStatus } from '../../src/engine/run/events.js';
 import { decodeEvent } from '../../src/storage/event-codec.js';
+import { type MemoryApprovals } from '../../src/engine/testing/memory-approvals.js';
 import { type Json, type JsonObject } from '../../src/engine/values.js';
 
 /** A row of `execution`, by its column names; columns that the simulation does not look at are there as they were inserted. */
@@ -32,6 +33,8 @@ export interface EventContent {
   readonly childId?: string;
   readonly status?: string;
   readonly error?: Json;
+  readonly by?: string;
+  readonly waitsFor?: { readonly approval?: { readonly id: string } };
   readonly path?: string;
   readonly parts?: readonly { readonly path: string; readonly attempt?: number; readonly acted?: true }[];
   readonly items?: readonly { readonly index: number }[];
@@ -61,6 +64,7 @@ export interface Stored {
   readonly events: EventRow[];
   /** Consumed messages go with the unit that consumed them. */
   inbox: InboxRow[];
+  approvals: MemoryApprovals;
   /** The newest alone. */
   snapshot: { readonly seq: number; readonly state: Json } | null;
   readonly parameters: JsonObject;

@@ -168,7 +168,11 @@ describe(BatchWriter.name, () => {
       },
     });
     const writes = Array.from({ length: 10 }, () => {
-      const store: RunStore = { announce: () => node.store.announce(watched(run)), readInbox: () => Promise.resolve([]) };
+      const store: RunStore = {
+        announce: () => node.store.announce(watched(run)),
+        readInbox: () => Promise.resolve([]),
+        expireApproval: () => Promise.resolve(null),
+      };
       const run = new ScriptedRun(store, first.run, randomUUID());
       return run.write({ events: [stepEvent('zombie')] });
     });

@@ -38,6 +38,11 @@ describe(Purge.name, () => {
     await db.query(`INSERT INTO execution_payload VALUES ($1, 0, $2, '{}', NULL, '1')`, [id, tenant]);
     await db.query(`INSERT INTO execution_inbox VALUES ($1, 1, $2, 'cancel', '{}', $3)`, [id, tenant, at]);
     await db.query(`INSERT INTO execution_snapshot VALUES ($1, 1, $2, 1, 'x', '{}')`, [id, tenant]);
+    await db.query(
+      `INSERT INTO approval (id, tenant_id, execution_id, step, wave, path, version, title, data, form, scopes, subjects, quorum, requested_by, created_at)
+       VALUES ($1, $2, $1, 's', 1, $3, '1', 't', 'null', 'null', '{}', '{}', 1, '{}', $4)`,
+      [id, tenant, path, at],
+    );
     await db.query(`INSERT INTO idempotency_key (tenant_id, key, fingerprint, execution_id, expires_at) VALUES ($1, $2, 'f', $3, now())`, [
       tenant,
       id,
@@ -60,7 +65,15 @@ describe(Purge.name, () => {
     const kept = [await execution(3, 40, 'running'), await execution(4, 40, 'paused'), await execution(5, 10)];
     expect(await purge.count(MONTH_OLD)).toBe(2);
     expect(await removed(MONTH_OLD)).toBe(2);
-    for (const table of ['execution', 'execution_event', 'execution_blob', 'execution_payload', 'execution_inbox', 'execution_snapshot'])
+    for (const table of [
+      'execution',
+      'execution_event',
+      'execution_blob',
+      'execution_payload',
+      'execution_inbox',
+      'execution_snapshot',
+      'approval',
+    ])
       expect(await idsIn(table)).toEqual(kept);
     const keys = await db.query<{ id: string; end: string | null }[]>(
       `SELECT execution_id AS id, final_status AS "end" FROM idempotency_key ORDER BY 1`,

@@ -1,6 +1,6 @@
 import { describeRunStore } from '../../src/engine/testing/run-store-conformance.js';
 import { PostgresRunStore } from '../../src/storage/run-store.js';
-import { createMigratedDatabase, openStorage, readStoredRun } from '../support/storage.js';
+import { createMigratedDatabase, openStorage, readApprovals, readStoredRun } from '../support/storage.js';
 
 describeRunStore(PostgresRunStore.name, async () => {
   const database = await createMigratedDatabase();
@@ -14,6 +14,9 @@ describeRunStore(PostgresRunStore.name, async () => {
       await node.db.query(`UPDATE execution SET lease_token = $2, claim_no = claim_no + 1 WHERE id = $1`, [runId, token]);
     },
     read: (runId) => readStoredRun(node.db, runId),
+    approvals: (runId) => readApprovals(node.db, runId),
+    decide: (tenantId, executionId, approvalId, { by, decision, comment, data }) =>
+      node.approvals.decide({ tenantId, executionId, approvalId, by, decision, comment, data, mayRepeat: false }),
     close: async () => {
       await node.close();
       await database.drop();

@@ -1,7 +1,11 @@
 import { type DataSource } from 'typeorm';
 import { type StoredRun } from '../../src/engine/testing/memory-run-store.js';
+import { type StoredApproval } from '../../src/engine/testing/memory-approvals.js';
+import { TEST_TENANT } from '../../src/engine/testing/scripted-run.js';
 import { type RowState, type RunSnapshot } from '../../src/engine/ports.js';
 import { type Json } from '../../src/engine/values.js';
+import { ApprovalDecisions } from '../../src/storage/approval-decisions.js';
+import { ApprovalRepository } from '../../src/storage/repositories/approval.repository.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
 import { CommitSignals } from '../../src/storage/commit-signals.js';
 import { DatabaseHistory } from '../../src/storage/database-history.js';
@@ -32,6 +36,7 @@ export interface StorageNode {
   readonly notifications: Notifications;
   readonly held: HeldRuns;
   readonly inbox: Inbox;
+  readonly approvals: ApprovalDecisions;
   readonly queue: RunQueue;
   /** Not started. */
   readonly renewal: LeaseRenewal;
@@ -84,6 +89,7 @@ export async function openStorage(url: string, options: StorageOptions = {}): Pr
     notifications,
     held,
     inbox,
+    approvals: new ApprovalDecisions(db, inbox),
     queue,
     renewal,
     inboxSweep,
@@ -112,6 +118,28 @@ interface ExecutionColumns {
   readonly inbox_consumed: number;
   readonly wake_at: Date | null;
   readonly cancel_requested_at: Date | null;
+}
+
+/** What the table says of the approvals of a run, in the conformance suite's words. */
+export async function readApprovals(db: DataSource, runId: string): Promise<StoredApproval[]> {
+  const states = await db.query<{ id: string; state: StoredApproval['state'] }[]>(
+    `SELECT id, state FROM approval WHERE execution_id = $1`,
+    [runId],
+  );
+  const stateOf = new Map(states.map(({ id, state }) => [id, state]));
+  const filter = { state: null, executionId: runId, path: null, decidableBy: null };
+  const records = await new ApprovalRepository(db).list(TEST_TENANT, filter, { before: null, limit: 500 });
+  return records.reverse().map(({ id, step, wave, title, quorum, requestedBy, decisions, expiresAt }) => ({
+    id,
+    step,
+    wave,
+    title,
+    quorum,
+    requestedBy,
+    state: stateOf.get(id)!,
+    decisions: decisions.map(({ by, decision }) => ({ by, decision })),
+    expiresAt,
+  }));
 }
 
 /** What the tables say of a run, in the conformance suite's words. */

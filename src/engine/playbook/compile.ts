@@ -13,6 +13,7 @@ import {
 } from '../template/template.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { compileJsonSchema, type JsonSchema } from './json-schema.js';
+import { type CompiledApproval, compileApproval } from './approval-step.js';
 import { type CompiledFail, type CompiledReport, compileFail, compileReport } from './reports.js';
 import { isTemplatedContent } from './inline-content.js';
 import { edgesOf, reachFrom, type StepSet } from './graph.js';
@@ -42,6 +43,8 @@ export interface CompiledPlaybook {
   readonly outputSchema: JsonSchema | null;
   /** Schemas that the payload of a signal has to fit, by the name that some step waits for; empty where it may be anything. */
   readonly signals: ReadonlyMap<string, readonly JsonSchema[]>;
+  /** True where it has `approval` steps, which have rows of their own. */
+  readonly hasApprovals: boolean;
   /** Names of the steps that ask for input, or whose actions may; each is answered by a signal of its name. */
   readonly inputs: ReadonlySet<string>;
   /** What progress counts: steps reachable from the entry, bare start and end excluded unless there is nothing else. */
@@ -158,11 +161,16 @@ export interface CompiledIterator {
   readonly spelling: 'iterator' | 'loop';
 }
 
-/** What a step waits for: a time, given as one of the two, a signal, or answers to what it asks. */
+/** Whether a step waits for the decisions of people. */
+export const isApproval = ({ action }: CompiledStep): boolean =>
+  action?.performer?.does === 'wait' && action.performer.wait.kind === 'approval';
+
+/** What a step waits for: a time, given as one of the two, a signal, answers to what it asks, or decisions. */
 export type CompiledWait =
   | { readonly kind: 'timer'; readonly duration: ValueTemplate | null; readonly until: ValueTemplate | null }
   | { readonly kind: 'signal'; readonly name: string; readonly schema: JsonSchema | null }
-  | { readonly kind: 'input'; readonly requests: ValueTemplate };
+  | { readonly kind: 'input'; readonly requests: ValueTemplate }
+  | CompiledApproval;
 
 /** Paging (playbook language §7.3). */
 export interface CompiledPages {
@@ -276,6 +284,7 @@ class Compiler {
       inputSchema,
       outputSchema,
       signals: signalsOf(steps),
+      hasApprovals: steps.some(isApproval),
       inputs: new Set([...inputs, ...askingActionsOf(steps)]),
       progressUnits: progressUnits(steps, entry),
       plainWorkload: workloadTemplates.size === 0,
@@ -353,8 +362,7 @@ class Compiler {
     else if (action.type === 'progress' || action.type === 'log')
       performer = { does: 'report', report: compileReport(action.type, action.fields) };
     else if (action.type === 'fail') performer = { does: 'fail', fail: compileFail(action.fields) };
-    else if (action.type === 'wait' || action.type === 'wait_for' || action.type === 'input')
-      performer = { does: 'wait', wait: this.wait(action, pointer) };
+    else if (WAITING_TYPES.has(action.type)) performer = { does: 'wait', wait: this.wait(action, pointer) };
     else if (CALLING_TYPES.has(action.type)) performer = { does: 'playbook', call: callOf(action) };
     else if (action.type === 'iterator') performer = { does: 'iterator', iterator: this.iterator(action, pointer) };
     else if (kind) {
@@ -399,6 +407,7 @@ class Compiler {
 
   private wait({ type, fields }: Action, pointer: string): CompiledWait {
     const template = (value: Json | undefined): ValueTemplate | null => (value === undefined ? null : compileValue(value));
+    if (type === 'approval') return compileApproval(fields);
     if (type === 'input') return { kind: 'input', requests: compileValue(fields['requests'] ?? null) };
     if (type === 'wait') return { kind: 'timer', duration: template(fields['duration']), until: template(fields['until']) };
     return { kind: 'signal', name: String(fields['name']), schema: this.schema(fields['schema'] ?? null, `${pointer}/schema`) };
@@ -526,6 +535,9 @@ class Compiler {
     return { to: { name: target.step, index: this.indexOf.get(target.step)! }, data: compileInputs(target.data) };
   }
 }
+
+/** Steps that do nothing but wait. */
+const WAITING_TYPES: ReadonlySet<string> = new Set(['wait', 'wait_for', 'input', 'approval']);
 
 /** Steps that call other entries. */
 const CALLING_TYPES: ReadonlySet<string> = new Set(['playbook', 'playbooks', 'workflow', 'tool', 'model']);

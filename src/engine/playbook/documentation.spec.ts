@@ -78,7 +78,7 @@ describe('docs/playbooks.md', () => {
     ['a save to postgres without a table', 'save: { storage: postgres }', 'missing_field'],
     ['a save with an unknown mode', 'save: { storage: postgres, table: t, mode: melt }', 'invalid_value'],
     ['a container', 'type: container\n    image: x', null],
-    ['an approval', 'type: approval', null],
+    ['an approval by nobody', 'type: approval\n    title: x', 'missing_field'],
     ['a save to s3', 'save: { storage: s3 }', null],
     ['a stray key', 'colour: red', null],
   ])('says what becomes of %s', (_name, text, code) => {

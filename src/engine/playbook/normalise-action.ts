@@ -14,6 +14,7 @@ import { at } from './source-positions.js';
 import { catalogPath } from './playbook-path.js';
 import { checkReport } from './normalise-reports.js';
 import { checkInput, checkWait, checkWaitFor } from './normalise-wait.js';
+import { checkApproval } from './approval-step.js';
 
 /** What is being read: a step, a task of the workbook, or the task inside an iterator. */
 export type ActionPlace = 'step' | 'task' | 'nested';
@@ -52,6 +53,8 @@ export function normaliseAction(mapping: Mapping, place: ActionPlace, findings: 
   }
   if (word === 'workbook' && place === 'task')
     findings.error('invalid_value', selector?.pointer ?? mapping.pointer, 'A workbook task cannot be of type workbook.');
+  if (word === 'approval' && (place !== 'step' || loop))
+    findings.error('unsupported_construct', selector?.pointer ?? mapping.pointer, 'An approval is a step of its own, no task.');
   const action =
     loop && isObject(loop.value) ? looped(mapping, word, loop.value, loop.pointer, findings, depth) : plain(mapping, word, findings, depth);
   return { word, action };
@@ -192,6 +195,7 @@ function adjust(type: string, fields: JsonObject, mapping: Mapping, findings: Fi
   if (type === 'wait') checkWait(fields, mapping, findings);
   if (type === 'wait_for') checkWaitFor(fields, mapping, findings);
   if (type === 'input') checkInput(fields, mapping, findings);
+  if (type === 'approval') checkApproval(fields, mapping, findings);
   const path = mapping.peek('path', 'catalog_path');
   if (type === 'playbook' && 'path' in fields && 'content' in fields)
     findings.warn('ambiguous_field', path?.pointer ?? mapping.pointer, 'A call has both "path" and "content"; the path counts.');
@@ -202,9 +206,9 @@ function adjust(type: string, fields: JsonObject, mapping: Mapping, findings: Fi
 /** Steps that call the entry of a path. */
 const PATH_TYPES: readonly string[] = ['playbook', 'workflow', 'tool', 'model'];
 
-/** A list is no input: the bind values of SQL and the collection of an iterator were read as fields; `data` of a log is what it says. */
+/** A list is no input: the bind values of SQL and the collection of an iterator were read as fields; `data` of a log or an approval is what it says. */
 function inputNames(mapping: Mapping, type: string): readonly string[] {
-  if (type === 'log') return INPUTS.filter((name) => name !== 'data');
+  if (type === 'log' || type === 'approval') return INPUTS.filter((name) => name !== 'data');
   const asField = type === 'iterator' ? 'data' : type === 'postgres' || type === 'duckdb' ? 'params' : null;
   return INPUTS.filter((name) => name !== asField || !Array.isArray(mapping.peek(name)?.value));
 }

@@ -35,7 +35,7 @@ export function normaliseStep(value: Json, pointer: string, line: number, findin
   const join = joinOf(joinField, findings);
   const onTimeout = mapping.peek('on_timeout');
   const { word, action } = normaliseAction(mapping, 'step', findings);
-  const canTimeOut = action?.type === 'wait_for' || action?.type === 'input';
+  const canTimeOut = action?.type === 'wait_for' || action?.type === 'input' || action?.type === 'approval';
   if (canTimeOut) mapping.take('on_timeout');
   const router =
     action === null

@@ -161,7 +161,7 @@ export interface Step {
   readonly save: readonly Save[];
   readonly next: readonly NextEntry[];
   readonly onError: OnError;
-  /** Where a `wait_for` or `input` step goes when its time is over; null: it fails. */
+  /** Where a `wait_for`, `input` or `approval` step goes when its time is over; null: it fails. */
   readonly onTimeout: EdgeTarget | null;
   /** Template or bare expression: truthy skips the action. */
   readonly pass: Json;

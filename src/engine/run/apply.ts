@@ -15,6 +15,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
   switch (event.type) {
     case 'execution_started':
       state.status = 'running';
+      state.requesters = event.requesters ?? [];
       arm(state, state.override ? playbook.byName.get(state.override[0]!)! : playbook.entry, { from: -1, data: {}, error: null });
       return;
     case 'step_started':
@@ -42,6 +43,14 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       const waiting = state.signals.get(event.name);
       if (waiting) waiting.push(event.payload);
       else state.signals.set(event.name, [event.payload]);
+      return;
+    }
+    case 'approval_decided': {
+      const firing = state.running.get(playbook.byName.get(event.step)!.index);
+      // One that came after the end of the wait is in the history, and changes nothing.
+      if (firing?.wave !== event.wave || !firing.approval) return;
+      const { by, decision, comment, data, at, outcome } = event;
+      firing.approval = { decisions: [...firing.approval.decisions, { by, decision, comment, data, at }], outcome };
       return;
     }
     case 'step_progress':
@@ -217,6 +226,7 @@ function fire(
     ...action,
     ...arrivalOf(arrived),
     waitsFor: wait?.waitsFor ?? null,
+    approval: wait?.waitsFor.kind === 'approval' ? { decisions: [], outcome: null } : null,
     dueAt: wait?.dueAt ?? null,
     parkedSince: wait?.since ?? null,
     parts: null,

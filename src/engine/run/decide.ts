@@ -20,6 +20,8 @@ import { type ActedStep, findPart, liveCalls } from './parts.js';
 import { type Firing, isParked, type RunState } from './run-state.js';
 import { completeStep, failAction, failStep, outcomeView, scopeOf, settleAction, type Settling } from './settle.js';
 import { askOnTheWay, endWait, handOutSignals } from './waiting.js';
+import { hearDecision, settleApprovals } from './approving.js';
+import { startedBy } from '../births.js';
 
 /** One decision adds about this many events at most, so that no playbook holds the process (R14). */
 const EVENTS_PER_DECISION = 64;
@@ -48,7 +50,7 @@ export function resume(
   heard: readonly Stimulus[] = [],
 ): Decision {
   const deciding = new Deciding(playbook, state, facts, world);
-  if (state.status === 'pending') deciding.emit({ type: 'execution_started' });
+  if (state.status === 'pending') deciding.emit(startedBy(facts.requesters));
   for (const stimulus of heard) react(deciding, stimulus);
   endOverdue(deciding);
   for (const firing of [...state.running.values()]) {
@@ -65,7 +67,7 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
   const { state } = deciding;
   switch (stimulus.kind) {
     case 'start':
-      deciding.emit({ type: 'execution_started' });
+      deciding.emit(startedBy(deciding.facts.requesters));
       for (const event of stimulus.kept ?? []) deciding.emit(event);
       return;
     case 'continue':
@@ -102,6 +104,8 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
       // What is paused takes its timers up again when it is resumed.
       if (!firing || firing.dueAt === null || state.pause !== 'none') return;
       if (deciding.world.now() < firing.dueAt) return armTimer(deciding, firing);
+      // Its row says whether somebody has decided in time.
+      if (firing.approval) return void deciding.decision.overdue.push({ step: firing.step, wave: firing.wave });
       if (firing.waitsFor) return endWait(deciding, firing);
       firing.dueAt = null;
       deciding.decision.performs.push(performOf(deciding.playbook.steps[firing.step]!, firing));
@@ -119,6 +123,14 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
       deciding.emit({ type: 'execution_failing', error: runFault('history_limit', `The execution has ${LOOP_LIMITS.events} events.`) });
       abortRunning(deciding);
       return;
+    case 'approval':
+      return hearDecision(deciding, stimulus.taken);
+    case 'approval_expired': {
+      const firing = firingOf(state, stimulus);
+      // What is paused is asked again when it is resumed.
+      if (firing?.approval && firing.approval.outcome === null && state.pause === 'none') endWait(deciding, firing);
+      return;
+    }
     case 'pause':
       if (state.pause === 'none') deciding.emit({ type: 'pause_requested', reason: stimulus.reason, ...askedBy(stimulus) });
       return;
@@ -310,6 +322,7 @@ function goOn(deciding: Deciding): void {
     if (facts.startAt !== null && state.firedInAll === 0 && world.now() < facts.startAt && state.pause === 'none') return;
     if (state.pause !== 'none') return holdStill(deciding);
     handOutSignals(deciding);
+    settleApprovals(deciding);
     if (state.failure) continue;
     const ready = readySteps(state, deciding.playbook);
     if (ready.length === 0) {

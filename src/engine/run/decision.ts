@@ -3,6 +3,7 @@ import { type CompiledPlaybook } from '../playbook/compile.js';
 import { RECORD_DEPTH, StorabilityCheck } from '../storability.js';
 import { type ChildEnded, type EndedBirth, type NewRun } from '../ports.js';
 import { type AnsweredAsk, StepFailure, type StepResult } from '../step-executor.js';
+import { type ApprovalTaken } from '../approvals.js';
 import { Rendering } from '../template/rendering.js';
 import { type Json } from '../values.js';
 import { applyEvent } from './apply.js';
@@ -59,6 +60,10 @@ export type Stimulus =
   /** A parked retry or wait is due. */
   | { readonly kind: 'due'; readonly step: number; readonly wave: number }
   | { readonly kind: 'signal'; readonly name: string; readonly payload: Json; readonly wave?: number; readonly by?: string }
+  /** A principal has decided about an approval. */
+  | { readonly kind: 'approval'; readonly taken: ApprovalTaken }
+  /** The time of an approval is over, and its row is closed: no decision can be taken any more. */
+  | { readonly kind: 'approval_expired'; readonly step: number; readonly wave: number }
   | { readonly kind: 'pause'; readonly reason: string | null; readonly by?: string }
   | { readonly kind: 'resume'; readonly by?: string }
   | { readonly kind: 'cancel'; readonly reason: string | null; readonly force: boolean; readonly by?: string };
@@ -88,6 +93,8 @@ export interface Decision {
   /** Executions that are born with these events. */
   readonly children: CalledRun[];
   readonly timers: { readonly step: number; readonly wave: number; readonly dueAt: number }[];
+  /** Approvals whose time is over: the store closes those that are still open, and says what became of them. */
+  readonly overdue: { readonly step: number; readonly wave: number }[];
   /** Steps whose attempt must be aborted. */
   readonly aborts: number[];
   finish: { readonly event: TerminalEvent; readonly result: Json } | null;
@@ -105,6 +112,7 @@ export class Deciding {
     children: [],
     orphans: [],
     timers: [],
+    overdue: [],
     aborts: [],
     finish: null,
     more: false,

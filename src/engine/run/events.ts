@@ -1,3 +1,4 @@
+import { type ApprovalAsked, type ApprovalDecision, type ApprovalOutcome } from '../approvals.js';
 import { type LogLevel } from '../playbook/reports.js';
 import { type Json, type JsonObject } from '../values.js';
 import { type ItemFailure, type RunErrorDetails } from './error-details.js';
@@ -32,12 +33,14 @@ interface Asked {
   readonly by?: string;
 }
 
-/** What a waiting step waits for: a time, a signal of this name, or answers to its requests, which come as a signal of its name. */
+/** What a waiting step waits for: a time, a signal of this name, answers to its requests, which come as a signal of its name, or decisions. */
 export interface StepWait {
-  readonly kind: 'timer' | 'signal' | 'input';
+  readonly kind: 'timer' | 'signal' | 'input' | 'approval';
   readonly name: string | null;
   /** Of an input, as they were rendered: `{method, params}` by name. */
   readonly requests?: JsonObject;
+  /** Of an approval. */
+  readonly approval?: ApprovalAsked;
 }
 
 /** What a step says without ending by it; see the steps `progress` and `log`. */
@@ -78,7 +81,11 @@ export interface StepOutcome {
  * `seq` (1..n, gapless) is the position and is kept beside the event.
  */
 export type RunEvent =
-  | { readonly type: 'execution_started' }
+  | {
+      readonly type: 'execution_started';
+      /** Who started it, first; then who started the executions it was made from. Left out where nobody is authenticated. */
+      readonly requesters?: readonly string[];
+    }
   | (StepEvent & {
       readonly type: 'step_started';
       readonly inputs: JsonObject;
@@ -191,6 +198,13 @@ export type RunEvent =
         readonly error: RunErrorDetails;
         readonly durationMs: number;
         readonly warnings?: readonly string[];
+      })
+  /** A principal has decided about what an `approval` step asks; `outcome` where that was the last decision it needs. */
+  | (StepEvent &
+      ApprovalDecision & {
+        readonly type: 'approval_decided';
+        readonly approvalId: string;
+        readonly outcome: ApprovalOutcome | null;
       })
   /** `wave`: the firing of an `input` step that is answered; nobody keeps an answer to what is not asked. */
   | ({ readonly type: 'signal_received'; readonly name: string; readonly payload: Json; readonly wave?: number } & Asked)

@@ -16,6 +16,7 @@ const FIRING = {
   arrivedFrom: [],
   arrivedError: null,
   waitsFor: null,
+  approval: null,
   dueAt: null,
   parkedSince: null,
   parts: null,

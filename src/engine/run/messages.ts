@@ -1,4 +1,5 @@
 import { type ChildEnded, type InboxMessage } from '../ports.js';
+import { type ApprovalTaken } from '../approvals.js';
 import { type Stimulus } from './decision.js';
 
 /** The firing that is answered, where the door named one. */
@@ -17,6 +18,8 @@ export function stimulusOf({ kind, payload }: Pick<InboxMessage, 'kind' | 'paylo
       return { kind: 'resume', ...asked };
     case 'signal':
       return { kind: 'signal', name: String(payload['name']), payload: payload['payload'] ?? null, ...waveOf(payload), ...asked };
+    case 'approval':
+      return { kind: 'approval', taken: payload as unknown as ApprovalTaken };
     case 'child_ended':
       return { kind: 'child_ended', ended: payload as unknown as ChildEnded };
     case 'retry_now':

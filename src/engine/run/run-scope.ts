@@ -19,13 +19,21 @@ export interface RunFacts {
   readonly startAt: number | null;
   /** Epoch ms at which the run fails, whatever it does; null = never. */
   readonly timeoutAt: number | null;
+  /** Who starts it, first; then who started the executions it is made from. Left out where nobody is authenticated. */
+  readonly requesters?: readonly string[];
   /** True where values may hold what `secrets` steps leave: there are such steps, or somebody who has them started it. */
   readonly mayHoldSecrets?: boolean;
 }
 
 /** @param env what the operator allows templates to see of the environment */
-export function factsOf(run: NewRun, playbook: CompiledPlaybook, env: RunFacts['env']): RunFacts {
+export function factsOf(
+  run: NewRun,
+  playbook: CompiledPlaybook,
+  env: RunFacts['env'],
+  requesters: RunFacts['requesters'] = run.requesters ?? [],
+): RunFacts {
   return {
+    requesters,
     executionId: run.id,
     parameters: run.parameters,
     metadata: run.metadata,

@@ -1,3 +1,4 @@
+import { type ApprovalProgress } from '../approvals.js';
 import { type CompiledPlaybook } from '../playbook/compile.js';
 import { type Json, type JsonObject, isObject } from '../values.js';
 import { type RunErrorDetails, type RunStatus, type StepWait } from './events.js';
@@ -36,6 +37,8 @@ export interface Firing {
   readonly arrivedError: RunErrorDetails | null;
   /** Set where the step itself is a wait; null where it acts. */
   readonly waitsFor: StepWait | null;
+  /** How far the approval is that it waits for; null where it waits for none. */
+  approval: ApprovalProgress | null;
   /** Epoch ms at which the next attempt is due, or the wait is over; null while performing, and where only a signal ends the wait. */
   dueAt: number | null;
   /** Epoch ms since which it is parked. */
@@ -80,6 +83,8 @@ export interface RunState {
   /** Events applied so far = seq of the newest. */
   seq: number;
   readonly workload: JsonObject;
+  /** Who started it, first; then who started the executions it was made from. Empty where nobody is authenticated. */
+  requesters: readonly string[];
   /** Step names to run in this order instead of routing (`workload.steps_override` of the document). */
   readonly override: readonly string[] | null;
   /** By document index. */
@@ -122,6 +127,7 @@ export function newRunState(playbook: CompiledPlaybook, workload: JsonObject): R
     status: 'pending',
     seq: 0,
     workload,
+    requesters: [],
     override: overrideOf(playbook, workload),
     settled: new Array<SettledStep | undefined>(playbook.steps.length).fill(undefined),
     fired: new Array<number>(playbook.steps.length).fill(0),

@@ -31,9 +31,16 @@ export function waitOf(state: RunState, playbook: CompiledPlaybook, asleepUntil:
   if (!first) return null;
   const called = first.waitsFor === null && first.dueAt === null && asleepUntil(first.step) === Infinity;
   const own = { kind: called ? ('child' as const) : ('retry' as const), name: playbook.steps[first.step]!.name };
-  const { kind, name, requests } = first.waitsFor ?? { ...own, requests: undefined };
+  const { kind, name, requests, approval } = first.waitsFor ?? { ...own, requests: undefined, approval: undefined };
   const until = dueOf(first, asleepUntil);
-  return { kind, name, since: first.parkedSince ?? now, until: until === Infinity ? null : until, ...(requests ? { requests } : {}) };
+  return {
+    kind,
+    name,
+    since: first.parkedSince ?? now,
+    until: until === Infinity ? null : until,
+    ...(requests ? { requests } : {}),
+    ...(approval ? { approvalId: approval.id } : {}),
+  };
 }
 
 /** The next time at which the run itself has something to do, whatever its steps do: its start, or its time-out. Epoch ms; null = none. */

@@ -32,6 +32,7 @@ const FIRING: Fields<Firing> = {
   arrivedFrom: PLAIN,
   arrivedError: PLAIN,
   waitsFor: PLAIN,
+  approval: PLAIN,
   dueAt: PLAIN,
   parkedSince: PLAIN,
   parts: PLAIN,
@@ -46,6 +47,7 @@ const FIRING: Fields<Firing> = {
 const STATE: Codec<Omit<RunState, Derived>> = record<Omit<RunState, Derived>>({
   status: PLAIN,
   seq: PLAIN,
+  requesters: PLAIN,
   settled: sparseList(record(SETTLED)),
   fired: PLAIN,
   firedInAll: PLAIN,

@@ -6,10 +6,12 @@ import { type Deciding } from './decision.js';
 import { durationMs } from './durations.js';
 import { type RunScope } from './run-scope.js';
 import { type StepWait } from './events.js';
+import { approvalAsked, expiryOf } from './approving.js';
 import { type Firing } from './run-state.js';
 import { asFailure } from './failures.js';
 import { performOf } from './performs.js';
 import { completeStep, failAction, failStep, type Settling, timeOutStep } from './settle.js';
+import { settlingOf } from './settling-wait.js';
 import { type JsonObject } from '../values.js';
 import { TEN_YEARS_MS, timeMs } from './times.js';
 
@@ -18,9 +20,10 @@ export function beginWait(deciding: Deciding, wait: CompiledWait, settling: Sett
   const { state, world } = deciding;
   const { step, wave, inputs, rendering } = settling;
   const now = world.now();
-  const dueAt = wait.kind === 'timer' ? endOf(wait, step, now, scope, rendering) : limitMs === null ? null : now + limitMs;
+  const limit = wait.kind === 'approval' ? expiryOf(wait, step, scope, rendering) : limitMs;
+  const dueAt = wait.kind === 'timer' ? endOf(wait, step, now, scope, rendering) : limit === null ? null : now + limit;
   if (dueAt !== null && dueAt - now > TEN_YEARS_MS) throw refusal(`The step ${step.name} would wait for more than ten years.`);
-  const waitsFor = wantedBy(wait, step, scope, rendering);
+  const waitsFor = wantedBy(deciding, wait, step, scope, rendering);
   deciding.checkStorable([inputs], waitsFor);
   deciding.emit({
     type: 'step_waiting',
@@ -81,13 +84,15 @@ export function endWait(deciding: Deciding, firing: Firing): void {
     completeStep(deciding, settling, firing.inputs);
     return;
   }
-  const failure = new StepFailure(
-    'signal_timeout',
-    firing.waitsFor!.kind === 'input' ? `Nobody answered ${step.name} in time.` : `No signal ${firing.waitsFor!.name} came in time.`,
-    { retryable: false },
-  );
+  const failure = tooLate(step, firing.waitsFor!);
   if (step.onTimeout) timeOutStep(deciding, settling, failure, step.onTimeout);
   else failStep(deciding, settling, failure);
+}
+
+function tooLate({ name: step }: CompiledStep, { kind, name }: StepWait): StepFailure {
+  if (kind === 'approval') return new StepFailure('approval_expired', `Nobody decided ${step} in time.`, { retryable: false });
+  const message = kind === 'input' ? `Nobody answered ${step} in time.` : `No signal ${name} came in time.`;
+  return new StepFailure('signal_timeout', message, { retryable: false });
 }
 
 /** Hands received signals to the steps that wait for them, the longest waiting first; a step's value is the payload. Answers to requests are such signals. */
@@ -96,7 +101,8 @@ export function handOutSignals(deciding: Deciding): void {
   if (state.signals.size === 0) return;
   for (const firing of [...state.running.values()]) {
     const { waitsFor } = firing;
-    const payload = waitsFor && waitsFor.kind !== 'timer' ? state.signals.get(waitsFor.name!)?.[0] : undefined;
+    const payload =
+      waitsFor && waitsFor.kind !== 'timer' && waitsFor.kind !== 'approval' ? state.signals.get(waitsFor.name!)?.[0] : undefined;
     if (payload === undefined || state.failure) continue;
     const settling = settlingOf(deciding, deciding.playbook.steps[firing.step]!, firing);
     const isAction = firing.asked !== null;
@@ -110,27 +116,14 @@ function wake(deciding: Deciding, { step, wave, attempt }: Settling, reason: 'du
   deciding.emit({ type: 'step_woken', step: step.name, stepType: step.type, wave, attempt, reason });
 }
 
-function settlingOf(deciding: Deciding, step: CompiledStep, firing: Firing): Settling {
-  return {
-    step,
-    wave: firing.wave,
-    attempt: firing.attempt,
-    inputs: firing.inputs,
-    arrivedError: firing.arrivedError,
-    durationMs: Math.max(0, deciding.world.now() - firing.parkedSince!),
-    rendering: deciding.rendering(),
-    logs: undefined,
-    started: true,
-    passed: false,
-  };
-}
-
 /** Characters of JSON that the requests of one step may have: they are shown with its execution. */
 const LONGEST_REQUESTS = 64 * 1024;
 
-function wantedBy(wait: CompiledWait, step: CompiledStep, scope: RunScope, rendering: Rendering): StepWait {
+function wantedBy(deciding: Deciding, wait: CompiledWait, step: CompiledStep, scope: RunScope, rendering: Rendering): StepWait {
   if (wait.kind === 'timer') return { kind: 'timer', name: step.name };
   if (wait.kind === 'signal') return { kind: 'signal', name: wait.name };
+  if (wait.kind === 'approval')
+    return { kind: 'approval', name: step.name, approval: approvalAsked(deciding, wait, step, scope, rendering) };
   const requests = wait.requests.render(scope, rendering);
   const [issue] = requestIssues(requests);
   if (issue) throw new StepFailure(issue.code, `${issue.pointer}: ${issue.message}`.replace(/^: /, ''), { retryable: false });

@@ -8,6 +8,8 @@ describeRunStore(MemoryRunStore.name, () => {
     deliver: (tenantId, runId, kind, payload) => Promise.resolve(store.deliver(tenantId, runId, kind, payload)),
     claim: (runId, token) => Promise.resolve(store.claim(runId, token)),
     read: (runId) => Promise.resolve(store.read(runId)),
+    approvals: (runId) => Promise.resolve(store.approvalsOf(runId)),
+    decide: (tenantId, runId, id, decision) => Promise.resolve(store.decide(tenantId, runId, id, decision)),
     close: () => Promise.resolve(),
   });
 });

@@ -1,4 +1,5 @@
 import { beginsOthers, birthOf } from '../births.js';
+import { type ApprovalDecision, type ApprovalState } from '../approvals.js';
 import { childEnded } from '../child-ended.js';
 import {
   type EngineParent,
@@ -13,6 +14,7 @@ import {
 } from '../ports.js';
 import { isTerminal, type RunEvent } from '../run/events.js';
 import { type Json, type JsonObject } from '../values.js';
+import { MemoryApprovals, type StoredApproval } from './memory-approvals.js';
 
 /** What a store holds of one run, for tests to look at. */
 export interface StoredRun {
@@ -42,6 +44,7 @@ interface Row extends StoredRun {
 export class MemoryRunStore implements RunStore {
   private readonly rows = new Map<RunId, Row>();
   private readonly waiting = new Set<UnitSource>();
+  private readonly approvals = new Map<RunId, MemoryApprovals>();
   private scheduled = false;
 
   /**
@@ -64,6 +67,30 @@ export class MemoryRunStore implements RunStore {
     const row = this.rows.get(runId);
     const mine = row?.tenantId === tenantId ? row.inbox : [];
     return Promise.resolve(mine.filter((message) => message.inboxSeq > after));
+  }
+
+  expireApproval(tenantId: string, runId: RunId, step: string, wave: number): Promise<ApprovalState | null> {
+    if (this.rows.get(runId)?.tenantId !== tenantId) return Promise.resolve(null);
+    const { state, then } = this.approvalsIn(runId).expire(step, wave, this.now());
+    this.approvals.set(runId, then);
+    return Promise.resolve(state);
+  }
+
+  /** What storage's decisions do: the approval, and the message that its run hears of it by. */
+  decide(tenantId: string, runId: RunId, id: string, decision: ApprovalDecision): string {
+    const { verdict, then, told } = this.approvalsIn(runId).decide(id, decision, this.now());
+    this.approvals.set(runId, then);
+    if (told) this.deliver(tenantId, runId, 'approval', told as unknown as JsonObject);
+    return verdict;
+  }
+
+  /** Of one run, in the order in which they were opened. */
+  approvalsOf(runId: RunId): readonly StoredApproval[] {
+    return this.approvalsIn(runId).all;
+  }
+
+  private approvalsIn(runId: RunId): MemoryApprovals {
+    return this.approvals.get(runId) ?? MemoryApprovals.NONE;
   }
 
   /** What storage's inbox does: message, counter and due time at once (D5). False where the run is over or unknown. */
@@ -158,6 +185,7 @@ export class MemoryRunStore implements RunStore {
 
   private store(unit: Unit, before: Row, at: number): void {
     this.storeOne(unit, before, at);
+    if (unit.approvals) this.approvals.set(unit.runId, this.approvalsIn(unit.runId).withUnit(unit.approvals));
     for (const child of unit.children) this.write(birthOf(child));
     const ended = childEnded(unit, JSON.stringify(unit.end?.result ?? null).length);
     if (ended !== null) this.deliver(unit.tenantId, ended.parentId, 'child_ended', ended.payload);

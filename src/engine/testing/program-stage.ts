@@ -73,6 +73,7 @@ export class ProgramStage {
     const store: RunStore = {
       announce: (source) => this.store.announce(this.watched(source)),
       readInbox: (tenantId, id, after) => this.store.readInbox(tenantId, id, after),
+      expireApproval: (tenantId, id, step, wave) => this.store.expireApproval(tenantId, id, step, wave),
     };
     const run = newRun('1', { parameters: {}, ...this.run });
     this.current = new Orchestrator({ run, token, claimNo: 1, history }, this.playbook, {

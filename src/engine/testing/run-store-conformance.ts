@@ -1,12 +1,12 @@
-import { type BornChild, type EngineParent, type InboxMessage, type RunStore, type UnitOutcome } from '../ports.js';
+import { type BornChild, type EngineParent, type InboxMessage, type UnitOutcome } from '../ports.js';
 import { SNAPSHOT_EVERY } from '../run/snapshot.js';
 import { type JsonObject } from '../values.js';
+import { type ApprovalHarness, describeApprovals } from './approvals-conformance.js';
 import { type StoredRun } from './memory-run-store.js';
 import { calledRun, CANCELLED, COMPLETED, FAILED, newRun, RUNNING, ScriptedRun, stepEvent, TEST_TENANT } from './scripted-run.js';
 
 /** A store under test, and what the world does to it from outside. */
-export interface RunStoreHarness {
-  readonly store: RunStore;
+export interface RunStoreHarness extends ApprovalHarness {
   deliver(tenantId: string, runId: string, kind: InboxMessage['kind'], payload: JsonObject): Promise<unknown>;
   /** Gives the lease to another token. */
   claim(runId: string, token: string): Promise<void>;
@@ -196,6 +196,8 @@ export function describeRunStore(name: string, factory: () => Promise<RunStoreHa
       expect(await twin.create()).toMatchObject({ kind: 'refused' });
       expect(await harness.read(run.runId)).toMatchObject({ token: run.token, lastSeq: 1 });
     });
+
+    describeApprovals(() => harness, born, nextId);
 
     it('stores a thousand runs at once without gaps, each asked once per unit', async () => {
       const runs = Array.from({ length: 1000 }, () => born());

@@ -13,6 +13,8 @@ export interface SimulationOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** History of an earlier run that this one goes on from. */
   readonly kept?: readonly RunEvent[];
+  /** Who starts it. */
+  readonly requesters?: readonly string[];
   /** What an attempt comes to; the default is the step's inputs as its value. */
   outcome?(step: string, perform: Perform, state: RunState): AttemptOutcome;
   /** Which of n pending things happens next; the default is the first. */
@@ -55,6 +57,7 @@ export function simulateRun(playbook: CompiledPlaybook, options: SimulationOptio
   const facts = {
     executionId: '1',
     parameters,
+    requesters: options.requesters ?? [],
     metadata: options.metadata ?? {},
     env: options.env ?? {},
     startAt: null,
@@ -82,6 +85,7 @@ export function simulateRun(playbook: CompiledPlaybook, options: SimulationOptio
       });
     }
     for (const { step, wave } of decision.timers) pending.push(() => ({ kind: 'due', step, wave }));
+    for (const { step, wave } of decision.overdue) pending.push(() => ({ kind: 'approval_expired', step, wave }));
     if (decision.more) pending.unshift(() => ({ kind: 'continue' }));
   };
 

@@ -32,6 +32,15 @@ export class ExecutionWait {
     example: { size: { method: 'elicitation/create', params: { message: 'Which size?', requestedSchema: { type: 'object' } } } },
   })
   readonly requests!: JsonObject | null;
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    pattern: '^[0-9]+$',
+    description: 'Of kind approval: what is to be decided, `/approvals/{id}`.',
+    example: '415923710348034048',
+  })
+  readonly approval_id!: string | null;
 }
 
 /** Why an execution failed, for programs. */

@@ -90,8 +90,8 @@ export function errorLineOf(error: RunErrorDetails | null): string | null {
 
 function waitOf(waiting: WaitingFor | null, listed: boolean): ExecutionWait | null {
   if (waiting === null) return null;
-  const { kind, name, since, until, requests } = waiting;
+  const { kind, name, since, until, requests, approvalId = null } = waiting;
   // Fields of a form may be called password: that says what is asked, and is no secret.
   const asked = listed || !requests ? null : withoutMarkers(requests);
-  return { kind, name, since: timeOf(since), until: optionalTimeOf(until), requests: asked };
+  return { kind, name, since: timeOf(since), until: optionalTimeOf(until), requests: asked, approval_id: approvalId };
 }

@@ -14,6 +14,7 @@ import { McpServerEntity } from './mcp-server.entity.js';
 import { McpToolEntity } from './mcp-tool.entity.js';
 import { CatalogHeadEntity } from './catalog-head.entity.js';
 import { McpAnswerEntity } from './mcp-answer.entity.js';
+import { ApprovalEntity } from './approval.entity.js';
 import { NodeEntity } from './node.entity.js';
 import { SigningKeyEntity } from './signing-key.entity.js';
 
@@ -37,4 +38,5 @@ export const ENTITIES = [
   CatalogHeadEntity,
   SigningKeyEntity,
   McpAnswerEntity,
+  ApprovalEntity,
 ] as const;

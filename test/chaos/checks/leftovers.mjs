@@ -42,7 +42,9 @@ export function checkProcesses(facts, nodes) {
     if (alarms.length > 0) facts.violation('k', null, `node ${node.index} wrote an alarm`, { alarms: alarms.slice(0, 5) });
     if (node.peakRss > MAX_RSS_MIB) facts.violation('k', null, `node ${node.index} had ${node.peakRss} MiB`);
   }
-  const faults = facts.lines('pause', 'fail').concat(facts.lines('resume', 'fail'), facts.lines('signal', 'fail'));
+  const faults = facts
+    .lines('pause', 'fail')
+    .concat(facts.lines('resume', 'fail'), facts.lines('signal', 'fail'), facts.lines('decide', 'fail'));
   for (const line of faults) {
     if (line.status !== undefined && line.status !== 503 && line.status !== 409) {
       facts.violation('g', line.execution, `a ${line.op} was answered with ${line.status} ${line.code}`, { line });

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { signalValue } from '../generator/arithmetic.mjs';
+import { decideApprovals, decideOpen } from './approvals.mjs';
 import { Client } from './client.mjs';
 
 const MAX_TRIES = 60;
@@ -153,7 +154,9 @@ async function cancelOne(client, execution) {
 }
 
 /** Most executions get their signals soon, often before they wait for them; the others when the round comes to its end. */
-async function sendSignals(client, { playbook, parameters }, execution) {
+async function sendSignals(client, request, execution) {
+  const { playbook, parameters } = request;
+  await decideApprovals(client, request, execution);
   const { signals } = playbook.predict(parameters);
   if (execution === null || signals.length === 0 || client.random.chance(0.2)) return;
   await sleep(client.random.int(0, 400));
@@ -187,11 +190,12 @@ async function resume(client, execution) {
   await client.call({ op: 'resume', execution }, client.otherNode(-1), 'POST', `/executions/${execution}/resume`, {}, seen);
 }
 
-/** What an execution still needs from outside when a round comes to its end: a signal that nobody sent, a pause that nobody took back. */
-export async function settleByHand(load, { id, waits_for: name, n, paused }) {
+/** What an execution still needs from outside when a round comes to its end: a signal that nobody sent, a decision, a pause that nobody took back. */
+export async function settleByHand(load, { id, waits_for: name, asks, n, paused }) {
   const client = new Client(load, 0);
   if (paused) await resume(client, id);
   if (name !== null) await sendSignal(client, id, name, n);
+  if (asks) await decideOpen(client, id, n);
   client.close();
 }
 

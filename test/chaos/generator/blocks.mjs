@@ -1,4 +1,5 @@
 import { PRIME } from './arithmetic.mjs';
+import { APPROVAL_BLOCKS } from './composite/approvals.mjs';
 import { CHILD_BLOCKS, LAST_CHILD_BLOCKS } from './composite/children.mjs';
 import { ITERATOR_BLOCKS, LAST_ITERATOR_BLOCKS } from './composite/iterators.mjs';
 import { JOIN_BLOCKS, LAST_JOIN_BLOCKS } from './composite/joins.mjs';
@@ -46,6 +47,7 @@ export const BLOCKS = {
   ...CHILD_BLOCKS,
   ...PAGE_BLOCKS,
   ...JOIN_BLOCKS,
+  ...APPROVAL_BLOCKS,
 };
 
 /** Blocks that fail the execution, and so may only come last. */

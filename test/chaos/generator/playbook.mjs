@@ -47,11 +47,12 @@ export class Playbook {
       input = block.output;
       return block;
     });
-    const { signals, failedStep } = this.predict({ n: 0, blob: '' });
+    const { signals, approvals, failedStep } = this.predict({ n: 0, blob: '' });
     /** Whether its executions fail, whatever their parameters. */
     this.fails = failedStep !== null;
-    // Nobody knows the executions that are called, so nobody would send them their signals.
-    this.isCallable = signals.length === 0 && this.depth <= DEEPEST_CALL && MOST_CALLS * this.executions < MOST_EXECUTIONS;
+    // Nobody knows the executions that are called, so nobody would send them their signals, or decide what they ask.
+    this.isCallable =
+      signals.length + approvals.length === 0 && this.depth <= DEEPEST_CALL && MOST_CALLS * this.executions < MOST_EXECUTIONS;
     this.content = JSON.stringify(this.#document(input), null, 1);
   }
 

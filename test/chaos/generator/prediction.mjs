@@ -14,6 +14,8 @@ export class Prediction {
   waits = new Map();
   /** The signals that it waits for. */
   signals = [];
+  /** The steps that wait for an approval. */
+  approvals = [];
   failedStep = null;
   /** Of a step that fails with one item: which. */
   failedItem = null;
@@ -55,6 +57,12 @@ export class Prediction {
   signal(name) {
     this.signals.push(name);
     return signalValue(name, this.n);
+  }
+
+  /** @returns what is filled in where it is approved */
+  approval(step) {
+    this.approvals.push(step);
+    return signalValue(step, this.n);
   }
 
   fail(step, item = null) {
