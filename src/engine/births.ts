@@ -6,6 +6,9 @@ export const BIRTH: readonly RunEvent[] = [{ type: 'execution_started' }];
 /** The row of a run that waits for somebody to begin it. */
 export const PENDING: RowState = { status: 'pending', progress: 0, currentStep: null, waitingFor: null, error: null };
 
+/** Whether some of these may not be born once a cancel of their caller was acknowledged (D29): all but those that undo what it did. */
+export const fallsToCancel = (children: readonly BornChild[]): boolean => children.some(({ undoes }) => !undoes);
+
 /** What is stored of a called run before it does anything. */
 export function birthOf({ run, token }: BornChild): Unit {
   return {

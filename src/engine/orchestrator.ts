@@ -25,7 +25,7 @@ import { refusedEnd } from './run/refused-unit.js';
 import { liveCalls } from './run/parts.js';
 import { type RunFacts } from './run/run-scope.js';
 import { newRunState, type RunState } from './run/run-state.js';
-import { onlyWaits, ownDueAt, waitOf, waitsForStart, wakeAt } from './run/schedule.js';
+import { onlyWaits, ownDueAt, undoWaitOf, waitOf, waitsForStart, wakeAt } from './run/schedule.js';
 import { encodeState, foldHistory, SNAPSHOT_EVERY } from './run/snapshot.js';
 import { mergeWorkload } from './run/workload.js';
 import { Performer } from './performer.js';
@@ -47,6 +47,9 @@ const PROGRESS: ReadonlySet<RunEvent['type']> = new Set([
   'action_acted',
   'loop_iteration',
   'execution_paused',
+  'compensation_completed',
+  'compensation_failed',
+  'compensation_skipped',
 ]);
 /** The inbox of a claimed run is asked for again so long after the store failed to answer. */
 const READ_AGAIN_MS = 500;
@@ -418,9 +421,12 @@ export class Orchestrator implements UnitSource {
       if (event.type === 'child_completed')
         this.endedCalls.push({ step: this.playbook.byName.get(event.step)!.index, childId: event.childId });
     }
-    for (const run of decision.children) this.unborn.push({ run, token: this.options.tokenForCalled() });
-    // A run that is being cancelled calls nobody any more (D29).
-    if (this.state.cancel) this.unborn = [];
+    for (const run of decision.children) {
+      const undoes = (this.playbook.byName.get(run.parent?.step ?? '')?.undoes ?? null) !== null;
+      this.unborn.push({ run, token: this.options.tokenForCalled(), ...(undoes ? { undoes } : {}) });
+    }
+    // A run that is being cancelled calls nobody any more (D29), but to undo what it did.
+    if (this.state.cancel) this.unborn = this.unborn.filter(({ undoes }) => undoes && !this.state.cancel?.force);
     this.pendingCharacters += decision.characters;
     for (const timer of decision.timers) this.parked.park(timer.step, timer.wave, timer.dueAt);
     this.parked.retain((step) => this.state.running.has(step));
@@ -499,7 +505,7 @@ export class Orchestrator implements UnitSource {
     for (let at = this.barriers.length - 1; at >= 0; at--) {
       const { step, wave } = this.barriers[at]!.perform;
       if (this.state.running.get(step)?.wave !== wave) this.barriers.splice(at, 1);
-      else if (this.state.cancel || this.state.failure) {
+      else if ((this.state.cancel || this.state.failure) && !this.state.running.get(step)?.undoes) {
         const { perform } = this.barriers.splice(at, 1)[0]!;
         this.performing().refuse(perform);
       }
@@ -530,8 +536,10 @@ export class Orchestrator implements UnitSource {
       status: status === 'running' && waitsForStart(this.state, this.facts, now) ? 'pending' : status,
       progress: this.progress,
       currentStep: this.state.currentStep,
-      waitingFor: waits ? waitOf(this.state, this.playbook, this.asleepUntil, now) : null,
-      error: status === 'failed' ? this.state.failure : null,
+      waitingFor: isOver
+        ? null
+        : (undoWaitOf(this.state, this.playbook, now) ?? (waits ? waitOf(this.state, this.playbook, this.asleepUntil, now) : null)),
+      error: this.finish && isOver && 'error' in this.finish.event ? (this.finish.event.error ?? null) : null,
     };
   }
 

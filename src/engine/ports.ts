@@ -82,6 +82,8 @@ export interface BornChild {
   readonly run: NewRun;
   /** Lease token where this node takes it up right after the commit; null: the queue takes it. */
   readonly token: string | null;
+  /** It undoes what the calling run did, and so is born also where a cancel of that was acknowledged. Left out: it does not. */
+  readonly undoes?: boolean;
 }
 
 /** Payload of a `child_ended` message. */
@@ -138,7 +140,7 @@ export interface Unit {
   /**
    * Runs that are born with this unit, each as its first event `execution_started` alone; empty for nearly all units. Their `run.parent` names
    * this run, and the unit has at least one event. Where a cancel of this run was acknowledged the whole unit is held off as `inbox_moved`
-   * (`refused` where its message was read already): hear it, and send the events again without the children.
+   * (`refused` where its message was read already): hear it, and send the events again without the children. Those that undo hold off nothing.
    */
   readonly children: readonly BornChild[];
   /** `run.parent` of the run, which hears of its end in the unit that ends it. */

@@ -2,6 +2,7 @@ import { isObject, type Json, type JsonObject } from '../values.js';
 import { type Findings } from './findings.js';
 import { type Field, Mapping } from './mapping.js';
 import { normaliseAction, STEP_KEYS, warnUnknown, withCall } from './normalise-action.js';
+import { normaliseCompensate } from './normalise-compensate.js';
 import { type EdgePlaces, normaliseNext, normaliseOnError, normaliseOnTimeout } from './normalise-next.js';
 import { normaliseSaves } from './normalise-save.js';
 import { IDENTIFIER, mergeInputs, textOf } from './normalise-values.js';
@@ -29,6 +30,7 @@ export function normaliseStep(value: Json, pointer: string, line: number, findin
   const next = mapping.take('next');
   const on = { pass: mapping.take('pass'), when: mapping.take('when'), vars: mapping.take('vars'), result: mapping.take('result') };
   const onTimeout = mapping.peek('on_timeout');
+  const undo = mapping.take('compensate');
   const { word, action } = normaliseAction(mapping, 'step', findings);
   const canTimeOut = action?.type === 'wait_for' || action?.type === 'input';
   if (canTimeOut) mapping.take('on_timeout');
@@ -38,6 +40,7 @@ export function normaliseStep(value: Json, pointer: string, line: number, findin
       : { data: {}, save: [] };
   const onError = mapping.take('on_error');
   const as = mapping.take('as');
+  const compensate = normaliseCompensate(undo, action, findings);
   mapping.ignore(...STEP_KEYS, 'id');
   warnUnknown(mapping, action === null ? 'a step without a type' : 'step', findings);
   if (name === null) return null;
@@ -60,6 +63,7 @@ export function normaliseStep(value: Json, pointer: string, line: number, findin
       result: on.result?.value ?? null,
       hasResult: on.result !== null,
       as: asOf(as, findings),
+      ...(compensate ? { compensate } : {}),
     },
   };
 }

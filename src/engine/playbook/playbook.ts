@@ -167,6 +167,16 @@ export interface Step {
   readonly hasResult: boolean;
   /** Extra name under which the value is published. */
   readonly as: string | null;
+  /** How what it did is undone where its execution fails or is cancelled; left out: it is not. */
+  readonly compensate?: Compensate;
+}
+
+/** How a firing of a step is undone (docs/workflows/sagas.md). */
+export interface Compensate {
+  /** What undoes it; it has neither saves nor anything of the step around it. */
+  readonly action: Action;
+  /** completed: only firings that succeeded. started: also those that began and failed or were aborted. */
+  readonly covers: 'completed' | 'started';
 }
 
 /** One entry of `next`, in document order. */

@@ -3,6 +3,7 @@ import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js
 import { type Json, type JsonObject } from '../values.js';
 import { type RunEvent, type SaveOutcome, type TakenEdge } from './events.js';
 import { newPart, partAt, type PartRecord, partsForRetry, startLoop, startParts, stopItems, stopParts } from './parts.js';
+import { endUndo, rememberUndo, skipUndos, startUndo } from './undoing.js';
 import { type ArmedStep, type Firing, newRunState, type RunState } from './run-state.js';
 
 /**
@@ -97,6 +98,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     }
     case 'step_completed': {
       const step = playbook.byName.get(event.step)!;
+      rememberUndo(state, step, event);
       const arrivedFrom = leave(state, playbook, step, event.wave);
       const meta = metaOf(event);
       state.settled[step.index] = {
@@ -118,6 +120,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     }
     case 'step_failed': {
       const step = playbook.byName.get(event.step)!;
+      rememberUndo(state, step, event);
       leave(state, playbook, step, event.wave);
       state.settled[step.index] = { wave: event.wave, status: 'error', value: null, error: event.error.message, meta: null, isLeaf: false };
       publish(state, event.vars, event.saves);
@@ -136,16 +139,32 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     }
     case 'step_skipped': {
       const step = playbook.byName.get(event.step)!;
+      rememberUndo(state, step, event);
       // A step may run one wave while the next is armed: only the wave that is named is skipped.
       if (state.running.get(step.index)?.wave === event.wave) state.running.delete(step.index);
       else state.armed.delete(step.index);
       return;
     }
+    case 'compensation_started': {
+      rememberSealed(state, event.request);
+      return startUndo(state, playbook.byName.get(event.step)!, event);
+    }
+    case 'compensation_completed':
+      return endUndo(state, playbook.byName.get(event.step)!);
+    case 'compensation_failed': {
+      const { code, message } = event.error;
+      const step = playbook.byName.get(event.step)!;
+      state.failedUndos.push({ step: playbook.steps[step.undoes!]!.name, wave: event.wave, code, message });
+      return endUndo(state, step);
+    }
+    case 'compensation_skipped':
+      return skipUndos(state);
     case 'cancel_requested':
       state.cancel = { reason: event.reason, force: event.force };
       return;
     case 'pause_requested':
-      state.pause = 'requested';
+      // What undoes is not held up.
+      if (!state.isCompensating) state.pause = 'requested';
       return;
     case 'execution_paused':
       state.pause = 'paused';
@@ -214,6 +233,7 @@ function fire(
     parts: null,
     acted: null,
     isHeld: false,
+    undoes: null,
   });
 }
 

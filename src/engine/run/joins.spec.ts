@@ -21,6 +21,7 @@ const FIRING = {
   parts: null,
   acted: null,
   isHeld: false,
+  undoes: null,
 };
 
 interface GraphStep {

@@ -14,7 +14,7 @@ export const LONGEST_SNAPSHOT = 4 * 1024 * 1024;
  * To be raised where the same JSON comes to mean something else: `applyEvent` fills a field otherwise, or `compile` numbers steps otherwise.
  * Fields that are added, removed or nested otherwise change the shape, and need nothing.
  */
-const STATE_VERSION = 2;
+const STATE_VERSION = 3;
 
 /** These follow from the playbook and the workload, which are stored once. */
 type Derived = 'workload' | 'override';
@@ -37,6 +37,7 @@ const FIRING: Fields<Firing> = {
   parts: PLAIN,
   acted: PLAIN,
   isHeld: PLAIN,
+  undoes: PLAIN,
 };
 const STATE: Codec<Omit<RunState, Derived>> = record<Omit<RunState, Derived>>({
   status: PLAIN,
@@ -53,6 +54,9 @@ const STATE: Codec<Omit<RunState, Derived>> = record<Omit<RunState, Derived>>({
   otherFailures: PLAIN,
   cancel: PLAIN,
   pause: PLAIN,
+  undoable: PLAIN,
+  failedUndos: PLAIN,
+  isCompensating: PLAIN,
   sealed: PLAIN,
   signals: mapOf<string, Json[]>(PLAIN as Codec<Json[]>),
   reportedPercent: PLAIN,

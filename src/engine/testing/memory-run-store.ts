@@ -1,4 +1,4 @@
-import { birthOf } from '../births.js';
+import { birthOf, fallsToCancel } from '../births.js';
 import { childEnded } from '../child-ended.js';
 import {
   type EngineParent,
@@ -133,7 +133,7 @@ export class MemoryRunStore implements RunStore {
       return { kind: 'committed', at };
     }
     if (row === undefined || unit.token === null || row.token !== unit.token || row.lastSeq !== unit.expectedSeq) return { kind: 'lost' };
-    const callsTooLate = unit.children.length > 0 && row.cancelRequested;
+    const callsTooLate = fallsToCancel(unit.children) && row.cancelRequested;
     if (unit.end !== null || unit.release !== null || callsTooLate) {
       if (row.inboxSeq !== unit.seenInbox) return { kind: 'inbox_moved' };
       if (unit.end !== null && row.cancelRequested && unit.row.status !== 'cancelled') {
