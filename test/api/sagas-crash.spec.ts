@@ -73,14 +73,14 @@ it(
 );
 
 it(
-  'is killed three times at whatever points: each compensation is recorded once, and in reverse',
+  'is killed twice at whatever points: each compensation is recorded once, and in reverse',
   async () => {
     const ids: string[] = [];
-    for (let round = 0; round < 3; round++) {
-      const fresh = await Promise.all(Array.from({ length: 20 }, () => node.execute('sagas/five', { workload: { fail: ['do e'] } })));
+    for (let round = 0; round < 2; round++) {
+      const fresh = await Promise.all(Array.from({ length: 8 }, () => node.execute('sagas/five', { workload: { fail: ['do e'] } })));
       ids.push(...fresh);
       // Somewhere in the middle of their ways, each at another point.
-      await world.called(fresh[round * 5]!, ['do c', 'undo d', 'undo b'][round]!);
+      await world.called(fresh[round * 5]!, ['do c', 'undo c'][round]!);
       await node.end('SIGKILL');
       await start();
     }
