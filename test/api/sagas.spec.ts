@@ -250,9 +250,12 @@ describe('a compensation', () => {
     const id = await service.execute('sagas/later', { workload: { fail: ['do b', 'undo a'] } });
     await service.waitEvent(id, ({ event_type }) => event_type === 'action_retry');
     for (;;) {
-      const [stored] = await query(service.databaseUrl, `SELECT lease_token, wake_at IS NOT NULL AS wakes FROM execution WHERE id = ${id}`);
-      if (stored?.['lease_token'] === null) {
-        expect(stored['wakes']).toBe(true);
+      const [stored] = await query<{ lease_token: string | null; wakes: boolean }>(
+        service.databaseUrl,
+        `SELECT lease_token, wake_at IS NOT NULL AS wakes FROM execution WHERE id = ${id}`,
+      );
+      if (stored?.lease_token === null) {
+        expect(stored.wakes).toBe(true);
         break;
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
