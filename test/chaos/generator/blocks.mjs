@@ -2,6 +2,7 @@ import { PRIME } from './arithmetic.mjs';
 import { CHILD_BLOCKS, LAST_CHILD_BLOCKS } from './composite/children.mjs';
 import { ITERATOR_BLOCKS, LAST_ITERATOR_BLOCKS } from './composite/iterators.mjs';
 import { PAGE_BLOCKS } from './composite/pages.mjs';
+import { LAST_SAGA_BLOCKS, SAGA_BLOCKS } from './composite/sagas.mjs';
 import { LAST_SAVE_BLOCKS, SAVE_BLOCKS } from './composite/saves.mjs';
 import { call, http, template } from './steps.mjs';
 
@@ -44,6 +45,7 @@ export const BLOCKS = {
   ...SAVE_BLOCKS,
   ...CHILD_BLOCKS,
   ...PAGE_BLOCKS,
+  ...SAGA_BLOCKS,
 };
 
 /** Blocks that fail the execution, and so may only come last. */
@@ -52,6 +54,7 @@ export const LAST_BLOCKS = {
   ...LAST_ITERATOR_BLOCKS,
   ...LAST_SAVE_BLOCKS,
   ...LAST_CHILD_BLOCKS,
+  ...LAST_SAGA_BLOCKS,
 };
 
 function pure(maker, input) {
