@@ -1,5 +1,5 @@
 import { PRIME } from '../arithmetic.mjs';
-import { action, http, template } from '../steps.mjs';
+import { action, http } from '../steps.mjs';
 
 /** Steps that say how they are undone. Where nothing fails and nobody cancels, they are calls like any other. */
 export const SAGA_BLOCKS = {
