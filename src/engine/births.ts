@@ -10,8 +10,8 @@ export const startedBy = (requesters: readonly string[] = []): RunEvent =>
 /** The row of a run that waits for somebody to begin it. */
 export const PENDING: RowState = { status: 'pending', progress: 0, currentStep: null, waitingFor: null, error: null };
 
-/** Whether a unit calls runs that are still to begin: none may once its cancel was acknowledged (D29). */
-export const beginsOthers = ({ children }: Unit): boolean => children.some(({ ended }) => ended === null);
+/** Whether some of these may not be born once a cancel of their caller was acknowledged (D29): what is still to begin, but to undo what that did. */
+export const fallsToCancel = (children: readonly BornChild[]): boolean => children.some(({ ended, undoes }) => ended === null && !undoes);
 
 /** What is stored of a called run with the unit it is born with: that it is to begin, or all of it. */
 export function birthOf({ run, token, ended }: BornChild): Unit {

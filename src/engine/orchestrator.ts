@@ -26,7 +26,7 @@ import { refusedEnd } from './run/refused-unit.js';
 import { liveCalls } from './run/parts.js';
 import { factsOf, type RunFacts } from './run/run-scope.js';
 import { newRunState, type RunState } from './run/run-state.js';
-import { onlyWaits, ownDueAt, waitOf, waitsForStart, wakeAt } from './run/schedule.js';
+import { onlyWaits, ownDueAt, undoWaitOf, waitOf, waitsForStart, wakeAt } from './run/schedule.js';
 import { encodeState, foldHistory, SNAPSHOT_EVERY } from './run/snapshot.js';
 import { unitApprovals } from './run/unit-approvals.js';
 import { mergeWorkload } from './run/workload.js';
@@ -49,6 +49,9 @@ const PROGRESS: ReadonlySet<RunEvent['type']> = new Set([
   'action_acted',
   'loop_iteration',
   'execution_paused',
+  'compensation_completed',
+  'compensation_failed',
+  'compensation_skipped',
 ]);
 /** The inbox of a claimed run is asked for again so long after the store failed to answer. */
 const READ_AGAIN_MS = 500;
@@ -429,11 +432,13 @@ export class Orchestrator implements UnitSource {
         this.endedCalls.push({ step: this.playbook.byName.get(event.step)!.index, childId: event.childId });
     }
     for (const { run, ended } of decision.children) {
-      this.unborn.push({ run, ended, token: ended ? null : this.options.tokenForCalled() });
+      const undoes = (this.playbook.byName.get(run.parent?.step ?? '')?.undoes ?? null) !== null;
+      this.unborn.push({ run, ended, token: ended ? null : this.options.tokenForCalled(), ...(undoes ? { undoes } : {}) });
       this.pendingCharacters += ended?.characters ?? 0;
     }
-    // A run that is being cancelled has nobody begin any more (D29).
-    if (this.state.cancel) this.unborn = this.unborn.filter(({ ended }) => ended !== null);
+    // A run that is being cancelled has nobody begin any more (D29), but to undo what it did.
+    const { cancel } = this.state;
+    if (cancel) this.unborn = this.unborn.filter(({ ended, undoes }) => ended !== null || (undoes && !cancel.force));
     this.pendingCharacters += decision.characters;
     for (const timer of decision.timers) this.parked.park(timer.step, timer.wave, timer.dueAt);
     for (const { step, wave } of decision.overdue) this.overdue.ask({ step, wave, name: this.playbook.steps[step]!.name });
@@ -513,7 +518,7 @@ export class Orchestrator implements UnitSource {
     for (let at = this.barriers.length - 1; at >= 0; at--) {
       const { step, wave } = this.barriers[at]!.perform;
       if (this.state.running.get(step)?.wave !== wave) this.barriers.splice(at, 1);
-      else if (this.state.cancel || this.state.failure) {
+      else if ((this.state.cancel || this.state.failure) && !this.state.running.get(step)?.undoes) {
         const { perform } = this.barriers.splice(at, 1)[0]!;
         this.performing().refuse(perform);
       }
@@ -540,8 +545,10 @@ export class Orchestrator implements UnitSource {
       status: status === 'running' && waitsForStart(this.state, this.facts, now) ? 'pending' : status,
       progress: this.progress,
       currentStep: this.state.currentStep,
-      waitingFor: waits ? waitOf(this.state, this.playbook, this.asleepUntil, now) : null,
-      error: status === 'failed' ? this.state.failure : null,
+      waitingFor: isOver
+        ? null
+        : (undoWaitOf(this.state, this.playbook, now) ?? (waits ? waitOf(this.state, this.playbook, this.asleepUntil, now) : null)),
+      error: this.finish && isOver && 'error' in this.finish.event ? (this.finish.event.error ?? null) : null,
     };
   }
 

@@ -89,6 +89,8 @@ export interface BornChild {
   readonly token: string | null;
   /** How it ended, where it only computes and so is born ended; null: it is begun after the commit. */
   readonly ended: EndedBirth | null;
+  /** It undoes what the calling run did, and so is born also where a cancel of that was acknowledged. Left out: it does not. */
+  readonly undoes?: boolean;
 }
 
 /** A run that ended before anything of it was stored. */
@@ -157,7 +159,7 @@ export interface Unit {
   /**
    * Runs that are born with this unit, each as its first event `execution_started` alone, or as one that has ended; empty for nearly all units. Their
    * `run.parent` names this run, and the unit has at least one event. Where a cancel of this run was acknowledged and one of them is still to begin,
-   * the whole unit is held off as `inbox_moved` (`refused` where its message was read already): hear it, and send the events again without those.
+   * the whole unit is held off as `inbox_moved` (`refused` where its message was read already): hear it, and send the events again without those. Those that undo hold off nothing.
    */
   readonly children: readonly BornChild[];
   /** Left out by nearly all units. */

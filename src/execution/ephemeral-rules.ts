@@ -24,6 +24,14 @@ export function refuseUnlessMemoryIsEnough(run: NewRun, playbook: CompiledPlaybo
       'sync_to_postgres: false cannot go with start_at or delay: nothing would keep it until then.',
     );
   }
+  const undone = playbook.steps.find(({ undoneBy }) => undoneBy !== null);
+  if (undone) {
+    throw new EngineError(
+      'invalid',
+      'not_durable_unsupported',
+      `sync_to_postgres: false cannot go with the compensation of the step ${undone.name}: nothing would undo it after a crash.`,
+    );
+  }
   const waiting = playbook.steps.find((step) => waitsTooLong(step));
   if (!waiting) return;
   throw new EngineError(

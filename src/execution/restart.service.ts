@@ -4,6 +4,7 @@ import { isAnonymous, type Principal } from '../common/principal.js';
 import { EngineError } from '../engine/engine-error.js';
 import { isTerminal, type RunEvent } from '../engine/run/events.js';
 import { keptForFork, keptForRetry } from '../engine/run/kept-history.js';
+import { inherited, withoutUndone } from '../engine/run/undone-firings.js';
 import { type JsonObject } from '../engine/values.js';
 import { StatusService } from '../status/status.service.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
@@ -36,25 +37,27 @@ export class RestartService {
     return this.start(principal, record, parameters, change, asked, []);
   }
 
-  /** From where it failed or was cancelled; what completed is kept. Throws `unknown_execution`, `already_completed`, `not_ended`. */
+  /** From where it failed or was cancelled; what completed and was not undone is kept. Throws `unknown_execution`, `already_completed`, `not_ended`. */
   async retry(principal: Principal, id: string, asked: Asked): Promise<StartedRun> {
     const { record, parameters } = await this.status.withParameters(principal, id);
     if (!isTerminal(record.status)) throw new EngineError('conflict', 'not_ended', `Execution ${id} is still ${record.status}.`);
     if (record.status === 'completed') throw new EngineError('conflict', 'already_completed', `Execution ${id} has completed.`);
-    return this.start(principal, record, parameters, AS_IT_WAS, asked, keptForRetry(await this.events(record)));
+    const [playbook, events] = [await this.playbooks.compiled(principal.tenant, record.catalogId), await this.events(record)];
+    return this.start(principal, record, parameters, AS_IT_WAS, asked, withoutUndone(playbook, events, keptForRetry(events)));
   }
 
   /** From a step of it; what does not follow from that step is kept. Throws `unknown_execution`, `step_never_ran`, `incompatible_version`. */
   async fork(principal: Principal, id: string, fromStep: string, change: RestartChange, asked: Asked): Promise<StartedRun> {
     const { record, parameters } = await this.status.withParameters(principal, id);
     const playbook = await this.playbooks.compiled(principal.tenant, record.catalogId);
-    const kept = keptForFork(playbook, await this.events(record), fromStep);
+    const events = await this.events(record);
+    const kept = keptForFork(playbook, events, fromStep);
     if (!kept) {
       throw new EngineError('invalid', 'step_never_ran', `The step ${fromStep} has not run in execution ${id}.`, [
         { code: 'step_never_ran', pointer: '/from_step', message: 'names no step that has run' },
       ]);
     }
-    return this.start(principal, record, parameters, change, asked, kept);
+    return this.start(principal, record, parameters, change, asked, inherited(withoutUndone(playbook, events, kept)));
   }
 
   private events({ tenantId, id }: ExecutionRecord): Promise<RunEvent[]> {

@@ -1,3 +1,4 @@
+import { compensatedStep } from '../engine/playbook/compensation-name.js';
 import { type RunEvent } from '../engine/run/events.js';
 import { type ItemStop, type PartStart, type PartStop } from '../engine/run/parts.js';
 import { type Json, type JsonObject } from '../engine/values.js';
@@ -21,7 +22,9 @@ export function eventTypesOf(filter: string | undefined): string[] {
 
 /** The wire form of one event. @param result result of the execution, for its terminal event, which does not repeat it in the history */
 export function eventView(record: ExecutionRecord, { seq, at, event }: StoredEvent, result: Json = null): ExecutionEvent {
-  const step = 'step' in event ? event.step : null;
+  const name = 'step' in event ? event.step : null;
+  const undone = name === null ? null : compensatedStep(name);
+  const step = undone ?? name;
   const durationMs = 'durationMs' in event ? event.durationMs : null;
   const created = timeOf(at);
   return {
@@ -30,7 +33,7 @@ export function eventView(record: ExecutionRecord, { seq, at, event }: StoredEve
     execution_id: record.id,
     catalog_id: record.catalogId,
     event_type: event.type,
-    node_id: step === null ? record.id : `${record.id}:${step}`,
+    node_id: name === null ? record.id : `${record.id}:${name}`,
     node_name: step ?? record.playbookName,
     node_type: 'stepType' in event ? event.stepType : record.executionType,
     status: statusOf(event),
@@ -44,7 +47,7 @@ export function eventView(record: ExecutionRecord, { seq, at, event }: StoredEve
     context: 'inputs' in event ? shown(event.inputs ?? null) : null,
     result: shown(resultOf(event, result)),
     error: shown(errorOf(event)),
-    meta: shown(metaOf(event)),
+    meta: shown(undone === null ? metaOf(event) : { ...metaOf(event), compensation: true }),
     parent_execution_id: record.parentExecutionId,
     parent_event_id: record.parentEventId,
   };
@@ -58,11 +61,17 @@ function statusOf(event: RunEvent): EventStatus {
     case 'action_started':
     case 'loop_started':
     case 'child_started':
+    case 'compensation_started':
       return 'STARTED';
     case 'step_completed':
       return event.passed ? 'SKIPPED' : 'COMPLETED';
+    case 'compensation_completed':
+      return 'COMPLETED';
+    case 'compensation_skipped':
+      return 'SKIPPED';
     case 'step_failed':
     case 'step_timed_out':
+    case 'compensation_failed':
     case 'execution_failing':
     case 'execution_failed':
       return 'FAILED';
@@ -96,7 +105,7 @@ function statusOf(event: RunEvent): EventStatus {
 }
 
 function resultOf(event: RunEvent, result: Json): Json {
-  if (event.type === 'step_completed') return event.value;
+  if (event.type === 'step_completed' || event.type === 'compensation_completed') return event.value;
   if (event.type === 'signal_received') return event.payload;
   if (event.type === 'approval_decided') return event.data;
   if (event.type === 'action_acted') return event.acted.end.value;
@@ -107,7 +116,8 @@ function resultOf(event: RunEvent, result: Json): Json {
 }
 
 function errorOf(event: RunEvent): string | null {
-  if (event.type === 'execution_cancelled' || event.type === 'cancel_requested' || event.type === 'pause_requested') return event.reason;
+  if (event.type === 'cancel_requested' || event.type === 'pause_requested') return event.reason;
+  if (event.type === 'execution_cancelled') return event.error?.message ?? event.reason;
   return 'error' in event && event.error ? event.error.message : null;
 }
 
@@ -147,6 +157,15 @@ function metaOf(event: RunEvent): JsonObject {
     add('error', event.error);
   }
   if (event.type === 'step_completed' || event.type === 'step_failed') add('logs', event.logs);
+  if (event.type === 'compensation_started') add('warnings', event.warnings);
+  if (event.type === 'compensation_completed' || event.type === 'compensation_failed') {
+    add('warnings', event.warnings);
+    add('logs', event.logs);
+  }
+  if (event.type === 'compensation_completed') add('errors', event.itemErrors);
+  if (event.type === 'compensation_failed') add('error', event.error);
+  if (event.type === 'compensation_skipped') add('firings', event.firings);
+  if (event.type === 'execution_cancelled') add('error', event.error);
   if (event.type === 'step_waiting') {
     add('waits_for', event.waitsFor.kind);
     add('name', event.waitsFor.name);

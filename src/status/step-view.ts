@@ -1,6 +1,8 @@
 import { type ExecutionRecord } from '../storage/execution-record.js';
 import { type StoredEvent } from '../storage/repositories/execution-event.repository.js';
 import { type ExecutionStep } from './dto/execution-step.js';
+import { compensatedStep } from '../engine/playbook/compensation-name.js';
+import { compensationAfter } from './compensation-view.js';
 import { eventView } from './event-view.js';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -15,8 +17,13 @@ export function stepViews(record: ExecutionRecord, events: readonly StoredEvent[
     const { event } = stored;
     if (!('step' in event)) continue;
     const view = eventView(record, stored);
-    const key = `${event.step} ${event.wave}`;
+    const undone = compensatedStep(event.step);
+    const key = `${undone ?? event.step} ${event.wave}`;
     let step = steps.get(key);
+    if (undone !== null) {
+      if (step) step.compensation = compensationAfter(step.compensation, event, view);
+      continue;
+    }
     if (!step) {
       step = {
         step: event.step,
@@ -33,6 +40,7 @@ export function stepViews(record: ExecutionRecord, events: readonly StoredEvent[
         item_count: null,
         items_done: null,
         child_execution_id: null,
+        compensation: null,
         meta: {},
       };
       steps.set(key, step);

@@ -1,4 +1,4 @@
-import { beginsOthers } from '../engine/births.js';
+import { fallsToCancel } from '../engine/births.js';
 import { type NewRun, type Unit } from '../engine/ports.js';
 import { jsonList, plainArray, textArray } from './array-parameters.js';
 import { MODE, type PendingUnit } from './pending-unit.js';
@@ -13,7 +13,7 @@ export type CreatedUnit = PendingUnit & {
 /**
  * What the batch statement has besides where units call runs, or end called ones (D29).
  * - A called run is a row like a start's, on condition that the unit it is born with passes its fence, and that fence holds also where a cancel was
- *   acknowledged, unless all that are born with it have ended already. Where the caller's own row is made in the same unit, the called ones share its fate by `heirs`: denied with it.
+ *   acknowledged, unless all that are born with it have ended already, or undo what their caller did. Where the caller's own row is made in the same unit, the called ones share its fate by `heirs`: denied with it.
  * - Callers that are to be told of an end are locked with all other rows, in id order (D2), as rows of `fenced` with a mode of their own, without
  *   an ordinal: no other part takes them for units. One that is over is left alone.
  * - The messages are numbered from what the row says under its lock; it is made due only where nobody holds it, because a holder can neither
@@ -51,7 +51,7 @@ messages AS (
 /** The parameters of these parts. @param units a unit's ordinal is its index */
 export function callParameters(units: readonly PendingUnit[], creates: readonly CreatedUnit[]): string[] {
   const plain = (column: (created: CreatedUnit) => string | number | null): string => plainArray(creates.map(column));
-  const calling = units.flatMap(({ unit }, ordinal) => (unit.create === null && beginsOthers(unit) ? [ordinal] : []));
+  const calling = units.flatMap(({ unit }, ordinal) => (fallsToCancel(unit.children) && unit.create === null ? [ordinal] : []));
   const heirs = creates.filter(({ caller }) => caller?.unit.create?.idempotency);
   const telling = units.flatMap(({ tells }, ordinal) => (tells === null ? [] : [{ ...tells, ordinal }]));
   return [

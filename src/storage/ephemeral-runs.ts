@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { beginsOthers, birthOf } from '../engine/births.js';
+import { birthOf, fallsToCancel } from '../engine/births.js';
 import { childEnded } from '../engine/child-ended.js';
 import { type InboxMessage, type NewRun, type RunStore, type Unit, type UnitSource } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
@@ -106,7 +106,7 @@ export class EphemeralRuns implements RunStore {
       if (!known) return source.unitSettled({ kind: 'lost' });
       if ((unit.end || unit.release) && unit.seenInbox < known.inbox.length) return source.unitSettled({ kind: 'inbox_moved' });
       // As with rows: nothing is called once a cancel was acknowledged (D29).
-      if (beginsOthers(unit) && known.inbox.some(({ kind }) => kind === 'cancel')) {
+      if (fallsToCancel(unit.children) && known.inbox.some(({ kind }) => kind === 'cancel')) {
         return source.unitSettled(
           unit.seenInbox < known.inbox.length ? { kind: 'inbox_moved' } : { kind: 'refused', reason: 'its cancel was acknowledged' },
         );

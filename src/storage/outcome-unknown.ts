@@ -1,4 +1,4 @@
-import { beginsOthers } from '../engine/births.js';
+import { fallsToCancel } from '../engine/births.js';
 import { plainArray } from './array-parameters.js';
 import { type EventRow } from './event-codec.js';
 import { type Connection } from './own-connection.js';
@@ -79,7 +79,7 @@ function fateOf(pending: PendingUnit, row: StoredRow | undefined): Fate {
   // Where the connection broke, the row can only be ours, and by now another node has claimed it.
   if (unit.create !== null) return pending.unsure ? { kind: 'lost' } : { kind: 'refused', reason: 'an execution with this id exists' };
   if (row.lease_token !== unit.token || row.last_seq !== unit.expectedSeq) return { kind: 'lost' };
-  const calls = beginsOthers(unit);
+  const calls = fallsToCancel(unit.children);
   if (pending.mode === MODE.held && !(calls && row.cancelling)) return NOT_STORED;
   if (row.inbox_seq !== unit.seenInbox) return { kind: 'inbox_moved' };
   if (pending.mode === MODE.ended && row.cancelling && unit.row.status !== 'cancelled') {

@@ -9,6 +9,7 @@ import { checkLedger } from './checks/ledger.mjs';
 import { checkOutcomes } from './checks/outcomes.mjs';
 import { checkReads } from './checks/reads.mjs';
 import { checkStored } from './checks/stored.mjs';
+import { checkUndos } from './checks/undos.mjs';
 import { Load } from './clients/load.mjs';
 import { settleByHand } from './clients/operations.mjs';
 import { countsOf, samplesOf } from './figures.mjs';
@@ -89,6 +90,7 @@ export async function round({
     if (stuck === null) checkOutcomes(facts);
     if (stuck === null) checkChildren(facts);
     if (stuck === null) await checkApprovals(facts);
+    if (stuck === null) checkUndos(facts);
     checkReads(facts);
     if (stuck === null) await checkLeftovers(facts);
     checkProcesses(facts, world.nodes);

@@ -1,4 +1,5 @@
 import { Orchestrator } from '../../src/engine/orchestrator.js';
+import { compensatedStep } from '../../src/engine/playbook/compensation-name.js';
 import { type Unit } from '../../src/engine/ports.js';
 import { isTerminal } from '../../src/engine/run/events.js';
 import { type RunState } from '../../src/engine/run/run-state.js';
@@ -22,7 +23,10 @@ const TERMINAL: Readonly<Record<string, string>> = {
   execution_failed: 'failed',
   execution_cancelled: 'cancelled',
 };
-const SETTLES = new Set(['step_completed', 'step_failed', 'step_timed_out', 'step_skipped']);
+const SETTLES = new Set([
+  ...['step_completed', 'step_failed', 'step_timed_out', 'step_skipped'],
+  ...['compensation_completed', 'compensation_failed'],
+]);
 /** What must not happen while an execution is paused. */
 const STARTS = new Set(['step_started', 'step_waiting']);
 /** A row that is given back with a time is due after so many milliseconds at the latest, whatever is in its inbox. */
@@ -81,7 +85,8 @@ export class Checks {
 
     const of = (type: string, more: (content: EventRow['content']) => boolean = () => true): EventRow | undefined =>
       stored?.events.find((event) => event.event_type === type && event.step === step && isOf(event, wave) && more(event.content));
-    const started = of('step_started');
+    const undoes = compensatedStep(step) !== null;
+    const started = of(undoes ? 'compensation_started' : 'step_started');
     if (!stored || !started) return this.violate('D20', id, `the effect ${where} begins before its step_started is committed`);
     if (part !== '' && !of('action_started', ({ parts }) => parts!.some((each) => each.path === part && each.attempt === attempt)))
       return this.violate('D20', id, `the effect ${where} begins before its action_started is committed`);
@@ -97,7 +102,7 @@ export class Checks {
     const claimedAt = stored.row.claim_no === claimNo ? (this.claimedAt.get(id) ?? 0) : 0;
     const ranSince = Math.max(cancelledAt, this.goesOnSince.get(node.process.name) ?? 0);
     const heardBy = claimedAt > cancelledAt ? cancelledAt : ranSince + this.world.scenario.leaseMs + 2_000;
-    if (this.world.scheduler.now > heardBy && !this.sleeps.has(node.process.name))
+    if (!undoes && this.world.scheduler.now > heardBy && !this.sleeps.has(node.process.name))
       this.violate('D28', id, `the effect ${where} begins after its cancel was acknowledged`);
 
     if (stored.row.status === 'paused') this.violate('D28', id, `the effect ${where} begins while it is paused`);
@@ -214,14 +219,15 @@ export class Checks {
     if (type === 'step_skipped' && event.content.reason === 'join' && !this.isSkippedRightly(id, event))
       this.violate('join', id, `${step}#${wave} was skipped for a join that does not end it`);
     if (tellsOfParts(type)) partsRecorded(event, events, (message) => this.violate('C4', id, message));
-    if (type === 'action_retry' || type === 'step_started' || SETTLES.has(type)) {
+    if (type === 'action_retry' || type === 'step_started' || type === 'compensation_started' || SETTLES.has(type)) {
       const same = events.filter((each) => each.seq < seq && each.step === step && waveOf(each) === wave);
       const attempt = (each: EventRow): unknown => `${each.content.attempt} ${each.content.path ?? ''}`;
       // A step that is armed again after a failure or cancel is skipped again, under the same wave.
       const isSkippedAgain = type === 'step_skipped' && !same.some((each) => each.event_type !== 'step_skipped');
       if (!isSkippedAgain && same.some((each) => SETTLES.has(each.event_type)))
         this.violate('C4', id, `${type} of ${step}#${wave} after it was over`);
-      if (type === 'step_started' && same.some((each) => each.event_type === type)) this.violate('C4', id, `${step}#${wave} started twice`);
+      if (type.endsWith('_started') && same.some((each) => each.event_type === type))
+        this.violate('C4', id, `${step}#${wave} started twice`);
       if (type === 'action_retry' && same.some((each) => each.event_type === type && attempt(each) === attempt(event))) {
         this.violate('C4', id, `attempt ${String(attempt(event))} of ${step}#${wave} failed twice`);
       }

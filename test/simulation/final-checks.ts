@@ -3,6 +3,7 @@ import { approvalsAtEnd } from './approvals.js';
 import { POISON_ATTEMPTS } from '../../src/storage/claim.js';
 import { predict } from './programs.js';
 import { type Stored } from './tables.js';
+import { undos } from './undos.js';
 import { type World } from './world.js';
 
 type Violate = (rule: string, runId: string | null, message: string) => void;
@@ -57,6 +58,7 @@ function execution(world: World, id: string, program: number, violate: Violate):
   calls(world, stored, prediction, violate);
   effects(world, stored, prediction, violate);
   loops(stored, prediction, violate);
+  undos(stored, world.scenario.programs[program]!, world.scenario.programs, violate);
   const isComplete = row.status === 'completed' && world.scenario.programs[program]!.hasEnd && prediction.values.size > 0;
   const wanted = JSON.stringify(Object.fromEntries([...prediction.values].sort()));
   const got = isComplete ? JSON.stringify(Object.fromEntries(Object.entries(stored.result as object).sort())) : wanted;

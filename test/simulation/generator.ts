@@ -10,6 +10,7 @@ import {
   type Program,
   type SavePlan,
   type Scenario,
+  type UndoPlan,
 } from './scenario.js';
 import { Random } from './random.js';
 
@@ -52,22 +53,20 @@ export function generate(seed: number): Scenario {
   };
 }
 
-const KILLER: Program = {
-  hasEnd: true,
-  body: {
-    kind: 'act',
-    name: 'killer',
-    effect: true,
-    ms: 300,
-    fails: 0,
-    hangs: false,
-    attempts: 1,
-    delay: 1,
-    onError: 'fail',
-    obeys: true,
-    kills: true,
-  },
+const KILLING: ActBlock = {
+  kind: 'act',
+  name: 'killer',
+  effect: true,
+  ms: 300,
+  fails: 0,
+  hangs: false,
+  attempts: 1,
+  delay: 1,
+  onError: 'fail',
+  obeys: true,
+  kills: true,
 };
+const KILLER: Program = { hasEnd: true, body: KILLING };
 
 function weatherOf(random: Random): Weather {
   const rate = (most: number): number => (random.chance(0.5) ? 0 : random.next() * most);
@@ -129,6 +128,9 @@ const MANY_ROUNDS = 140;
 function programOf(random: Random, called: number | null): Program {
   let names = 0;
   const speaking = random.fork('speaking');
+  const undoing = random.fork('undoing');
+  // A saga: most of what it does can be undone, and often something goes wrong in the end.
+  const isSaga = undoing.chance(0.35);
   const sayOf = (canFail: boolean): Block[] => {
     if (!speaking.chance(0.4)) return [];
     const word = canFail && speaking.chance(0.15) ? 'fail' : speaking.pick(['progress', 'log'] as const);
@@ -161,7 +163,10 @@ function programOf(random: Random, called: number | null): Program {
       Array.from({ length: random.int(least, most) }, () => blockOf(depth - 1, canFail, inCycle));
     switch (kind) {
       case 'act':
-        return actOf(random, nameOf('a'), canFail, inCycle);
+        return {
+          ...actOf(random, nameOf('a'), canFail, inCycle),
+          ...(isSaga && undoing.chance(0.7) ? { undo: undoOf(undoing, called) } : {}),
+        };
       case 'call':
         return callOf(random, nameOf('c'), called!);
       case 'iterate':
@@ -200,7 +205,16 @@ function programOf(random: Random, called: number | null): Program {
     return { body: { kind: 'loop', name: nameOf('loop'), times: MANY_ROUNDS, body }, hasEnd: true };
   }
   return {
-    body: { kind: 'seq', blocks: [blockOf(2, true), ...sayOf(true), blockOf(1, true), ...sayOf(true)] },
+    body: {
+      kind: 'seq',
+      blocks: [
+        blockOf(2, true),
+        ...sayOf(true),
+        blockOf(1, true),
+        ...sayOf(true),
+        ...(isSaga && undoing.chance(0.4) ? [{ ...KILLING, name: nameOf('a'), fails: 'always' as const, kills: false }] : []),
+      ],
+    },
     hasEnd: random.chance(0.8),
   };
 }
@@ -210,8 +224,11 @@ function calledProgram(random: Random): Program {
   const [first, ...rest] = Array.from({ length: random.int(1, 2) }, (_, at) =>
     random.chance(0.2) ? iterateOf(random, `b${at}`, true, false) : actOf(random, `b${at}`, true, false),
   );
+  const undoing = random.fork('undoing');
+  const withUndo = (block: Block): Block =>
+    block.kind === 'act' && undoing.chance(0.3) ? { ...block, undo: undoOf(undoing, null) } : block;
   const wait: Block[] = random.chance(0.2) ? [{ kind: 'wait', name: 'w0', seconds: random.pick([0.05, 3, 8]) }] : [];
-  return { body: { kind: 'seq', blocks: [first!, ...wait, ...rest] }, hasEnd: true };
+  return { body: { kind: 'seq', blocks: [withUndo(first!), ...wait, ...rest.map(withUndo)] }, hasEnd: true };
 }
 
 function callOf(random: Random, name: string, program: number): CallBlock {
@@ -293,6 +310,19 @@ function actOf(random: Random, name: string, canFail: boolean, inCycle: boolean)
     obeys: random.chance(0.8),
     kills: false,
     ...(random.chance(0.2) ? { saves: savesOf(random, canFail) } : {}),
+  };
+}
+
+function undoOf(random: Random, called: number | null): UndoPlan {
+  const attempts = random.pick([1, 1, 2, 3]);
+  const program = called !== null && random.chance(0.3) ? called : null;
+  return {
+    covers: random.pick(['completed', 'completed', 'started'] as const),
+    ms: random.pick([0, random.int(1, 60), random.int(60, 1_200)]),
+    fails: random.chance(0.15) ? 'always' : random.int(0, attempts - 1),
+    attempts: program === null ? attempts : 1,
+    delay: random.pick([0.05, 0.5, 1, 6.5]),
+    program,
   };
 }
 

@@ -13,6 +13,7 @@ import {
   type Program,
   type SavePlan,
   type SayBlock,
+  type UndoPlan,
 } from './scenario.js';
 
 /** Seconds after which a hanging attempt is given up. */
@@ -143,6 +144,7 @@ function actStep(block: ActBlock, next: NextEntry[]): Step {
     }),
     onError: onErrorOf(block),
     next,
+    ...(block.undo ? { compensate: { action: undoAction(block.undo), covers: block.undo.covers } } : {}),
   });
 }
 
@@ -154,6 +156,12 @@ function approvalStep({ name, seconds, quorum }: Extract<Block, { kind: 'approva
     onError: { kind: 'goto', target: { step: `${name}_handler`, data: {} } },
     next: to(next),
   });
+}
+
+function undoAction({ program, ms, fails, attempts, delay }: UndoPlan): Action {
+  if (program !== null) return anAction({ type: 'playbook', fields: { path: pathOfProgram(program) } });
+  const fields = { ms, fails: fails === 'always' ? ALWAYS : fails, hangs: false, obeys: true, kills: false };
+  return anAction({ type: 'act', fields, retry: retryOf(attempts, delay) });
 }
 
 const SAYING: Readonly<Record<SayBlock['word'], JsonObject>> = {
@@ -262,6 +270,7 @@ export interface Prediction {
 export function predict(program: Program, programs: readonly Program[]): Prediction {
   const walk = new Walk(programs);
   const ends = walk.block(program.body, true);
+  if (!ends) for (const { of, place, must } of walk.undos) of.get(place)!.must = must;
   const values = new Map(
     [...walk.waves].filter(([name]) => walk.succeeded.has(name)).map(([name, wave]) => [name, walk.loops.get(`${name}#${wave}`) ?? wave]),
   );
@@ -281,6 +290,8 @@ class Walk {
   readonly effects = new Map<string, { attempts: number; must: boolean }>();
   readonly loops = new Map<string, Json>();
   readonly calls = new Map<string, { program: number; must: boolean }>();
+  /** What is undone for certain, if the run fails. */
+  readonly undos: { readonly of: Map<string, { must: boolean }>; readonly place: string; readonly must: boolean }[] = [];
   poison = false;
 
   constructor(private readonly programs: readonly Program[]) {}
@@ -353,7 +364,19 @@ class Walk {
     const isSaved = block.kills || this.saves(block.saves ?? [], !fails, `${block.name}#${wave}`, must);
     const succeeds = !fails && isSaved;
     if (succeeds) this.succeeded.add(block.name);
+    if (block.undo) this.undo(block.undo, `${block.name}.compensate#${wave}`, must && (succeeds || block.undo.covers === 'started'));
     return block.kills ? false : succeeds || block.onError !== 'fail';
+  }
+
+  /** Whether it fails or not, it may be cancelled: then this happens as well. */
+  private undo({ program, fails, attempts }: UndoPlan, place: string, must: boolean): void {
+    if (program === null) {
+      this.effects.set(place, { attempts: fails === 'always' ? attempts : fails + 1, must: false });
+      this.undos.push({ of: this.effects, place, must });
+    } else {
+      this.calls.set(place, { program, must: false });
+      this.undos.push({ of: this.calls, place, must });
+    }
   }
 
   /** @returns whether none of them failed that may not */

@@ -52,6 +52,15 @@ export interface ActBlock {
   readonly kills: boolean;
   /** Its saves to the world, in order. */
   readonly saves?: readonly SavePlan[];
+  /** How it is undone; none: it is not. */
+  readonly undo?: UndoPlan;
+}
+
+/** What undoes an act: the world sees it, or it calls another program of the scenario. */
+export interface UndoPlan extends Pick<ActBlock, 'ms' | 'fails' | 'attempts' | 'delay'> {
+  readonly covers: 'completed' | 'started';
+  /** The program that it calls instead, once; null: it acts. */
+  readonly program: number | null;
 }
 
 /** Goes over items, each of which acts as an `act` does, or goes over items of its own. */

@@ -38,6 +38,8 @@ export interface EventContent {
   readonly path?: string;
   readonly parts?: readonly { readonly path: string; readonly attempt?: number; readonly acted?: true }[];
   readonly items?: readonly { readonly index: number }[];
+  readonly force?: boolean;
+  readonly firings?: readonly { readonly step: string; readonly wave: number }[];
 }
 
 export interface EventRow {

@@ -44,8 +44,10 @@ export class PartContext {
 
   /** Asked before each part: in a run that has failed nothing begins, and in one that is to pause nothing for now (D27, D28). */
   async mayBegin(): Promise<void> {
-    const { state, signal } = this.host;
+    const { state, signal, firing } = this.host;
     if (signal.aborted) throw signal.reason;
+    // What undoes goes on, whatever else has happened.
+    if (firing.undoes) return;
     if (state.failure) throw new StepFailure('cancelled', 'The part was not begun.', { retryable: false });
     if (state.pause !== 'none') {
       void this.journal.flush();

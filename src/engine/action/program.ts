@@ -7,6 +7,7 @@ import { type AttemptOutcome } from '../run/decision.js';
 import { iterates, valueAliasesOf } from '../playbook/compile.js';
 import { StepFailure } from '../step-executor.js';
 import { namesOfResults } from '../run/results.js';
+import { undoView } from '../run/undo-view.js';
 import { runCall } from './call.js';
 import { runLoop } from './loop.js';
 import { PartContext } from './part-context.js';
@@ -41,7 +42,11 @@ export async function runProgram(host: ProgramHost): Promise<ProgramEnd> {
 async function iterate(context: PartContext): Promise<ProgramEnd> {
   const { step, firing } = context.host;
   const performer = step.action?.performer;
-  const view: StepView = { inputs: firing.inputs, ...(firing.arrivedError ? { error: errorView(firing.arrivedError) } : {}) };
+  const view: StepView = {
+    inputs: firing.inputs,
+    ...(firing.arrivedError ? { error: errorView(firing.arrivedError) } : {}),
+    ...undoView(context.host.playbook, firing.undoes),
+  };
   if (performer?.does === 'playbook') {
     const value = await runCall(context, performer.call, '', firing.attempt, firing.inputs, view);
     return { outcome: { ok: true, result: { value } } };

@@ -27,6 +27,9 @@ export function checkNested(playbook: Pick<Playbook, 'workbook' | 'workflow'>, o
       check(nested, place);
     }
   };
-  for (const { name, action } of playbook.workflow) if (action) check(action, originOf({ step: name }));
+  for (const { name, action, compensate } of playbook.workflow) {
+    if (action) check(action, originOf({ step: name }));
+    if (compensate) check(compensate.action, originOf({ step: name }));
+  }
   for (const task of playbook.workbook) check(task, originOf({ task: task.name }));
 }

@@ -13,7 +13,7 @@ const VERBATIM: readonly string[] = [
 /** SQL in base64 holds templates like any other; the places inside it mean nothing to a reader of the document. */
 const ENCODED_SQL: readonly string[] = ['command_b64', 'commands_b64'];
 /** Keys below which an action stands again, with verbatim texts of its own. */
-const ACTIONS: readonly string[] = ['task', 'tasks', 'call', 'save', 'sink', 'storage', 'loop'];
+const ACTIONS: readonly string[] = ['task', 'tasks', 'call', 'save', 'sink', 'storage', 'loop', 'compensate'];
 
 /**
  * Parses every template of a document, so that a slip is found when the playbook is registered and not in the middle of

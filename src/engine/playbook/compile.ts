@@ -16,11 +16,13 @@ import { compileJsonSchema, type JsonSchema } from './json-schema.js';
 import { type CompiledApproval, compileApproval } from './approval-step.js';
 import { type CompiledFail, type CompiledReport, compileFail, compileReport } from './reports.js';
 import { isTemplatedContent } from './inline-content.js';
-import { edgesOf, reachFrom, type StepSet } from './graph.js';
+import { edgesOf, reachFrom, StepSet } from './graph.js';
 import { joinsOf, type StepJoins } from './joins.js';
+import { compensationName } from './compensation-name.js';
 import {
   type Action,
   type AssertSpec,
+  type Compensate,
   type EdgeTarget,
   type NextEntry,
   type Playbook,
@@ -32,8 +34,9 @@ import {
 /** A playbook ready to run: templates parsed, tasks resolved, the graph known. Made once per catalog entry, shared by all runs. */
 export interface CompiledPlaybook {
   readonly playbook: Playbook;
-  /** In document order; a step's `index` is its place here. */
+  /** In document order, then those that undo others (`undoes`); a step's `index` is its place here. */
   readonly steps: readonly CompiledStep[];
+  /** Also those that undo others, whose names no document can have. */
   readonly byName: ReadonlyMap<string, CompiledStep>;
   readonly entry: CompiledStep;
   readonly terminal: CompiledStep | null;
@@ -84,6 +87,10 @@ export interface CompiledStep extends StepJoins {
   readonly aliases: readonly string[];
   /** Steps that can be reached from here over one edge or more. */
   readonly reach: StepSet;
+  /** What undoes its firings, as a step without edges of its own; null where nothing does. */
+  readonly undoneBy: { readonly index: number; readonly covers: 'completed' | 'started' } | null;
+  /** Index of the step that this one undoes; null for steps of the document. */
+  readonly undoes: number | null;
 }
 
 export interface CompiledAction {
@@ -246,6 +253,8 @@ class Compiler {
   private readonly errors: Issue[] = [];
   private readonly warnings: Issue[] = [];
   private readonly indexOf: ReadonlyMap<string, number>;
+  /** By the index of a step: that of the one that undoes it. */
+  private readonly undoing: ReadonlyMap<number, number>;
   private handles: CompiledAuth | null = null;
 
   constructor(
@@ -253,6 +262,8 @@ class Compiler {
     private readonly kinds: StepKinds,
   ) {
     this.indexOf = new Map(playbook.workflow.map((step, index) => [step.name, index]));
+    const undone = playbook.workflow.flatMap(({ compensate }, index) => (compensate ? [index] : []));
+    this.undoing = new Map(undone.map((index, at) => [index, playbook.workflow.length + at]));
   }
 
   *compile(): Generator<void, CompiledPlaybook, void> {
@@ -265,6 +276,8 @@ class Compiler {
       steps.push(this.step(step, index, reachFrom(index, edges), joinOf(index)));
       yield;
     }
+    const units = [...steps];
+    for (const step of units) if (step.undoneBy) steps[step.undoneBy.index] = this.compensation(step, step.definition.compensate!);
     const inputs = inputsOf(steps);
     this.checkSignals(steps, inputs);
     const workloadTemplates = new Map<string, Template>();
@@ -286,11 +299,14 @@ class Compiler {
       signals: signalsOf(steps),
       hasApprovals: steps.some(isApproval),
       inputs: new Set([...inputs, ...askingActionsOf(steps)]),
-      progressUnits: progressUnits(steps, entry),
+      progressUnits: progressUnits(units, entry),
       plainWorkload: workloadTemplates.size === 0,
       workloadTemplates,
       handles: this.handles,
-      fetchesSecrets: [...this.playbook.workflow.map(({ action }) => action), ...this.playbook.workbook].some(fetchesSecrets),
+      fetchesSecrets: [
+        ...this.playbook.workflow.flatMap(({ action, compensate }) => [action, compensate?.action ?? null]),
+        ...this.playbook.workbook,
+      ].some(fetchesSecrets),
       warnings: this.warnings,
     };
   }
@@ -319,6 +335,44 @@ class Compiler {
       aliases: [...(step.as === null ? [] : [step.as]), ...taskAlias],
       ...joins,
       reach,
+      undoneBy: step.compensate ? { index: this.undoing.get(index)!, covers: step.compensate.covers } : null,
+      undoes: null,
+    };
+  }
+
+  /** What undoes a step, as a step of its own: nothing leads to it or from it, and it fires once its execution has failed or was cancelled. */
+  private compensation(step: CompiledStep, { action: own }: Compensate): CompiledStep {
+    const pointer = `/workflow/${step.index}/compensate`;
+    const action = this.action(own, pointer);
+    // What stands behind the name of a workbook task the document could not show.
+    const refuse = (message: string): void => void this.errors.push({ code: 'invalid_compensate', message, pointer });
+    if (step.action?.performer && step.action.performer.does !== 'save' && !acts(step.action))
+      refuse(`The task of ${step.name} does nothing that could be undone.`);
+    if (action.performer && !acts(action)) refuse(`The task that undoes ${step.name} does not act.`);
+    if (action.saves.length > 0) refuse(`The task that undoes ${step.name} has saves; a compensation has none.`);
+    const name = compensationName(step.name);
+    const definition: Step = { ...step.definition, name, role: 'inner', action: own, next: [], onError: { kind: 'fail' }, onTimeout: null };
+    return {
+      index: step.undoneBy!.index,
+      name,
+      type: own.type,
+      definition,
+      data: compileInputs(own.data),
+      action,
+      saves: [],
+      next: [],
+      onError: { kind: 'fail' },
+      onTimeout: null,
+      pass: null,
+      when: null,
+      vars: null,
+      result: null,
+      aliases: [],
+      join: null,
+      ahead: [],
+      reach: new StepSet(0),
+      undoneBy: null,
+      undoes: step.index,
     };
   }
 
@@ -538,6 +592,8 @@ class Compiler {
 
 /** Steps that do nothing but wait. */
 const WAITING_TYPES: ReadonlySet<string> = new Set(['wait', 'wait_for', 'input', 'approval']);
+const acts = ({ performer }: CompiledAction): boolean =>
+  performer !== null && (performer.does === 'step' || performer.does === 'iterator' || performer.does === 'playbook');
 
 /** Steps that call other entries. */
 const CALLING_TYPES: ReadonlySet<string> = new Set(['playbook', 'playbooks', 'workflow', 'tool', 'model']);
@@ -603,9 +659,10 @@ function askingActionsOf(steps: readonly CompiledStep[]): readonly string[] {
       action?.performer?.does === 'wait' && action.performer.wait.kind === 'signal' ? [action.performer.wait.name] : [],
     ),
   );
-  return steps.flatMap(({ name, action }) =>
-    action?.performer?.does === 'step' && action.performer.kind.mayAsk === true && !signals.has(name) ? [name] : [],
-  );
+  return steps.flatMap(({ name, action, undoes }) => {
+    const mayAsk = undoes === null && action?.performer?.does === 'step' && action.performer.kind.mayAsk === true;
+    return mayAsk && !signals.has(name) ? [name] : [];
+  });
 }
 
 function progressUnits(steps: readonly CompiledStep[], entry: CompiledStep): CompiledStep[] {

@@ -29,7 +29,10 @@ export function inlineContents(playbook: Playbook): InlineContent[] {
       found.push({ text: content, pointer: `${pointer}/content` });
     for (const [at, task] of tasks.entries()) collect(task, `${pointer}/tasks/${at}`);
   };
-  for (const [at, { action }] of playbook.workflow.entries()) if (action) collect(action, `/workflow/${at}`);
+  for (const [at, { action, compensate }] of playbook.workflow.entries()) {
+    if (action) collect(action, `/workflow/${at}`);
+    if (compensate) collect(compensate.action, `/workflow/${at}/compensate`);
+  }
   for (const [at, task] of playbook.workbook.entries()) collect(task, `/workbook/${at}`);
   return found;
 }

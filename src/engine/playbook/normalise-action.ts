@@ -323,6 +323,9 @@ function bare(type: string): Action {
 }
 
 export function warnUnknown(mapping: Mapping, where: string, findings: Findings): void {
-  for (const { key, pointer } of mapping.remaining())
-    findings.warn('unknown_field', pointer, `unknown key "${key}" in ${where}; it has no effect`);
+  for (const { key, pointer } of mapping.remaining()) {
+    // Whoever relies on it must not be told by a warning alone.
+    if (key === 'compensate') findings.error('invalid_compensate', pointer, 'compensate belongs to a step, not to a task.');
+    else findings.warn('unknown_field', pointer, `unknown key "${key}" in ${where}; it has no effect`);
+  }
 }

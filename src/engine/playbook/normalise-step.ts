@@ -3,6 +3,7 @@ import { type Findings } from './findings.js';
 import { joinOf } from './joins.js';
 import { type Field, Mapping } from './mapping.js';
 import { normaliseAction, STEP_KEYS, warnUnknown, withCall } from './normalise-action.js';
+import { normaliseCompensate } from './normalise-compensate.js';
 import { type EdgePlaces, normaliseNext, normaliseOnError, normaliseOnTimeout } from './normalise-next.js';
 import { normaliseSaves } from './normalise-save.js';
 import { IDENTIFIER, mergeInputs, textOf } from './normalise-values.js';
@@ -34,6 +35,7 @@ export function normaliseStep(value: Json, pointer: string, line: number, findin
   const joinField = mapping.take('join');
   const join = joinOf(joinField, findings);
   const onTimeout = mapping.peek('on_timeout');
+  const undo = mapping.take('compensate');
   const { word, action } = normaliseAction(mapping, 'step', findings);
   const canTimeOut = action?.type === 'wait_for' || action?.type === 'input' || action?.type === 'approval';
   if (canTimeOut) mapping.take('on_timeout');
@@ -43,6 +45,7 @@ export function normaliseStep(value: Json, pointer: string, line: number, findin
       : { data: {}, save: [] };
   const onError = mapping.take('on_error');
   const as = mapping.take('as');
+  const compensate = normaliseCompensate(undo, action, findings);
   mapping.ignore(...STEP_KEYS, 'id');
   warnUnknown(mapping, action === null ? 'a step without a type' : 'step', findings);
   if (name === null) return null;
@@ -67,6 +70,7 @@ export function normaliseStep(value: Json, pointer: string, line: number, findin
       hasResult: on.result !== null,
       as: asOf(as, findings),
       ...(join === undefined ? {} : { join }),
+      ...(compensate ? { compensate } : {}),
     },
   };
 }

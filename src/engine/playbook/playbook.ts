@@ -175,6 +175,16 @@ export interface Step {
   readonly as: string | null;
   /** It fires at this arrival, whatever else is on its way; left out: when nothing else can arrive. */
   readonly join?: number;
+  /** How what it did is undone where its execution fails or is cancelled; left out: it is not. */
+  readonly compensate?: Compensate;
+}
+
+/** How a firing of a step is undone (docs/workflows/sagas.md). */
+export interface Compensate {
+  /** What undoes it; it has neither saves nor anything of the step around it. */
+  readonly action: Action;
+  /** completed: only firings that succeeded. started: also those that began and failed or were aborted. */
+  readonly covers: 'completed' | 'started';
 }
 
 /** One entry of `next`, in document order. */

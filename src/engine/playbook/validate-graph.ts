@@ -63,7 +63,10 @@ function checkTasks(drafts: readonly StepDraft[], tasks: readonly WorkbookTask[]
     }
     for (const task of action.tasks) check(task, pointer);
   };
-  for (const { step, pointer } of drafts) if (step.action) check(step.action, pointer);
+  for (const { step, pointer } of drafts) {
+    if (step.action) check(step.action, pointer);
+    if (step.compensate) check(step.compensate.action, at(pointer, 'compensate'));
+  }
 }
 
 function warnUnreachable(

@@ -4,6 +4,7 @@ import { type Json, type JsonObject } from '../values.js';
 import { type RunEvent, type SaveOutcome, type TakenEdge } from './events.js';
 import { isComplete, isCounting, type Left, lateForOf, leavesNow, passJoin, reaches } from './join-counts.js';
 import { newPart, partAt, type PartRecord, partsForRetry, startLoop, startParts, stopItems, stopParts } from './parts.js';
+import { endUndo, rememberUndo, skipUndos, startUndo } from './undoing.js';
 import { type ArmedStep, type Arrival, type Firing, newRunState, type RunState } from './run-state.js';
 
 /**
@@ -110,6 +111,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     }
     case 'step_completed': {
       const step = playbook.byName.get(event.step)!;
+      rememberUndo(state, step, event);
       const left = leave(state, playbook, step, event.wave);
       const meta = metaOf(event);
       state.settled[step.index] = {
@@ -131,6 +133,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     }
     case 'step_failed': {
       const step = playbook.byName.get(event.step)!;
+      rememberUndo(state, step, event);
       const left = leave(state, playbook, step, event.wave);
       state.settled[step.index] = { wave: event.wave, status: 'error', value: null, error: event.error.message, meta: null, isLeaf: false };
       publish(state, event.vars, event.saves);
@@ -149,6 +152,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     }
     case 'step_skipped': {
       const step = playbook.byName.get(event.step)!;
+      rememberUndo(state, step, event);
       // A step may run one wave while the next is armed: only the wave that is named is skipped.
       if (state.running.get(step.index)?.wave === event.wave) state.running.delete(step.index);
       else {
@@ -158,11 +162,26 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       }
       return;
     }
+    case 'compensation_started': {
+      rememberSealed(state, event.request);
+      return startUndo(state, playbook.byName.get(event.step)!, event);
+    }
+    case 'compensation_completed':
+      return endUndo(state, playbook.byName.get(event.step)!);
+    case 'compensation_failed': {
+      const { code, message } = event.error;
+      const step = playbook.byName.get(event.step)!;
+      state.failedUndos.push({ step: playbook.steps[step.undoes!]!.name, wave: event.wave, code, message });
+      return endUndo(state, step);
+    }
+    case 'compensation_skipped':
+      return skipUndos(state);
     case 'cancel_requested':
       state.cancel = { reason: event.reason, force: event.force };
       return;
     case 'pause_requested':
-      state.pause = 'requested';
+      // What undoes is not held up.
+      if (!state.isCompensating) state.pause = 'requested';
       return;
     case 'execution_paused':
       state.pause = 'paused';
@@ -237,6 +256,7 @@ function fire(
     isHeld: false,
     lateFor: lateForOf(arrived?.arrivals),
     isLost: false,
+    undoes: null,
   });
 }
 

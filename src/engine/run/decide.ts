@@ -1,5 +1,3 @@
-import { isSealed } from '../auth/sealed-request.js';
-import { withoutMarkers } from '../auth/secret-markers.js';
 import { pathOfItem } from '../action/call-path.js';
 import { type ChildEnded } from '../ports.js';
 import { callsOthers, type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
@@ -22,6 +20,8 @@ import { completeStep, failAction, failStep, outcomeView, scopeOf, settleAction,
 import { askOnTheWay, endWait, handOutSignals } from './waiting.js';
 import { hearDecision, settleApprovals } from './approving.js';
 import { startedBy } from '../births.js';
+import { compensate, completeUndo, errorOfCancelled, failUndo, failureWithUndos, shownName, skipUndos } from './compensation.js';
+import { inputsAfter } from './undoing.js';
 
 /** One decision adds about this many events at most, so that no playbook holds the process (R14). */
 const EVENTS_PER_DECISION = 64;
@@ -55,7 +55,9 @@ export function resume(
   endOverdue(deciding);
   for (const firing of [...state.running.values()]) {
     const step = playbook.steps[firing.step]!;
-    if (state.cancel || (state.failure && callsOthers(step.action))) skipFiring(deciding, firing, state.cancel ? 'cancelled' : 'failure');
+    // What undoes goes on, whatever else has happened.
+    const isEnded = !firing.undoes && (state.cancel !== null || (state.failure !== null && callsOthers(step.action)));
+    if (isEnded) skipFiring(deciding, firing, state.cancel ? 'cancelled' : 'failure');
     else if (!isParked(firing)) deciding.decision.performs.push(performOf(step, firing));
     else armTimer(deciding, firing);
   }
@@ -181,12 +183,13 @@ function askedBy({ by }: { readonly by?: string }): { readonly by?: string } {
 }
 
 function abortRunning({ state, decision }: Deciding): void {
-  for (const firing of state.running.values()) if (!isParked(firing)) decision.aborts.push(firing.step);
+  for (const firing of state.running.values()) if (!isParked(firing) && !firing.undoes) decision.aborts.push(firing.step);
 }
 
 /** What waits for others is not awaited by a run that has failed: they are taken along (D27). */
 function abortCalls({ state, decision, playbook }: Deciding): void {
-  for (const { step } of state.running.values()) if (callsOthers(playbook.steps[step]!.action)) decision.aborts.push(step);
+  for (const { step, undoes } of state.running.values())
+    if (!undoes && callsOthers(playbook.steps[step]!.action)) decision.aborts.push(step);
 }
 
 function armTimer({ decision }: Deciding, { step, wave, dueAt }: Firing): void {
@@ -222,7 +225,7 @@ function settle(deciding: Deciding, firing: Firing, settled: Extract<Stimulus, {
   const isNotBegun = !outcome.ok && state.failure !== null && outcome.failure.code === 'cancelled';
   const isUnanswered =
     outcome.ok && outcome.result.asks !== undefined && (state.cancel !== null || state.failure !== null || firing.isLost);
-  if (isNotBegun || isUnanswered || (!outcome.ok && (state.cancel || firing.isLost))) {
+  if (!firing.undoes && (isNotBegun || isUnanswered || (!outcome.ok && (state.cancel || firing.isLost)))) {
     deciding.emit({
       type: 'step_skipped',
       step: step.name,
@@ -235,7 +238,7 @@ function settle(deciding: Deciding, firing: Firing, settled: Extract<Stimulus, {
   if (acted) return settleSaves(deciding, settling, acted, settled);
   if (outcome.ok && outcome.result.asks && !state.failure && !state.cancel && !firing.isLost)
     return askOnTheWay(deciding, settling, firing, outcome.result.asks);
-  const isLast = state.failure || state.cancel || firing.isLost || state.seq - state.itemEvents >= LOOP_LIMITS.events;
+  const isLast = !firing.undoes && (state.failure || state.cancel || firing.isLost || state.seq - state.itemEvents >= LOOP_LIMITS.events);
   const verdict = isLast ? 'keep' : verdictOf(deciding, settling, outcome);
   if (verdict === 'again') {
     const { policy } = step.action!.retry!;
@@ -250,19 +253,21 @@ function settle(deciding: Deciding, firing: Firing, settled: Extract<Stimulus, {
       maxAttempts: policy.maxAttempts,
       delayMs,
       dueAt,
-      error: outcome.ok ? null : detailsOf(outcome.failure, { step: step.name, stepType: step.type, attempt: firing.attempt }),
+      error: outcome.ok
+        ? null
+        : detailsOf(outcome.failure, { step: shownName(deciding.playbook, step), stepType: step.type, attempt: firing.attempt }),
       ...(rendering.warnings.length > 0 ? { warnings: rendering.warnings } : {}),
       ...(settling.logs ? { logs: settling.logs } : {}),
     });
     deciding.decision.timers.push({ step: firing.step, wave: firing.wave, dueAt });
-  } else if (verdict === 'exhausted') {
-    failAction(
-      deciding,
-      settling,
-      new StepFailure('retry_exhausted', `retry_when still held after ${firing.attempt} attempts.`, { retryable: false }),
-    );
-  } else if (outcome.ok) settleAction(deciding, settling, outcome.result.value);
-  else failAction(deciding, settling, outcome.failure);
+  } else {
+    const [complete, fail] = firing.undoes ? [completeUndo, failUndo] : [settleAction, failAction];
+    if (verdict === 'exhausted') {
+      const message = `retry_when still held after ${firing.attempt} attempts.`;
+      fail(deciding, settling, new StepFailure('retry_exhausted', message, { retryable: false }));
+    } else if (outcome.ok) complete(deciding, settling, outcome.result.value);
+    else fail(deciding, settling, outcome.failure);
+  }
 }
 
 /** The saves of an action have ended: with it its step ends, or one of them failed. A save of an error may not hide the error. */
@@ -273,11 +278,6 @@ function settleSaves(deciding: Deciding, settling: Settling, acted: ActedStep, s
     failStep(deciding, settling, failureFrom(acted.end.error), saves);
   } else if (outcome.ok) completeStep(deciding, settling, acted.end.value, saves);
   else failStep(deciding, settling, outcome.failure, saves);
-}
-
-/** The inputs as templates see them once the step has acted: without the places of secrets, which only its request could fill. */
-function inputsAfter({ inputs, request }: Firing): JsonObject {
-  return isSealed(request) ? withoutMarkers(inputs) : inputs;
 }
 
 function storableLogs(logs: string | undefined): string | undefined {
@@ -316,7 +316,7 @@ function goOn(deciding: Deciding): void {
     if (state.cancel || state.failure) {
       skipWaiting(deciding);
       if (state.failure) abortCalls(deciding);
-      if (state.running.size === 0) finish(deciding);
+      if (state.running.size === 0 && compensate(deciding)) finish(deciding);
       return;
     }
     if (facts.startAt !== null && state.firedInAll === 0 && world.now() < facts.startAt && state.pause === 'none') return;
@@ -378,15 +378,22 @@ function skipWaiting(deciding: Deciding): void {
     deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave, reason });
   for (const index of [...state.armed.keys()]) skip(playbook.steps[index]!, state.fired[index]! + 1);
   for (const firing of [...state.running.values()]) {
-    if (isParked(firing) || state.cancel?.force) skipFiring(deciding, firing, reason);
+    if (firing.undoes) {
+      if (state.cancel?.force) skipUndos(deciding);
+    } else if (isParked(firing) || state.cancel?.force) skipFiring(deciding, firing, reason);
   }
 }
 
 function finish(deciding: Deciding): void {
   const { state, decision } = deciding;
-  if (state.cancel) decision.finish = { event: { type: 'execution_cancelled', reason: state.cancel.reason }, result: null };
-  else if (state.failure)
-    decision.finish = { event: { type: 'execution_failed', error: state.failure, others: [...state.otherFailures] }, result: null };
+  if (state.cancel) {
+    const error = errorOfCancelled(state);
+    decision.finish = { event: { type: 'execution_cancelled', reason: state.cancel.reason, ...(error ? { error } : {}) }, result: null };
+  } else if (state.failure)
+    decision.finish = {
+      event: { type: 'execution_failed', error: failureWithUndos(state, state.failure), others: [...state.otherFailures] },
+      result: null,
+    };
   else complete(deciding);
 }
 
@@ -402,5 +409,5 @@ function complete(deciding: Deciding): void {
   const findings = wrong.map(({ pointer, message }) => `${pointer || '/'} ${message}`).join('; ');
   const error = runFault('output_schema_mismatch', `The result does not fit the output schema: ${findings.slice(0, 1_000)}.`);
   deciding.emit({ type: 'execution_failing', error });
-  finish(deciding);
+  if (compensate(deciding)) finish(deciding);
 }

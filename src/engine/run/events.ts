@@ -102,6 +102,8 @@ export type RunEvent =
         readonly value: Json;
         /** Unprojected value, where `result:` projected it. */
         readonly raw?: Json;
+        /** Kept by a fork: it is the earlier execution's, and not this one's to undo. */
+        readonly inherited?: boolean;
         /** On the terminal step: it determined no result of its own; the result is the value of the last steps. */
         readonly bareEnd?: boolean;
         /** Items of an iterator that failed and left null. */
@@ -120,6 +122,7 @@ export type RunEvent =
         readonly error: RunErrorDetails;
         /** True where on_error leads to a handler step: the run goes on along `edges`. */
         readonly handled: boolean;
+        readonly inherited?: boolean;
         readonly inputs?: JsonObject;
         readonly durationMs: number;
         readonly warnings?: readonly string[];
@@ -206,6 +209,35 @@ export type RunEvent =
         readonly approvalId: string;
         readonly outcome: ApprovalOutcome | null;
       })
+  /** The undoing of a firing begins: `step` names what undoes it (`<step>.compensate`), `wave` is that of the firing. */
+  | (StepEvent & {
+      readonly type: 'compensation_started';
+      /** Epoch milliseconds. */
+      readonly since: number;
+      readonly inputs: JsonObject;
+      readonly request: Json;
+      readonly timeoutMs?: number;
+      readonly timeoutAt?: number;
+      readonly warnings?: readonly string[];
+    })
+  | (StepEvent & {
+      readonly type: 'compensation_completed';
+      readonly value: Json;
+      readonly itemErrors?: readonly ItemFailure[];
+      readonly durationMs: number;
+      readonly warnings?: readonly string[];
+      readonly logs?: string;
+    })
+  /** After its last attempt; without a compensation_started where it could not even be begun. */
+  | (StepEvent & {
+      readonly type: 'compensation_failed';
+      readonly error: RunErrorDetails;
+      readonly durationMs: number;
+      readonly warnings?: readonly string[];
+      readonly logs?: string;
+    })
+  /** Whoever cancelled with force wants no more of them: what has not been undone, the newest first. */
+  | { readonly type: 'compensation_skipped'; readonly firings: readonly { readonly step: string; readonly wave: number }[] }
   /** `wave`: the firing of an `input` step that is answered; nobody keeps an answer to what is not asked. */
   | ({ readonly type: 'signal_received'; readonly name: string; readonly payload: Json; readonly wave?: number } & Asked)
   | ({ readonly type: 'pause_requested'; readonly reason: string | null } & Asked)
@@ -217,7 +249,12 @@ export type RunEvent =
   | ({ readonly type: 'cancel_requested'; readonly reason: string | null; readonly force: boolean } & Asked)
   | { readonly type: 'execution_completed' }
   | { readonly type: 'execution_failed'; readonly error: RunErrorDetails; readonly others: readonly RunErrorDetails[] }
-  | { readonly type: 'execution_cancelled'; readonly reason: string | null };
+  | {
+      readonly type: 'execution_cancelled';
+      readonly reason: string | null;
+      /** Where something could not be undone. */
+      readonly error?: RunErrorDetails;
+    };
 
 export type RunEventType = RunEvent['type'];
 /** The state that a run is in for ever after its terminal event. */

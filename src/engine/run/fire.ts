@@ -10,7 +10,7 @@ import { asFailure, errorView } from './failures.js';
 import { type RunErrorDetails } from './events.js';
 import { isComplete } from './join-counts.js';
 import { renderMapping } from './route.js';
-import { RunScope } from './run-scope.js';
+import { RunScope, type StepView } from './run-scope.js';
 import { performOf } from './performs.js';
 import { type Arrival } from './run-state.js';
 import { savesToWorld, unsupportedSave } from './saves.js';
@@ -46,8 +46,8 @@ export function fireStep(deciding: Deciding, step: CompiledStep): void {
     // Only what acts sees secrets: they are opened when it is performed, and by nothing else.
     const secrets =
       step.action?.performer?.does === 'step' ? new SecretScope(deciding.playbook.handles, step.action.auth, rendering) : null;
-    inputs = renderInputs(deciding, step, edge, arrivedError, rendering, secrets);
-    const scope = scopeOfInputs(deciding, inputs, arrivedError, secrets);
+    inputs = renderInputs(deciding, step, edge, viewOf(arrivedError, secrets), rendering);
+    const scope = scopeOfInputs(deciding, inputs, viewOf(arrivedError, secrets));
     if (step.pass?.isTrue(scope, rendering) || (step.when && !step.when.isTrue(scope, rendering))) {
       completeStep(deciding, settling(inputs, { passed: true }), inputs);
     } else if (step.action) startAction(deciding, step, inputs, scope, secrets, settling);
@@ -124,35 +124,37 @@ function begin(deciding: Deciding, { step, wave, inputs, rendering }: Settling):
   deciding.emit({ type: 'step_started', step: step.name, stepType: step.type, wave, attempt: 1, inputs, request: null, ...warnings });
 }
 
-const isComposite = ({ action }: CompiledStep): boolean => action?.performer?.does === 'iterator' || action?.performer?.does === 'playbook';
+export const isComposite = ({ action }: CompiledStep): boolean =>
+  action?.performer?.does === 'iterator' || action?.performer?.does === 'playbook';
 
-function renderInputs(
-  deciding: Deciding,
-  step: CompiledStep,
-  edge: JsonObject,
-  error: RunErrorDetails | null,
-  rendering: Rendering,
-  secrets: SecretScope | null,
-): JsonObject {
+/** What the templates of a step see of its own besides its inputs. */
+type View = Omit<StepView, 'inputs'>;
+
+/** @param edge what reached the step */
+export function renderInputs(deciding: Deciding, step: CompiledStep, edge: JsonObject, view: View, rendering: Rendering): JsonObject {
   const own = step.data.isConstant && step.action?.taskData == null ? step.data.render(EMPTY_SCOPE, rendering) : undefined;
   if (own !== undefined && Object.keys(own as JsonObject).length === 0) return edge;
-  const given = { ...edge, ...renderMapping(step.data, scopeOfInputs(deciding, edge, error, secrets), rendering, `data of ${step.name}`) };
+  const given = { ...edge, ...renderMapping(step.data, scopeOfInputs(deciding, edge, view), rendering, `data of ${step.name}`) };
   const taskData = step.action?.taskData;
   if (!taskData) return given;
   return {
-    ...renderMapping(taskData, scopeOfInputs(deciding, given, error, secrets), rendering, `data of the task of ${step.name}`),
+    ...renderMapping(taskData, scopeOfInputs(deciding, given, view), rendering, `data of the task of ${step.name}`),
     ...given,
   };
 }
 
 const EMPTY_SCOPE = { lookup: (): undefined => undefined };
 
-function scopeOfInputs(deciding: Deciding, inputs: JsonObject, error: RunErrorDetails | null, secrets: SecretScope | null): RunScope {
-  const view = { inputs, ...(error ? { error: errorView(error) } : {}), ...(secrets ? { secrets } : {}) };
-  return new RunScope(deciding.playbook, deciding.state, deciding.facts, view);
+function viewOf(error: RunErrorDetails | null, secrets: SecretScope | null): View {
+  return { ...(error ? { error: errorView(error) } : {}), ...(secrets ? { secrets } : {}) };
 }
 
-function checkExpects(deciding: Deciding, step: CompiledStep, inputs: JsonObject, scope: RunScope, rendering: Rendering): void {
+function scopeOfInputs(deciding: Deciding, inputs: JsonObject, view: View): RunScope {
+  return new RunScope(deciding.playbook, deciding.state, deciding.facts, { ...view, inputs });
+}
+
+/** @throws StepFailure assert_expects */
+export function checkExpects(deciding: Deciding, step: CompiledStep, inputs: JsonObject, scope: RunScope, rendering: Rendering): void {
   const assert = step.action?.assert;
   if (!assert || assert.expects.length === 0) return;
   const missing = missingInputs(assert, inputs, step.action?.definition.auth ?? null, scope);
@@ -162,7 +164,8 @@ function checkExpects(deciding: Deciding, step: CompiledStep, inputs: JsonObject
   else throw new StepFailure('assert_expects', message, { retryable: false });
 }
 
-function timeoutOf(step: CompiledStep, scope: RunScope, rendering: Rendering): number | null {
+/** Of the action of a step, in milliseconds. @throws StepFailure invalid_value */
+export function timeoutOf(step: CompiledStep, scope: RunScope, rendering: Rendering): number | null {
   const timeout = step.action?.timeout;
   if (!timeout) return null;
   const value = timeout.render(scope, rendering);

@@ -27,6 +27,7 @@ const FIRING = {
   isHeld: false,
   lateFor: [],
   isLost: false,
+  undoes: null,
 };
 
 interface GraphStep {

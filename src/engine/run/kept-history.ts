@@ -29,7 +29,7 @@ export function keptForFork(playbook: CompiledPlaybook, events: readonly RunEven
   const newest = events.findLast(
     (event): event is StepOfHistory => aboutStep(event) && event.step === fromStep && firstOf.has(firingOf(event)),
   );
-  if (!from || !newest) return null;
+  if (!from || from.undoes !== null || !newest) return null;
   const cut = firstOf.get(firingOf(newest))!;
   const follows = ({ step }: StepOfHistory): boolean => step === fromStep || from.reach.has(playbook.byName.get(step)!.index);
   const settled = settledFirings(events);

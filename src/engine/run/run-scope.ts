@@ -54,6 +54,8 @@ export interface StepView {
   readonly error?: Json;
   /** Names of the moment: attempt, success, status_code, data … of retry conditions. They win over inputs. */
   readonly moment?: Readonly<Record<string, unknown>>;
+  /** Of what undoes a firing: names of what that one was given and came to. They win over inputs. */
+  readonly undone?: Readonly<Record<string, unknown>>;
   /** Variables this step has just extracted; seen by its saves and edges. */
   readonly vars?: JsonObject;
   /** What the templates of its action see of secrets; nothing else sees any. */
@@ -121,11 +123,12 @@ export class RunScope implements Scope {
 
   /** What is no reserved name. */
   private named(name: string): unknown {
-    const { moment, inputs, outcome } = this.view;
+    const { moment, inputs, outcome, undone } = this.view;
     if (moment && Object.hasOwn(moment, name)) return moment[name];
     const isOutcome = name === 'result' || name === 'data';
     // What passes its inputs through has them as its value: there an input of that name is meant.
     if (isOutcome && outcome && outcome.value !== inputs) return referenceTo(outcome);
+    if (undone && Object.hasOwn(undone, name)) return undone[name];
     if (Object.hasOwn(inputs, name)) return inputs[name];
     if (isOutcome && outcome) return referenceTo(outcome);
     if (name === 'data') return inputs;
@@ -156,7 +159,8 @@ export class RunScope implements Scope {
   }
 }
 
-function referenceTo(outcome: StepOutcomeView): StepReference {
+/** A value as templates reach into it. */
+export function referenceTo(outcome: StepOutcomeView): StepReference {
   const { value, status, error, meta, valueAliases, iterates } = outcome;
   const aliases = valueAliases ? { aliases: { ...valueAliases } } : {};
   return new StepReference(value, { status, error, meta, ...aliases, ...(iterates ? { iterator: iterationOf(value, meta) } : {}) });

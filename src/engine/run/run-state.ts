@@ -1,6 +1,7 @@
 import { type ApprovalProgress } from '../approvals.js';
 import { type CompiledPlaybook } from '../playbook/compile.js';
 import { type Json, type JsonObject, isObject } from '../values.js';
+import { type FailureCode } from '../error-codes.js';
 import { type RunErrorDetails, type RunStatus, type StepWait } from './events.js';
 import { type AnsweredAsk } from '../step-executor.js';
 import { type ActedStep, type PartRecord } from './parts.js';
@@ -59,6 +60,26 @@ export interface Firing {
   lateFor: readonly number[];
   /** A join has fired without it and leaves it no way on: it is aborted, and skipped once it has ended. */
   isLost: boolean;
+  /** Set where it undoes another firing. */
+  readonly undoes: Undo | null;
+}
+
+/** A firing that is to be undone where its run fails or is cancelled, and what its undoing sees of it. */
+export interface Undo {
+  /** Document index of the step. */
+  readonly step: number;
+  readonly wave: number;
+  /** Null where it did not succeed. */
+  readonly value: Json;
+  readonly inputs: JsonObject;
+}
+
+/** A compensation that failed for good. */
+export interface FailedUndo {
+  readonly step: string;
+  readonly wave: number;
+  readonly code: FailureCode;
+  readonly message: string;
 }
 
 /** True where nothing of the firing is under way: it waits for a time, a signal or the resume. */
@@ -105,6 +126,11 @@ export interface RunState {
   cancel: { readonly reason: string | null; readonly force: boolean } | null;
   /** requested: what runs comes to its end, nothing starts. paused: nothing runs. */
   pause: 'none' | 'requested' | 'paused';
+  /** Firings that would be undone, in the order of their ends; the one that is being undone is not among them. */
+  readonly undoable: Undo[];
+  readonly failedUndos: FailedUndo[];
+  /** It has begun to undo: no ordinary step starts any more, and nothing holds it up. */
+  isCompensating: boolean;
   /** Payloads of signals that nobody has taken yet, by name, oldest first. */
   readonly signals: Map<string, Json[]>;
   /** Requests with credentials that were recorded, each kind of them once: whose secrets have to be kept out of what comes back. */
@@ -141,6 +167,9 @@ export function newRunState(playbook: CompiledPlaybook, workload: JsonObject): R
     otherFailures: [],
     cancel: null,
     pause: 'none',
+    undoable: [],
+    failedUndos: [],
+    isCompensating: false,
     signals: new Map(),
     sealed: [],
     reportedPercent: null,
@@ -156,6 +185,6 @@ function overrideOf(playbook: CompiledPlaybook, workload: JsonObject): string[] 
   if (!Object.hasOwn(playbook.playbook.workload, 'steps_override')) return null;
   const wanted = workload['steps_override'];
   const names = Array.isArray(wanted) ? wanted : isObject(wanted) ? Object.keys(wanted).filter((name) => wanted[name] !== false) : [];
-  const known = new Set(names.filter((name): name is string => typeof name === 'string' && playbook.byName.has(name)));
+  const known = new Set(names.filter((name): name is string => typeof name === 'string' && playbook.byName.get(name)?.undoes === null));
   return known.size > 0 ? [...known] : null;
 }

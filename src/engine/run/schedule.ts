@@ -2,6 +2,7 @@ import { type CompiledPlaybook } from '../playbook/compile.js';
 import { type WaitingFor } from '../ports.js';
 import { type RunFacts } from './run-scope.js';
 import { type Firing, isParked, type RunState } from './run-state.js';
+import { undoing } from './undoing.js';
 
 type Times = Pick<RunFacts, 'startAt' | 'timeoutAt'>;
 
@@ -16,9 +17,17 @@ export type AsleepUntil = (step: number) => number | null;
 /** Whether nothing is under way, and nothing will be before a time has come or a message. */
 export function onlyWaits(state: RunState, times: Times, now: number, asleepUntil: AsleepUntil): boolean {
   if (state.pause === 'paused') return true;
-  if (state.failure || state.cancel) return false;
+  if ((state.failure || state.cancel) && !undoing(state)) return false;
   for (const firing of state.running.values()) if (firing.isLost || (!isParked(firing) && asleepUntil(firing.step) === null)) return false;
   return state.running.size > 0 || waitsForStart(state, times, now);
+}
+
+/** What a run that undoes what it did is shown to wait for; null where it does not. */
+export function undoWaitOf(state: RunState, playbook: CompiledPlaybook, now: number): WaitingFor | null {
+  const firing = undoing(state);
+  if (!firing) return null;
+  const { undoes, parkedSince, dueAt } = firing;
+  return { kind: 'compensation', name: playbook.steps[undoes!.step]!.name, since: parkedSince ?? now, until: dueAt };
 }
 
 /** What a run that only waits waits for: the wait that is over first. A paused run, and one that has not begun, wait for nothing of their own. */

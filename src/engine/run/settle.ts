@@ -11,6 +11,7 @@ import { type ItemFailure, type RunErrorDetails, type SaveOutcome, type TakenEdg
 import { renderMapping, takenEdges } from './route.js';
 import { RunScope, type StepOutcomeView, type StepView } from './run-scope.js';
 import { type ActedStep } from './parts.js';
+import { undoView } from './undo-view.js';
 import { runSaves, savesOf, savesToWorld, saveValue } from './saves.js';
 
 /** A firing on its way to its end. */
@@ -247,7 +248,8 @@ function terminalValue(
   return { determined: false, value };
 }
 
-function checkReturns(deciding: Deciding, settling: Settling, value: Json): void {
+/** @throws StepFailure assert_returns */
+export function checkReturns(deciding: Deciding, settling: Settling, value: Json): void {
   const assert = settling.step.action?.assert;
   if (!assert || assert.returns.length === 0) return;
   const missing = missingOutputs(assert, value, valueAliasesOf(settling.step));
@@ -260,7 +262,7 @@ function checkReturns(deciding: Deciding, settling: Settling, value: Json): void
 /** The scope of everything that is rendered once there is an outcome. */
 export function scopeOf(
   deciding: Deciding,
-  settling: Pick<Settling, 'inputs' | 'arrivedError'>,
+  settling: Pick<Settling, 'step' | 'inputs' | 'arrivedError'>,
   outcome: StepOutcomeView,
   vars: JsonObject | null = null,
   ownError: RunErrorDetails | null = null,
@@ -273,6 +275,7 @@ export function scopeOf(
     ...(error ? { error: errorView(error) } : {}),
     ...(vars ? { vars } : {}),
     ...(moment ? { moment } : {}),
+    ...undoView(deciding.playbook, deciding.state.running.get(settling.step.index)?.undoes ?? null),
   };
   return new RunScope(deciding.playbook, deciding.state, deciding.facts, view);
 }

@@ -43,6 +43,7 @@ const FIRING: Fields<Firing> = {
   isHeld: PLAIN,
   lateFor: PLAIN,
   isLost: PLAIN,
+  undoes: PLAIN,
 };
 const STATE: Codec<Omit<RunState, Derived>> = record<Omit<RunState, Derived>>({
   status: PLAIN,
@@ -60,6 +61,9 @@ const STATE: Codec<Omit<RunState, Derived>> = record<Omit<RunState, Derived>>({
   otherFailures: PLAIN,
   cancel: PLAIN,
   pause: PLAIN,
+  undoable: PLAIN,
+  failedUndos: PLAIN,
+  isCompensating: PLAIN,
   sealed: PLAIN,
   signals: mapOf<string, Json[]>(PLAIN as Codec<Json[]>),
   reportedPercent: PLAIN,

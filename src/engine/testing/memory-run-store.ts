@@ -1,5 +1,5 @@
-import { beginsOthers, birthOf } from '../births.js';
 import { type ApprovalDecision, type ApprovalState } from '../approvals.js';
+import { birthOf, fallsToCancel } from '../births.js';
 import { childEnded } from '../child-ended.js';
 import {
   type EngineParent,
@@ -160,7 +160,7 @@ export class MemoryRunStore implements RunStore {
       return { kind: 'committed', at };
     }
     if (row === undefined || unit.token === null || row.token !== unit.token || row.lastSeq !== unit.expectedSeq) return { kind: 'lost' };
-    const callsTooLate = beginsOthers(unit) && row.cancelRequested;
+    const callsTooLate = fallsToCancel(unit.children) && row.cancelRequested;
     if (unit.end !== null || unit.release !== null || callsTooLate) {
       if (row.inboxSeq !== unit.seenInbox) return { kind: 'inbox_moved' };
       if (unit.end !== null && row.cancelRequested && unit.row.status !== 'cancelled') {

@@ -315,6 +315,19 @@ export function describeRunStore(name: string, factory: () => Promise<RunStoreHa
       expect(await harness.read(late.run.id)).toBeNull();
     });
 
+    it('lets be called what undoes, also once a cancel is acknowledged, but nothing together with it that does not', async () => {
+      const run = born();
+      await run.create();
+      await harness.deliver(TEST_TENANT, run.runId, 'cancel', {});
+      const undoing: BornChild = { ...calling(run, { step: 'call.compensate' }), undoes: true };
+      const other = calling(run);
+      expect(await run.write({ events: [stepEvent('a')], children: [undoing, other] })).toEqual({ kind: 'inbox_moved' });
+      expect(await harness.read(undoing.run.id)).toBeNull();
+      expect(await run.write({ events: [stepEvent('a')], children: [undoing] })).toEqual(COMMITTED);
+      expect(await harness.read(undoing.run.id)).toMatchObject({ token: undoing.token, row: { status: 'running' } });
+      expect(await harness.read(other.run.id)).toBeNull();
+    });
+
     it('refuses a second call from the same place, and a call that no event tells of', async () => {
       const run = born();
       await run.create();

@@ -22,7 +22,7 @@ export class ExecutionEvent {
   @ApiProperty({
     example: 'step_completed',
     description:
-      'execution_started, step_started, step_completed, step_failed, step_skipped, step_waiting, step_progress, step_log, action_retry, …',
+      'execution_started, step_started, step_completed, step_failed, step_skipped, step_waiting, step_progress, step_log, action_retry, compensation_started, compensation_completed, compensation_failed, compensation_skipped, …',
   })
   readonly event_type!: string;
 
@@ -78,7 +78,7 @@ export class ExecutionEvent {
   @ApiProperty({
     ...FREE_OBJECT,
     description:
-      'Edges taken, variables, saves, warnings, logs, error details. Of step_progress: progress, total, message, and of_action where an action says it of itself; of step_log: level, logger, message, data.',
+      'Edges taken, variables, saves, warnings, logs, error details. Of what undoes a step: compensation: true. Of step_progress: progress, total, message, and of_action where an action says it of itself; of step_log: level, logger, message, data.',
   })
   readonly meta!: JsonObject;
 

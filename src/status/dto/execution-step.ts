@@ -3,6 +3,36 @@ import { FREE_OBJECT, JSON_VALUE } from '../../common/dto/json-value.js';
 import { type Json, type JsonObject } from '../../engine/values.js';
 import { EVENT_STATUSES, type EventStatus } from './execution-event.js';
 
+/** How a firing of a step is undone. */
+export class StepCompensation {
+  @ApiProperty({ example: 'http' })
+  readonly type!: string;
+
+  @ApiProperty({ enum: EVENT_STATUSES, enumName: 'EventStatus', description: 'STARTED, RUNNING (it is tried again), COMPLETED or FAILED.' })
+  readonly status!: EventStatus;
+
+  @ApiProperty({ type: 'integer', minimum: 1 })
+  readonly attempt!: number;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true, description: 'null where it could not be begun.' })
+  readonly started_at!: string | null;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  readonly ended_at!: string | null;
+
+  @ApiProperty({ ...FREE_OBJECT, nullable: true })
+  readonly inputs!: JsonObject | null;
+
+  @ApiProperty({ ...JSON_VALUE })
+  readonly value!: Json;
+
+  @ApiProperty({ type: String, nullable: true })
+  readonly error!: string | null;
+
+  @ApiProperty({ type: String, nullable: true })
+  readonly child_execution_id!: string | null;
+}
+
 /** One firing of a step: a step and its wave. */
 export class ExecutionStep {
   @ApiProperty({ example: 'fetch_data' })
@@ -46,6 +76,9 @@ export class ExecutionStep {
 
   @ApiProperty({ type: String, nullable: true })
   readonly child_execution_id!: string | null;
+
+  @ApiProperty({ type: () => StepCompensation, nullable: true, description: 'null where it has not been undone.' })
+  readonly compensation!: StepCompensation | null;
 
   @ApiProperty({ ...FREE_OBJECT })
   readonly meta!: JsonObject;

@@ -95,7 +95,7 @@ export class ExecutionEventRepository {
     return Number(row?.count ?? 0);
   }
 
-  /** The firings (step and wave) of an execution in the order of their first events, from `after` on, with all events about them. */
+  /** The firings (step and wave) of an execution in the order of their first events, from `after` on, with all events about them, also those of what undoes them. */
   async firings(
     tenantId: string,
     executionId: string,
@@ -141,7 +141,7 @@ export class ExecutionEventRepository {
 
 const FIRINGS = `
   WITH about AS (
-    SELECT seq, event_type AS type, step, at, body, min(seq) OVER (PARTITION BY step, coalesce(body ->> 'wave', '1')) AS first
+    SELECT seq, event_type AS type, step, at, body, min(seq) OVER (PARTITION BY split_part(step, '.', 1), coalesce(body ->> 'wave', '1')) AS first
     FROM execution_event WHERE execution_id = $1 AND tenant_id = $2 AND step IS NOT NULL
   ), page AS (
     SELECT DISTINCT first FROM about WHERE first > $3 ORDER BY first LIMIT $4

@@ -57,7 +57,8 @@ function checkEnds(facts, id, row, caller) {
   if (caller.cancel_requested === null && lostAt === undefined)
     facts.violation('g', id, `it was told to cancel, and its caller ${row.parent} was not`, { row, caller });
   if (row.status !== 'cancelled') facts.violation('g', id, `it was told to cancel, and ended as ${row.status}`, { row });
-  const tookMs = row.ended - row.cancel_requested;
+  const undoing = facts.executions.get(id).events.find(({ type }) => type.startsWith('compensation_'));
+  const tookMs = (undoing?.at ?? row.ended) - row.cancel_requested;
   const tolerance = facts.toleranceMs(row.cancel_requested, row.ended);
   if (tookMs > tolerance)
     facts.violation('g', id, `its cancel took ${Math.round(tookMs)} ms, at most ${Math.round(tolerance)} may be`, { row, caller });

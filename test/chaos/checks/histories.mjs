@@ -1,5 +1,12 @@
 const TERMINAL = { execution_completed: 'completed', execution_failed: 'failed', execution_cancelled: 'cancelled' };
-const SETTLES = new Set(['step_completed', 'step_failed', 'step_timed_out', 'step_skipped']);
+const SETTLES = new Set([
+  'step_completed',
+  'step_failed',
+  'step_timed_out',
+  'step_skipped',
+  'compensation_completed',
+  'compensation_failed',
+]);
 
 /** (b) one terminal event, equal to the row's state; (c) seq without gaps, times that never fall, transitions that the state machine has. */
 export function checkHistories(facts) {
@@ -33,7 +40,7 @@ function checkSteps(facts, id, events) {
     // A decision that came too late to change anything is told all the same.
     if (run.settled && event.type !== 'approval_decided')
       facts.violation('c', id, `${event.type} of ${key} after it had settled`, { event });
-    if (event.type === 'step_started') {
+    if (event.type === 'step_started' || event.type === 'compensation_started') {
       if (event.attempt < run.attempt)
         facts.violation('c', id, `attempt ${event.attempt} of ${key} after attempt ${run.attempt}`, { event });
       run.attempt = event.attempt;

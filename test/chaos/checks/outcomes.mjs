@@ -86,7 +86,9 @@ function checkCancel(facts, id, row, events, calls, line) {
   if (late !== undefined && (calm || begun !== undefined)) {
     facts.violation('g', id, `a step began ${late.at - line.wall} ms after the cancel was acknowledged`, { line, late, begun });
   }
-  const tookMs = row.ended - line.wall;
+  // From then on it undoes what it did, which takes its time.
+  const undoing = events.find(({ type }) => type.startsWith('compensation_'));
+  const tookMs = (undoing?.at ?? row.ended) - line.wall;
   const tolerance = facts.toleranceMs(line.wall, row.ended);
   if (tookMs > tolerance)
     facts.violation('g', id, `a cancel took ${Math.round(tookMs)} ms, at most ${Math.round(tolerance)} may be`, { line });

@@ -1,4 +1,5 @@
-const SETTLES = new Set(['step_completed', 'step_failed', 'step_skipped']);
+const SETTLES = new Set(['step_completed', 'step_failed', 'step_skipped', 'compensation_completed', 'compensation_failed']);
+const STARTS = new Set(['step_started', 'compensation_started']);
 
 const isWithin = (part, outer) => part === outer || part.startsWith(`${outer}/`);
 
@@ -18,7 +19,7 @@ export function beginOf(events, part, attempt) {
     return events.find(
       ({ type, parts }) => type === 'action_started' && parts.some((each) => each.path === part && each.attempt === attempt),
     );
-  return events.find(({ type, attempt: at }) => (attempt === 1 ? type === 'step_started' : type === 'action_retry' && at === attempt - 1));
+  return events.find(({ type, attempt: at }) => (attempt === 1 ? STARTS.has(type) : type === 'action_retry' && at === attempt - 1));
 }
 
 /** The event after which nothing of the part may be called: its own end, that of what it stands in, or that of the step. @returns with the `call` that it records */

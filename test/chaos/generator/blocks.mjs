@@ -4,6 +4,7 @@ import { CHILD_BLOCKS, LAST_CHILD_BLOCKS } from './composite/children.mjs';
 import { ITERATOR_BLOCKS, LAST_ITERATOR_BLOCKS } from './composite/iterators.mjs';
 import { JOIN_BLOCKS, LAST_JOIN_BLOCKS } from './composite/joins.mjs';
 import { PAGE_BLOCKS } from './composite/pages.mjs';
+import { LAST_SAGA_BLOCKS, SAGA_BLOCKS } from './composite/sagas.mjs';
 import { LAST_SAVE_BLOCKS, SAVE_BLOCKS } from './composite/saves.mjs';
 import { call, http, template } from './steps.mjs';
 
@@ -48,6 +49,7 @@ export const BLOCKS = {
   ...PAGE_BLOCKS,
   ...JOIN_BLOCKS,
   ...APPROVAL_BLOCKS,
+  ...SAGA_BLOCKS,
 };
 
 /** Blocks that fail the execution, and so may only come last. */
@@ -57,6 +59,7 @@ export const LAST_BLOCKS = {
   ...LAST_SAVE_BLOCKS,
   ...LAST_CHILD_BLOCKS,
   ...LAST_JOIN_BLOCKS,
+  ...LAST_SAGA_BLOCKS,
 };
 
 function pure(maker, input) {

@@ -10,6 +10,8 @@ export class Prediction {
   saves = new Map();
   /** Step -> the value in its row of the ledger. */
   rows = new Map();
+  /** Step -> how it is undone, in the order in which the steps end: what it covers, and whether it fails. */
+  undos = new Map();
   /** Step -> how long it waits at least, in milliseconds. */
   waits = new Map();
   /** The signals that it waits for. */
@@ -39,6 +41,12 @@ export class Prediction {
     return effectValue(step, input);
   }
 
+  /** A step is undone with a call, where its execution fails or is cancelled. */
+  undo(step, input, { covers = 'completed', fails = false, attempts = 1, delayMs = 0 } = {}) {
+    this.undos.set(step, { covers, fails });
+    this.effects.set(`${step}.compensate/1/-`, { input, attempts, delayMs, must: false });
+  }
+
   /** A step calls another playbook. @returns {Prediction} of it */
   child(step, playbook, n, { wave = 1, item = null, must = true } = {}) {
     const { path, version } = playbook;
@@ -66,6 +74,7 @@ export class Prediction {
   }
 
   fail(step, item = null) {
+    for (const undone of this.undos.keys()) this.effects.get(`${undone}.compensate/1/-`).must = true;
     this.failedStep = step;
     this.failedItem = item;
     return null;

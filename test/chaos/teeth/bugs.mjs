@@ -75,6 +75,18 @@ export const BUGS = {
     only: ['call', 'call'],
     faults: ['latency', 'lost_requests'],
   },
+  forgotten_compensation: {
+    says: 'what was being undone when its node died is taken for undone',
+    changes: [
+      {
+        file: 'engine/run/decide.js',
+        find: 'const isEnded = !firing.undoes && (',
+        put: 'const isEnded = firing.undoes !== null || (',
+      },
+    ],
+    only: ['saga', 'saga_fatal'],
+    faults: ['kill_node'],
+  },
   sweep_skips_running: {
     says: 'what a crashed node held stays where it is',
     changes: [

@@ -60,7 +60,7 @@ function refuseInternal(value: Json, pointer: string, reading: DocumentReading):
         `There is no step type "${word}"; call a Model with "type: model" and its "path".`,
       );
   }
-  for (const key of ['task', 'tasks', 'call']) refuseInternal(own(value, key) ?? null, at(pointer, key), reading);
+  for (const key of ['task', 'tasks', 'call', 'compensate']) refuseInternal(own(value, key) ?? null, at(pointer, key), reading);
 }
 
 function workbookOf(root: JsonObject, reading: DocumentReading): WorkbookTask[] {

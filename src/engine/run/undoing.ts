@@ -1,0 +1,86 @@
+import { isSealed } from '../auth/sealed-request.js';
+import { withoutMarkers } from '../auth/secret-markers.js';
+import { type CompiledStep } from '../playbook/compile.js';
+import { type RunEvent } from './events.js';
+import { type Firing, type RunState } from './run-state.js';
+
+/** The part of the fold that is about compensations: what is to be undone, what is being undone. Renders nothing, reads no clock. */
+
+/**
+ * Remembers a firing that ends as one to be undone, where its step says how: one that succeeded, and with `covers: started` also one that began
+ * and came to nothing. What never began (a skipped action, inputs that could not be rendered) did nothing. To be asked before it leaves.
+ */
+export function rememberUndo(
+  state: RunState,
+  step: CompiledStep,
+  event: Extract<RunEvent, { type: 'step_completed' | 'step_failed' | 'step_skipped' }>,
+): void {
+  if (!step.undoneBy || ('inherited' in event && event.inherited)) return;
+  const firing = state.running.get(step.index);
+  if (firing?.wave !== event.wave) return;
+  const succeeded = event.type === 'step_completed' && !event.error;
+  if (!succeeded && step.undoneBy.covers === 'completed') return;
+  state.undoable.push({ step: step.index, wave: event.wave, value: succeeded ? event.value : null, inputs: inputsAfter(firing) });
+}
+
+/** The undoing of the newest firing that is left begins. */
+export function startUndo(state: RunState, step: CompiledStep, event: Extract<RunEvent, { type: 'compensation_started' }>): void {
+  begin(state);
+  const { wave, attempt, inputs, request, timeoutMs = null, timeoutAt = null, since } = event;
+  state.running.set(step.index, {
+    step: step.index,
+    wave,
+    attempt,
+    inputs,
+    request,
+    timeoutMs,
+    timeoutAt,
+    arrivedFrom: [],
+    arrivedError: state.failure,
+    waitsFor: null,
+    dueAt: null,
+    parkedSince: since,
+    parts: null,
+    acted: null,
+    approval: null,
+    asked: null,
+    answered: null,
+    share: 0,
+    isHeld: false,
+    lateFor: [],
+    isLost: false,
+    undoes: state.undoable.pop()!,
+  });
+}
+
+/** It has ended, or could not be begun: then what it should have undone is the newest that is left. */
+export function endUndo(state: RunState, step: CompiledStep): void {
+  begin(state);
+  if (!state.running.delete(step.index)) state.undoable.pop();
+}
+
+/** Nothing is undone any more. */
+export function skipUndos(state: RunState): void {
+  begin(state);
+  state.undoable.length = 0;
+  for (const [index, firing] of state.running) if (firing.undoes) state.running.delete(index);
+}
+
+/** The inputs as templates see them once the step has acted: without the places of secrets, which only its request could fill. */
+export function inputsAfter({ inputs, request }: Firing): Firing['inputs'] {
+  return isSealed(request) ? withoutMarkers(inputs) : inputs;
+}
+
+/** Whatever held the run up before, it goes on until all is undone. */
+function begin(state: RunState): void {
+  state.isCompensating = true;
+  state.pause = 'none';
+  state.status = 'running';
+}
+
+/** What is being undone now; null where nothing is. One firing at a time is. */
+export function undoing(state: RunState): Firing | null {
+  if (!state.isCompensating) return null;
+  for (const firing of state.running.values()) if (firing.undoes) return firing;
+  return null;
+}
