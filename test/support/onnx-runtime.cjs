@@ -1,6 +1,6 @@
 // Stands in for onnxruntime-node where it is not installed, so that what surrounds it can be tested everywhere. A "model" is a text file that says what
 // it does: `double` (x of any length, times two), `hang`, `hog` (memory without end), `large`, `half`; anything else cannot be loaded.
-const { readFileSync } = require('node:fs');
+const { readFileSync } = process.getBuiltinModule('node:fs');
 
 class Tensor {
   constructor(type, data, dims) {
