@@ -2,6 +2,7 @@ import { RegistrationService } from '../../src/catalog/registration.service.js';
 import { type JsonObject } from '../../src/engine/values.js';
 import { registerExamples } from '../../src/examples/shipped-examples.js';
 import { SILENT_LOG } from '../../src/storage/log.js';
+import { type SeenExecution } from '../support/http-client.js';
 import { startTestService, type TestService } from '../support/service.js';
 
 let service: TestService;
@@ -148,16 +149,29 @@ describe('steps that call', () => {
 describe('workflows/review_feedback, which comes with the service', () => {
   const FEEDBACK = { path: 'workflows/review_feedback', version: '^1', execution_type: 'workflow' };
 
-  it('validates, scores and stores', async () => {
+  /** Starts it, and decides as soon as it asks. */
+  async function decided(parameters: JsonObject, decision: 'approve' | 'reject' = 'approve'): Promise<SeenExecution> {
+    const { json } = await service.post('/execute', { ...FEEDBACK, parameters });
+    const id = String(json.execution_id);
+    await service.waitEvent(id, ({ event_type, node_name }) => event_type === 'step_waiting' && node_name === 'approve');
+    const { json: approvals } = await service.get(`/approvals?execution_id=${id}&state=open`);
+    const [{ id: approval }] = approvals as unknown as [{ id: string }];
+    const { json: answer } = await service.post(`/approvals/${approval}`, { decision, comment: 'Read.', data: { note: 'fine' } });
+    expect(answer).toMatchObject({ state: decision === 'approve' ? 'approved' : 'rejected' });
+    return service.waitDone(id);
+  }
+
+  it('validates, scores, asks and stores', async () => {
     const records = [
       { id: 'r1', product: 'lamp', text: 'I love this lamp, it is wonderful.' },
       { id: 'r2', product: 'lamp', text: 'A terrible lamp, I hate it.' },
     ];
-    const { json } = await execute({ ...FEEDBACK, parameters: { records } });
+    const json = await decided({ records });
     expect([json.status, json.error]).toEqual(['completed', null]);
     expect(json.result).toEqual({
       accepted: true,
       violations: [],
+      approved_by: 'anonymous',
       stored: { batch: json.execution_id, rows: 2, positive: 1, neutral: 0, negative: 1 },
     });
     const { json: children } = await service.get(`/executions?parent_execution_id=${String(json.execution_id)}`);
@@ -169,8 +183,27 @@ describe('workflows/review_feedback, which comes with the service', () => {
   });
 
   it('runs without parameters, and again', async () => {
-    const { json } = await execute(FEEDBACK);
+    const json = await decided({});
     expect(json).toMatchObject({ status: 'completed', result: { accepted: true, stored: { batch: json.execution_id, rows: 4 } } });
+  });
+
+  it('takes back what a rehearsal has stored', async () => {
+    const json = await decided({ rehearsal: true });
+    expect(json).toMatchObject({ status: 'failed', error_details: { code: 'rehearsal', step: 'rehearsed' } });
+    expect(json.error).toContain('4 rows');
+    const events = await service.events(json.id);
+    expect(events.slice(-4).map(({ event_type, node_name }) => [event_type, node_name])).toEqual([
+      ['step_failed', 'rehearsed'],
+      ['compensation_started', 'store'],
+      ['compensation_completed', 'store'],
+      ['execution_failed', 'review_feedback'],
+    ]);
+  });
+
+  it('stores nothing that was rejected', async () => {
+    const json = await decided({}, 'reject');
+    expect(json).toMatchObject({ status: 'failed', error_details: { code: 'approval_rejected', step: 'approve' } });
+    expect((await service.events(json.id)).map(({ node_name }) => node_name)).not.toContain('store');
   });
 
   it('stores nothing of what is not valid', async () => {
