@@ -453,6 +453,8 @@ export class Orchestrator implements UnitSource {
     for (const step of decision.aborts) this.performer?.abort(step, 'cancelled');
     if (decision.orphans.length > 0) this.takeAlong(decision.orphans);
     if (decision.finish) this.finish = decision.finish;
+    // It had ended, and a cancel came before that was stored: what it did is undone first.
+    else if (this.state.running.size > 0) this.finish = null;
     if (this.state.pause === 'paused') this.parked.clear();
     if (decision.more) {
       this.mustContinue = true;

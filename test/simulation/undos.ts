@@ -12,6 +12,7 @@ function actsOf(block: Block): ActBlock[] {
     case 'seq':
       return block.blocks.flatMap(actsOf);
     case 'fork':
+    case 'race':
     case 'choice':
       return block.branches.flatMap(actsOf);
     case 'loop':
