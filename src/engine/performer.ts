@@ -204,6 +204,8 @@ export class Performer {
         return () => performing.childEnds.delete(childId);
       },
       cancelChild: async (childId) => {
+        // What a crash could take back, a failure elsewhere or a join that went on, must not have ended the call already.
+        if (isOurs()) await run.committed();
         if (isOurs()) await this.cancelCalls([childId]);
       },
       warn: (message) => {

@@ -110,6 +110,8 @@ async function callOne(context: PartContext, path: string, attempt: number, targ
     await host.cancelChild(child.id);
     throw aborted;
   }
+  // It was cancelled because this program is aborted, in an earlier life of it: that is no outcome of the call.
+  if (host.signal.aborted && child.ended.status === 'cancelled') throw host.signal.reason;
   return { ...child, ended: child.ended };
 }
 
