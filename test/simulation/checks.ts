@@ -102,7 +102,9 @@ export class Checks {
     const claimedAt = stored.row.claim_no === claimNo ? (this.claimedAt.get(id) ?? 0) : 0;
     const ranSince = Math.max(cancelledAt, this.goesOnSince.get(node.process.name) ?? 0);
     const heardBy = claimedAt > cancelledAt ? cancelledAt : ranSince + this.world.scenario.leaseMs + 2_000;
-    if (!undoes && this.world.scheduler.now > heardBy && !this.sleeps.has(node.process.name))
+    // An action that ends in spite of the cancel is saved like any other: it is over then, and can be undone.
+    const isSave = /(^|\/)s\d+$/.test(part);
+    if (!undoes && !isSave && this.world.scheduler.now > heardBy && !this.sleeps.has(node.process.name))
       this.violate('D28', id, `the effect ${where} begins after its cancel was acknowledged`);
 
     if (stored.row.status === 'paused') this.violate('D28', id, `the effect ${where} begins while it is paused`);
