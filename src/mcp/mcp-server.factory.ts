@@ -37,7 +37,7 @@ const CAPABILITIES = {
     logging: {},
     extensions: { [TASKS_EXTENSION]: {} },
   },
-  /** What changes is told in a session, and older clients have none here: nothing of it is promised, and subscriptions are refused. */
+  /** What changes is told in a session, and older clients have none here: nothing of it is promised. */
   legacy: { tools: {}, prompts: {}, resources: {}, completions: {}, logging: {} },
 } as const;
 
@@ -112,6 +112,7 @@ export class McpServerFactory {
       this.guarded(() => this.completions.complete(request(context), params)),
     );
     if (era === 'modern') this.addTasks(server, request);
+    else addSubscriptions(server);
     return server;
   }
 
@@ -150,4 +151,10 @@ export class McpServerFactory {
 function projected(server: Server, answer: ToolAnswer): CallToolResult {
   const result = answer as CallToolResult;
   return result.content === undefined ? result : server.projectCallToolResult(result, undefined);
+}
+
+/** A client of an older revision may subscribe although that is not among the capabilities: it goes on, and as there is no session, nothing will come. */
+function addSubscriptions(server: Server): void {
+  server.setRequestHandler('resources/subscribe', () => ({}));
+  server.setRequestHandler('resources/unsubscribe', () => ({}));
 }
