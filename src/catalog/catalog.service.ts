@@ -28,6 +28,8 @@ export interface ResolvedEntry {
   readonly warnings: readonly string[];
 }
 
+type PathReader = Pick<PathVersions, 'of'>;
+
 /** Finds entries: what a reference means, and why. */
 @Injectable()
 export class CatalogService {
@@ -51,8 +53,13 @@ export class CatalogService {
     if (byId) return resolvedEntry(byId, byId.version, reference.version ?? 'latest');
     const requested = requestedVersion(named.version, reference.version);
     const asked: AskedVersion = requested === null && reference.style === 'id' ? { kind: 'newest' } : parseAskedVersion(requested);
-    const known = await this.known(tenantId, named.path);
-    const entry = this.choose(known, named.path, asked, requested);
+    const find = async (read: PathReader): Promise<CatalogEntry> =>
+      this.choose(await this.known(tenantId, named.path, read), named.path, asked, requested);
+    // What this node knows may lack what another one has just acknowledged: a start is refused for a missing entry only where the database says so.
+    const entry = await find(this.paths).catch((error: unknown) => {
+      if (!(error instanceof EngineError) || error.kind !== 'not_found') throw error;
+      return find({ of: (tenant, path) => this.paths.anew(tenant, path) });
+    });
     const shown = asked.kind === 'exact' && requested !== null ? requested.trim() : entry.version;
     return resolvedEntry(entry, shown, requested ?? 'latest');
   }
@@ -90,11 +97,11 @@ export class CatalogService {
   }
 
   /** The path and, where that is unknown, the path above it as far as its entries have the last segment for a name. */
-  private async known(tenantId: string, path: string): Promise<KnownPath> {
-    const known = await this.paths.of(tenantId, path);
+  private async known(tenantId: string, path: string, paths: PathReader = this.paths): Promise<KnownPath> {
+    const known = await paths.of(tenantId, path);
     if (known.state.versions.length > 0) return known;
     const above = parentOf(path);
-    const parent = above && (await this.paths.of(tenantId, above.parent)).named(above.name);
+    const parent = above && (await paths.of(tenantId, above.parent)).named(above.name);
     return parent && parent.state.versions.length > 0 ? parent : refuseUnknown(path);
   }
 

@@ -47,6 +47,16 @@ describe(PathVersions.name, () => {
     expect(database.count()).toBe(1);
   });
 
+  it('reads anew where that is asked for, also while it reads; what began earlier is not kept', async () => {
+    const first = tagsOf();
+    const anew = paths.anew('t', 'a');
+    await database.answer('first');
+    await database.answer('second');
+    expect([await first, [...(await anew).state.tags.keys()]]).toEqual([['first'], ['second']]);
+    expect(await tagsOf()).toEqual(['second']);
+    expect(database.count()).toBe(2);
+  });
+
   it('reads anew behind the back of a caller once the answer is not fresh', async () => {
     const first = tagsOf();
     await database.answer('first');

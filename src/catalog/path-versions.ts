@@ -71,6 +71,11 @@ export class PathVersions {
     return known;
   }
 
+  /** What a reading says that begins now: nothing that was registered before is missing, wherever that was. */
+  anew(tenantId: string, path: string): Promise<KnownPath> {
+    return this.begin(keyOf(tenantId, path), tenantId, path);
+  }
+
   /** The path changed: nothing read before now may be used. */
   forget(tenantId: string, path: string): void {
     const key = keyOf(tenantId, path);
@@ -85,12 +90,14 @@ export class PathVersions {
   }
 
   private reading(key: string, tenantId: string, path: string): Promise<KnownPath> {
-    const running = this.readings.get(key);
-    if (running) return running;
+    return this.readings.get(key) ?? this.begin(key, tenantId, path);
+  }
+
+  private begin(key: string, tenantId: string, path: string): Promise<KnownPath> {
     const reading = this.readNow(tenantId, path);
     this.readings.set(key, reading);
     const settle = (known: KnownPath | null): void => {
-      if (this.readings.get(key) !== reading) return; // forgotten meanwhile: what was read may be older than the change
+      if (this.readings.get(key) !== reading) return; // forgotten or read anew meanwhile: what was read may be older than the change
       this.readings.delete(key);
       if (known) this.known.set(key, known);
     };

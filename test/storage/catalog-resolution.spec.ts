@@ -174,6 +174,19 @@ describe('two nodes', () => {
     expect(await elsewhere.version(byPath('two/nodes'))).toBe('two/nodes 1.1.0');
   });
 
+  it('refuses nothing as missing that was registered elsewhere before it was asked', async () => {
+    const [here, elsewhere] = [new Node(), new Node()];
+    await expect(elsewhere.version(byPath('two/late', '1.0.0'))).rejects.toMatchObject({ code: 'unknown_playbook' });
+    await here.add('two/late', '1.0.0');
+    expect(await elsewhere.version(byPath('two/late', '1.0.0'))).toBe('two/late 1.0.0');
+    await here.add('two/late', '1.1.0');
+    // Also where a reading is under way that began before.
+    const before = elsewhere.paths.of(TENANT, 'two/late');
+    expect(await elsewhere.version(byPath('two/late', '1.1.0'))).toBe('two/late 1.1.0');
+    await before;
+    await expect(elsewhere.version(byPath('two/late', '1.2.0'))).rejects.toMatchObject({ code: 'unknown_version' });
+  });
+
   it('asks the database once for many starts of one path, unknown ones included', async () => {
     const node = new Node();
     await node.add('two/reads', '1.0.0');
