@@ -83,7 +83,7 @@ export class Worker implements RunConsumer {
     signals.onInbox((runId) => this.running.get(runId)?.readInbox());
     signals.onSettled((unit, outcome) => {
       // What gets further is no suspect any more, here as in its row: the next one need not wait until it ends.
-      if (outcome.kind === 'committed' && unit.recordsProgress) this.suspects.delete(unit.runId);
+      if (outcome.kind === 'committed' && unit.recordsProgress) this.clear(unit.runId);
     });
     ephemeral.onAbandoned((runId) => this.running.get(runId)?.drop());
     ephemeral.onInbox((runId) => this.running.get(runId)?.readInbox());
@@ -161,6 +161,11 @@ export class Worker implements RunConsumer {
     return this.suspects.size > 0;
   }
 
+  /** What gets further, or is over here, is no suspect any more. */
+  private clear(runId: RunId): void {
+    if (this.suspects.delete(runId) && this.suspects.size === 0) this.queue.takeNextSuspect();
+  }
+
   takeEphemeral(run: NewRun): void {
     const { id, tenantId, catalogId } = run;
     const drive = (playbook: CompiledPlaybook): void =>
@@ -178,7 +183,7 @@ export class Worker implements RunConsumer {
     const { id, parent } = held.run;
     // Dropped with all others while its entry was still being read.
     if (store === this.store && !this.held.holds(id, held.token)) {
-      this.suspects.delete(id);
+      this.clear(id);
       return;
     }
     try {
@@ -219,7 +224,7 @@ export class Worker implements RunConsumer {
     const wasFull = this.capacity() <= 0;
     this.running.delete(id);
     this.budget.release(id);
-    this.suspects.delete(id);
+    this.clear(id);
     this.freePlaces(id);
     if (how === 'lost') {
       this.held.forget(id, token);
@@ -236,13 +241,13 @@ export class Worker implements RunConsumer {
   private refuse(held: HeldRun, error: unknown): void {
     this.log.error({ err: error, executionId: held.run.id }, 'the playbook of a claimed execution cannot be used');
     if (error instanceof EngineError && error.kind !== 'unavailable') return this.fail(held, error.message, error.code);
-    this.suspects.delete(held.run.id);
+    this.clear(held.run.id);
     this.queue.giveBack(held, DATABASE_AWAY_MS);
   }
 
   private fail(held: HeldRun, message: string, cause: ErrorCode | null): void {
     const { id } = held.run;
-    this.suspects.delete(id);
+    this.clear(id);
     this.log.error({ executionId: id, reason: message }, 'an execution is ended as poison');
     const letGo = (): void => this.held.forget(id, held.token);
     const error = runFault('poison', message, { cause });

@@ -57,6 +57,20 @@ it('a node runs one execution at a time whose holders keep crashing, and any num
   }
 });
 
+it('many suspects that do no harm are through soon: one follows the other at once (D16)', async () => {
+  await door.register(playbook('/other'));
+  const suspects: string[] = [];
+  while (suspects.length < 150) suspects.push(await held('/other', 1));
+  await expire(...suspects);
+  const worker = await startTestService({ LEASE_SECONDS: '5', OUTBOUND_ALLOW: `127.0.0.1:${effects.port}` }, door);
+  try {
+    // One a second would take longer than `waitDone` has patience.
+    for (const id of suspects.toReversed()) expect(await door.waitDone(id)).toMatchObject({ status: 'completed' });
+  } finally {
+    await worker.stop();
+  }
+});
+
 it('an execution that gets further is no suspect any more: the next one need not wait until it ends (D16)', async () => {
   await door.register(`apiVersion: noetl.io/v1
 kind: Playbook
