@@ -88,6 +88,8 @@ describe(PostgresDatabases.name, () => {
     const databases = open();
     const first = await databases.use(target, loan(), pid);
     await query(database.url, 'SELECT pg_terminate_backend($1)', [first]);
+    // It is told to end; until it has, a statement may still reach it, and be lost with it.
+    await until(async () => (await backends()) === 0);
     expect(await databases.use(target, loan(), pid)).not.toBe(first);
     const busy = databases.use(target, loan(), async (session) => {
       await query(database.url, 'SELECT pg_terminate_backend($1)', [await pid(session)]);
