@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readOperatorFile } from '../config/operator-file.js';
 import { isObject, type Json, type JsonObject, own } from '../engine/values.js';
 
 /** Signatures that are accepted at all: those of key pairs. What issuer and service would share is no way to know the issuer (S15). */
@@ -26,7 +26,6 @@ export interface TokenIssuer {
 }
 
 export const TENANT_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
-const MOST_BYTES = 1_048_576;
 const MOST_ISSUERS = 100;
 const KEYS: ReadonlySet<string> = new Set([
   'issuer',
@@ -45,19 +44,7 @@ const KEYS: ReadonlySet<string> = new Set([
  */
 export function readIssuers(path: string): readonly TokenIssuer[] {
   if (path === '') return [];
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch {
-    throw new Error('is not a file that can be read');
-  }
-  if (text.length > MOST_BYTES) throw new Error(`is larger than ${MOST_BYTES} bytes`);
-  let file: Json;
-  try {
-    file = JSON.parse(text) as Json;
-  } catch {
-    throw new Error('is not JSON');
-  }
+  const file = readOperatorFile(path) as Json;
   const list = isObject(file) ? own(file, 'issuers') : undefined;
   if (!Array.isArray(list) || list.length === 0) throw new Error('has no list "issuers", or one that is empty');
   if (list.length > MOST_ISSUERS) throw new Error(`names more than ${MOST_ISSUERS} issuers`);

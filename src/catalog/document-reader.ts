@@ -1,5 +1,6 @@
 import { EngineError, type Issue } from '../engine/engine-error.js';
-import { compileInParts, type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { compileInParts } from '../engine/playbook/compile.js';
+import { type CompiledPlaybook } from '../engine/playbook/compiled.js';
 import { type DocumentLimits } from '../engine/playbook/document-limits.js';
 import { inlineContents, MAX_INLINE_DEPTH } from '../engine/playbook/inline-content.js';
 import { type Playbook } from '../engine/playbook/playbook.js';

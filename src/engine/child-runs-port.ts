@@ -1,6 +1,6 @@
 import { StepFailure } from './step-executor.js';
 import { type Callable } from './playbook/calls.js';
-import { type CompiledPlaybook } from './playbook/compile.js';
+import { type CompiledPlaybook } from './playbook/compiled.js';
 import { type NewRun, type RunId } from './ports.js';
 import { type RunErrorDetails, type RunStatus } from './run/events.js';
 import { type Json, type JsonObject } from './values.js';

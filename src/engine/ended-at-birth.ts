@@ -1,5 +1,5 @@
 import { LONGEST_RESULT } from './child-ended.js';
-import { type CompiledPlaybook, type CompiledStep } from './playbook/compile.js';
+import { type CompiledPlaybook, type CompiledStep } from './playbook/compiled.js';
 import { type EndedBirth, type NewRun } from './ports.js';
 import { decide } from './run/decide.js';
 import { type DecisionWorld } from './run/decision.js';

@@ -1,6 +1,6 @@
 import { NO_CHILD_RUNS } from './child-runs-port.js';
 import { Orchestrator } from './orchestrator.js';
-import { type CompiledPlaybook } from './playbook/compile.js';
+import { type CompiledPlaybook } from './playbook/compiled.js';
 import { type NewRun, type Unit, type UnitOutcome, type UnitSource } from './ports.js';
 import { type RunEvent } from './run/events.js';
 import { defineStep, type StepContext, type StepResult } from './step-executor.js';

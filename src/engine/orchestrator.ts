@@ -4,7 +4,7 @@ import { SecretKeeper } from './auth/secret-keeper.js';
 import { sealedIn } from './auth/secret-markers.js';
 import { OverdueApprovals } from './overdue-approvals.js';
 import { ParkedSteps } from './parked-steps.js';
-import { type CompiledPlaybook } from './playbook/compile.js';
+import { type CompiledPlaybook } from './playbook/compiled.js';
 import {
   type BornChild,
   type Clock,

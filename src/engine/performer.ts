@@ -4,7 +4,7 @@ import { type ProgramEnd, runProgram } from './action/program.js';
 import { type SecretKeeper } from './auth/secret-keeper.js';
 import { type ChildRuns } from './child-runs-port.js';
 import { endedAtBirth } from './ended-at-birth.js';
-import { type CompiledPlaybook } from './playbook/compile.js';
+import { type CompiledPlaybook } from './playbook/compiled.js';
 import { type Clock, type EndedBirth, type HeldRun, type NewRun } from './ports.js';
 import { ProgressReports } from './progress-reports.js';
 import { type AttemptOutcome, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';

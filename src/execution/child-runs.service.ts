@@ -7,7 +7,7 @@ import { canonicalJson } from '../engine/canonical-json.js';
 import { problemOf } from '../common/problem.js';
 import { type ChildCall, type ChildEntry, type ChildOutcome, type ChildRuns } from '../engine/child-runs-port.js';
 import { MAX_CALL_DEPTH } from '../engine/playbook/calls.js';
-import { type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { type CompiledPlaybook } from '../engine/playbook/compiled.js';
 import { type NewRun, type RunId } from '../engine/ports.js';
 import { storabilityFault } from '../engine/storability.js';
 import { StepFailure } from '../engine/step-executor.js';

@@ -1,6 +1,6 @@
 import { EngineError, type Issue } from '../engine/engine-error.js';
 import { executionTypeOf } from '../engine/playbook/execution-types.js';
-import { type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { type CompiledPlaybook } from '../engine/playbook/compiled.js';
 import { type JsonObject } from '../engine/values.js';
 import { type CatalogEntry } from '../storage/catalog-entry.js';
 import { checkModelCall, checkTensors } from './model-start.js';

@@ -1,6 +1,6 @@
 import { EngineError } from '../engine/engine-error.js';
 import { MAX_WAIT_SECONDS } from '../common/wait.js';
-import { type CompiledPlaybook, type CompiledStep } from '../engine/playbook/compile.js';
+import { type CompiledPlaybook, type CompiledStep } from '../engine/playbook/compiled.js';
 import { type NewRun } from '../engine/ports.js';
 import { durationMs } from '../engine/run/durations.js';
 import { Rendering } from '../engine/template/rendering.js';

@@ -4,7 +4,7 @@ import { isAnonymous } from '../common/principal.js';
 import { MAX_WAIT_SECONDS } from '../common/wait.js';
 import { Settings } from '../config/settings.js';
 import { EngineError } from '../engine/engine-error.js';
-import { type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { type CompiledPlaybook } from '../engine/playbook/compiled.js';
 import { type NewRun } from '../engine/ports.js';
 import { startedBy } from '../engine/births.js';
 import { runFault } from '../engine/run-fault.js';

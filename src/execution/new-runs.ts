@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type ResolvedEntry } from '../catalog/catalog.service.js';
 import { Settings } from '../config/settings.js';
 import { EngineError } from '../engine/engine-error.js';
-import { type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { type CompiledPlaybook } from '../engine/playbook/compiled.js';
 import { executionTypeOf } from '../engine/playbook/execution-types.js';
 import { type NewRun } from '../engine/ports.js';
 import { renderWorkload } from '../engine/run/workload.js';

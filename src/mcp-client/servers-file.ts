@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
+import { readOperatorFile } from '../config/operator-file.js';
 import { canonicalJson } from '../engine/canonical-json.js';
 import { isObject, type Json, type JsonObject } from '../engine/values.js';
 import { type StdioLimits, type StdioMcpServer } from './mcp-server.js';
@@ -10,7 +10,6 @@ import { canLimit } from './stdio-argv.js';
 export const MCP_SERVER_NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 
 const MOST_SERVERS = 200;
-const MOST_BYTES = 1_048_576;
 const KEYS: ReadonlySet<string> = new Set(['command', 'args', 'env', 'cwd', 'limits']);
 /** Keys of `limits` with their bounds; what is a size counts in MiB. */
 const LIMITS: Readonly<Record<string, number>> = {
@@ -27,19 +26,7 @@ const MEBIBYTE = 1_048_576;
  */
 export function readMcpServers(path: string): readonly StdioMcpServer[] {
   if (path === '') return [];
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch {
-    throw new Error('is not a file that can be read');
-  }
-  if (text.length > MOST_BYTES) throw new Error(`is larger than ${MOST_BYTES} bytes`);
-  let file: Json;
-  try {
-    file = JSON.parse(text) as Json;
-  } catch {
-    throw new Error('is not JSON');
-  }
+  const file = readOperatorFile(path) as Json;
   const servers = isObject(file) ? file['mcpServers'] : undefined;
   if (!isObject(servers ?? null)) throw new Error('has no mapping "mcpServers"');
   const entries = Object.entries(servers as JsonObject);

@@ -1,4 +1,4 @@
-import { type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { type CompiledPlaybook } from '../engine/playbook/compiled.js';
 import { type Action } from '../engine/playbook/playbook.js';
 
 /** What a program may do before its end that its caller hears of. */

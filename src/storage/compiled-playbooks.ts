@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { EngineError } from '../engine/engine-error.js';
-import { compileInParts, type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { compileInParts } from '../engine/playbook/compile.js';
+import { type CompiledPlaybook } from '../engine/playbook/compiled.js';
 import { type Playbook } from '../engine/playbook/playbook.js';
 import { type StepKinds } from '../engine/step-executor.js';
 import { inSlices } from './in-slices.js';

@@ -3,7 +3,7 @@ import { Settings } from '../config/settings.js';
 import { EngineError } from '../engine/engine-error.js';
 import { type ErrorCode } from '../engine/error-codes.js';
 import { Orchestrator } from '../engine/orchestrator.js';
-import { type CompiledPlaybook } from '../engine/playbook/compile.js';
+import { type CompiledPlaybook } from '../engine/playbook/compiled.js';
 import { type HeldRun, type NewRun, type RunId, type RunStore } from '../engine/ports.js';
 import { type DecisionWorld } from '../engine/run/decision.js';
 import { CHILD_RUNS, type ChildRuns, NO_CHILD_RUNS } from '../engine/child-runs-port.js';

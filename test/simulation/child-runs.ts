@@ -1,6 +1,6 @@
 import { type ChildCall, type ChildOutcome, type ChildRuns } from '../../src/engine/child-runs-port.js';
 import { EngineError } from '../../src/engine/engine-error.js';
-import { type CompiledPlaybook } from '../../src/engine/playbook/compile.js';
+import { type CompiledPlaybook } from '../../src/engine/playbook/compiled.js';
 import { type NewRun } from '../../src/engine/ports.js';
 import { StepFailure } from '../../src/engine/step-executor.js';
 import { newRun } from '../../src/engine/testing/scripted-run.js';

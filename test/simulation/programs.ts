@@ -1,4 +1,5 @@
-import { compilePlaybook, type CompiledPlaybook } from '../../src/engine/playbook/compile.js';
+import { compilePlaybook } from '../../src/engine/playbook/compile.js';
+import { type CompiledPlaybook } from '../../src/engine/playbook/compiled.js';
 import { type Action, NO_CONTRACT, type Retry, type Save, type Step, type NextEntry } from '../../src/engine/playbook/playbook.js';
 import { type StepKinds } from '../../src/engine/step-executor.js';
 import { aStep, anAction, to } from '../../src/engine/testing/playbook-builder.js';

@@ -1,4 +1,4 @@
-import { type CompiledPlaybook } from '../../src/engine/playbook/compile.js';
+import { type CompiledPlaybook } from '../../src/engine/playbook/compiled.js';
 import { foldEvents } from '../../src/engine/run/apply.js';
 import { type RunEvent } from '../../src/engine/run/events.js';
 import { type RunState } from '../../src/engine/run/run-state.js';

@@ -1,5 +1,5 @@
 import { EngineError } from '../../src/engine/engine-error.js';
-import { type CompiledPlaybook } from '../../src/engine/playbook/compile.js';
+import { type CompiledPlaybook } from '../../src/engine/playbook/compiled.js';
 import { type StepContext, type StepResult } from '../../src/engine/step-executor.js';
 import { isTerminal } from '../../src/engine/run/events.js';
 import { LeaseTerm } from '../../src/storage/lease-term.js';

@@ -1,4 +1,4 @@
-import { type CompiledCall } from '../playbook/compile.js';
+import { type CompiledCall } from '../playbook/compiled.js';
 import { type ChildRecord } from '../run/parts.js';
 import { type StepView } from '../run/run-scope.js';
 import { StepFailure } from '../step-executor.js';

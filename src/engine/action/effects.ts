@@ -1,4 +1,4 @@
-import { type CompiledAction } from '../playbook/compile.js';
+import { type CompiledAction } from '../playbook/compiled.js';
 
 /** Whether the world can see what the task does. */
 export function hasEffects(action: CompiledAction): boolean {

@@ -1,4 +1,4 @@
-import { type CompiledIterator } from '../playbook/compile.js';
+import { type CompiledIterator } from '../playbook/compiled.js';
 import { asFailure } from '../run/failures.js';
 import { type StepView } from '../run/run-scope.js';
 import { StepFailure } from '../step-executor.js';

@@ -1,4 +1,4 @@
-import { type CompiledIterator } from '../playbook/compile.js';
+import { type CompiledIterator } from '../playbook/compiled.js';
 import { type RunErrorDetails } from '../run/events.js';
 import { type ItemError } from '../run/parts.js';
 import { type StepView } from '../run/run-scope.js';

@@ -1,4 +1,4 @@
-import { type CompiledPages } from '../playbook/compile.js';
+import { type CompiledPages } from '../playbook/compiled.js';
 import { isSealed, sealedRequest } from '../auth/sealed-request.js';
 import { type StepOutcomeView, type StepView } from '../run/run-scope.js';
 import { StepFailure, type StepKind } from '../step-executor.js';

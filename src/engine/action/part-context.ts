@@ -1,7 +1,7 @@
 import { recordFault } from '../storability.js';
 import { StepFailure } from '../step-executor.js';
 import { Rendering } from '../template/rendering.js';
-import { type CompiledAction } from '../playbook/compile.js';
+import { type CompiledAction } from '../playbook/compiled.js';
 import { findPart, type PartEnd, type PartRecord } from '../run/parts.js';
 import { Moment } from '../run/moment.js';
 import { RunScope, type StepView } from '../run/run-scope.js';

@@ -1,4 +1,4 @@
-import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
+import { type CompiledPlaybook, type CompiledStep } from '../playbook/compiled.js';
 import { type ChildRuns } from '../child-runs-port.js';
 import { type Clock, type NewRun } from '../ports.js';
 import { type AttemptOutcome, type DecisionWorld } from '../run/decision.js';

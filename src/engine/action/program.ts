@@ -4,7 +4,7 @@ import { type StepView } from '../run/run-scope.js';
 import { type ActedStep } from '../run/parts.js';
 import { savesOf } from '../run/saves.js';
 import { type AttemptOutcome } from '../run/decision.js';
-import { iterates, valueAliasesOf } from '../playbook/compile.js';
+import { iterates, valueAliasesOf } from '../playbook/compiled.js';
 import { StepFailure } from '../step-executor.js';
 import { namesOfResults } from '../run/results.js';
 import { undoView } from '../run/undo-view.js';

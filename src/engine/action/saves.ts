@@ -1,4 +1,4 @@
-import { type CompiledSave } from '../playbook/compile.js';
+import { type CompiledSave } from '../playbook/compiled.js';
 import { type SaveOutcome } from '../run/events.js';
 import { SecretScope } from '../auth/secret-scope.js';
 import { asFailure, detailsOf, failureFrom } from '../run/failures.js';

@@ -1,4 +1,4 @@
-import { type CompiledAction } from '../playbook/compile.js';
+import { type CompiledAction } from '../playbook/compiled.js';
 import { SecretScope } from '../auth/secret-scope.js';
 import { missingInputs, missingOutputs } from '../run/asserts.js';
 import { type AttemptOutcome } from '../run/decision.js';

@@ -1,5 +1,5 @@
 import { isSealed, sealedRequest } from '../auth/sealed-request.js';
-import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
+import { type CompiledPlaybook, type CompiledStep } from '../playbook/compiled.js';
 import { type Json, type JsonObject } from '../values.js';
 import { type RunEvent, type SaveOutcome, type TakenEdge } from './events.js';
 import { isComplete, isCounting, type Left, lateForOf, leavesNow, passJoin, reaches } from './join-counts.js';

@@ -1,6 +1,6 @@
 import { type ApprovalAsked, type ApprovalDecision, type ApprovalTaken, type Approvers } from '../approvals.js';
 import { type CompiledApproval, quorumOf } from '../playbook/approval-step.js';
-import { type CompiledStep } from '../playbook/compile.js';
+import { type CompiledStep } from '../playbook/compiled.js';
 import { StepFailure } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { isObject, type Json } from '../values.js';

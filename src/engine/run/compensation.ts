@@ -1,5 +1,5 @@
 import { SecretScope } from '../auth/secret-scope.js';
-import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
+import { type CompiledPlaybook, type CompiledStep } from '../playbook/compiled.js';
 import { runFault } from '../run-fault.js';
 import { StepFailure } from '../step-executor.js';
 import { isObject, type Json, type JsonObject } from '../values.js';

@@ -1,6 +1,6 @@
 import { pathOfItem } from '../action/call-path.js';
 import { type ChildEnded } from '../ports.js';
-import { callsOthers, type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
+import { callsOthers, type CompiledPlaybook, type CompiledStep } from '../playbook/compiled.js';
 import { runFault } from '../run-fault.js';
 import { storableText } from '../storability.js';
 import { StepFailure } from '../step-executor.js';

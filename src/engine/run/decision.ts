@@ -1,5 +1,5 @@
 import { SecretSession } from '../auth/secret-markers.js';
-import { type CompiledPlaybook } from '../playbook/compile.js';
+import { type CompiledPlaybook } from '../playbook/compiled.js';
 import { RECORD_DEPTH, StorabilityCheck } from '../storability.js';
 import { type ChildEnded, type EndedBirth, type NewRun } from '../ports.js';
 import { type AnsweredAsk, StepFailure, type StepResult } from '../step-executor.js';

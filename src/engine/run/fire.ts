@@ -1,5 +1,5 @@
 import { SecretScope } from '../auth/secret-scope.js';
-import { type CompiledStep } from '../playbook/compile.js';
+import { type CompiledStep } from '../playbook/compiled.js';
 import { StepFailure } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { type JsonObject } from '../values.js';

@@ -1,4 +1,4 @@
-import { type CompiledPlaybook, type CompiledStep, type CompiledTarget } from '../playbook/compile.js';
+import { type CompiledPlaybook, type CompiledStep, type CompiledTarget } from '../playbook/compiled.js';
 import { type Arrival, type Firing, type RunState } from './run-state.js';
 
 /**

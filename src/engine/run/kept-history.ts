@@ -1,5 +1,5 @@
 import { EngineError } from '../engine-error.js';
-import { type CompiledPlaybook } from '../playbook/compile.js';
+import { type CompiledPlaybook } from '../playbook/compiled.js';
 import { type RunEvent } from './events.js';
 
 type StepOfHistory = Extract<RunEvent, { readonly step: string }>;

@@ -1,4 +1,4 @@
-import { type CompiledStep } from '../playbook/compile.js';
+import { type CompiledStep } from '../playbook/compiled.js';
 import { type CompiledJoin } from '../playbook/joins.js';
 import { type Deciding } from './decision.js';
 import { fireStep } from './fire.js';

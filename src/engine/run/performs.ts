@@ -1,4 +1,4 @@
-import { type CompiledStep } from '../playbook/compile.js';
+import { type CompiledStep } from '../playbook/compiled.js';
 import { type Perform } from './decision.js';
 import { type Firing } from './run-state.js';
 

@@ -1,4 +1,4 @@
-import { type CompiledPlaybook, type CompiledStep } from '../playbook/compile.js';
+import { type CompiledPlaybook, type CompiledStep } from '../playbook/compiled.js';
 import { type RunState } from './run-state.js';
 
 /**

@@ -1,4 +1,4 @@
-import { type CompiledPlaybook } from '../playbook/compile.js';
+import { type CompiledPlaybook } from '../playbook/compiled.js';
 import { type Json } from '../values.js';
 import { type RunState } from './run-state.js';
 

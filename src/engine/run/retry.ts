@@ -1,4 +1,4 @@
-import { type CompiledRetry } from '../playbook/compile.js';
+import { type CompiledRetry } from '../playbook/compiled.js';
 import { type Retry } from '../playbook/playbook.js';
 import { type Rendering } from '../template/rendering.js';
 import { type Scope } from '../template/scope.js';

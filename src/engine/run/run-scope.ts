@@ -1,4 +1,4 @@
-import { type CompiledPlaybook, iterates, valueAliasesOf } from '../playbook/compile.js';
+import { type CompiledPlaybook, iterates, valueAliasesOf } from '../playbook/compiled.js';
 import { isWrittenOut } from '../playbook/playbook.js';
 import { type SecretScope } from '../auth/secret-scope.js';
 import { type ValueAliases } from '../step-executor.js';

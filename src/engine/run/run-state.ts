@@ -1,5 +1,5 @@
 import { type ApprovalProgress } from '../approvals.js';
-import { type CompiledPlaybook } from '../playbook/compile.js';
+import { type CompiledPlaybook } from '../playbook/compiled.js';
 import { type Json, type JsonObject, isObject } from '../values.js';
 import { type FailureCode } from '../error-codes.js';
 import { type RunErrorDetails, type RunStatus, type StepWait } from './events.js';

@@ -1,4 +1,4 @@
-import { type CompiledPlaybook } from '../playbook/compile.js';
+import { type CompiledPlaybook } from '../playbook/compiled.js';
 import { type WaitingFor } from '../ports.js';
 import { type RunFacts } from './run-scope.js';
 import { type Firing, isParked, type RunState } from './run-state.js';

@@ -1,4 +1,4 @@
-import { type CompiledEdge, type CompiledStep, iterates, valueAliasesOf } from '../playbook/compile.js';
+import { type CompiledEdge, type CompiledStep, iterates, valueAliasesOf } from '../playbook/compiled.js';
 import { StepFailure } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { type Json, type JsonObject } from '../values.js';

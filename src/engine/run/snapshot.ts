@@ -1,4 +1,4 @@
-import { type CompiledPlaybook } from '../playbook/compile.js';
+import { type CompiledPlaybook } from '../playbook/compiled.js';
 import { type RunHistory, type RunSnapshot } from '../ports.js';
 import { type Json, type JsonObject } from '../values.js';
 import { applyEvent } from './apply.js';

@@ -1,4 +1,4 @@
-import { type CompiledPlaybook, iterates, valueAliasesOf } from '../playbook/compile.js';
+import { type CompiledPlaybook, iterates, valueAliasesOf } from '../playbook/compiled.js';
 import { referenceTo, type StepView } from './run-scope.js';
 import { type Undo } from './run-state.js';
 

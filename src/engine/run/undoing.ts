@@ -1,6 +1,6 @@
 import { isSealed } from '../auth/sealed-request.js';
 import { withoutMarkers } from '../auth/secret-markers.js';
-import { type CompiledStep } from '../playbook/compile.js';
+import { type CompiledStep } from '../playbook/compiled.js';
 import { type RunEvent } from './events.js';
 import { type Firing, type RunState } from './run-state.js';
 

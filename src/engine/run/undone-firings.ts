@@ -1,4 +1,4 @@
-import { type CompiledPlaybook } from '../playbook/compile.js';
+import { type CompiledPlaybook } from '../playbook/compiled.js';
 import { compensatedStep } from '../playbook/compensation-name.js';
 import { type RunEvent } from './events.js';
 

@@ -1,5 +1,5 @@
 import { type NewApproval, type UnitApprovals } from '../approvals.js';
-import { type CompiledPlaybook, isApproval } from '../playbook/compile.js';
+import { type CompiledPlaybook, isApproval } from '../playbook/compiled.js';
 import { type NewRun } from '../ports.js';
 import { type RunEvent } from './events.js';
 import { type RunState } from './run-state.js';

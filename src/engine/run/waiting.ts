@@ -1,4 +1,4 @@
-import { type CompiledStep, type CompiledWait } from '../playbook/compile.js';
+import { type CompiledStep, type CompiledWait } from '../playbook/compiled.js';
 import { requestIssues } from '../playbook/input-requests.js';
 import { type ActionAsk, StepFailure } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';

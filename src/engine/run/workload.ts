@@ -1,4 +1,4 @@
-import { type CompiledPlaybook } from '../playbook/compile.js';
+import { type CompiledPlaybook } from '../playbook/compiled.js';
 import { type Rendering } from '../template/rendering.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 

@@ -1,4 +1,4 @@
-import { type CompiledPlaybook } from '../playbook/compile.js';
+import { type CompiledPlaybook } from '../playbook/compiled.js';
 import { foldEvents } from '../run/apply.js';
 import { decide, resume } from '../run/decide.js';
 import { type AttemptOutcome, type Decision, type Perform, type Stimulus } from '../run/decision.js';

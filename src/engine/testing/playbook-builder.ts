@@ -1,4 +1,5 @@
-import { compilePlaybook, type CompiledPlaybook } from '../playbook/compile.js';
+import { compilePlaybook } from '../playbook/compile.js';
+import { type CompiledPlaybook } from '../playbook/compiled.js';
 import { type Action, type NextEntry, NO_CONTRACT, type Playbook, type Step } from '../playbook/playbook.js';
 import { defineStep, type StepKind, type StepKinds } from '../step-executor.js';
 import { type JsonObject } from '../values.js';

@@ -1,6 +1,6 @@
 import { type ChildCall, type ChildRuns } from '../child-runs-port.js';
 import { Orchestrator } from '../orchestrator.js';
-import { type CompiledAction, type CompiledPlaybook } from '../playbook/compile.js';
+import { type CompiledAction, type CompiledPlaybook } from '../playbook/compiled.js';
 import { type ChildEnded, type InboxMessage, type NewRun, type RunStore, type UnitSource } from '../ports.js';
 import { type RunEvent } from '../run/events.js';
 import { defineStep, type StepContext, type StepKind, type StepResult } from '../step-executor.js';

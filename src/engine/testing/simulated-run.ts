@@ -1,4 +1,4 @@
-import { type CompiledPlaybook } from '../playbook/compile.js';
+import { type CompiledPlaybook } from '../playbook/compiled.js';
 import { decide } from '../run/decide.js';
 import { type AttemptOutcome, type Decision, type DecisionWorld, type Perform, type Stimulus } from '../run/decision.js';
 import { type RunEvent, type TerminalEvent } from '../run/events.js';

@@ -1,4 +1,4 @@
-import { type CompiledPlaybook } from '../playbook/compile.js';
+import { type CompiledPlaybook } from '../playbook/compiled.js';
 
 const RENDERS = new Set<PropertyKey>(['render', 'isTrue', 'evaluate', 'parse', 'execute']);
 
