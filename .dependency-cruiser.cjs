@@ -14,7 +14,12 @@ module.exports = {
       { path: '^src/steps/([^/]+)/' },
       { path: '^src/', pathNot: '^src/(engine|outbound|sandbox|sql|mcp-client|steps/$1)/' },
     ),
-    forbid('low-rooms', { path: '^src/(outbound|sandbox|sql)/' }, { path: '^src/', pathNot: '^src/(outbound|sandbox|sql|engine|config)/' }),
+    forbid(
+      'low-rooms',
+      { path: '^src/(outbound|sandbox|sql)/' },
+      { path: '^src/', pathNot: '^src/(outbound|sandbox|sql|engine|config|threads)/' },
+    ),
+    forbid('threads-are-lowest', { path: '^src/threads/' }, { path: '^src/', pathNot: '^src/threads/' }),
     forbid('mcp-client-is-low', { path: '^src/mcp-client/' }, { path: '^src/', pathNot: '^src/(mcp-client|outbound|engine|config)/' }),
     forbid(
       'mcp-servers-look-down',

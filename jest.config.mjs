@@ -4,7 +4,7 @@ const common = {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
-    '^\\./thread-program\\.js$': '<rootDir>/test/support/thread-program.ts',
+    '^\\./(answer|masking|reading)-thread-program\\.js$': '<rootDir>/test/support/threads/$1.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },
   transform: {

@@ -20,7 +20,7 @@ import { PlaybookController } from './playbook.controller.js';
 import { ReadingThreads } from './reading-threads.js';
 import { RegistrationService } from './registration.service.js';
 import { TagService } from './tag.service.js';
-import { THREAD_PROGRAM } from './thread-program.js';
+import { THREAD_PROGRAM } from './reading-thread-program.js';
 
 const pathVersions = {
   provide: PathVersions,

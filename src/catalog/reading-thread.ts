@@ -1,14 +1,11 @@
-import { parentPort } from 'node:worker_threads';
+import { answerQuestions } from '../threads/answering.js';
 import { readSource } from './source.js';
 import { packReading, type ThreadQuestion } from './thread-messages.js';
 
 let source: ReturnType<typeof readSource> | undefined;
 
-parentPort?.on('message', (question: ThreadQuestion) => {
-  if ('read' in question) {
-    source = readSource(question.read, question.options);
-    parentPort?.postMessage(packReading(source.reading));
-  } else {
-    parentPort?.postMessage(JSON.stringify(source?.locate(question.locate) ?? question.locate));
-  }
+answerQuestions((question: ThreadQuestion): string => {
+  if ('locate' in question) return JSON.stringify(source?.locate(question.locate) ?? question.locate);
+  source = readSource(question.read, question.options);
+  return packReading(source.reading);
 });

@@ -1,9 +1,9 @@
 import { type OnApplicationShutdown } from '@nestjs/common';
 import { EngineError, type Issue } from '../engine/engine-error.js';
 import { type ParseOptions } from '../engine/playbook/parse-playbook.js';
-import { ReadingThread } from './reading-thread-handle.js';
+import { AskedThread } from '../threads/asked-thread.js';
 import { type Source } from './source.js';
-import { unpackReading } from './thread-messages.js';
+import { type ThreadQuestion, unpackReading } from './thread-messages.js';
 
 export interface ReadingThreadsOptions {
   readonly threads: number;
@@ -15,6 +15,8 @@ export interface ReadingThreadsOptions {
   readonly memoryMb: number;
   readonly program: URL;
 }
+
+type ReadingThread = AskedThread<ThreadQuestion, string>;
 
 /** Reads texts in threads, one text per thread at a time. Threads begin when there is something to read and are used again. */
 export class ReadingThreads implements OnApplicationShutdown {
@@ -57,9 +59,16 @@ export class ReadingThreads implements OnApplicationShutdown {
     if (this.slots > 0) this.slots--;
     else await this.turn();
     if (this.closed) throw new EngineError('unavailable', 'draining', 'This node is shutting down.');
-    const thread = this.idle.pop() ?? new ReadingThread(this.options.program, this.options.memoryMb);
+    const thread = this.idle.pop() ?? this.begin();
     this.busy.add(thread);
     return thread;
+  }
+
+  private begin(): ReadingThread {
+    const { program, memoryMb } = this.options;
+    const tooMuch = (): EngineError =>
+      new EngineError('unreadable', 'document_too_complex', 'Reading the document takes more time or memory than allowed.');
+    return new AskedThread({ program, memoryMb, tooMuch });
   }
 
   /** Resolves when a slot was handed over. */

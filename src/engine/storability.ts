@@ -1,3 +1,5 @@
+import { knownJson, type StorabilityFault } from './known-json.js';
+
 /** Largest value that is recorded, in bytes of JSON. */
 export const MAX_RESULT_BYTES = 16 * 1024 * 1024;
 /** Deepest value of a step. What is recorded around values (events, edges, results of several branches) may be deeper. */
@@ -6,11 +8,11 @@ export const RECORD_DEPTH = 200;
 /** Bytes of JSON that a number and its comma have at most, and a UTF-16 unit of a text where it is escaped. */
 const NUMBER_BYTES = 25;
 const UNIT_BYTES = 6;
+/** Down to this level it is asked whether a value is known: step values are recorded near the top of records. */
+const KNOWN_LEVELS = 3;
 /** Texts from this length on are measured: their JSON is often far below the worst case, and making it only to know how long it is costs most. */
 const MEASURED_LENGTH = 64 * 1024;
 const ESCAPED = /["\\\u0000-\u001f]/;
-
-export type StorabilityFault = { readonly code: 'result_not_storable' | 'result_too_large'; readonly message: string };
 
 /**
  * Whether a step's value can be recorded (D7): JSON types only, no NUL and no lone surrogate in texts and keys, at most 64
@@ -45,6 +47,8 @@ export class StorabilityCheck {
   ) {}
 
   faultOf(value: unknown): StorabilityFault | null {
+    const known = knownJson(value)?.fault;
+    if (known) return known;
     const reason = this.unstorable(value, 1);
     if (reason !== null) return { code: 'result_not_storable', message: `The value ${reason}.` };
     // A value that shares parts with itself can be huge as JSON: its text is only made once it is known to be bounded.
@@ -80,11 +84,21 @@ export class StorabilityCheck {
       default:
         return `holds a ${typeof value}`;
     }
+    const known = depth > KNOWN_LEVELS ? undefined : knownJson(value);
+    if (known?.json) {
+      this.characters += known.json.length;
+      this.bytesAtMost += known.json.length + 1;
+      return depth + known.depth - 1 > this.depth ? this.tooDeep() : null;
+    }
     this.characters += 2;
     this.bytesAtMost += 5;
     if (value === null) return null;
-    if (depth > this.depth) return `is nested deeper than ${this.depth} levels`;
+    if (depth > this.depth) return this.tooDeep();
     return Array.isArray(value) ? this.listFault(value, depth + 1) : this.mappingFault(value as Record<string, unknown>, depth + 1);
+  }
+
+  private tooDeep(): string {
+    return `is nested deeper than ${this.depth} levels`;
   }
 
   private listFault(list: readonly unknown[], depth: number): string | null {

@@ -192,8 +192,8 @@ function contentsOf(result: Json, uri: string, mimeType: string | null): ReadRes
   return [{ uri, mimeType: type ?? 'application/json', text: JSON.stringify(made) }];
 }
 
-function refuseLarge(text: string, id: string): string {
-  if (text.length <= LARGEST_RESULT) return text;
+function refuseLarge(text: string | Buffer, id: string): string {
+  if (text.length <= LARGEST_RESULT) return String(text);
   throw new EngineError(
     'too_large',
     'result_too_large',

@@ -109,7 +109,7 @@ export class ToolService {
   /** The end of a call as its client gets it. @throws ProtocolError where the service is at fault */
   async ended({ caller }: McpRequest, execution: ExecutionDetail, declaresOutput: boolean): Promise<CallToolResult> {
     if (!isLargeResult(execution.result, execution.id)) return callResultOf(execution, declaresOutput);
-    const text = await this.status.resultText(caller.principal, execution.id);
+    const text = String(await this.status.resultText(caller.principal, execution.id));
     if (text.length > LARGEST_VERBATIM) return callResultOf(execution, declaresOutput);
     const whole = JSON.parse(text) as Json;
     // Blocks such as images are what the tool is for; other large values stay where they are, and clients fetch what they need.

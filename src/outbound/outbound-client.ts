@@ -9,7 +9,7 @@ import { type Answer, exchange } from './exchange.js';
 import { type Endpoint, OwnDatabase } from './own-database.js';
 import { type Hop, redirectOf } from './redirect.js';
 import { type Resolve, resolveWithSystem } from './resolve.js';
-import { dump, LARGE_BODY_BYTES, readBody, tooLarge } from './response-body.js';
+import { dump, gathered, LARGE_BODY_BYTES, readBody, tooLarge } from './response-body.js';
 import { trusting } from './trust.js';
 
 const MAX_REDIRECTS = 5;
@@ -161,7 +161,7 @@ export class OutboundClient implements Outbound {
         throw error;
       });
     }
-    return Buffer.concat(await body.toArray());
+    return gathered((await body.toArray()) as Uint8Array[]);
   }
 }
 

@@ -87,6 +87,24 @@ async function collect(
   return Buffer.concat(parts, size);
 }
 
+/**
+ * What a socket brought, as one; the parts are freed at once. The collector counts such memory, and would look through the whole heap for it after every
+ * few large bodies. Not for parts that a decoder made, which may go on in the same memory.
+ */
+export function gathered(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = Buffer.concat(parts);
+  for (const { buffer } of parts) free(buffer as ArrayBuffer);
+  return whole;
+}
+
+function free(memory: ArrayBuffer): void {
+  try {
+    memory.transfer(0);
+  } catch {
+    // Freed with another part that lay in it, or of Node's own pool, which is never given away.
+  }
+}
+
 const CODINGS = new Set(['gzip', 'x-gzip', 'br', 'zstd', 'deflate']);
 
 function decoderFor(coding: string, firstByte: number) {

@@ -14,6 +14,13 @@ export function shown<T extends Json>(value: T): T {
   return masked(value) as T;
 }
 
+/** The JSON text of a value as it is shown; most have nothing to hide, and are sent as they are stored. */
+export function shownText(text: string): string {
+  const value = JSON.parse(text) as Json;
+  const seen = shown(value);
+  return seen === value ? text : JSON.stringify(seen);
+}
+
 function masked(value: Json): Json {
   if (typeof value === 'string') return maskMarkers(value);
   if (typeof value !== 'object' || value === null) return value;

@@ -17,6 +17,7 @@ import { type ExecutionStep, type ExecutionTree, type ExecutionTreeNode } from '
 import { durationInWords, durationSecondsOf, errorLineOf, executionStatusOf, optionalTimeOf, timeOf } from './dto/execution-view.js';
 import { eventView } from './event-view.js';
 import { shown } from './shown.js';
+import { ShownTexts } from './shown-texts.js';
 import { stepViews } from './step-view.js';
 
 const ID = /^[1-9]\d{0,18}$/;
@@ -48,6 +49,7 @@ export class StatusService {
     private readonly signals: CommitSignals,
     private readonly ephemeral: EphemeralRuns,
     private readonly waits: RunWaits,
+    private readonly texts: ShownTexts,
   ) {}
 
   /** @throws EngineError unknown_execution, also for ids that cannot exist and for other tenants' */
@@ -99,20 +101,20 @@ export class StatusService {
     return { ...status, ...page };
   }
 
-  /** JSON text of the result alone, of any size. @throws EngineError unknown_execution */
-  async resultText(principal: Principal, id: string): Promise<string> {
+  /** JSON of the result alone, of any size, as text or its UTF-8. @throws EngineError unknown_execution */
+  async resultText(principal: Principal, id: string): Promise<string | Buffer> {
     const { resultOmitted, result } = await this.find(principal, id);
     if (!resultOmitted) return JSON.stringify(shown(result));
-    return shownText((await this.executions.resultText(principal.tenant, id)) ?? 'null');
+    return this.texts.shown((await this.executions.resultText(principal.tenant, id)) ?? 'null');
   }
 
-  /** JSON text of the result, raw value or inputs of one event, of any size. @throws EngineError unknown_execution, not_found */
-  async eventValue(principal: Principal, id: string, seq: number, place: EventPlace): Promise<string> {
+  /** The same of the result, raw value or inputs of one event. @throws EngineError unknown_execution, not_found */
+  async eventValue(principal: Principal, id: string, seq: number, place: EventPlace): Promise<string | Buffer> {
     const record = await this.record(principal, id);
     const [stored] = await this.history.page(principal.tenant, record.id, { after: seq - 1, limit: 1, order: 'ascending', types: [] });
     if (stored?.seq !== seq) throw new EngineError('not_found', 'not_found', `Execution ${id} has no event ${seq}.`);
     if (stored.event.type === 'execution_completed' && place === 'result') return this.resultText(principal, id);
-    return shownText((await this.history.valueText(principal.tenant, record.id, seq, place)) ?? 'null');
+    return this.texts.shown((await this.history.valueText(principal.tenant, record.id, seq, place)) ?? 'null');
   }
 
   async progress(principal: Principal, id: string): Promise<ExecutionProgress> {
@@ -305,11 +307,4 @@ function nodeOf(record: ExecutionRecord): ExecutionTreeNode {
 
 function unknown(id: string): EngineError {
   return new EngineError('not_found', 'unknown_execution', `There is no execution ${id.slice(0, 40)}.`);
-}
-
-/** The JSON text of a value as it is shown; most have nothing to hide, and are sent as they are stored. */
-function shownText(text: string): string {
-  const value = JSON.parse(text) as Json;
-  const seen = shown(value);
-  return seen === value ? text : JSON.stringify(seen);
 }

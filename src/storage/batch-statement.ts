@@ -1,11 +1,12 @@
 import { type NewRun } from '../engine/ports.js';
 import { approvalParameters, approvalParts } from './approval-parts.js';
-import { jsonList, plainArray, textArray } from './array-parameters.js';
+import { jsonList, mixedJsonList, plainArray, textArray } from './array-parameters.js';
 import { callParameters, CALLS, callParts, type CreatedUnit } from './call-parts.js';
 import { CODEC } from './event-codec.js';
 import { type LeaseTerm } from './lease-term.js';
 import { MODE, nextSeqOf, type PendingUnit } from './pending-unit.js';
 import { snapshotParameters, snapshotParts } from './snapshots.js';
+import { type JsonText } from './storability.js';
 
 /** How long a key is remembered at least (C2). */
 const KEY_RETENTION = `interval '24 hours'`;
@@ -117,11 +118,14 @@ export interface BatchAnswer {
   readonly late_at: Readonly<Record<number, number>> | null;
 }
 
+/** Bytes are UTF-8 of a text. */
+export type BatchParameter = string | Buffer;
+
 /**
  * The statement's parameters; a unit's ordinal is its index in `units`. No id may be named twice (D3), and no unit may be together with the end
  * of a run that it called: the caller sees to it.
  */
-export function batchParameters(units: readonly PendingUnit[]): string[] {
+export function batchParameters(units: readonly PendingUnit[]): BatchParameter[] {
   const appends: PendingUnit[] = [];
   const ordinals: number[] = [];
   const creates: CreatedUnit[] = [];
@@ -160,7 +164,7 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
     textArray(payloads.map((p) => p.pending.unit.tenantId)),
     jsonList(payloads.map((p) => p.pending.parameters)),
     jsonList(payloads.map((p) => p.pending.workload)),
-    jsonList(payloads.map((p) => p.pending.result)),
+    mixedJsonList(payloads.map((p) => p.pending.result)),
     plainArray(payloads.map((p) => p.ordinal)),
     ...events.parameters(),
     ...keyParameters(creates),
@@ -283,7 +287,7 @@ class EventColumns {
 }
 
 class BlobColumns {
-  private readonly rows: { id: string; seq: number; part: string; tenant: string; body: string; ordinal: number | null }[] = [];
+  private readonly rows: { id: string; seq: number; part: string; tenant: string; body: JsonText; ordinal: number | null }[] = [];
 
   add({ unit, events }: PendingUnit, ordinal: number | null): void {
     events.forEach(({ blobs }, index) => {
@@ -293,13 +297,13 @@ class BlobColumns {
     });
   }
 
-  parameters(): string[] {
+  parameters(): BatchParameter[] {
     return [
       plainArray(this.rows.map(({ id }) => id)),
       plainArray(this.rows.map(({ seq }) => seq)),
       plainArray(this.rows.map(({ part }) => part)),
       textArray(this.rows.map(({ tenant }) => tenant)),
-      jsonList(this.rows.map(({ body }) => body)),
+      mixedJsonList(this.rows.map(({ body }) => body)),
       plainArray(this.rows.map(({ ordinal }) => ordinal)),
     ];
   }

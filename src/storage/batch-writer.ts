@@ -164,7 +164,9 @@ export class BatchWriter {
       void this.store(lane, units, returning)
         .catch((error: unknown) => this.giveUp([...units, ...returning], error))
         .finally(() => {
-          if (!lane.forLarge) this.lastDurationMs = this.timing.monotonic() - (lane.busySince ?? 0);
+          const tookMs = this.timing.monotonic() - (lane.busySince ?? 0);
+          if (lane.forLarge) this.settings.largeWork?.stored(tookMs);
+          else this.lastDurationMs = tookMs;
           lane.busySince = null;
           this.schedule();
         });

@@ -18,7 +18,7 @@ const completed = (fields: { readonly value: Json } & Record<string, unknown>): 
   }) as RunEvent;
 /** What a reader gets who has the values that lie apart. */
 function decoded({ type, step, body, blobs }: ReturnType<typeof encodeEvent>): RunEvent {
-  const values = new Map<BlobPart, Json>(blobs.map((blob) => [blob.part, JSON.parse(blob.body) as Json]));
+  const values = new Map<BlobPart, Json>(blobs.map((blob) => [blob.part, JSON.parse(String(blob.body)) as Json]));
   return decodeEvent(type, step, JSON.parse(body) as object, (part) => values.get(part)!);
 }
 const LARGEST = 16 * 1024 * 1024;

@@ -2,7 +2,7 @@ import { type RunEvent } from '../engine/run/events.js';
 import { RECORD_DEPTH, StorabilityCheck } from '../engine/storability.js';
 import { type Json } from '../engine/values.js';
 import { withDefaults, writtenFields } from './event-defaults.js';
-import { NotStorable, storableJson } from './storability.js';
+import { jsonOf, type JsonText, NotStorable, storableJson } from './storability.js';
 
 /** The form events are written in; a node claims only rows whose codec it knows (D25). From 2 on large values lie apart, and what most events say alike is not written. */
 export const CODEC = 2;
@@ -16,8 +16,7 @@ export type BlobPart = (typeof BLOB_PARTS)[number];
 /** A value that lies apart from its event. */
 export interface BlobRow {
   readonly part: BlobPart;
-  /** JSON text. */
-  readonly body: string;
+  readonly body: JsonText;
 }
 
 /** An event as its row holds it; `body` is JSON text of all fields but `type` and `step`, and of `blobs` only the sizes. */
@@ -49,28 +48,32 @@ export function encodeEvent(event: RunEvent): EventRow {
   } else if (fault !== null && fault.code !== 'result_too_large') {
     throw new NotStorable(fault.message);
   }
-  return { type, step, ...apart(fields, fault === null ? JSON.stringify : storableJson) };
+  return { type, step, ...apart(fields, fault === null ? jsonOf : storableJson) };
 }
 
 /**
  * Each value has a limit of its own, and what is left of the event has another.
- * @param jsonOf checks what it is given, unless all of the event was found storable
+ * @param textOf checks what it is given, unless all of the event was found storable
  */
-function apart(fields: Record<string, unknown>, jsonOf: (value: unknown) => string): Pick<EventRow, 'body' | 'blobs'> {
+function apart(fields: Record<string, unknown>, textOf: (value: unknown) => JsonText): Pick<EventRow, 'body' | 'blobs'> {
   const blobs: BlobRow[] = [];
   const sizes: Record<string, number> = {};
   for (const part of BLOB_PARTS) {
     if (fields[part] === undefined) continue;
-    const body = jsonOf(fields[part]);
+    const body = textOf(fields[part]);
     if (!isLarge(body)) continue;
     blobs.push({ part, body });
-    sizes[part] = Buffer.byteLength(body);
+    sizes[part] = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     delete fields[part];
   }
-  return { body: jsonOf(blobs.length === 0 ? fields : { ...fields, blobs: sizes }), blobs };
+  const rest = blobs.length === 0 ? fields : { ...fields, blobs: sizes };
+  return { body: textOf(rest) as string, blobs };
 }
 
-const isLarge = (text: string): boolean => text.length > INLINE_VALUE_BYTES / 3 && Buffer.byteLength(text) > INLINE_VALUE_BYTES;
+function isLarge(text: JsonText): boolean {
+  if (typeof text !== 'string') return text.length > INLINE_VALUE_BYTES;
+  return text.length > INLINE_VALUE_BYTES / 3 && Buffer.byteLength(text) > INLINE_VALUE_BYTES;
+}
 
 /** Which fields of a row's event lie apart; null where none does. */
 export const blobSizesOf = (body: object): BlobSizes | null => (body as RowBody).blobs ?? null;

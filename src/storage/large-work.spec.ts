@@ -44,4 +44,16 @@ describe(LargeWork.name, () => {
     expect(order).toEqual([1, 2]);
     expect(slept()).toBe(60);
   });
+
+  it('lets the database rest for as long as it took', async () => {
+    const { timing, work, endTurn, slept } = scripted();
+    const large = new LargeWork(timing);
+    await large.turn();
+    work(10);
+    endTurn();
+    work(90);
+    large.stored(90);
+    await large.turn();
+    expect(slept()).toBe(90);
+  });
 });

@@ -30,6 +30,11 @@ export class LargeWork {
     });
   }
 
+  /** What a piece asked of the database took so long: it is let rest from large values as well, where it may share its processors with this process. */
+  stored(ms: number): void {
+    this.freeAt = Math.max(this.freeAt, this.timing.monotonic() + ms);
+  }
+
   /** Resolves when a piece may begin, in order of arrival; it must begin at once. */
   turn(): Promise<void> {
     this.last = this.last.then(async () => {

@@ -17,6 +17,8 @@ export interface OwnConnectionOptions {
   readonly history: DatabaseHistory;
   /** Longest wait for an answer: it fires where the server does not answer at all. */
   readonly answerWithinMs: number;
+  /** Called once with each new client, before it connects. */
+  readonly prepare?: (client: pg.Client) => void;
 }
 
 /** A warning of the server beside an answer that looks like success. */
@@ -46,8 +48,9 @@ export class OwnConnection {
   /** Resolves once the connection can be used. Nothing was sent where it rejects. @throws OtherHistory once after a change, among errors of any kind */
   async open(): Promise<void> {
     if (this.client !== null) return;
-    const { url, role, lease, log, session, history, answerWithinMs } = this.options;
+    const { url, role, lease, log, session, history, answerWithinMs, prepare } = this.options;
     const client = new pg.Client({ ...connectionOptions(url, role, lease), query_timeout: answerWithinMs });
+    prepare?.(client);
     // An error outside of a query; a query under way rejects by itself.
     client.on('error', (error) => {
       log.warn({ err: error, role }, 'a database connection was lost');

@@ -2,9 +2,10 @@ import { birthOf } from '../engine/births.js';
 import { childEnded } from '../engine/child-ended.js';
 import { type UnitApprovals } from '../engine/approvals.js';
 import { type RunId, type Unit, type UnitSource } from '../engine/ports.js';
+import { knownJson } from '../engine/known-json.js';
 import { type Json } from '../engine/values.js';
 import { encodeEvent, type EventRow } from './event-codec.js';
-import { checkText, NotStorable, storableJson } from './storability.js';
+import { checkText, type JsonText, NotStorable, storableJson } from './storability.js';
 
 /** How a unit leaves its row; `told` is no unit's, but a row that hears of another's end. */
 export const MODE = { held: 0, ended: 1, released: 2, unleased: 3, told: 4 } as const;
@@ -20,8 +21,8 @@ export interface PendingUnit {
   readonly events: readonly EventRow[];
   readonly waitingFor: string | null;
   readonly error: string | null;
-  /** JSON text where the unit ends the run. */
-  readonly result: string | null;
+  /** Where the unit ends the run. */
+  readonly result: JsonText | null;
   readonly parameters: string | null;
   readonly workload: string | null;
   readonly metadata: string | null;
@@ -112,8 +113,10 @@ function pendingApprovals({ opens, closes, closesAll }: UnitApprovals): PendingA
 
 const NO_CHILDREN: readonly PendingUnit[] = [];
 /** The result often is the value of the last step: a large one is not made text twice. */
-function knownText(result: Json, { events }: Unit, rows: readonly EventRow[]): string | undefined {
+function knownText(result: Json, { events }: Unit, rows: readonly EventRow[]): JsonText | null | undefined {
   if (typeof result !== 'object' || result === null) return undefined;
+  const known = knownJson(result);
+  if (known) return known.json;
   const index = events.findLastIndex((event) => event.type === 'step_completed' && event.value === result);
   return rows[index]?.blobs.find(({ part }) => part === 'value')?.body;
 }

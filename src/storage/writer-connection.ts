@@ -1,4 +1,5 @@
-import { type BatchAnswer, batchStatement, CALL_PARAMETERS, PLAIN_PARAMETERS } from './batch-statement.js';
+import { sendInPieces } from './bind-pieces.js';
+import { type BatchAnswer, type BatchParameter, batchStatement, CALL_PARAMETERS, PLAIN_PARAMETERS } from './batch-statement.js';
 import { type DatabaseHistory } from './database-history.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
@@ -22,13 +23,22 @@ export class WriterConnection extends OwnConnection {
   private readonly approvalStatement: string;
 
   constructor(url: string, lease: LeaseTerm, history: DatabaseHistory, log: Log) {
-    super({ url, role: 'writer', lease, history, log, session: SESSION_SETTINGS, answerWithinMs: ANSWER_TIMEOUT_MS });
+    super({
+      url,
+      role: 'writer',
+      lease,
+      history,
+      log,
+      session: SESSION_SETTINGS,
+      answerWithinMs: ANSWER_TIMEOUT_MS,
+      prepare: sendInPieces,
+    });
     this.statement = batchStatement(lease);
     this.callStatement = batchStatement(lease, true);
     this.approvalStatement = batchStatement(lease, true, true);
   }
 
-  async write(parameters: readonly string[]): Promise<BatchAnswer> {
+  async write(parameters: readonly BatchParameter[]): Promise<BatchAnswer> {
     const [answer] = await this.query<BatchAnswer>({ ...this.statementOf(parameters.length), values: [...parameters] });
     if (answer === undefined) throw new Error('the batch statement answered nothing');
     return answer;

@@ -2,7 +2,7 @@ import { DocumentReader } from '../../src/catalog/document-reader.js';
 import { ReadingThreads, type ReadingThreadsOptions } from '../../src/catalog/reading-threads.js';
 import { EngineError } from '../../src/engine/engine-error.js';
 import { DOCUMENT_LIMITS, type DocumentLimits } from '../../src/engine/playbook/document-limits.js';
-import { THREAD_PROGRAM } from '../support/thread-program.js';
+import { THREAD_PROGRAM } from '../support/threads/reading.js';
 
 const HEAD = 'apiVersion: noetl.io/v1\nkind: Playbook\nmetadata:\n  name: long\n  path: tests/long\n';
 const STEPS = 'workflow:\n  - step: start\n    next: end\n  - step: end\n';

@@ -2,15 +2,16 @@ import { type Outbound, OutboundError } from '../../engine/outbound-port.js';
 import { defineStep, type StepContext, StepFailure } from '../../engine/step-executor.js';
 import { type StepFactory } from '../../engine/step-services.js';
 import { withAuth } from '../../outbound/auth-headers.js';
-import { parseHttpConfig } from './http.config.js';
+import { answerValue } from '../../outbound/answer-value.js';
+import { LargeAnswers } from '../../outbound/large-answers.js';
 import { LARGE_BODY_BYTES } from '../../outbound/response-body.js';
 import { encodeBody, type HttpRequest, methodOf, splitInputs, targetOf, urlOf } from '../../outbound/http-request.js';
+import { parseHttpConfig } from './http.config.js';
 import { httpPages } from './http.pages.js';
 import { httpSave } from './http.save.js';
-import { httpValue } from './http.value.js';
 
 /** Calls an HTTP endpoint through the checked client; any status outside 2xx fails the step and keeps its value for retry conditions. */
-const httpStep = (outbound: Outbound) =>
+const httpStep = (outbound: Outbound, largeAnswers: LargeAnswers) =>
   defineStep({
     kind: 'http',
     effect: true,
@@ -35,14 +36,15 @@ const httpStep = (outbound: Outbound) =>
       const response = await outbound
         .fetch({ url, method, headers, body, verify, signal: context.signal, admit, beforeSending: () => context.assertHeld() })
         .catch(failStep);
-      if (response.body.length > LARGE_BODY_BYTES) await context.admit(0);
-      const value = httpValue(response);
+      const isLarge = response.body.length > LARGE_BODY_BYTES;
+      if (isLarge) await context.admit(0);
+      const value = isLarge ? await largeAnswers.read(response, context.signal) : answerValue(response);
       if (response.status >= 200 && response.status <= 299) return { value };
       throw new StepFailure('http_error', `The endpoint answered with status ${response.status}`, { statusCode: response.status, value });
     },
   });
 
-const factory: StepFactory = ({ outbound }) => httpStep(outbound);
+const factory: StepFactory = ({ outbound }) => httpStep(outbound, new LargeAnswers());
 export default factory;
 
 /** The author's headers, the encoding's Content-Type, and the attempt's idempotency key where the author sets none. */

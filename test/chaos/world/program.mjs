@@ -32,8 +32,8 @@ const POINTS = [
   },
   {
     file: 'steps/http/http.step.js',
-    find: 'const value = httpValue(response);',
-    put: "globalThis.chaosPoint?.('after_effect');\n const value = httpValue(response);",
+    find: 'const isLarge = response.body.length > LARGE_BODY_BYTES;',
+    put: "globalThis.chaosPoint?.('after_effect');\n const isLarge = response.body.length > LARGE_BODY_BYTES;",
   },
   {
     file: 'steps/http/http.step.js',

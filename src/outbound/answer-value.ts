@@ -1,21 +1,36 @@
-import { type OutboundResponse } from '../../engine/outbound-port.js';
-import { type Json, type JsonObject } from '../../engine/values.js';
+import { type OutboundResponse } from '../engine/outbound-port.js';
+import { type Json, type JsonObject } from '../engine/values.js';
 
 const MAX_DEPTH = 64;
+
+/** What the body of an answer is as a value. */
+export interface AnswerData {
+  readonly data: Json;
+  readonly encoding?: 'base64';
+}
 
 /**
  * The value of an http step: `{status_code, headers, url, elapsed, data}`, elapsed in seconds. `data` is the parsed
  * body where the content type says JSON, else its text. JSON that is broken, deeper than 64 levels or has a key
  * `__proto__` stays text. A body that is no text becomes base64, and the value says `encoding: base64`.
  */
-export function httpValue({ status, headers, url, body, elapsedMs }: OutboundResponse): JsonObject {
-  const value = { status_code: status, headers: { ...headers }, url, elapsed: elapsedMs / 1000 };
-  const [mediaType = '', ...parameters] = String(headers['content-type'] ?? '').split(';');
-  const text = decodeText(body, charsetOf(parameters));
-  if (text === null) return { ...value, data: Buffer.from(body).toString('base64'), encoding: 'base64' };
-  return { ...value, data: isJson(mediaType.trim().toLowerCase()) ? parseJson(text) : text };
+export function answerValue(response: OutboundResponse): JsonObject {
+  return { ...answerHead(response), ...answerData(response.body, contentTypeOf(response)) };
 }
 
+/** The value without what comes of the body. */
+export function answerHead({ status, headers, url, elapsedMs }: Omit<OutboundResponse, 'body'>): JsonObject {
+  return { status_code: status, headers: { ...headers }, url, elapsed: elapsedMs / 1000 };
+}
+
+export const contentTypeOf = ({ headers }: Pick<OutboundResponse, 'headers'>): string => String(headers['content-type'] ?? '');
+
+export function answerData(body: Uint8Array, contentType: string): AnswerData {
+  const [mediaType = '', ...parameters] = contentType.split(';');
+  const text = decodeText(body, charsetOf(parameters));
+  if (text === null) return { data: Buffer.from(body).toString('base64'), encoding: 'base64' };
+  return { data: isJson(mediaType.trim().toLowerCase()) ? parseJson(text) : text };
+}
 function isJson(mediaType: string): boolean {
   return mediaType === 'application/json' || mediaType === 'text/json' || mediaType.endsWith('+json');
 }

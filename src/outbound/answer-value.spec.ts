@@ -1,7 +1,7 @@
-import { httpValue } from './http.value.js';
+import { answerValue } from './answer-value.js';
 
 const valueOf = (body: string | Uint8Array, type?: string) =>
-  httpValue({
+  answerValue({
     status: 200,
     url: 'http://a.example/',
     headers: type === undefined ? {} : { 'content-type': type },
@@ -10,7 +10,7 @@ const valueOf = (body: string | Uint8Array, type?: string) =>
   });
 const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
 
-describe(httpValue.name, () => {
+describe(answerValue.name, () => {
   it('has the five fields of the language, elapsed in seconds', () => {
     expect(valueOf('{"a":1}', 'application/json')).toEqual({
       status_code: 200,

@@ -1,0 +1,3 @@
+import './typescript-classes.mjs';
+
+await import('../../../src/outbound/answer-thread.ts');

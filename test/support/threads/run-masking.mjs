@@ -1,0 +1,3 @@
+import './typescript-classes.mjs';
+
+await import('../../../src/status/masking-thread.ts');

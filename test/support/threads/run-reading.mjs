@@ -1,0 +1,3 @@
+import './typescript-classes.mjs';
+
+await import('../../../src/catalog/reading-thread.ts');
