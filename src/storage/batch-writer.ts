@@ -286,11 +286,13 @@ export class BatchWriter {
       for (const listener of this.batchListeners) listener(units.length, this.timing.monotonic() - sentAt);
       const passed = new Set(answer.passed);
       const denied = new Set(answer.denied);
+      const unheard = new Set(answer.unheard);
       const missing: PendingUnit[] = [];
       units.forEach((pending, ordinal) => {
         if (denied.has(pending.unit.runId)) this.settle(pending, { kind: 'duplicate' });
         else if (pending.unit.create !== null || passed.has(ordinal)) {
-          this.settle(pending, { kind: 'committed', at: Math.round(answer.late_at?.[ordinal] ?? answer.at) });
+          const at = Math.round(answer.late_at?.[ordinal] ?? answer.at);
+          this.settle(pending, unheard.has(ordinal) ? { kind: 'committed', at, cancelUnread: true } : { kind: 'committed', at });
         } else missing.push(pending);
       });
       return missing.length === 0 ? [] : await this.resolve(lane, missing);
