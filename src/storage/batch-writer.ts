@@ -10,7 +10,7 @@ import { type Connection } from './own-connection.js';
 import { type PendingUnit, pendingUnit } from './pending-unit.js';
 import { condemnsConnection, isTransient, sqlStateOf } from './sql-state.js';
 import { NotStorable } from './storability.js';
-import { lockedOf, StuckUnits } from './stuck-units.js';
+import { apartFromCallers, lockedOf, StuckUnits } from './stuck-units.js';
 import { PROCESS_TIMING, type Timing } from './timing.js';
 import { WriterConnection } from './writer-connection.js';
 
@@ -245,7 +245,7 @@ export class BatchWriter {
   /** Stores a batch for good: returns when every unit of it is settled, or set aside because its row is locked by others. */
   private async store(lane: Lane, batch: PendingUnit[], returning: PendingUnit[]): Promise<void> {
     const parts = withoutRepeatedKeys(batch);
-    if (returning.length > 0) parts.push(...(await this.unlocked(lane, returning)));
+    if (returning.length > 0) parts.push(...(await this.unlocked(lane, returning)).flatMap(apartFromCallers));
     for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
       if (part.length === 0) continue;
       if (this.abandoned) {

@@ -111,6 +111,8 @@ export class SimulatedDatabase {
     const calls = columns !== PLAIN_COLUMNS;
     const calling = new Set(calls ? readArray(parameters[CALLING]!) : []);
     const locked = columns.rows(parameters, 'expected', 'ord').filter((unit) => this.passes(unit, calling));
+    // PostgreSQL would silently do only one of two changes (D3).
+    if (new Set(locked.map(({ id }) => id)).size < locked.length) throw new Error('a statement writes a row twice');
     const fenced = locked.filter(({ mode }) => Number(mode) !== MODE.told);
     const passed = new Set(fenced.map(({ ord }) => ord!));
     const denied = columns.rows(parameters, 'fingerprint', 'key').filter((key) => {
