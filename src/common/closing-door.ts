@@ -6,9 +6,11 @@ const WAITING_CONNECTIONS_MS = 5_000;
 /** How long a connection may take to send its request after it was made, when the node stops. */
 const UNREAD_CONNECTIONS_MS = 2_000;
 /** Turns of the event loop, one after the other, that found nobody; the first may be one that did not look. */
-const QUIET_TURNS = 2;
+const QUIET_TURNS = 3;
 /** A turn that did other work for longer says little about who came meanwhile. */
-const SHORT_TURN_MS = 0.5;
+const SHORT_TURN_MS = 0.05;
+/** After each such time of waiting a turn may take as much longer again: a slow machine has no shorter ones. */
+const SHORT_TURN_GROWS_MS = 500;
 const LOOK_AGAIN_MS = 10;
 
 /**
@@ -31,28 +33,44 @@ export class ClosingDoor {
 
   /** Takes no new connections; resolves once those that were made have said what they want, or had the time to. What is under way goes on. */
   async close(): Promise<void> {
-    await this.untilNobodyComes();
-    NetServer.prototype.close.call(this.server);
+    await this.closeWhenNobodyComes();
     const until = performance.now() + UNREAD_CONNECTIONS_MS;
     while (this.unread.size > 0 && performance.now() < until) await new Promise((done) => setTimeout(done, LOOK_AGAIN_MS));
   }
 
   /**
-   * Resolves right after the event loop has looked for connections, found none, and had nothing else to do: then hardly any time has passed in which
+   * Closes right after the event loop has looked for connections, found none, and had nothing else to do: then hardly any time has passed in which
    * one could have been made. A turn takes one connection. Those who come meanwhile hear that the node is stopping.
    */
-  private async untilNobodyComes(): Promise<void> {
+  private closeWhenNobodyComes(): Promise<void> {
+    // Code that runs for the first time takes longer than all the rest between the last look and the close.
+    closeListening(new NetServer());
+    const { server } = this;
     let came = 0;
     const count = (): void => void (came += 1);
-    this.server.on('connection', count);
-    const until = performance.now() + WAITING_CONNECTIONS_MS;
-    for (let quiet = 0, now = performance.now(); quiet < QUIET_TURNS && now < until;) {
-      came = 0;
-      await new Promise((turned) => setImmediate(turned));
-      const turnMs = performance.now() - now;
-      now += turnMs;
-      quiet = came === 0 && turnMs < SHORT_TURN_MS ? quiet + 1 : 0;
-    }
-    this.server.off('connection', count);
+    server.on('connection', count);
+    const since = performance.now();
+    let quiet = 0;
+    let lastLook = since;
+    return new Promise((closed) => {
+      const look = (): void => {
+        const now = performance.now();
+        const waited = now - since;
+        const isQuiet = came === 0 && now - lastLook < SHORT_TURN_MS * (1 + waited / SHORT_TURN_GROWS_MS);
+        quiet = isQuiet ? quiet + 1 : 0;
+        came = 0;
+        lastLook = now;
+        if (quiet < QUIET_TURNS && waited < WAITING_CONNECTIONS_MS) return void setImmediate(look);
+        closeListening(server);
+        server.off('connection', count);
+        closed();
+      };
+      setImmediate(look);
+    });
   }
+}
+
+/** The listening socket alone: the server's own close ends connections besides. */
+function closeListening(server: NetServer): void {
+  NetServer.prototype.close.call(server);
 }

@@ -53,7 +53,8 @@ export function installDoor(fastify: FastifyInstance, limits: RequestLimits, fil
     void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff').header('content-security-policy', CSP);
     if (request.is404) return done(noSuchRoute(routes.methodsOf(request.url)));
     if (node.draining) {
-      void reply.header('connection', 'close');
+      // Who has a connection keeps it until the listening socket is closed: whoever would make another one just then may be cut off (closing-door.ts).
+      if (!fastify.server.listening) void reply.header('connection', 'close');
       if (request.method === 'POST') return done(new HttpRefusal(503, 'draining', 'This node is shutting down.'));
     }
     try {

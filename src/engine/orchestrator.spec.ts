@@ -45,6 +45,8 @@ class Stage {
   parkAfterMs: number | null = null;
   /** Outcomes instead of the store's own. */
   readonly script: UnitOutcome[] = [];
+  /** So many times the inbox cannot be read. */
+  unreadable = 0;
   readonly store = new MemoryRunStore(this.clock.now, (write) => this.batches.push(write));
   readonly playbook: CompiledPlaybook;
 
@@ -97,7 +99,8 @@ class Stage {
     return new Orchestrator({ run: newRun('1', { parameters: {}, ...this.run }), token, claimNo, history }, this.playbook, {
       store: {
         announce,
-        readInbox: (tenant, id, after) => this.store.readInbox(tenant, id, after),
+        readInbox: (tenant, id, after) =>
+          this.unreadable-- > 0 ? Promise.reject(new Error('away')) : this.store.readInbox(tenant, id, after),
         expireApproval: (tenant, id, step, wave) => this.store.expireApproval(tenant, id, step, wave),
       },
       clock: this.clock,
@@ -424,6 +427,51 @@ describe(Orchestrator.name, () => {
     await stage.commit();
     expect(stage.calls).toHaveLength(2);
     expect(stage.stored.slice(-2)).toEqual(['step_skipped late', 'execution_failed']);
+  });
+
+  describe('a cancel that nobody told it of', () => {
+    /** `a` is over and `late` may begin with the next commit, `c` waits to be tried again; the cancel comes before that commit. */
+    const cancelled = async (): Promise<Stage> => {
+      const stage = Stage.of([
+        aStep('start', { next: to('a', 'c') }),
+        aStep('a', { action: anAction(), next: to('late') }),
+        aStep('c', { action: anAction({ retry: RETRY }) }),
+        aStep('late', { action: anAction() }),
+        aStep('end'),
+      ]);
+      stage.orchestrator().start();
+      await stage.commit();
+      stage.calls[1]!.settle(new Error('not now'));
+      await stage.commit();
+      stage.calls[0]!.settle(1);
+      await turn();
+      stage.store.deliver('default', '1', 'cancel', { reason: 'enough' });
+      return stage;
+    };
+
+    it('is heard with the next commit, before what that commit lets begin', async () => {
+      const stage = await cancelled();
+      for (let n = 0; n < 3; n++) await stage.commit();
+      expect(stage.calls.map(({ step }) => step)).toEqual(['a', 'c']);
+      expect(stage.store.read('1')?.row.status).toBe('cancelled');
+      expect(stage.ends).toEqual(['ended']);
+      expect(stage.clock.size).toBe(0);
+    });
+
+    it('is asked for until it is read, and nothing begins before, not even what was due meanwhile', async () => {
+      const stage = await cancelled();
+      stage.unreadable = 2;
+      for (let n = 0; n < 3; n++) await stage.commit();
+      stage.clock.advance(499);
+      expect(stage.faults).toHaveLength(1);
+      stage.clock.advance(1);
+      await stage.commit();
+      expect(stage.faults).toHaveLength(2);
+      stage.clock.advance(9_500);
+      for (let n = 0; n < 3; n++) await stage.commit();
+      expect(stage.calls.map(({ step }) => step)).toEqual(['a', 'c']);
+      expect(stage.store.read('1')?.row.status).toBe('cancelled');
+    });
   });
 
   it('an end that meets a cancel is decided again as CANCELLED, with every event kept once', async () => {

@@ -117,6 +117,10 @@ export class Orchestrator implements UnitSource {
   /** There were messages when it was claimed that no holder has read: until they are read it decides nothing. */
   private picksUpLater: boolean;
   private toldMeanwhile = false;
+  /** The inbox was read so often. */
+  private reads = 0;
+  /** A commit told of a cancel: until that read of the inbox is answered no effect begins (D28); 0: none. */
+  private hearsFirst = 0;
   private progress: number;
   /** seq of the last snapshot that was stored or tried. */
   private snapshotSeq: number;
@@ -223,10 +227,23 @@ export class Orchestrator implements UnitSource {
   readInbox(): void {
     if (this.isOver) return;
     if (this.picksUpLater && !this.releasing) return void (this.toldMeanwhile = true);
+    const read = ++this.reads;
     this.options.store.readInbox(this.held.run.tenantId, this.runId, this.seenInbox).then(
-      (messages) => this.guard(() => this.receive(messages)),
-      (error: unknown) => this.options.unheard(error),
+      (messages) => this.guard(() => this.receive(messages, read)),
+      (error: unknown) => {
+        this.options.unheard(error);
+        if (read !== this.hearsFirst) return;
+        this.options.clock.after(READ_AGAIN_MS, () => {
+          if (read === this.hearsFirst) this.hearFirst();
+        });
+      },
     );
+  }
+
+  /** Hints and polls may have been lost together with the database; a cancel that a commit tells of is heard before what that commit allows. */
+  private hearFirst(): void {
+    this.hearsFirst = this.reads + 1;
+    this.readInbox();
   }
 
   /** Gives the run back without ending it: aborts what runs, records nothing of it, releases the lease so that any node goes on. */
@@ -301,7 +318,7 @@ export class Orchestrator implements UnitSource {
       if (!flight || this.isOver) return;
       switch (outcome.kind) {
         case 'committed':
-          return this.committed(flight.unit);
+          return this.committed(flight.unit, outcome.cancelUnread === true);
         case 'lost':
         case 'duplicate':
           return this.close('lost');
@@ -319,15 +336,22 @@ export class Orchestrator implements UnitSource {
     });
   }
 
-  private committed(unit: Unit): void {
+  private committed(unit: Unit, cancelUnread: boolean): void {
     this.created = true;
     this.committedSeq = unit.expectedSeq + unit.events.length;
     if (unit.end) return this.close('ended');
     if (unit.release) return this.close('released');
-    while (this.barriers.length > 0 && this.barriers[0]!.seq <= this.committedSeq) this.perform(this.barriers.shift()!.perform);
-    while (this.awaiting.length > 0 && this.awaiting[0]!.seq <= this.committedSeq) this.awaiting.shift()!.goOn();
+    if (cancelUnread && this.hearsFirst === 0) this.hearFirst();
+    this.beginCommitted();
     this.continueSoon();
     this.announceIfNeeded();
+  }
+
+  /** What waits for commits and may go on by now. */
+  private beginCommitted(): void {
+    if (this.hearsFirst > 0) return;
+    while (this.barriers.length > 0 && this.barriers[0]!.seq <= this.committedSeq) this.perform(this.barriers.shift()!.perform);
+    while (this.awaiting.length > 0 && this.awaiting[0]!.seq <= this.committedSeq) this.awaiting.shift()!.goOn();
   }
 
   /**
@@ -362,8 +386,10 @@ export class Orchestrator implements UnitSource {
     this.finish = { event: { type: 'execution_cancelled', reason: request.reason }, result: null };
   }
 
-  private receive(messages: readonly InboxMessage[]): void {
+  private receive(messages: readonly InboxMessage[], read: number): void {
     if (this.isOver) return;
+    const heardFirst = this.hearsFirst > 0 && read >= this.hearsFirst;
+    if (heardFirst) this.hearsFirst = 0;
     for (const message of messages) {
       if (message.inboxSeq <= this.seenInbox) continue;
       this.seenInbox = message.inboxSeq;
@@ -376,13 +402,14 @@ export class Orchestrator implements UnitSource {
     // A release or an end that met unread inbox is decided again even where the messages changed nothing.
     if (this.releasing || this.refusals > 0) this.options.store.announce(this);
     else this.carryOut(this.decide({ kind: 'continue' }));
+    if (heardFirst) this.beginCommitted();
   }
 
   /** Resolves once everything decided so far is committed, and never where the run is over here before. */
   private whenCommitted(): Promise<void> {
     const { seq } = this.state;
     if (this.isOver) return new Promise(() => undefined);
-    return seq <= this.committedSeq ? Promise.resolve() : new Promise((goOn) => this.awaiting.push({ seq, goOn }));
+    return seq <= this.committedSeq && this.hearsFirst === 0 ? Promise.resolve() : new Promise((goOn) => this.awaiting.push({ seq, goOn }));
   }
 
   /** Asked right before an effect of a program: without a good lease the run is no longer ours (D13). */
@@ -447,6 +474,7 @@ export class Orchestrator implements UnitSource {
     for (const perform of decision.performs) {
       // An effect begins only after everything it depends on is committed (D20); pure steps run ahead, within bounds (D17).
       if (this.state.seq > this.committedSeq && (perform.effect || this.isFarAhead())) this.barriers.push({ seq: this.state.seq, perform });
+      else if (perform.effect && this.hearsFirst > 0) this.barriers.push({ seq: this.state.seq, perform });
       else this.perform(perform);
     }
     // After the performs: what was made again only to be ended is ended.

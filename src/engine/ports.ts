@@ -174,7 +174,13 @@ export interface Unit {
  * refused: PostgreSQL will never store this unit (D7); nothing was written. duplicate: its key is taken.
  */
 export type UnitOutcome =
-  | { readonly kind: 'committed'; /** Database time of the events, epoch ms. */ readonly at: number }
+  | {
+      readonly kind: 'committed';
+      /** Database time of the events, epoch ms. */
+      readonly at: number;
+      /** A cancel of the run was acknowledged before, and the unit says that it has not read it: nothing begins before it has (D28). */
+      readonly cancelUnread?: true;
+    }
   | { readonly kind: 'lost' }
   | { readonly kind: 'inbox_moved' }
   | { readonly kind: 'refused'; readonly reason: string }

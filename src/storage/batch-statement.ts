@@ -21,7 +21,7 @@ const KEY_RETENTION = `interval '24 hours'`;
  *   No key may be in a batch twice. A key that is the create's own already was stored by a batch of a broken connection after it was asked for:
  *   then the primary key of the execution refuses this one, and the question is asked again (D9).
  * - A create without a holder is due at its start, or now: priority is an offset in time, so that nothing waits for ever.
- * - Every committed unit of a held run renews its lease (D11).
+ * - Every committed unit of a held run renews its lease (D11), and `unheard` tells it of a cancel that it has not read (D28): hints may be lost.
  * - Messages go with the unit that consumed them; where none was, the look-up has no id and costs nothing (R10). The array makes it one by key
  *   whatever the planner thinks of the table's size.
  * - Where units call runs, or end called ones, the statement has more parts (call-parts.ts); without them nothing is to be paid for those.
@@ -32,7 +32,7 @@ const KEY_RETENTION = `interval '24 hours'`;
 export const batchStatement = (lease: LeaseTerm, calls = false, approvals = false): string => `
 WITH clock AS MATERIALIZED (SELECT clock_timestamp()::timestamptz(3) AS now),
 fenced AS MATERIALIZED (
-  SELECT u.*, e.inbox_consumed AS consumed, greatest((SELECT now FROM clock), e.updated_at) AS at
+  SELECT u.*, e.inbox_consumed AS consumed, e.cancel_requested_at IS NOT NULL AND e.inbox_seq > u.seen AS unheard, greatest((SELECT now FROM clock), e.updated_at) AS at
   FROM unnest($1::bigint[], $2::uuid[], $3::int[], $4::int[], $5::text[], $6::smallint[], $7::text[],
     string_to_array($8::text, chr(31), ''), string_to_array($9::text, chr(31), ''), $10::smallint[], $11::int[], $12::boolean[], $13::float8[], $14::int[])
     AS u(id, token, expected, next_seq, status, progress, step, waiting_for, error, mode, seen, recorded, wake_ms, ord)
@@ -100,7 +100,7 @@ blobs AS (
   FROM unnest($65::bigint[], $66::int[], $67::text[], $68::text[], string_to_array($69::text, chr(31), ''), $70::int[])
     AS x(id, seq, part, tenant, body, ord)
   WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),${snapshotParts(62)}${calls ? callParts : ''}${approvals ? approvalParts(CALL_PARAMETERS + 1) : ''}
-SELECT (SELECT array_agg(ord) FROM fenced) AS passed, (SELECT array_agg(id) FROM denied) AS denied,
+SELECT (SELECT array_agg(ord) FROM fenced) AS passed, (SELECT array_agg(ord) FROM fenced WHERE unheard) AS unheard, (SELECT array_agg(id) FROM denied) AS denied,
   (extract(epoch FROM (SELECT now FROM clock)) * 1000)::float8 AS at,
   (SELECT json_object_agg(ord, extract(epoch FROM at) * 1000) FROM late) AS late_at`;
 
@@ -112,6 +112,8 @@ export const CALL_PARAMETERS = 81;
 /** What the statement answers: ordinals that passed the fence, and the epoch milliseconds of the events, in `late_at` those of runs with a time of their own. */
 export interface BatchAnswer {
   readonly passed: readonly number[] | null;
+  /** Those of them whose runs were asked to cancel, and have not read it. */
+  readonly unheard: readonly number[] | null;
   /** Creates whose idempotency key belongs to another execution; nothing of them was stored. */
   readonly denied: readonly string[] | null;
   readonly at: number;

@@ -10,7 +10,7 @@ import { type Connection } from './own-connection.js';
 import { type PendingUnit, pendingUnit } from './pending-unit.js';
 import { condemnsConnection, isTransient, sqlStateOf } from './sql-state.js';
 import { NotStorable } from './storability.js';
-import { lockedOf, StuckUnits } from './stuck-units.js';
+import { apartFromCallers, lockedOf, StuckUnits } from './stuck-units.js';
 import { PROCESS_TIMING, type Timing } from './timing.js';
 import { WriterConnection } from './writer-connection.js';
 
@@ -247,7 +247,7 @@ export class BatchWriter {
   /** Stores a batch for good: returns when every unit of it is settled, or set aside because its row is locked by others. */
   private async store(lane: Lane, batch: PendingUnit[], returning: PendingUnit[]): Promise<void> {
     const parts = withoutRepeatedKeys(batch);
-    if (returning.length > 0) parts.push(...(await this.unlocked(lane, returning)));
+    if (returning.length > 0) parts.push(...(await this.unlocked(lane, returning)).flatMap(apartFromCallers));
     for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
       if (part.length === 0) continue;
       if (this.abandoned) {
@@ -288,11 +288,13 @@ export class BatchWriter {
       for (const listener of this.batchListeners) listener(units.length, this.timing.monotonic() - sentAt);
       const passed = new Set(answer.passed);
       const denied = new Set(answer.denied);
+      const unheard = new Set(answer.unheard);
       const missing: PendingUnit[] = [];
       units.forEach((pending, ordinal) => {
         if (denied.has(pending.unit.runId)) this.settle(pending, { kind: 'duplicate' });
         else if (pending.unit.create !== null || passed.has(ordinal)) {
-          this.settle(pending, { kind: 'committed', at: Math.round(answer.late_at?.[ordinal] ?? answer.at) });
+          const at = Math.round(answer.late_at?.[ordinal] ?? answer.at);
+          this.settle(pending, unheard.has(ordinal) ? { kind: 'committed', at, cancelUnread: true } : { kind: 'committed', at });
         } else missing.push(pending);
       });
       return missing.length === 0 ? [] : await this.resolve(lane, missing);

@@ -8,13 +8,20 @@ import { type Log } from './log.js';
 import { type Connection, OwnConnection } from './own-connection.js';
 import { PROCESS_TIMING, type Timing } from './timing.js';
 
+/** Inboxes are asked for so often at least, and several times within a lease. */
 const INBOX_POLL_MS = 1_000;
+const POLLS_PER_LEASE = 6;
 
 const renewStatement = (lease: LeaseTerm): string => `
   UPDATE execution e SET lease_until = ${lease.untilSql}
   FROM (SELECT x.id FROM execution x JOIN unnest($1::bigint[], $2::uuid[]) u(id, token) ON x.id = u.id AND x.lease_token = u.token
         ORDER BY x.id FOR NO KEY UPDATE OF x SKIP LOCKED) r
-  WHERE e.id = r.id RETURNING e.id`;
+  WHERE e.id = r.id RETURNING e.id, e.inbox_seq`;
+
+interface InboxRow {
+  readonly id: string;
+  readonly inbox_seq: number;
+}
 
 /**
  * Keeps the leases of all runs held here, and asks for their inboxes where a notification may have been lost (D5, D11). On a connection of its
@@ -52,7 +59,7 @@ export class LeaseRenewal {
   start(): void {
     this.stops = [
       this.timing.every(this.lease.renewEveryMs, () => void this.renew()),
-      this.timing.every(INBOX_POLL_MS, () => void this.pollInboxes()),
+      this.timing.every(Math.min(INBOX_POLL_MS, this.lease.ms / POLLS_PER_LEASE), () => void this.pollInboxes()),
     ];
   }
 
@@ -70,12 +77,13 @@ export class LeaseRenewal {
     this.renewing = true;
     try {
       let sent = 0;
-      const rows = await this.ask<{ id: string }>(this.statement, [idsOf(holds), plainArray(holds.map((hold) => hold.token))], () => {
+      const rows = await this.ask<InboxRow>(this.statement, [idsOf(holds), plainArray(holds.map((hold) => hold.token))], () => {
         sent = this.timing.monotonic();
       });
       this.renewals += rows.length;
       const renewed = new Set(rows.map((row) => row.id));
       for (const hold of holds) if (renewed.has(hold.runId)) this.held.renewed(hold, sent);
+      this.tell(holds, rows);
     } catch (error) {
       this.log.warn({ err: error, runs: holds.length }, 'leases could not be renewed');
     } finally {
@@ -89,16 +97,18 @@ export class LeaseRenewal {
     if (this.polling || holds.length === 0) return;
     this.polling = true;
     try {
-      const rows = await this.ask<{ id: string; inbox_seq: number }>(`SELECT id, inbox_seq FROM execution WHERE id = ANY($1::bigint[])`, [
-        idsOf(holds),
-      ]);
-      const inboxes = new Map(rows.map((row) => [row.id, row.inbox_seq]));
-      for (const hold of holds) if ((inboxes.get(hold.runId) ?? 0) > hold.seenInbox) this.signals.inboxMoved(hold.runId);
+      const rows = await this.ask<InboxRow>(`SELECT id, inbox_seq FROM execution WHERE id = ANY($1::bigint[])`, [idsOf(holds)]);
+      this.tell(holds, rows);
     } catch (error) {
       this.log.warn({ err: error }, 'inboxes could not be polled');
     } finally {
       this.polling = false;
     }
+  }
+
+  private tell(holds: readonly Hold[], rows: readonly InboxRow[]): void {
+    const inboxes = new Map(rows.map((row) => [row.id, row.inbox_seq]));
+    for (const hold of holds) if ((inboxes.get(hold.runId) ?? 0) > hold.seenInbox) this.signals.inboxMoved(hold.runId);
   }
 
   /** One statement after the other on the one connection; dropped after a failure, so that the next one begins anew. */

@@ -6,7 +6,7 @@ import { MODE, nextSeqOf, type PendingUnit } from './pending-unit.js';
 
 /** What became of a unit, once no transaction that could still store it is under way. */
 export type Fate =
-  | { readonly kind: 'committed'; readonly at: number }
+  | { readonly kind: 'committed'; readonly at: number; readonly cancelUnread?: true }
   | { readonly kind: 'lost' }
   /** Not stored, and the row would take it: send it again. */
   | { readonly kind: 'not_stored' }
@@ -75,7 +75,10 @@ const NOT_STORED: Fate = { kind: 'not_stored' };
 function fateOf(pending: PendingUnit, row: StoredRow | undefined): Fate {
   const { unit } = pending;
   if (row === undefined) return unit.create === null ? { kind: 'lost' } : NOT_STORED;
-  if (pending.unsure && isStored(pending, row)) return { kind: 'committed', at: Math.round(row.at) };
+  if (pending.unsure && isStored(pending, row)) {
+    const cancelUnread = row.cancelling && row.inbox_seq > unit.seenInbox;
+    return { kind: 'committed', at: Math.round(row.at), ...(cancelUnread ? { cancelUnread } : {}) };
+  }
   // Where the connection broke, the row can only be ours, and by now another node has claimed it.
   if (unit.create !== null) return pending.unsure ? { kind: 'lost' } : { kind: 'refused', reason: 'an execution with this id exists' };
   if (row.lease_token !== unit.token || row.last_seq !== unit.expectedSeq) return { kind: 'lost' };

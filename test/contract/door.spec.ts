@@ -1,9 +1,11 @@
+import { type Server } from 'node:http';
 import { connect } from 'node:net';
 import { type AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { MetadataScanner, ModulesContainer } from '@nestjs/core';
 import fc from 'fast-check';
 import { pino } from 'pino';
+import { ClosingDoor } from '../../src/common/closing-door.js';
 import { POLICY } from '../../src/common/policy.js';
 import { EngineError } from '../../src/engine/engine-error.js';
 import { type JsonObject } from '../../src/engine/values.js';
@@ -449,6 +451,23 @@ describe('health', () => {
     expect(start.json()).toMatchObject({ status: 503, code: 'draining' });
     await node.app.close();
   });
+});
+
+it('a node that stops lets connections be kept until it takes no new ones, and then asks their callers to leave', async () => {
+  const node = await startDoor();
+  await node.app.listen(0, '127.0.0.1');
+  const url = `${await node.app.getUrl()}/health/live`;
+  const connection = async (): Promise<string | null> => {
+    const answer = await fetch(url);
+    await answer.text();
+    return answer.headers.get('connection');
+  };
+  node.app.get(Readiness).drain();
+  expect(await connection()).toBe('keep-alive');
+  await new ClosingDoor(node.app.getHttpServer() as Server).close();
+  expect(await connection()).toBe('close');
+  await expect(connection()).rejects.toThrow('fetch failed');
+  await node.app.close();
 });
 
 describe('the log', () => {

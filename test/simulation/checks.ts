@@ -38,6 +38,8 @@ const EXPECTED_ERRORS = new Set(['an execution is ended as poison', 'the playboo
 export class Checks {
   /** When each execution was claimed last. */
   private readonly claimedAt = new Map<string, number>();
+  /** The newest event of each execution when it was first told to cancel. */
+  private readonly toldToCancelAfter = new Map<string, number>();
   /** Who got each lease token. */
   private readonly holders = new Map<string, string>();
   /** Lives of nodes whose machine slept, and how often. */
@@ -72,6 +74,8 @@ export class Checks {
     if (change.before && isTerminal(change.before.status)) this.violate('C3', change.id, `a finished execution was ${change.kind}`);
     if (change.kind === 'claimed' || change.kind === 'swept') this.claimed(change, stored);
     if (change.kind === 'unit' || change.kind === 'created') this.written(change, stored);
+    if (change.kind === 'delivered' && change.message.kind === 'cancel' && !this.toldToCancelAfter.has(change.id))
+      this.toldToCancelAfter.set(change.id, stored.row.last_seq);
     this.row(stored);
   }
 
@@ -88,8 +92,9 @@ export class Checks {
     const undoes = compensatedStep(step) !== null;
     const started = of(undoes ? 'compensation_started' : 'step_started');
     if (!stored || !started) return this.violate('D20', id, `the effect ${where} begins before its step_started is committed`);
-    if (part !== '' && !of('action_started', ({ parts }) => parts!.some((each) => each.path === part && each.attempt === attempt)))
-      return this.violate('D20', id, `the effect ${where} begins before its action_started is committed`);
+    const begun =
+      part === '' ? started : of('action_started', ({ parts }) => parts!.some((each) => each.path === part && each.attempt === attempt));
+    if (!begun) return this.violate('D20', id, `the effect ${where} begins before its action_started is committed`);
     const retry =
       attempt === 1 ? undefined : of('action_retry', (content) => content.attempt === attempt - 1 && (content.path ?? '') === part);
     if (attempt > 1 && !retry) this.violate('D20', id, `the effect ${where} begins before the retry is committed`);
@@ -104,6 +109,10 @@ export class Checks {
     const heardBy = claimedAt > cancelledAt ? cancelledAt : ranSince + this.world.scenario.leaseMs + 2_000;
     // An action that ends in spite of the cancel is saved like any other: it is over then, and can be undone.
     const isSave = /(^|\/)s\d+$/.test(part);
+    // Whoever hears that this was stored hears of the cancel in the same answer.
+    const allowed = Math.max(begun.seq, retry?.seq ?? 0);
+    if (!undoes && !isSave && allowed > (this.toldToCancelAfter.get(id) ?? Infinity))
+      this.violate('D28', id, `the effect ${where} begins although what allows it was stored after its cancel`);
     if (!undoes && !isSave && this.world.scheduler.now > heardBy && !this.sleeps.has(node.process.name))
       this.violate('D28', id, `the effect ${where} begins after its cancel was acknowledged`);
 

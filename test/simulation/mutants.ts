@@ -6,6 +6,7 @@ export const MUTANTS = {
   end_ignores_cancel: 'an end asks neither for the inbox nor for an acknowledged cancel',
   sweep_skips_expired: 'nobody takes over expired leases',
   claim_hides_inbox: 'a claim does not say that there are unread messages',
+  commit_hides_cancel: 'a commit does not say that there is an unread cancel',
   approvals_stay_open: 'the end of a step or a run closes no approval',
   expiry_decides_alone: 'an approval expires although it was decided in time',
   app_clock: 'claims go by the clock of the node, which is ahead',

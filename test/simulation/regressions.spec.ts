@@ -268,6 +268,44 @@ const REGRESSIONS: readonly Regression[] = [
       faults: [],
     },
   },
+  {
+    name: 'D3: the end of a call and the release of its caller that waited for a lock are one statement',
+    scenario: {
+      seed: 1355,
+      leaseMs: 3000,
+      nodes: 2,
+      capacity: 8,
+      weather: { lost: 0, lostReply: 0, late: 0, twice: 0, transient: 0, warning: 0, slow: 0 },
+      skewMs: 0,
+      healAt: 21561,
+      programs: [
+        { body: { kind: 'call', name: 'c1', program: 1, items: 0, concurrency: 1, onError: 'fail' }, hasEnd: false },
+        {
+          body: {
+            kind: 'act',
+            name: 'b0',
+            effect: true,
+            ms: 4965,
+            fails: 0,
+            hangs: false,
+            attempts: 1,
+            delay: 1,
+            onError: 'fail',
+            obeys: true,
+            kills: false,
+          },
+          hasEnd: true,
+        },
+      ],
+      operations: [
+        { kind: 'start', at: 319, node: 1, run: 1, program: 0, keyed: true, twice: false },
+        { kind: 'start', at: 2805, node: 0, run: 5, program: 0, keyed: false, twice: false },
+        { kind: 'start', at: 4087, node: 0, run: 2, program: 0, keyed: false, twice: false },
+        { kind: 'start', at: 4166, node: 1, run: 3, program: 0, keyed: false, twice: false },
+      ],
+      faults: [],
+    },
+  },
 ];
 
 describe('scenarios that broke a promise once', () => {

@@ -111,6 +111,8 @@ export class SimulatedDatabase {
     const calls = columns !== PLAIN_COLUMNS;
     const calling = new Set(calls ? readArray(parameters[CALLING]!) : []);
     const locked = columns.rows(parameters, 'expected', 'ord').filter((unit) => this.passes(unit, calling));
+    // PostgreSQL would silently do only one of two changes (D3).
+    if (new Set(locked.map(({ id }) => id)).size < locked.length) throw new Error('a statement writes a row twice');
     const fenced = locked.filter(({ mode }) => Number(mode) !== MODE.told);
     const passed = new Set(fenced.map(({ ord }) => ord!));
     const denied = columns.rows(parameters, 'fingerprint', 'key').filter((key) => {
@@ -135,8 +137,10 @@ export class SimulatedDatabase {
     const events = Map.groupBy(columns.rows(parameters, 'seq', 'type', 'body'), placeOf);
     const times = new Map(fenced.map((unit) => [unit['ord']!, Math.max(now, this.row(unit['id']!).updated_at)]));
     const late = [...times].filter(([, at]) => at > now);
+    const unheard = this.mutant === 'commit_hides_cancel' ? [] : fenced.filter((unit) => this.isUnheard(unit));
     const answer: BatchAnswer = {
       passed: fenced.length > 0 ? fenced.map(({ ord }) => Number(ord)) : null,
+      unheard: unheard.length > 0 ? unheard.map(({ ord }) => Number(ord)) : null,
       denied: denied.length > 0 ? denied.map(({ id }) => id!) : null,
       at: now,
       late_at: late.length > 0 ? Object.fromEntries(late) : null,
@@ -337,11 +341,11 @@ export class SimulatedDatabase {
   }
 
   /** lease-renewal.ts: the renewing statement. */
-  renew(ids: readonly string[], tokens: readonly string[], isLocked: (id: string) => boolean): Effect<{ id: string }[]> {
+  renew(ids: readonly string[], tokens: readonly string[], isLocked: (id: string) => boolean): Effect<object[]> {
     const mine = ids.filter((id, index) => this.executions.get(id)?.row.lease_token === tokens[index] && !isLocked(id));
     const until = this.clock() + this.lease.ms;
     const commit = (): void => mine.forEach((id) => this.update(id, { lease_until: until }));
-    return { answer: mine.map((id) => ({ id })), commit: mine.length > 0 ? commit : null, locks: mine };
+    return { answer: this.inboxes(mine), commit: mine.length > 0 ? commit : null, locks: mine };
   }
 
   /** lease-renewal.ts: the question for inboxes. */
@@ -421,6 +425,11 @@ export class SimulatedDatabase {
     const asksInbox = mode !== MODE.held && !(mode === MODE.released && this.mutant === 'release_ignores_inbox');
     if (asksInbox && row.inbox_seq !== Number(unit['seen'])) return false;
     return mode !== MODE.ended || unit['status'] === 'cancelled' || row.cancel_requested_at === null;
+  }
+
+  private isUnheard({ id, seen }: Unnested): boolean {
+    const row = this.row(id!);
+    return row.cancel_requested_at !== null && row.inbox_seq > Number(seen);
   }
 
   /** The primary key of events. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../../src/engine/ports.js';
-import { COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent } from '../../src/engine/testing/scripted-run.js';
+import { COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent, TEST_TENANT } from '../../src/engine/testing/scripted-run.js';
 import { type RunEvent } from '../../src/engine/run/events.js';
 import { type Json } from '../../src/engine/values.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
@@ -219,6 +219,15 @@ describe(BatchWriter.name, () => {
       expect((await readStoredRun(node.db, held.runId))?.events).toHaveLength(3);
     }
     expect(proxy.cuts).toBeGreaterThanOrEqual(40);
+  });
+
+  it.each(['reply', 'request'] as const)('tells of a cancel that nobody has read, also where the %s is lost', async (cut) => {
+    const [run, other] = [born(viaProxy), born(viaProxy)];
+    await Promise.all([run.create(), other.create()]);
+    await node.inbox.deliver(TEST_TENANT, run.runId, 'cancel', {});
+    proxy.arm(cut);
+    const write = (of: ScriptedRun): Promise<UnitOutcome> => of.write({ events: [stepEvent('a')] });
+    expect(await Promise.all([write(run), write(other)])).toEqual([{ ...COMMITTED, cancelUnread: true }, COMMITTED]);
   });
 
   it('finds itself lost where the lease was stolen while the outcome was unknown', async () => {

@@ -271,6 +271,34 @@ describe('ends', () => {
     expect(await told).toEqual(COMMITTED);
     expect(await inboxOf(run)).toEqual([[1, children[0]!.run.id]]);
   });
+
+  it('an end and a release of its caller that waited for the same lock are not in one batch: nobody is left asleep', async () => {
+    await node.close();
+    node = await openStorage(database.url, { writerUrl: proxy.url, connections: 1, leaseMs: 1_500, stalls, log });
+    node.queue.consume(new Collector(node, 0));
+    const { run, children } = await family(['0']);
+    const neighbour = await caller();
+    const setAside = async (): Promise<void> => void (await neighbour.write({ events: [stepEvent('a')] }));
+    await bystander.lock(run.runId);
+    const released = run.write({ release: { wakeAt: null } });
+    await setAside();
+    const told = end(taken(children[0]!));
+    await setAside();
+    expect(warned.filter((state) => state === '55P03')).toHaveLength(2);
+    stalls.sent.length = 0;
+    await bystander.end();
+    expect(await told).toEqual(COMMITTED);
+    const { kind } = await released;
+    expect(await inboxOf(run)).toEqual([[1, children[0]!.run.id]]);
+    const { token, wakeAt, inboxSeq } = (await stored(run.runId))!;
+    expect({ kind, token, inboxSeq, isDue: wakeAt !== null }).toEqual(
+      kind === 'committed'
+        ? { kind, token: null, inboxSeq: 1, isDue: true }
+        : { kind: 'inbox_moved', token: run.token, inboxSeq: 1, isDue: false },
+    );
+    const named = stalls.named().map(({ ids }) => ids);
+    expect(named.map((ids) => new Set(ids).size)).toEqual(named.map((ids) => ids.length));
+  });
 });
 
 describe('a broken connection', () => {

@@ -173,7 +173,10 @@ describe('D5: only the holder appends events; whoever brings a message makes the
     expect(claimed).toMatchObject({ run: { id: leaving.runId }, history: { inboxConsumed: 0, inboxSeq: 1 } });
   });
 
-  it('a message that came while the row was being claimed, and whose hint nobody heard, is found by asking', async () => {
+  it.each([
+    ['asking', (): Promise<void> => other.renewal.pollInboxes()],
+    ['the renewal of its lease', (): Promise<void> => other.renewal.renew()],
+  ])('a message that came while the row was being claimed, and whose hint nobody heard, is found by %s', async (_name, ask) => {
     const [run] = (await held(1)) as [ScriptedRun];
     await run.write({ release: { wakeAt: 0 } });
     const collector = new Collector(other);
@@ -188,7 +191,7 @@ describe('D5: only the holder appends events; whoever brings a message makes the
     expect(await delivery).toMatchObject({ kind: 'delivered', inboxSeq: 1 });
     const told: string[] = [];
     other.signals.onInbox((id) => told.push(id));
-    await other.renewal.pollInboxes();
+    await ask();
     expect(told).toEqual([run.runId]);
   });
 });

@@ -44,14 +44,15 @@ export async function runLoop(
     while (!stop && next < loop.items.length) {
       const index = next++;
       if (loop.over[index]) continue;
-      await context.mayBegin();
+      const itemPath = join(path, String(index));
+      await context.mayBegin(itemPath);
       if (stop) return;
       const item = loop.items[index]!;
       const names = namesOf(iterator, host.step.name, item, index, loop.items.length, outer);
       const { end, attempt, logs, characters } = await runItem(
         context,
         iterator,
-        join(path, String(index)),
+        itemPath,
         { ...view, moment: { ...view.moment, ...names } },
         runTask,
       );
@@ -90,7 +91,7 @@ async function runItem(
   for (const [at, task] of tasks.entries()) {
     const taskPath = join(path, `t${at}`);
     const isOver = context.find(taskPath)?.ended;
-    if (at > 0 && !isOver) await context.mayBegin();
+    if (at > 0 && !isOver) await context.mayBegin(taskPath);
     last = await runTask(context, task, taskPath, seen, element);
     if (!isOver && at < tasks.length - 1) {
       const stop = { path: taskPath, end: last.end, ...(last.logs ? { logs: last.logs } : {}) };

@@ -35,7 +35,7 @@ export async function runPages(
     const pagePath = join(path, `p${page}`);
     let end = pageOf(context, pagePath);
     if (!end) {
-      if (page > 0) await context.mayBegin();
+      if (page > 0) await context.mayBegin(pagePath);
       const read = await attempts(pagePath, request);
       if (!read.end.ok) return read;
       end = afterPage(context, pages, view, calls, read.end.value, request, page, collected, outcomeOf);

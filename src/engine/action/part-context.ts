@@ -2,7 +2,7 @@ import { recordFault } from '../storability.js';
 import { StepFailure } from '../step-executor.js';
 import { Rendering } from '../template/rendering.js';
 import { type CompiledAction } from '../playbook/compiled.js';
-import { findPart, type PartEnd, type PartRecord } from '../run/parts.js';
+import { findPart, isUnderWay, type PartEnd, type PartRecord } from '../run/parts.js';
 import { Moment } from '../run/moment.js';
 import { RunScope, type StepView } from '../run/run-scope.js';
 import { Activity } from './activity.js';
@@ -42,14 +42,18 @@ export class PartContext {
     return parts ? findPart(parts, path) : undefined;
   }
 
-  /** Asked before each part: in a run that has failed nothing begins, and in one that is to pause nothing for now (D27, D28). */
-  async mayBegin(): Promise<void> {
+  /**
+   * Asked before each part: in a run that has failed nothing begins, and in one that is to pause nothing for now (D27, D28).
+   * @param path of a part that may be under way already, where this program was made again: then it comes to its end, as under its former holder
+   */
+  async mayBegin(path?: string): Promise<void> {
     const { state, signal, firing } = this.host;
     if (signal.aborted) throw signal.reason;
     // What undoes goes on, whatever else has happened.
     if (firing.undoes) return;
     if (state.failure) throw new StepFailure('cancelled', 'The part was not begun.', { retryable: false });
-    if (state.pause !== 'none') {
+    const known = path === undefined ? undefined : this.find(path);
+    if (state.pause !== 'none' && !(known && isUnderWay(known))) {
       void this.journal.flush();
       await this.activity.hold();
     }

@@ -169,6 +169,41 @@ describe(runProgram.name, () => {
       expect(stage.parts).toEqual(['0']);
     });
 
+    it('an item that was under way when its holder died comes to its end, and no other begins', async () => {
+      const stage = stageOf(iteratorOf([1, 2], anAction()));
+      await stage.hold('one');
+      await stage.tell('pause', {}, false);
+      await stage.hold('two');
+      expect(stage.parts).toEqual(['0', '0']);
+      await stage.settle(1, 'first');
+      expect(stage.stored.row.status).toBe('paused');
+      expect(stage.eventsOf('action_held')).toHaveLength(1);
+      await stage.tell('resume');
+      await stage.hold('three');
+      await stage.settle(2, 'second');
+      expect(stage.parts).toEqual(['0', '0', '1']);
+      expect(stage.stored).toMatchObject({ row: { status: 'completed' }, result: ['first', 'second'] });
+      expect(stage.faults).toEqual([]);
+    });
+
+    it('a task of an item that was under way when its holder died comes to its end, and what is between two of them begins nothing', async () => {
+      const tasks = [anAction(), anAction(), anAction()];
+      const stage = stageOf({ ...iteratorOf([1], anAction()), tasks });
+      await stage.hold('one');
+      await stage.settle(0, 'a');
+      expect(stage.parts).toEqual(['0/t0', '0/t1']);
+      await stage.tell('pause', {}, false);
+      await stage.hold('two');
+      expect(stage.parts).toEqual(['0/t0', '0/t1', '0/t1']);
+      await stage.settle(2, 'b');
+      expect(stage.stored.row.status).toBe('paused');
+      await stage.tell('resume');
+      await stage.hold('three');
+      await stage.settle(3, 'c');
+      expect(stage.parts).toEqual(['0/t0', '0/t1', '0/t1', '0/t2']);
+      expect(stage.stored).toMatchObject({ row: { status: 'completed' }, result: ['c'] });
+    });
+
     it('the next attempt of an item does not begin before the resume', async () => {
       const stage = stageOf(iteratorOf([1], anAction({ retry: RETRY })), {}, null);
       await stage.hold('one');

@@ -119,6 +119,13 @@ export function liveCalls(part: PartRecord): string[] {
   return [...own, ...Object.values(part.parts).flatMap(liveCalls)];
 }
 
+/** Whether an effect of a part, or of one below it, has begun and not ended, or its saves are still to follow. */
+export function isUnderWay(part: PartRecord): boolean {
+  if (part.ended !== null) return false;
+  const acts = part.inputs !== null && part.dueAt === null;
+  return acts || part.acted !== null || Object.values(part.parts).some(isUnderWay);
+}
+
 /** Another attempt of an iterator keeps its items as they were chosen, and what succeeded: what failed or was under way is done again. */
 export function partsForRetry(root: PartRecord | null): PartRecord | null {
   if (!root?.loop) return null;

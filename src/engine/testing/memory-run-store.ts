@@ -170,7 +170,8 @@ export class MemoryRunStore implements RunStore {
     }
     if (!this.canBeBorn(unit)) return { kind: 'refused', reason: 'a run of this place exists' };
     this.store(unit, row, at);
-    return { kind: 'committed', at };
+    const cancelUnread = row.cancelRequested && row.inboxSeq > unit.seenInbox;
+    return { kind: 'committed', at, ...(cancelUnread ? { cancelUnread } : {}) };
   }
 
   /** One called run per step, wave and item; and no unit calls without an event that says so. */

@@ -15,6 +15,7 @@ export interface RunStoreHarness extends ApprovalHarness {
 }
 
 const COMMITTED = { kind: 'committed', at: expect.any(Number) as number };
+const CANCEL_UNREAD = { ...COMMITTED, cancelUnread: true };
 
 /** What every RunStore promises its runs (durability protocol: fences, inbox, outcomes). */
 export function describeRunStore(name: string, factory: () => Promise<RunStoreHarness>): void {
@@ -279,6 +280,23 @@ export function describeRunStore(name: string, factory: () => Promise<RunStoreHa
       expect(await harness.read(child.run.id)).toBeNull();
     });
 
+    it('says with every stored unit that a cancel was acknowledged which its run has not read, and of nothing else', async () => {
+      const run = born();
+      await run.create();
+      await harness.deliver(TEST_TENANT, run.runId, 'signal', {});
+      expect(await run.write({ events: [stepEvent('a')] })).toEqual(COMMITTED);
+      await harness.deliver(TEST_TENANT, run.runId, 'cancel', {});
+      const neighbour = born();
+      await neighbour.create();
+      const [told, spared] = await Promise.all([
+        run.write({ events: [stepEvent('b')], seenInbox: 1 }),
+        neighbour.write({ events: [stepEvent('a')] }),
+      ]);
+      expect(told).toEqual(CANCEL_UNREAD);
+      expect(spared).toEqual(COMMITTED);
+      expect(await run.write({ events: [stepEvent('c')], seenInbox: 2 })).toEqual(COMMITTED);
+    });
+
     it.each([
       ['its first', true],
       ['a later', false],
@@ -307,7 +325,7 @@ export function describeRunStore(name: string, factory: () => Promise<RunStoreHa
       const [ended, begins] = [endedChild(run, { item: '0' }), calling(run, { item: '1' })];
       expect(await run.write({ events: [stepEvent('a')], children: [ended, begins] })).toEqual({ kind: 'inbox_moved' });
       expect(await harness.read(ended.run.id)).toBeNull();
-      expect(await run.write({ events: [stepEvent('a')], children: [ended] })).toEqual(COMMITTED);
+      expect(await run.write({ events: [stepEvent('a')], children: [ended] })).toEqual(CANCEL_UNREAD);
       expect(await harness.read(ended.run.id)).toMatchObject({ row: COMPLETED });
       await harness.claim(run.runId, crypto.randomUUID());
       const late = endedChild(run, { item: '2' });
@@ -323,7 +341,7 @@ export function describeRunStore(name: string, factory: () => Promise<RunStoreHa
       const other = calling(run);
       expect(await run.write({ events: [stepEvent('a')], children: [undoing, other] })).toEqual({ kind: 'inbox_moved' });
       expect(await harness.read(undoing.run.id)).toBeNull();
-      expect(await run.write({ events: [stepEvent('a')], children: [undoing] })).toEqual(COMMITTED);
+      expect(await run.write({ events: [stepEvent('a')], children: [undoing] })).toEqual(CANCEL_UNREAD);
       expect(await harness.read(undoing.run.id)).toMatchObject({ token: undoing.token, row: { status: 'running' } });
       expect(await harness.read(other.run.id)).toBeNull();
     });
