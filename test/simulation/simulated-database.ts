@@ -1,6 +1,13 @@
 import { MODE } from '../../src/storage/pending-unit.js';
 import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../../src/storage/claim.js';
-import { type BatchAnswer, batchStatement, CALL_PARAMETERS, PLAIN_PARAMETERS } from '../../src/storage/batch-statement.js';
+import {
+  type BatchAnswer,
+  type BatchForm,
+  batchForms,
+  CALL_PARAMETERS,
+  PLAIN_PARAMETERS,
+  SELDOM_PARAMETERS,
+} from '../../src/storage/batch-statement.js';
 import { withDefaults } from '../../src/storage/event-defaults.js';
 import { STANDARD_LEASE, type LeaseTerm } from '../../src/storage/lease-term.js';
 import { isTerminal, type RunStatus } from '../../src/engine/run/events.js';
@@ -14,9 +21,8 @@ import { readArray, type Unnested, StatementColumns } from './statement-columns.
 /** The moment at which virtual time begins. */
 export const EPOCH_MS = Date.UTC(2026, 0, 1);
 
-const PLAIN_COLUMNS = new StatementColumns(batchStatement(STANDARD_LEASE));
-const CALL_COLUMNS = new StatementColumns(batchStatement(STANDARD_LEASE, true));
-const APPROVAL_COLUMNS = new StatementColumns(batchStatement(STANDARD_LEASE, true, true));
+const formOf = batchForms(STANDARD_LEASE);
+const columnsByForm = new Map<BatchForm, StatementColumns>();
 /** Which parameter of the statement with calls names the units that call. */
 const CALLING = 75;
 const NO_APPROVALS: ReadonlyMap<string, UnitApprovals[]> = new Map();
@@ -99,8 +105,8 @@ export class SimulatedDatabase {
     return [
       ...columns.rows(parameters, 'expected', 'ord').map(({ id }) => id!),
       ...columns.rows(parameters, 'catalog', 'digest').map(({ id }) => id!),
-      ...columns.rows(parameters, 'fingerprint', 'key').map(keyName),
-      ...(columns === APPROVAL_COLUMNS ? columns.rows(parameters, 'ended_step').map(({ ended }) => lockOfApprovals(ended)) : []),
+      ...keysOf(parameters).map(keyName),
+      ...(hasApprovals(parameters) ? columns.rows(parameters, 'ended_step').map(({ ended }) => lockOfApprovals(ended)) : []),
     ];
   }
 
@@ -108,12 +114,12 @@ export class SimulatedDatabase {
   batch(parameters: readonly string[], by: string): Effect<BatchAnswer> {
     const now = this.now();
     const columns = columnsOf(parameters);
-    const calls = columns !== PLAIN_COLUMNS;
+    const calls = parameters.length > SELDOM_PARAMETERS;
     const calling = new Set(calls ? readArray(parameters[CALLING]!) : []);
     const locked = columns.rows(parameters, 'expected', 'ord').filter((unit) => this.passes(unit, calling));
     const fenced = locked.filter(({ mode }) => Number(mode) !== MODE.told);
     const passed = new Set(fenced.map(({ ord }) => ord!));
-    const denied = columns.rows(parameters, 'fingerprint', 'key').filter((key) => {
+    const denied = keysOf(parameters).filter((key) => {
       const known = this.keys.get(keyName(key));
       return known !== undefined && known.expiresAt > now && known.executionId !== key['id'];
     });
@@ -131,7 +137,9 @@ export class SimulatedDatabase {
           .filter(({ ord, parent }) => passed.has(ord!) && locked.some((row) => row['id'] === parent && Number(row['mode']) === MODE.told))
       : [];
     const payloads = new Map(columns.rows(parameters, 'parameters', 'workload', 'result').map((payload) => [placeOf(payload), payload]));
-    const snapshots = new Map(columns.rows(parameters, 'ord', 'tenant', 'state').map((snapshot) => [snapshot['ord']!, snapshot]));
+    const snapshots = new Map(
+      hasSeldom(parameters) ? columns.rows(parameters, 'ord', 'tenant', 'state').map((snapshot) => [snapshot['ord']!, snapshot]) : [],
+    );
     const events = Map.groupBy(columns.rows(parameters, 'seq', 'type', 'body'), placeOf);
     const times = new Map(fenced.map((unit) => [unit['ord']!, Math.max(now, this.row(unit['id']!).updated_at)]));
     const late = [...times].filter(([, at]) => at > now);
@@ -143,9 +151,9 @@ export class SimulatedDatabase {
     };
     if (created.some((unit) => this.executions.has(unit['id']!) || this.isCalled(unit))) return { answer, commit: null, refused: '23505' };
     if (fenced.some((unit) => this.repeatsSeq(unit, events.get(placeOf(unit)) ?? []))) return { answer, commit: null, refused: '23505' };
-    const approvals = columns === APPROVAL_COLUMNS ? this.approvalsIn(parameters) : NO_APPROVALS;
+    const approvals = hasApprovals(parameters) ? this.approvalsIn(parameters) : NO_APPROVALS;
     const commit = (): void => {
-      for (const key of columns.rows(parameters, 'fingerprint', 'key')) {
+      for (const key of keysOf(parameters)) {
         if (!isDenied.has(key['id']!)) {
           this.keys.set(keyName(key), { fingerprint: key['fingerprint']!, executionId: key['id']!, expiresAt: now + KEY_RETENTION_MS });
         }
@@ -167,13 +175,14 @@ export class SimulatedDatabase {
 
   /** approval-parts.ts: what each unit opens and closes, by its place. */
   private approvalsIn(parameters: readonly string[]): Map<string, UnitApprovals[]> {
+    const columns = columnsOf(parameters);
     const units = new Map<string, UnitApprovals[]>();
     const add = (place: string, part: Partial<UnitApprovals>): void =>
       void units.set(place, [...(units.get(place) ?? []), { opens: [], closes: [], closesAll: false, ...part }]);
-    for (const { execution, request, ord } of APPROVAL_COLUMNS.rows(parameters, 'request'))
+    for (const { execution, request, ord } of columns.rows(parameters, 'request'))
       add(placeOf({ id: execution!, ord: ord ?? null }), { opens: [JSON.parse(request!) as NewApproval] });
     if (this.mutant === 'approvals_stay_open') return units;
-    for (const { ended, ended_step: step, ended_wave: wave, ord } of APPROVAL_COLUMNS.rows(parameters, 'ended_step')) {
+    for (const { ended, ended_step: step, ended_wave: wave, ord } of columns.rows(parameters, 'ended_step')) {
       const closes = step === null ? [] : [{ step: step!, wave: Number(wave) }];
       add(placeOf({ id: ended!, ord: ord! }), { closes, closesAll: step === null });
     }
@@ -614,8 +623,16 @@ function stateOf(unit: Unnested): Pick<ExecutionRow, 'status'> & Record<string, 
 
 /** Rows of one unit belong together by its ordinal and id: those of a create have no ordinal, those of a called run have its caller's. */
 const placeOf = (row: Unnested): string => `${row['ord'] ?? 'new'} ${row['id']}`;
-const columnsOf = (parameters: readonly string[]): StatementColumns =>
-  parameters.length > CALL_PARAMETERS ? APPROVAL_COLUMNS : parameters.length > PLAIN_PARAMETERS ? CALL_COLUMNS : PLAIN_COLUMNS;
+const hasSeldom = ({ length }: readonly string[]): boolean => length > PLAIN_PARAMETERS;
+const keysOf = (parameters: readonly string[]): readonly Unnested[] =>
+  hasSeldom(parameters) ? columnsOf(parameters).rows(parameters, 'fingerprint', 'key') : [];
+const hasApprovals = ({ length }: readonly string[]): boolean => length > CALL_PARAMETERS;
+function columnsOf(parameters: readonly string[]): StatementColumns {
+  const form = formOf(parameters);
+  let columns = columnsByForm.get(form);
+  if (columns === undefined) columnsByForm.set(form, (columns = new StatementColumns(form.text)));
+  return columns;
+}
 /** One name for all approvals of an execution. */
 export const lockOfApprovals = (id: unknown): string => `approvals of ${String(id)}`;
 const keyName = (key: Unnested): string => `key ${key['tenant']} ${key['key']}`;
