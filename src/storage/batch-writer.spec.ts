@@ -91,6 +91,22 @@ describe(BatchWriter.name, () => {
     expect([next.outcomes, writer.counts]).toEqual([['committed'], { batches: 4, commits: 4, units: 4 }]);
   });
 
+  it('sends what has gathered before it tells of what was stored', async () => {
+    const [first, second] = [new Source('1'), new Source('2')];
+    writer.announce(first);
+    await turns();
+    writer.announce(second);
+    const [{ writes }] = connections as [SlowConnection];
+    const sentWhenTold: number[] = [];
+    first.unitSettled = () => void sentWhenTold.push(writes.length);
+    writes[0]!.commit();
+    await turns();
+    expect([sentWhenTold, writes.map(({ ids }) => ids)]).toEqual([[2], [['1'], ['2']]]);
+    writes[1]!.commit();
+    await writer.flush();
+    expect(second.outcomes).toEqual(['committed']);
+  });
+
   it('settles large units that were not taken yet as lost where it closes', async () => {
     const [large, next] = [new Source('1', MIB), new Source('2', MIB)];
     for (const source of [large, next]) writer.announce(source);
