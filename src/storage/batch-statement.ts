@@ -7,8 +7,9 @@ import { type LeaseTerm } from './lease-term.js';
 import { MODE, nextSeqOf, type PendingUnit } from './pending-unit.js';
 import { hasSeldom, keyParts, seldomParameters, seldomParts } from './seldom-parts.js';
 
-/** Which of the parts that most batches do without a statement has; those with calls have all seldom ones, those with approvals all others. */
+/** Which of the parts that many batches do without a statement has; each has all that are named before it as well. */
 interface BatchParts {
+  readonly creates: boolean;
   readonly seldom: boolean;
   readonly calls: boolean;
   readonly approvals: boolean;
@@ -20,7 +21,9 @@ export interface BatchForm {
   readonly text: string;
 }
 
-/** So many parameters has the statement without any part that is needed seldom. */
+/** So many parameters has the statement for units of runs that have rows already. */
+export const UNIT_PARAMETERS = 27;
+/** So many has the one that makes rows too; those of the rows come after the others, and only there. */
 export const PLAIN_PARAMETERS = 57;
 /** So many has the one with these; those of the calls come after them, and only there. */
 export const SELDOM_PARAMETERS = 70;
@@ -29,16 +32,21 @@ export const CALL_PARAMETERS = 81;
 
 /** The statements of batches, told apart by the number of their parameters: what a batch has nothing for costs it nothing. */
 export function batchForms(lease: LeaseTerm): (parameters: readonly string[]) => BatchForm {
-  const form = (name: string, has: Partial<BatchParts>): BatchForm => ({
+  const form = (name: string, creates: boolean, seldom: boolean, calls: boolean, approvals: boolean): BatchForm => ({
     name,
-    text: batchStatement(lease, { seldom: false, calls: false, approvals: false, ...has }),
+    text: batchStatement(lease, { creates, seldom, calls, approvals }),
   });
-  const plain = form('batch', {});
-  const seldom = form('batch with seldom parts', { seldom: true });
-  const calls = form('batch with calls', { seldom: true, calls: true });
-  const approvals = form('batch with approvals', { seldom: true, calls: true, approvals: true });
-  return ({ length }) =>
-    length <= PLAIN_PARAMETERS ? plain : length <= SELDOM_PARAMETERS ? seldom : length <= CALL_PARAMETERS ? calls : approvals;
+  const units = form('batch of units', false, false, false, false);
+  const plain = form('batch', true, false, false, false);
+  const seldom = form('batch with seldom parts', true, true, false, false);
+  const calls = form('batch with calls', true, true, true, false);
+  const approvals = form('batch with approvals', true, true, true, true);
+  return ({ length }) => {
+    if (length <= UNIT_PARAMETERS) return units;
+    if (length <= PLAIN_PARAMETERS) return plain;
+    if (length <= SELDOM_PARAMETERS) return seldom;
+    return length <= CALL_PARAMETERS ? calls : approvals;
+  };
 }
 
 /**
@@ -47,18 +55,16 @@ export function batchForms(lease: LeaseTerm): (parameters: readonly string[]) =>
  *   inbox is read (D1, D2); nothing but CANCELLED may end a run once its cancel was acknowledged (D28).
  * - Every other part joins the fence by the unit's ordinal, never by id: two units of one id with different tokens must not ride on each
  *   other's fence. An ordinal that is missing in the answer met a fence that held it off. Rows of creates have no ordinal.
- * - Idempotency keys, snapshots and large values have parts of their own (seldom-parts.ts), which most batches do without.
+ * - Messages that were read, idempotency keys, snapshots and large values have parts of their own (seldom-parts.ts), which most batches do without.
  * - A create without a holder is due at its start, or now: priority is an offset in time, so that nothing waits for ever.
  * - Every committed unit of a held run renews its lease (D11).
- * - Messages go with the unit that consumed them; where none was, the look-up has no id and costs nothing (R10). The array makes it one by key
- *   whatever the planner thinks of the table's size.
  * - Where units call runs, or end called ones, the statement has more parts (call-parts.ts); without them nothing is to be paid for those.
  * - Where units open or close approvals, it has those parts and more (approval-parts.ts).
  * - One time for the whole batch, but never before the last event of a run (D18): where the clock went back, `late` has the runs whose own
  *   time is ahead of it. As a rule it is empty, which makes asking it cheap.
  */
 function batchStatement(lease: LeaseTerm, has: BatchParts): string {
-  const { seldom, calls, approvals } = has;
+  const { creates, seldom, calls, approvals } = has;
   const mayBeStored = seldom ? 'x.id NOT IN (SELECT id FROM denied)' : 'true';
   const ofCreate = seldom ? `(x.ord IS NULL AND ${mayBeStored})` : 'x.ord IS NULL';
   return `
@@ -82,10 +88,25 @@ updated AS (
     wake_at = CASE u.mode WHEN ${MODE.held} THEN e.wake_at WHEN ${MODE.released} THEN to_timestamp(u.wake_ms / 1000) END,
     inbox_consumed = u.seen, attempts = CASE WHEN u.recorded OR u.mode <> ${MODE.held} THEN 0 ELSE e.attempts END, codec = ${CODEC}
   FROM fenced u WHERE e.id = u.id${calls ? CALLS.aUnit : ''}),
-consumed AS (
-  DELETE FROM execution_inbox i WHERE i.execution_id = ANY (ARRAY(SELECT id FROM fenced WHERE seen > consumed))
-    AND i.inbox_seq <= (SELECT f.seen FROM fenced f WHERE f.id = i.execution_id)),
-${seldom ? keyParts(calls) : ''}created AS (
+${seldom ? keyParts(calls) : ''}${creates ? createdPart(lease, mayBeStored, calls) : ''}payloads AS (
+  INSERT INTO execution_payload (execution_id, part, tenant_id, parameters, workload, result)
+  SELECT x.id, CASE WHEN x.parameters IS NULL THEN 1 ELSE 0 END, x.tenant, x.parameters::json, x.workload::json, x.result::json
+  FROM unnest($15::bigint[], $16::text[], string_to_array($17::text, chr(31), ''), string_to_array($18::text, chr(31), ''),
+    string_to_array($19::text, chr(31), ''), $20::int[]) AS x(id, tenant, parameters, workload, result, ord)
+  WHERE ${ofCreate} OR x.ord IN (SELECT ord FROM fenced)),
+events AS (
+  INSERT INTO execution_event (execution_id, seq, tenant_id, event_type, step, at, body)
+  SELECT x.id, x.seq, x.tenant, x.type, x.step, coalesce((SELECT l.at FROM late l WHERE l.ord = x.ord), (SELECT now FROM clock)), x.body::json
+  FROM unnest($21::bigint[], $22::int[], $23::text[], $24::text[], $25::text[], string_to_array($26::text, chr(31), ''), $27::int[])
+    AS x(id, seq, tenant, type, step, body, ord)
+  WHERE ${ofCreate} OR x.ord IN (SELECT ord FROM fenced))${seldom ? seldomParts : ''}${calls ? callParts : ''}${approvals ? approvalParts(CALL_PARAMETERS + 1) : ''}
+SELECT (SELECT array_agg(ord) FROM fenced) AS passed, ${seldom ? '(SELECT array_agg(id) FROM denied)' : 'NULL::bigint[]'} AS denied,
+  (extract(epoch FROM (SELECT now FROM clock)) * 1000)::float8 AS at,
+  (SELECT json_object_agg(ord, extract(epoch FROM at) * 1000) FROM late) AS late_at`;
+}
+
+/** The rows of starts, and of runs that are called. */
+const createdPart = (lease: LeaseTerm, mayBeStored: string, calls: boolean): string => `created AS (
   INSERT INTO execution (id, tenant_id, catalog_id, path, playbook_name, version, shown_version, requested_version, execution_type, digest,
     merge, metadata, parent_execution_id, parent_event_id, parent_step, forked_from, status, progress, current_step, waiting_for, error,
     created_at, updated_at, ended_at, lease_token, lease_until, claim_no, last_seq, inbox_consumed, wake_at, codec,
@@ -98,29 +119,14 @@ ${seldom ? keyParts(calls) : ''}created AS (
     CASE x.mode WHEN ${MODE.released} THEN to_timestamp(x.wake_ms / 1000) WHEN ${MODE.unleased} THEN
       CASE WHEN x.start_ms > extract(epoch FROM c.now) * 1000 THEN to_timestamp(x.start_ms / 1000) ELSE c.now - x.priority * interval '1 second' END END,
     ${CODEC}, x.priority, to_timestamp(x.start_ms / 1000), to_timestamp(x.expires_ms / 1000), to_timestamp(x.timeout_ms / 1000)${calls ? CALLS.values : ''}
-  FROM clock c, unnest($15::bigint[], $16::text[], $17::bigint[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
-    $25::boolean[], string_to_array($26::text, chr(31), ''), $27::text[], $28::text[], $29::text[], $30::bigint[], $31::text[], $32::smallint[], $33::text[],
-    string_to_array($34::text, chr(31), ''), string_to_array($35::text, chr(31), ''), $36::uuid[], $37::smallint[], $38::int[], $39::int[], $40::float8[],
+  FROM clock c, unnest($28::bigint[], $29::text[], $30::bigint[], $31::text[], $32::text[], $33::text[], $34::text[], $35::text[], $36::text[], $37::text[],
+    $38::boolean[], string_to_array($39::text, chr(31), ''), $40::text[], $41::text[], $42::text[], $43::bigint[], $44::text[], $45::smallint[], $46::text[],
+    string_to_array($47::text, chr(31), ''), string_to_array($48::text, chr(31), ''), $49::uuid[], $50::smallint[], $51::int[], $52::int[], $53::float8[],
     $54::smallint[], $55::float8[], $56::float8[], $57::float8[]${calls ? CALLS.arrays : ''})
     AS x(id, tenant, catalog, path, name, version, shown, requested, type, digest, merge, metadata, parent, parent_event, parent_step, forked,
       status, progress, step, waiting_for, error, token, mode, next_seq, seen, wake_ms, priority, start_ms, expires_ms, timeout_ms${calls ? CALLS.names : ''})
   WHERE ${mayBeStored}${calls ? CALLS.born : ''}),
-payloads AS (
-  INSERT INTO execution_payload (execution_id, part, tenant_id, parameters, workload, result)
-  SELECT x.id, CASE WHEN x.parameters IS NULL THEN 1 ELSE 0 END, x.tenant, x.parameters::json, x.workload::json, x.result::json
-  FROM unnest($41::bigint[], $42::text[], string_to_array($43::text, chr(31), ''), string_to_array($44::text, chr(31), ''),
-    string_to_array($45::text, chr(31), ''), $46::int[]) AS x(id, tenant, parameters, workload, result, ord)
-  WHERE ${ofCreate} OR x.ord IN (SELECT ord FROM fenced)),
-events AS (
-  INSERT INTO execution_event (execution_id, seq, tenant_id, event_type, step, at, body)
-  SELECT x.id, x.seq, x.tenant, x.type, x.step, coalesce((SELECT l.at FROM late l WHERE l.ord = x.ord), (SELECT now FROM clock)), x.body::json
-  FROM unnest($47::bigint[], $48::int[], $49::text[], $50::text[], $51::text[], string_to_array($52::text, chr(31), ''), $53::int[])
-    AS x(id, seq, tenant, type, step, body, ord)
-  WHERE ${ofCreate} OR x.ord IN (SELECT ord FROM fenced))${seldom ? seldomParts : ''}${calls ? callParts : ''}${approvals ? approvalParts(CALL_PARAMETERS + 1) : ''}
-SELECT (SELECT array_agg(ord) FROM fenced) AS passed, ${seldom ? '(SELECT array_agg(id) FROM denied)' : 'NULL::bigint[]'} AS denied,
-  (extract(epoch FROM (SELECT now FROM clock)) * 1000)::float8 AS at,
-  (SELECT json_object_agg(ord, extract(epoch FROM at) * 1000) FROM late) AS late_at`;
-}
+`;
 
 /** What the statement answers: ordinals that passed the fence, and the epoch milliseconds of the events, in `late_at` those of runs with a time of their own. */
 export interface BatchAnswer {
@@ -162,11 +168,11 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
     approvals ||= pending.approvals !== null;
     calls ||= approvals || pending.children.length > 0 || pending.tells !== null;
   });
+  const seldom = calls || hasSeldom(units);
   const toldIds = calls ? new Set(units.flatMap(({ tells }) => tells?.parentId ?? [])) : NOBODY;
   return [
     ...fenceParameters(appends, [...toldIds]),
     plainArray([...ordinals, ...Array.from(toldIds, () => null)]),
-    ...createParameters(creates),
     plainArray(payloads.map((p) => p.pending.unit.runId)),
     textArray(payloads.map((p) => p.pending.unit.tenantId)),
     jsonList(payloads.map((p) => p.pending.parameters)),
@@ -174,8 +180,8 @@ export function batchParameters(units: readonly PendingUnit[]): string[] {
     jsonList(payloads.map((p) => p.pending.result)),
     plainArray(payloads.map((p) => p.ordinal)),
     ...events.parameters(),
-    ...startParameters(creates),
-    ...(calls || hasSeldom(units) ? seldomParameters(units, creates) : []),
+    ...(creates.length > 0 || seldom ? [...createParameters(creates), ...startParameters(creates)] : []),
+    ...(seldom ? seldomParameters(units, creates) : []),
     ...(calls ? callParameters(units, creates) : []),
     ...(approvals ? approvalParameters(units) : []),
   ];

@@ -15,7 +15,7 @@ class SlowConnection {
 
   write(parameters: readonly string[]): Promise<BatchAnswer> {
     const { promise, resolve } = Promise.withResolvers<BatchAnswer>();
-    const ids = /^\{(.*)\}$/.exec(parameters[14]!)![1]!.split(',');
+    const ids = /^\{(.*)\}$/.exec(parameters[27]!)![1]!.split(',');
     this.writes.push({ ids, commit: () => resolve({ passed: null, denied: null, at: 1, late_at: null }) });
     return promise;
   }

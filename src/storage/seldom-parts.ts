@@ -23,8 +23,14 @@ export const keyParts = (calls: boolean): string => `keys AS (
 denied AS MATERIALIZED (SELECT id FROM unnest($58::bigint[]) id WHERE id NOT IN (SELECT execution_id FROM keys)${calls ? CALLS.denied : ''}),
 `;
 
-/** The same for snapshots, and for values that lie apart from their events. */
-export const seldomParts = `,${snapshotParts(62)},
+/**
+ * The same for units that have read messages, for snapshots, and for values that lie apart from their events. Messages go with the unit that consumed
+ * them (R10); the array makes it a look-up by key whatever the planner thinks of the table's size.
+ */
+export const seldomParts = `,
+consumed AS (
+  DELETE FROM execution_inbox i WHERE i.execution_id = ANY (ARRAY(SELECT id FROM fenced WHERE seen > consumed))
+    AND i.inbox_seq <= (SELECT f.seen FROM fenced f WHERE f.id = i.execution_id)),${snapshotParts(62)},
 blobs AS (
   INSERT INTO execution_blob (execution_id, seq, part, tenant_id, body)
   SELECT x.id, x.seq, x.part, x.tenant, x.body::json
@@ -32,10 +38,14 @@ blobs AS (
     AS x(id, seq, part, tenant, body, ord)
   WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced))`;
 
-/** Whether these units, none of which calls a run, have anything for these parts: the end of a run that may have a snapshot has, too. */
+/**
+ * Whether these units, none of which calls a run, have anything for these parts. One that may have has: whoever was told something before, and the end
+ * of a run that may have a snapshot.
+ */
 export function hasSeldom(units: readonly PendingUnit[]): boolean {
   return units.some(
     ({ unit, mode, snapshot, events }) =>
+      unit.seenInbox > 0 ||
       snapshot !== null ||
       (mode === MODE.ended && unit.expectedSeq >= SNAPSHOT_EVERY) ||
       (unit.create !== null && unit.create.idempotency !== null) ||

@@ -7,6 +7,7 @@ import {
   CALL_PARAMETERS,
   PLAIN_PARAMETERS,
   SELDOM_PARAMETERS,
+  UNIT_PARAMETERS,
 } from '../../src/storage/batch-statement.js';
 import { withDefaults } from '../../src/storage/event-defaults.js';
 import { STANDARD_LEASE, type LeaseTerm } from '../../src/storage/lease-term.js';
@@ -104,7 +105,7 @@ export class SimulatedDatabase {
     const columns = columnsOf(parameters);
     return [
       ...columns.rows(parameters, 'expected', 'ord').map(({ id }) => id!),
-      ...columns.rows(parameters, 'catalog', 'digest').map(({ id }) => id!),
+      ...createsIn(parameters).map(({ id }) => id!),
       ...keysOf(parameters).map(keyName),
       ...(hasApprovals(parameters) ? columns.rows(parameters, 'ended_step').map(({ ended }) => lockOfApprovals(ended)) : []),
     ];
@@ -128,9 +129,7 @@ export class SimulatedDatabase {
       denied.push(...columns.rows(parameters, 'id', 'caller').filter(({ caller }) => callers.has(caller!)));
     }
     const isDenied = new Set(denied.map(({ id }) => id));
-    const created = columns
-      .rows(parameters, 'catalog', 'digest')
-      .filter(({ id, ord = null }) => !isDenied.has(id!) && (ord === null || passed.has(ord)));
+    const created = createsIn(parameters).filter(({ id, ord = null }) => !isDenied.has(id!) && (ord === null || passed.has(ord)));
     const told = calls
       ? columns
           .rows(parameters, 'parent', 'ord', 'payload')
@@ -161,6 +160,7 @@ export class SimulatedDatabase {
       for (const unit of fenced) {
         const place = placeOf(unit);
         this.approve(unit['id']!, approvals.get(place));
+        if (hasSeldom(parameters)) this.forget(unit);
         this.append(unit, events.get(place) ?? [], payloads.get(place), snapshots.get(unit['ord']!), times.get(unit['ord']!)!, by);
       }
       for (const unit of created) {
@@ -471,10 +471,15 @@ export class SimulatedDatabase {
     });
     this.store(id, events, payload, at);
     const stored = this.executions.get(id)!;
-    stored.inbox = stored.inbox.filter(({ inbox_seq }) => inbox_seq > Number(unit['seen']));
     if (snapshot) stored.snapshot = { seq: Number(unit['next_seq']), state: jsonOf(snapshot['state']) };
-    if (mode === MODE.ended) stored.snapshot = null;
     this.told({ kind: 'unit', id, by, token: unit['token'] ?? null, mode, events: events.length, before });
+  }
+
+  /** seldom-parts.ts: messages that were read, and what a run that has ended was to go on from. */
+  private forget(unit: Unnested): void {
+    const stored = this.executions.get(unit['id']!)!;
+    stored.inbox = stored.inbox.filter(({ inbox_seq }) => inbox_seq > Number(unit['seen']));
+    if (Number(unit['mode']) === MODE.ended) stored.snapshot = null;
   }
 
   private create(
@@ -623,6 +628,8 @@ function stateOf(unit: Unnested): Pick<ExecutionRow, 'status'> & Record<string, 
 
 /** Rows of one unit belong together by its ordinal and id: those of a create have no ordinal, those of a called run have its caller's. */
 const placeOf = (row: Unnested): string => `${row['ord'] ?? 'new'} ${row['id']}`;
+const createsIn = (parameters: readonly string[]): readonly Unnested[] =>
+  parameters.length > UNIT_PARAMETERS ? columnsOf(parameters).rows(parameters, 'catalog', 'digest') : [];
 const hasSeldom = ({ length }: readonly string[]): boolean => length > PLAIN_PARAMETERS;
 const keysOf = (parameters: readonly string[]): readonly Unnested[] =>
   hasSeldom(parameters) ? columnsOf(parameters).rows(parameters, 'fingerprint', 'key') : [];
