@@ -314,8 +314,9 @@ export class BatchWriter {
       const passed = new Set(answer.passed);
       const denied = new Set(answer.denied);
       const missing = units.filter(({ unit }, ordinal) => unit.create === null && !passed.has(ordinal));
-      // The database works on what has gathered while this process turns to what was stored: else each would wait for the other.
-      if (free !== null && missing.length === 0 && this.waiting.size > 0 && !lane.forLarge) {
+      // The database works on what has gathered while this process turns to what was stored: else each would wait for the other. Where that is little,
+      // it had better gather more: small batches cost more than the wait.
+      if (free !== null && missing.length === 0 && 2 * this.waiting.size >= units.length && !lane.forLarge) {
         free();
         await this.pumped();
       }
