@@ -18,7 +18,8 @@ export function parseEndpoint(text: string, base?: URL): URL {
   if (url.username !== '' || url.password !== '') {
     throw new OutboundError('invalid_endpoint', 'The endpoint holds a user name or password; send them as a header');
   }
-  url.hash = '';
+  // Setting it reads the whole URL again.
+  if (url.hash !== '' || url.href.endsWith('#')) url.hash = '';
   return url;
 }
 

@@ -61,9 +61,9 @@ const WITHOUT_BODY = new Set(['GET', 'DELETE', 'HEAD']);
  * mapping there is no place for them.
  */
 export function splitInputs(method: string, inputs: JsonObject): Pick<HttpRequest, 'query' | 'body'> {
-  const rest = Object.fromEntries(Object.entries(inputs).filter(([key]) => key !== 'query' && key !== 'body'));
   const query = own(inputs, 'query') ?? {};
   const body = own(inputs, 'body') ?? null;
+  const { query: _query, body: _body, ...rest } = inputs;
   if (!isObject(query)) throw refused('inputs_not_mapping', 'The query of an http step is a mapping');
   if (WITHOUT_BODY.has(method)) return { query: { ...query, ...rest }, body };
   if (Object.keys(rest).length === 0) return { query, body };
@@ -96,8 +96,8 @@ function headerValue(name: string, value: Json): string {
 /** Appends to what the endpoint has already: lists repeat the key, mappings are written as JSON, null is left out. */
 export function urlOf({ endpoint, query }: HttpRequest): string {
   const pairs = pairsOf(query);
-  const url = URL.parse(endpoint);
-  if (!url || pairs.length === 0) return endpoint; // the client says what is wrong with it
+  const url = pairs.length === 0 ? null : URL.parse(endpoint);
+  if (!url) return endpoint; // the client says what is wrong with it
   const added = new URLSearchParams(pairs).toString();
   url.search = url.search === '' ? added : `${url.search}&${added}`;
   return url.href;

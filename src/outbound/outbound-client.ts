@@ -167,14 +167,21 @@ export class OutboundClient implements Outbound {
 
 function firstHop({ url, method, headers = {}, body = null }: OutboundRequest): Hop {
   if (!METHOD.test(method)) throw new OutboundError('invalid_endpoint', 'The method is not one of HTTP');
-  const own = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
-  const sent = own.filter(([name]) => !CONNECTION_HEADERS.has(name));
-  return { url: parseEndpoint(url), method, headers: { 'accept-encoding': 'gzip, deflate, br, zstd', ...Object.fromEntries(sent) }, body };
+  // Built up in one walk: this is done for every call.
+  const sent: Record<string, string> = { 'accept-encoding': 'gzip, deflate, br, zstd' };
+  for (const [name, value] of Object.entries(headers)) {
+    const lower = name.toLowerCase();
+    if (!CONNECTION_HEADERS.has(lower)) sent[lower] = value;
+  }
+  return { url: parseEndpoint(url), method, headers: sent, body };
 }
 
 function plainHeaders(headers: Answer['headers']): Record<string, string | string[]> {
-  const entries = Object.entries(headers).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries.map(([name, value]) => [name, name === 'set-cookie' ? [value ?? ''].flat() : joined(value)]));
+  const plain: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) plain[name] = name === 'set-cookie' ? [value].flat() : joined(value);
+  }
+  return plain;
 }
 
 function joined(value: string | string[] | undefined): string {

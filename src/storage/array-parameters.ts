@@ -5,6 +5,9 @@ import { type JsonText } from './storability.js';
  * costs in this process, so they do only what their elements need.
  */
 
+/** Bytes are UTF-8 of a text. */
+export type BatchParameter = string | Buffer;
+
 /** Never in JSON text, where control characters are escaped; chr(31) in the statement. */
 const SEPARATOR = '\x1f';
 const SEPARATOR_BYTES = Buffer.from(SEPARATOR);
@@ -13,7 +16,7 @@ const SEPARATOR_BYTES = Buffer.from(SEPARATOR);
 export const jsonList = (texts: readonly (string | null)[]): string => texts.map((text) => text ?? '').join(SEPARATOR);
 
 /** The same where some may be bytes: then all of it is, which the driver sends as they are. */
-export function mixedJsonList(texts: readonly (JsonText | null)[]): string | Buffer {
+export function mixedJsonList(texts: readonly (JsonText | null)[]): BatchParameter {
   if (texts.every((text) => text === null || typeof text === 'string')) return jsonList(texts);
   const [first = null] = texts;
   if (texts.length === 1 && first instanceof Uint8Array) return Buffer.from(first.buffer, first.byteOffset, first.length);

@@ -1,15 +1,53 @@
 import { type NewRun } from '../engine/ports.js';
 import { approvalParameters, approvalParts } from './approval-parts.js';
-import { jsonList, mixedJsonList, plainArray, textArray } from './array-parameters.js';
+import { type BatchParameter, jsonList, mixedJsonList, plainArray, textArray } from './array-parameters.js';
 import { callParameters, CALLS, callParts, type CreatedUnit } from './call-parts.js';
 import { CODEC } from './event-codec.js';
 import { type LeaseTerm } from './lease-term.js';
 import { MODE, nextSeqOf, type PendingUnit } from './pending-unit.js';
-import { snapshotParameters, snapshotParts } from './snapshots.js';
-import { type JsonText } from './storability.js';
+import { hasSeldom, keyParts, seldomParameters, seldomParts } from './seldom-parts.js';
 
-/** How long a key is remembered at least (C2). */
-const KEY_RETENTION = `interval '24 hours'`;
+/** Which of the parts that many batches do without a statement has; each has all that are named before it as well. */
+interface BatchParts {
+  readonly creates: boolean;
+  readonly seldom: boolean;
+  readonly calls: boolean;
+  readonly approvals: boolean;
+}
+
+/** A statement for batches of one kind. */
+export interface BatchForm {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** So many parameters has the statement for units of runs that have rows already. */
+export const UNIT_PARAMETERS = 27;
+/** So many has the one that makes rows too; those of the rows come after the others, and only there. */
+export const PLAIN_PARAMETERS = 57;
+/** So many has the one with these; those of the calls come after them, and only there. */
+export const SELDOM_PARAMETERS = 70;
+/** So many has the one with calls; those of approvals come after them, and only there. */
+export const CALL_PARAMETERS = 81;
+
+/** The statements of batches, told apart by the number of their parameters: what a batch has nothing for costs it nothing. */
+export function batchForms(lease: LeaseTerm): (parameters: readonly BatchParameter[]) => BatchForm {
+  const form = (name: string, creates: boolean, seldom: boolean, calls: boolean, approvals: boolean): BatchForm => ({
+    name,
+    text: batchStatement(lease, { creates, seldom, calls, approvals }),
+  });
+  const units = form('batch of units', false, false, false, false);
+  const plain = form('batch', true, false, false, false);
+  const seldom = form('batch with seldom parts', true, true, false, false);
+  const calls = form('batch with calls', true, true, true, false);
+  const approvals = form('batch with approvals', true, true, true, true);
+  return ({ length }) => {
+    if (length <= UNIT_PARAMETERS) return units;
+    if (length <= PLAIN_PARAMETERS) return plain;
+    if (length <= SELDOM_PARAMETERS) return seldom;
+    return length <= CALL_PARAMETERS ? calls : approvals;
+  };
+}
 
 /**
  * One statement stores a whole batch, in one round trip and one commit (docs/architecture.md, "Durability").
@@ -17,19 +55,19 @@ const KEY_RETENTION = `interval '24 hours'`;
  *   inbox is read (D1, D2); nothing but CANCELLED may end a run once its cancel was acknowledged (D28).
  * - Every other part joins the fence by the unit's ordinal, never by id: two units of one id with different tokens must not ride on each
  *   other's fence. An ordinal that is missing in the answer met a fence that held it off. Rows of creates have no ordinal.
- * - A create with an idempotency key is stored only where its key is new or expired, in one with the key (D31); `denied` names the others.
- *   No key may be in a batch twice. A key that is the create's own already was stored by a batch of a broken connection after it was asked for:
- *   then the primary key of the execution refuses this one, and the question is asked again (D9).
+ * - Messages that were read, idempotency keys, snapshots and large values have parts of their own (seldom-parts.ts), which most batches do without.
  * - A create without a holder is due at its start, or now: priority is an offset in time, so that nothing waits for ever.
  * - Every committed unit of a held run renews its lease (D11), and `unheard` tells it of a cancel that it has not read (D28): hints may be lost.
- * - Messages go with the unit that consumed them; where none was, the look-up has no id and costs nothing (R10). The array makes it one by key
- *   whatever the planner thinks of the table's size.
  * - Where units call runs, or end called ones, the statement has more parts (call-parts.ts); without them nothing is to be paid for those.
  * - Where units open or close approvals, it has those parts and more (approval-parts.ts).
  * - One time for the whole batch, but never before the last event of a run (D18): where the clock went back, `late` has the runs whose own
  *   time is ahead of it. As a rule it is empty, which makes asking it cheap.
  */
-export const batchStatement = (lease: LeaseTerm, calls = false, approvals = false): string => `
+function batchStatement(lease: LeaseTerm, has: BatchParts): string {
+  const { creates, seldom, calls, approvals } = has;
+  const mayBeStored = seldom ? 'x.id NOT IN (SELECT id FROM denied)' : 'true';
+  const ofCreate = seldom ? `(x.ord IS NULL AND ${mayBeStored})` : 'x.ord IS NULL';
+  return `
 WITH clock AS MATERIALIZED (SELECT clock_timestamp()::timestamptz(3) AS now),
 fenced AS MATERIALIZED (
   SELECT u.*, e.inbox_consumed AS consumed, e.cancel_requested_at IS NOT NULL AND e.inbox_seq > u.seen AS unheard, greatest((SELECT now FROM clock), e.updated_at) AS at
@@ -50,19 +88,25 @@ updated AS (
     wake_at = CASE u.mode WHEN ${MODE.held} THEN e.wake_at WHEN ${MODE.released} THEN to_timestamp(u.wake_ms / 1000) END,
     inbox_consumed = u.seen, attempts = CASE WHEN u.recorded OR u.mode <> ${MODE.held} THEN 0 ELSE e.attempts END, codec = ${CODEC}
   FROM fenced u WHERE e.id = u.id${calls ? CALLS.aUnit : ''}),
-consumed AS (
-  DELETE FROM execution_inbox i WHERE i.execution_id = ANY (ARRAY(SELECT id FROM fenced WHERE seen > consumed))
-    AND i.inbox_seq <= (SELECT f.seen FROM fenced f WHERE f.id = i.execution_id)),
-keys AS (
-  INSERT INTO idempotency_key AS k (tenant_id, key, fingerprint, execution_id, expires_at)
-  SELECT x.tenant, x.key, x.fingerprint, x.id, clock_timestamp() + ${KEY_RETENTION}
-  FROM unnest($54::bigint[], $55::text[], $56::text[], $57::text[]) AS x(id, tenant, key, fingerprint) ORDER BY x.tenant, x.key
-  ON CONFLICT (tenant_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, execution_id = excluded.execution_id,
-    created_at = clock_timestamp(), expires_at = excluded.expires_at, final_status = NULL
-  WHERE k.expires_at <= clock_timestamp() OR k.execution_id = excluded.execution_id
-  RETURNING execution_id),
-denied AS MATERIALIZED (SELECT id FROM unnest($54::bigint[]) id WHERE id NOT IN (SELECT execution_id FROM keys)${calls ? CALLS.denied : ''}),
-created AS (
+${seldom ? keyParts(calls) : ''}${creates ? createdPart(lease, mayBeStored, calls) : ''}payloads AS (
+  INSERT INTO execution_payload (execution_id, part, tenant_id, parameters, workload, result)
+  SELECT x.id, CASE WHEN x.parameters IS NULL THEN 1 ELSE 0 END, x.tenant, x.parameters::json, x.workload::json, x.result::json
+  FROM unnest($15::bigint[], $16::text[], string_to_array($17::text, chr(31), ''), string_to_array($18::text, chr(31), ''),
+    string_to_array($19::text, chr(31), ''), $20::int[]) AS x(id, tenant, parameters, workload, result, ord)
+  WHERE ${ofCreate} OR x.ord IN (SELECT ord FROM fenced)),
+events AS (
+  INSERT INTO execution_event (execution_id, seq, tenant_id, event_type, step, at, body)
+  SELECT x.id, x.seq, x.tenant, x.type, x.step, coalesce((SELECT l.at FROM late l WHERE l.ord = x.ord), (SELECT now FROM clock)), x.body::json
+  FROM unnest($21::bigint[], $22::int[], $23::text[], $24::text[], $25::text[], string_to_array($26::text, chr(31), ''), $27::int[])
+    AS x(id, seq, tenant, type, step, body, ord)
+  WHERE ${ofCreate} OR x.ord IN (SELECT ord FROM fenced))${seldom ? seldomParts : ''}${calls ? callParts : ''}${approvals ? approvalParts(CALL_PARAMETERS + 1) : ''}
+SELECT (SELECT array_agg(ord) FROM fenced) AS passed, (SELECT array_agg(ord) FROM fenced WHERE unheard) AS unheard, ${seldom ? '(SELECT array_agg(id) FROM denied)' : 'NULL::bigint[]'} AS denied,
+  (extract(epoch FROM (SELECT now FROM clock)) * 1000)::float8 AS at,
+  (SELECT json_object_agg(ord, extract(epoch FROM at) * 1000) FROM late) AS late_at`;
+}
+
+/** The rows of starts, and of runs that are called. */
+const createdPart = (lease: LeaseTerm, mayBeStored: string, calls: boolean): string => `created AS (
   INSERT INTO execution (id, tenant_id, catalog_id, path, playbook_name, version, shown_version, requested_version, execution_type, digest,
     merge, metadata, parent_execution_id, parent_event_id, parent_step, forked_from, status, progress, current_step, waiting_for, error,
     created_at, updated_at, ended_at, lease_token, lease_until, claim_no, last_seq, inbox_consumed, wake_at, codec,
@@ -75,39 +119,14 @@ created AS (
     CASE x.mode WHEN ${MODE.released} THEN to_timestamp(x.wake_ms / 1000) WHEN ${MODE.unleased} THEN
       CASE WHEN x.start_ms > extract(epoch FROM c.now) * 1000 THEN to_timestamp(x.start_ms / 1000) ELSE c.now - x.priority * interval '1 second' END END,
     ${CODEC}, x.priority, to_timestamp(x.start_ms / 1000), to_timestamp(x.expires_ms / 1000), to_timestamp(x.timeout_ms / 1000)${calls ? CALLS.values : ''}
-  FROM clock c, unnest($15::bigint[], $16::text[], $17::bigint[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[],
-    $25::boolean[], string_to_array($26::text, chr(31), ''), $27::text[], $28::text[], $29::text[], $30::bigint[], $31::text[], $32::smallint[], $33::text[],
-    string_to_array($34::text, chr(31), ''), string_to_array($35::text, chr(31), ''), $36::uuid[], $37::smallint[], $38::int[], $39::int[], $40::float8[],
-    $58::smallint[], $59::float8[], $60::float8[], $61::float8[]${calls ? CALLS.arrays : ''})
+  FROM clock c, unnest($28::bigint[], $29::text[], $30::bigint[], $31::text[], $32::text[], $33::text[], $34::text[], $35::text[], $36::text[], $37::text[],
+    $38::boolean[], string_to_array($39::text, chr(31), ''), $40::text[], $41::text[], $42::text[], $43::bigint[], $44::text[], $45::smallint[], $46::text[],
+    string_to_array($47::text, chr(31), ''), string_to_array($48::text, chr(31), ''), $49::uuid[], $50::smallint[], $51::int[], $52::int[], $53::float8[],
+    $54::smallint[], $55::float8[], $56::float8[], $57::float8[]${calls ? CALLS.arrays : ''})
     AS x(id, tenant, catalog, path, name, version, shown, requested, type, digest, merge, metadata, parent, parent_event, parent_step, forked,
       status, progress, step, waiting_for, error, token, mode, next_seq, seen, wake_ms, priority, start_ms, expires_ms, timeout_ms${calls ? CALLS.names : ''})
-  WHERE x.id NOT IN (SELECT id FROM denied)${calls ? CALLS.born : ''}),
-payloads AS (
-  INSERT INTO execution_payload (execution_id, part, tenant_id, parameters, workload, result)
-  SELECT x.id, CASE WHEN x.parameters IS NULL THEN 1 ELSE 0 END, x.tenant, x.parameters::json, x.workload::json, x.result::json
-  FROM unnest($41::bigint[], $42::text[], string_to_array($43::text, chr(31), ''), string_to_array($44::text, chr(31), ''),
-    string_to_array($45::text, chr(31), ''), $46::int[]) AS x(id, tenant, parameters, workload, result, ord)
-  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),
-events AS (
-  INSERT INTO execution_event (execution_id, seq, tenant_id, event_type, step, at, body)
-  SELECT x.id, x.seq, x.tenant, x.type, x.step, coalesce((SELECT l.at FROM late l WHERE l.ord = x.ord), (SELECT now FROM clock)), x.body::json
-  FROM unnest($47::bigint[], $48::int[], $49::text[], $50::text[], $51::text[], string_to_array($52::text, chr(31), ''), $53::int[])
-    AS x(id, seq, tenant, type, step, body, ord)
-  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),
-blobs AS (
-  INSERT INTO execution_blob (execution_id, seq, part, tenant_id, body)
-  SELECT x.id, x.seq, x.part, x.tenant, x.body::json
-  FROM unnest($65::bigint[], $66::int[], $67::text[], $68::text[], string_to_array($69::text, chr(31), ''), $70::int[])
-    AS x(id, seq, part, tenant, body, ord)
-  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),${snapshotParts(62)}${calls ? callParts : ''}${approvals ? approvalParts(CALL_PARAMETERS + 1) : ''}
-SELECT (SELECT array_agg(ord) FROM fenced) AS passed, (SELECT array_agg(ord) FROM fenced WHERE unheard) AS unheard, (SELECT array_agg(id) FROM denied) AS denied,
-  (extract(epoch FROM (SELECT now FROM clock)) * 1000)::float8 AS at,
-  (SELECT json_object_agg(ord, extract(epoch FROM at) * 1000) FROM late) AS late_at`;
-
-/** So many parameters has the statement without calls; those of the calls come after them. */
-export const PLAIN_PARAMETERS = 70;
-/** So many has the one with calls; those of approvals come after them, and only there. */
-export const CALL_PARAMETERS = 81;
+  WHERE ${mayBeStored}${calls ? CALLS.born : ''}),
+`;
 
 /** What the statement answers: ordinals that passed the fence, and the epoch milliseconds of the events, in `late_at` those of runs with a time of their own. */
 export interface BatchAnswer {
@@ -120,9 +139,6 @@ export interface BatchAnswer {
   readonly late_at: Readonly<Record<number, number>> | null;
 }
 
-/** Bytes are UTF-8 of a text. */
-export type BatchParameter = string | Buffer;
-
 /**
  * The statement's parameters; a unit's ordinal is its index in `units`. No id may be named twice (D3), and no unit may be together with the end
  * of a run that it called: the caller sees to it.
@@ -133,7 +149,6 @@ export function batchParameters(units: readonly PendingUnit[]): BatchParameter[]
   const creates: CreatedUnit[] = [];
   const payloads: { pending: PendingUnit; ordinal: number | null }[] = [];
   const events = new EventColumns();
-  const blobs = new BlobColumns();
   let calls = false;
   let approvals = false;
   units.forEach((pending, index) => {
@@ -147,21 +162,19 @@ export function batchParameters(units: readonly PendingUnit[]): BatchParameter[]
     }
     if (run !== null || pending.mode === MODE.ended) payloads.push({ pending, ordinal });
     events.add(pending, ordinal);
-    blobs.add(pending, ordinal);
     for (const child of pending.children) {
       creates.push({ ...child, run: child.unit.create!, caller: { ordinal, unit: pending.unit } });
       payloads.push({ pending: child, ordinal });
       events.add(child, ordinal);
-      blobs.add(child, ordinal);
     }
     approvals ||= pending.approvals !== null;
     calls ||= approvals || pending.children.length > 0 || pending.tells !== null;
   });
+  const seldom = calls || hasSeldom(units);
   const toldIds = calls ? new Set(units.flatMap(({ tells }) => tells?.parentId ?? [])) : NOBODY;
   return [
     ...fenceParameters(appends, [...toldIds]),
     plainArray([...ordinals, ...Array.from(toldIds, () => null)]),
-    ...createParameters(creates),
     plainArray(payloads.map((p) => p.pending.unit.runId)),
     textArray(payloads.map((p) => p.pending.unit.tenantId)),
     jsonList(payloads.map((p) => p.pending.parameters)),
@@ -169,26 +182,14 @@ export function batchParameters(units: readonly PendingUnit[]): BatchParameter[]
     mixedJsonList(payloads.map((p) => p.pending.result)),
     plainArray(payloads.map((p) => p.ordinal)),
     ...events.parameters(),
-    ...keyParameters(creates),
-    ...startParameters(creates),
-    ...snapshotParameters(appends, ordinals),
-    ...blobs.parameters(),
+    ...(creates.length > 0 || seldom ? [...createParameters(creates), ...startParameters(creates)] : []),
+    ...(seldom ? seldomParameters(units, creates) : []),
     ...(calls ? callParameters(units, creates) : []),
     ...(approvals ? approvalParameters(units) : []),
   ];
 }
 
 const NOBODY: ReadonlySet<string> = new Set();
-
-function keyParameters(creates: readonly CreatedUnit[]): string[] {
-  const keyed = creates.flatMap(({ run }) => (run.idempotency ? [{ run, claim: run.idempotency }] : []));
-  return [
-    plainArray(keyed.map(({ run }) => run.id)),
-    textArray(keyed.map(({ run }) => run.tenantId)),
-    textArray(keyed.map(({ claim }) => claim.key)),
-    textArray(keyed.map(({ claim }) => claim.fingerprint)),
-  ];
-}
 
 function startParameters(creates: readonly { readonly run: NewRun }[]): string[] {
   return [
@@ -284,29 +285,6 @@ class EventColumns {
       textArray(this.steps),
       jsonList(this.bodies),
       plainArray(this.ordinals),
-    ];
-  }
-}
-
-class BlobColumns {
-  private readonly rows: { id: string; seq: number; part: string; tenant: string; body: JsonText; ordinal: number | null }[] = [];
-
-  add({ unit, events }: PendingUnit, ordinal: number | null): void {
-    events.forEach(({ blobs }, index) => {
-      for (const { part, body } of blobs) {
-        this.rows.push({ id: unit.runId, seq: unit.expectedSeq + 1 + index, part, tenant: unit.tenantId, body, ordinal });
-      }
-    });
-  }
-
-  parameters(): BatchParameter[] {
-    return [
-      plainArray(this.rows.map(({ id }) => id)),
-      plainArray(this.rows.map(({ seq }) => seq)),
-      plainArray(this.rows.map(({ part }) => part)),
-      textArray(this.rows.map(({ tenant }) => tenant)),
-      mixedJsonList(this.rows.map(({ body }) => body)),
-      plainArray(this.rows.map(({ ordinal }) => ordinal)),
     ];
   }
 }

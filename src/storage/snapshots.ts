@@ -28,14 +28,15 @@ outdated AS (
       SELECT id FROM fenced WHERE ord = ANY ($${first}::int[]) OR (mode = ${MODE.ended} AND expected >= ${SNAPSHOT_EVERY})))
     AND s.seq < (SELECT CASE f.mode WHEN ${MODE.ended} THEN f.next_seq + 1 ELSE f.next_seq END FROM fenced f WHERE f.id = s.execution_id))`;
 
-/** @param ordinals of the units, in the same order */
-export function snapshotParameters(units: readonly PendingUnit[], ordinals: readonly number[]): string[] {
+/** @param units a unit's ordinal is its index */
+export function snapshotParameters(units: readonly PendingUnit[]): string[] {
   const ords: number[] = [];
   const tenants: string[] = [];
   const states: string[] = [];
-  units.forEach(({ unit, snapshot }, index) => {
-    if (snapshot === null) return;
-    ords.push(ordinals[index]!);
+  units.forEach(({ unit, snapshot }, ordinal) => {
+    // The row that a snapshot belongs to is there already.
+    if (snapshot === null || unit.create !== null) return;
+    ords.push(ordinal);
     tenants.push(unit.tenantId);
     states.push(snapshot);
   });

@@ -1,5 +1,6 @@
+import { type BatchParameter } from './array-parameters.js';
+import { type BatchAnswer, batchForms } from './batch-statement.js';
 import { sendInPieces } from './bind-pieces.js';
-import { type BatchAnswer, type BatchParameter, batchStatement, CALL_PARAMETERS, PLAIN_PARAMETERS } from './batch-statement.js';
 import { type DatabaseHistory } from './database-history.js';
 import { type LeaseTerm } from './lease-term.js';
 import { type Log } from './log.js';
@@ -18,9 +19,7 @@ const SESSION_SETTINGS = `
 
 /** One connection of the batch writer. */
 export class WriterConnection extends OwnConnection {
-  private readonly statement: string;
-  private readonly callStatement: string;
-  private readonly approvalStatement: string;
+  private readonly formOf: ReturnType<typeof batchForms>;
 
   constructor(url: string, lease: LeaseTerm, history: DatabaseHistory, log: Log) {
     super({
@@ -33,21 +32,12 @@ export class WriterConnection extends OwnConnection {
       answerWithinMs: ANSWER_TIMEOUT_MS,
       prepare: sendInPieces,
     });
-    this.statement = batchStatement(lease);
-    this.callStatement = batchStatement(lease, true);
-    this.approvalStatement = batchStatement(lease, true, true);
+    this.formOf = batchForms(lease);
   }
 
   async write(parameters: readonly BatchParameter[]): Promise<BatchAnswer> {
-    const [answer] = await this.query<BatchAnswer>({ ...this.statementOf(parameters.length), values: [...parameters] });
+    const [answer] = await this.query<BatchAnswer>({ ...this.formOf(parameters), values: [...parameters] });
     if (answer === undefined) throw new Error('the batch statement answered nothing');
     return answer;
-  }
-
-  /** By far the most batches neither call a run, nor end a called one, nor have to do with approvals, and pay nothing for those that do. */
-  private statementOf(parameters: number): { readonly name: string; readonly text: string } {
-    if (parameters > CALL_PARAMETERS) return { name: 'batch with approvals', text: this.approvalStatement };
-    if (parameters > PLAIN_PARAMETERS) return { name: 'batch with calls', text: this.callStatement };
-    return { name: 'batch', text: this.statement };
   }
 }

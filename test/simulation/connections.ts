@@ -1,5 +1,5 @@
 import { type DataSource } from 'typeorm';
-import { type BatchAnswer, batchStatement, CALL_PARAMETERS, PLAIN_PARAMETERS } from '../../src/storage/batch-statement.js';
+import { type BatchAnswer, batchForms } from '../../src/storage/batch-statement.js';
 import { STANDARD_LEASE } from '../../src/storage/lease-term.js';
 import { type CommitWarning, type Connection } from '../../src/storage/own-connection.js';
 import { type Mutant } from './mutants.js';
@@ -7,9 +7,7 @@ import { errorOf, type Network } from './network.js';
 import { type Session } from './server.js';
 
 const POOL_ANSWER_MS = 8_000;
-const BATCH = batchStatement(STANDARD_LEASE);
-const BATCH_WITH_CALLS = batchStatement(STANDARD_LEASE, true);
-const BATCH_WITH_APPROVALS = batchStatement(STANDARD_LEASE, true, true);
+const formOf = batchForms(STANDARD_LEASE);
 const WARNING: CommitWarning = { message: 'canceling wait for synchronous replication', replication: true };
 
 /** A connection that serves one purpose, as src/storage/own-connection.ts is one. */
@@ -56,17 +54,7 @@ export class SimulatedConnection implements Pick<Connection, 'open' | 'lastWarni
   /** The writer's one statement. */
   async write(parameters: readonly string[]): Promise<BatchAnswer> {
     try {
-      const [name, text] =
-        parameters.length > CALL_PARAMETERS
-          ? ['batch with approvals', BATCH_WITH_APPROVALS]
-          : parameters.length > PLAIN_PARAMETERS
-            ? ['batch with calls', BATCH_WITH_CALLS]
-            : ['batch', BATCH];
-      const [answer] = await this.query<BatchAnswer>({
-        name,
-        text,
-        values: [...parameters],
-      });
+      const [answer] = await this.query<BatchAnswer>({ ...formOf(parameters), values: [...parameters] });
       return answer!;
     } catch (error) {
       // A statement whose fence holds all units off: what a writer would hear that takes a broken connection for a refusal.

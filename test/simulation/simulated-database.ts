@@ -1,6 +1,14 @@
 import { MODE } from '../../src/storage/pending-unit.js';
 import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../../src/storage/claim.js';
-import { type BatchAnswer, batchStatement, CALL_PARAMETERS, PLAIN_PARAMETERS } from '../../src/storage/batch-statement.js';
+import {
+  type BatchAnswer,
+  type BatchForm,
+  batchForms,
+  CALL_PARAMETERS,
+  PLAIN_PARAMETERS,
+  SELDOM_PARAMETERS,
+  UNIT_PARAMETERS,
+} from '../../src/storage/batch-statement.js';
 import { withDefaults } from '../../src/storage/event-defaults.js';
 import { STANDARD_LEASE, type LeaseTerm } from '../../src/storage/lease-term.js';
 import { isTerminal, type RunStatus } from '../../src/engine/run/events.js';
@@ -14,9 +22,8 @@ import { readArray, type Unnested, StatementColumns } from './statement-columns.
 /** The moment at which virtual time begins. */
 export const EPOCH_MS = Date.UTC(2026, 0, 1);
 
-const PLAIN_COLUMNS = new StatementColumns(batchStatement(STANDARD_LEASE));
-const CALL_COLUMNS = new StatementColumns(batchStatement(STANDARD_LEASE, true));
-const APPROVAL_COLUMNS = new StatementColumns(batchStatement(STANDARD_LEASE, true, true));
+const formOf = batchForms(STANDARD_LEASE);
+const columnsByForm = new Map<BatchForm, StatementColumns>();
 /** Which parameter of the statement with calls names the units that call. */
 const CALLING = 75;
 const NO_APPROVALS: ReadonlyMap<string, UnitApprovals[]> = new Map();
@@ -98,9 +105,9 @@ export class SimulatedDatabase {
     const columns = columnsOf(parameters);
     return [
       ...columns.rows(parameters, 'expected', 'ord').map(({ id }) => id!),
-      ...columns.rows(parameters, 'catalog', 'digest').map(({ id }) => id!),
-      ...columns.rows(parameters, 'fingerprint', 'key').map(keyName),
-      ...(columns === APPROVAL_COLUMNS ? columns.rows(parameters, 'ended_step').map(({ ended }) => lockOfApprovals(ended)) : []),
+      ...createsIn(parameters).map(({ id }) => id!),
+      ...keysOf(parameters).map(keyName),
+      ...(hasApprovals(parameters) ? columns.rows(parameters, 'ended_step').map(({ ended }) => lockOfApprovals(ended)) : []),
     ];
   }
 
@@ -108,14 +115,14 @@ export class SimulatedDatabase {
   batch(parameters: readonly string[], by: string): Effect<BatchAnswer> {
     const now = this.now();
     const columns = columnsOf(parameters);
-    const calls = columns !== PLAIN_COLUMNS;
+    const calls = parameters.length > SELDOM_PARAMETERS;
     const calling = new Set(calls ? readArray(parameters[CALLING]!) : []);
     const locked = columns.rows(parameters, 'expected', 'ord').filter((unit) => this.passes(unit, calling));
     // PostgreSQL would silently do only one of two changes (D3).
     if (new Set(locked.map(({ id }) => id)).size < locked.length) throw new Error('a statement writes a row twice');
     const fenced = locked.filter(({ mode }) => Number(mode) !== MODE.told);
     const passed = new Set(fenced.map(({ ord }) => ord!));
-    const denied = columns.rows(parameters, 'fingerprint', 'key').filter((key) => {
+    const denied = keysOf(parameters).filter((key) => {
       const known = this.keys.get(keyName(key));
       return known !== undefined && known.expiresAt > now && known.executionId !== key['id'];
     });
@@ -124,16 +131,16 @@ export class SimulatedDatabase {
       denied.push(...columns.rows(parameters, 'id', 'caller').filter(({ caller }) => callers.has(caller!)));
     }
     const isDenied = new Set(denied.map(({ id }) => id));
-    const created = columns
-      .rows(parameters, 'catalog', 'digest')
-      .filter(({ id, ord = null }) => !isDenied.has(id!) && (ord === null || passed.has(ord)));
+    const created = createsIn(parameters).filter(({ id, ord = null }) => !isDenied.has(id!) && (ord === null || passed.has(ord)));
     const told = calls
       ? columns
           .rows(parameters, 'parent', 'ord', 'payload')
           .filter(({ ord, parent }) => passed.has(ord!) && locked.some((row) => row['id'] === parent && Number(row['mode']) === MODE.told))
       : [];
     const payloads = new Map(columns.rows(parameters, 'parameters', 'workload', 'result').map((payload) => [placeOf(payload), payload]));
-    const snapshots = new Map(columns.rows(parameters, 'ord', 'tenant', 'state').map((snapshot) => [snapshot['ord']!, snapshot]));
+    const snapshots = new Map(
+      hasSeldom(parameters) ? columns.rows(parameters, 'ord', 'tenant', 'state').map((snapshot) => [snapshot['ord']!, snapshot]) : [],
+    );
     const events = Map.groupBy(columns.rows(parameters, 'seq', 'type', 'body'), placeOf);
     const times = new Map(fenced.map((unit) => [unit['ord']!, Math.max(now, this.row(unit['id']!).updated_at)]));
     const late = [...times].filter(([, at]) => at > now);
@@ -147,9 +154,9 @@ export class SimulatedDatabase {
     };
     if (created.some((unit) => this.executions.has(unit['id']!) || this.isCalled(unit))) return { answer, commit: null, refused: '23505' };
     if (fenced.some((unit) => this.repeatsSeq(unit, events.get(placeOf(unit)) ?? []))) return { answer, commit: null, refused: '23505' };
-    const approvals = columns === APPROVAL_COLUMNS ? this.approvalsIn(parameters) : NO_APPROVALS;
+    const approvals = hasApprovals(parameters) ? this.approvalsIn(parameters) : NO_APPROVALS;
     const commit = (): void => {
-      for (const key of columns.rows(parameters, 'fingerprint', 'key')) {
+      for (const key of keysOf(parameters)) {
         if (!isDenied.has(key['id']!)) {
           this.keys.set(keyName(key), { fingerprint: key['fingerprint']!, executionId: key['id']!, expiresAt: now + KEY_RETENTION_MS });
         }
@@ -157,6 +164,7 @@ export class SimulatedDatabase {
       for (const unit of fenced) {
         const place = placeOf(unit);
         this.approve(unit['id']!, approvals.get(place));
+        if (hasSeldom(parameters)) this.forget(unit);
         this.append(unit, events.get(place) ?? [], payloads.get(place), snapshots.get(unit['ord']!), times.get(unit['ord']!)!, by);
       }
       for (const unit of created) {
@@ -171,13 +179,14 @@ export class SimulatedDatabase {
 
   /** approval-parts.ts: what each unit opens and closes, by its place. */
   private approvalsIn(parameters: readonly string[]): Map<string, UnitApprovals[]> {
+    const columns = columnsOf(parameters);
     const units = new Map<string, UnitApprovals[]>();
     const add = (place: string, part: Partial<UnitApprovals>): void =>
       void units.set(place, [...(units.get(place) ?? []), { opens: [], closes: [], closesAll: false, ...part }]);
-    for (const { execution, request, ord } of APPROVAL_COLUMNS.rows(parameters, 'request'))
+    for (const { execution, request, ord } of columns.rows(parameters, 'request'))
       add(placeOf({ id: execution!, ord: ord ?? null }), { opens: [JSON.parse(request!) as NewApproval] });
     if (this.mutant === 'approvals_stay_open') return units;
-    for (const { ended, ended_step: step, ended_wave: wave, ord } of APPROVAL_COLUMNS.rows(parameters, 'ended_step')) {
+    for (const { ended, ended_step: step, ended_wave: wave, ord } of columns.rows(parameters, 'ended_step')) {
       const closes = step === null ? [] : [{ step: step!, wave: Number(wave) }];
       add(placeOf({ id: ended!, ord: ord! }), { closes, closesAll: step === null });
     }
@@ -471,10 +480,15 @@ export class SimulatedDatabase {
     });
     this.store(id, events, payload, at);
     const stored = this.executions.get(id)!;
-    stored.inbox = stored.inbox.filter(({ inbox_seq }) => inbox_seq > Number(unit['seen']));
     if (snapshot) stored.snapshot = { seq: Number(unit['next_seq']), state: jsonOf(snapshot['state']) };
-    if (mode === MODE.ended) stored.snapshot = null;
     this.told({ kind: 'unit', id, by, token: unit['token'] ?? null, mode, events: events.length, before });
+  }
+
+  /** seldom-parts.ts: messages that were read, and what a run that has ended was to go on from. */
+  private forget(unit: Unnested): void {
+    const stored = this.executions.get(unit['id']!)!;
+    stored.inbox = stored.inbox.filter(({ inbox_seq }) => inbox_seq > Number(unit['seen']));
+    if (Number(unit['mode']) === MODE.ended) stored.snapshot = null;
   }
 
   private create(
@@ -623,8 +637,18 @@ function stateOf(unit: Unnested): Pick<ExecutionRow, 'status'> & Record<string, 
 
 /** Rows of one unit belong together by its ordinal and id: those of a create have no ordinal, those of a called run have its caller's. */
 const placeOf = (row: Unnested): string => `${row['ord'] ?? 'new'} ${row['id']}`;
-const columnsOf = (parameters: readonly string[]): StatementColumns =>
-  parameters.length > CALL_PARAMETERS ? APPROVAL_COLUMNS : parameters.length > PLAIN_PARAMETERS ? CALL_COLUMNS : PLAIN_COLUMNS;
+const createsIn = (parameters: readonly string[]): readonly Unnested[] =>
+  parameters.length > UNIT_PARAMETERS ? columnsOf(parameters).rows(parameters, 'catalog', 'digest') : [];
+const hasSeldom = ({ length }: readonly string[]): boolean => length > PLAIN_PARAMETERS;
+const keysOf = (parameters: readonly string[]): readonly Unnested[] =>
+  hasSeldom(parameters) ? columnsOf(parameters).rows(parameters, 'fingerprint', 'key') : [];
+const hasApprovals = ({ length }: readonly string[]): boolean => length > CALL_PARAMETERS;
+function columnsOf(parameters: readonly string[]): StatementColumns {
+  const form = formOf(parameters);
+  let columns = columnsByForm.get(form);
+  if (columns === undefined) columnsByForm.set(form, (columns = new StatementColumns(form.text)));
+  return columns;
+}
 /** One name for all approvals of an execution. */
 export const lockOfApprovals = (id: unknown): string => `approvals of ${String(id)}`;
 const keyName = (key: Unnested): string => `key ${key['tenant']} ${key['key']}`;

@@ -26,10 +26,11 @@ export class StatementColumns {
       }),
     );
     const insert = /INSERT INTO execution \(([^)]*)\)\s+SELECT ([\s\S]*?)\s+FROM clock/.exec(text);
-    if (!insert) throw new Error('the batch statement inserts no executions in a form that the simulation knows');
-    const values = splitList(insert[2]!);
+    if (!insert && text.includes('INTO execution ('))
+      throw new Error('the batch statement inserts no executions in a form that the simulation knows');
+    const values = splitList(insert?.[2] ?? '');
     this.plainColumns = new Map(
-      insert[1]!.split(',').flatMap((column, at) => {
+      (insert?.[1] ?? '').split(',').flatMap((column, at) => {
         const plain = /^x\.(\w+)(::\w+)?$/.exec(values[at]!.trim());
         return plain ? [[column.trim(), plain[1]!] as const] : [];
       }),

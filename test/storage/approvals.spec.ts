@@ -3,7 +3,7 @@ import pg from 'pg';
 import { type NewApproval } from '../../src/engine/approvals.js';
 import { COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent, TEST_TENANT } from '../../src/engine/testing/scripted-run.js';
 import { ApprovalDecisions, DECIDE } from '../../src/storage/approval-decisions.js';
-import { batchParameters, CALL_PARAMETERS, PLAIN_PARAMETERS } from '../../src/storage/batch-statement.js';
+import { batchParameters, CALL_PARAMETERS, UNIT_PARAMETERS } from '../../src/storage/batch-statement.js';
 import { pendingUnit } from '../../src/storage/pending-unit.js';
 import { type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase, openStorage, readApprovals, readStoredRun, type StorageNode } from '../support/storage.js';
@@ -150,7 +150,7 @@ describe(ApprovalDecisions.name, () => {
       ...more,
     });
     const plain = pendingUnit(run, unit({}), 1);
-    expect(batchParameters([plain])).toHaveLength(PLAIN_PARAMETERS);
+    expect(batchParameters([plain])).toHaveLength(UNIT_PARAMETERS);
     const opening = pendingUnit(run, unit({ approvals: { opens: [approval()], closes: [], closesAll: false } }), 1);
     expect(batchParameters([plain, opening])).toHaveLength(CALL_PARAMETERS + 9);
   });

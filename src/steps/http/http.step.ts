@@ -49,14 +49,17 @@ export default factory;
 
 /** The author's headers, the encoding's Content-Type, and the attempt's idempotency key where the author sets none. */
 function sentHeaders(headers: Record<string, string>, contentType: string | null, context: StepContext): Record<string, string> {
-  const without = contentType === null ? headers : omit(headers, 'content-type');
-  const typed = contentType === null ? without : { ...without, 'Content-Type': contentType };
-  const hasKey = Object.keys(typed).some((name) => name.toLowerCase() === 'idempotency-key');
-  return hasKey ? typed : { ...typed, 'Idempotency-Key': context.idempotencyKey };
-}
-
-function omit(headers: Record<string, string>, unwanted: string): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== unwanted));
+  const sent: Record<string, string> = {};
+  let hasKey = false;
+  for (const [name, value] of Object.entries(headers)) {
+    const lower = name.toLowerCase();
+    if (lower === 'content-type' && contentType !== null) continue;
+    hasKey ||= lower === 'idempotency-key';
+    sent[name] = value;
+  }
+  if (contentType !== null) sent['Content-Type'] = contentType;
+  if (!hasKey) sent['Idempotency-Key'] = context.idempotencyKey;
+  return sent;
 }
 
 function failStep(error: unknown): never {
