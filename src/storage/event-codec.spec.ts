@@ -1,5 +1,6 @@
+import { remember } from '../engine/known-json.js';
 import { type RunEvent } from '../engine/run/events.js';
-import { type Json } from '../engine/values.js';
+import { type Json, type JsonObject } from '../engine/values.js';
 import { type BlobPart, decodeEvent, encodeEvent, INLINE_VALUE_BYTES } from './event-codec.js';
 import { NotStorable } from './storability.js';
 
@@ -62,6 +63,22 @@ describe(encodeEvent.name, () => {
       expect(row.blobs.length).toBe('a' in inputs && inputs.a === 1 ? 0 : 1);
       expect(decoded(row)).toEqual(event);
     }
+  });
+
+  it('takes the JSON of a value that is known as it is, and does not look into the value', () => {
+    const json = Buffer.from(JSON.stringify({ data: 'x'.repeat(INLINE_VALUE_BYTES) }));
+    const value = Object.freeze(
+      Object.defineProperty({} as JsonObject, 'data', {
+        enumerable: true,
+        get: () => {
+          throw new Error('looked into');
+        },
+      }),
+    );
+    remember(value, { json, depth: 1, fault: null });
+    const { body, blobs } = encodeEvent(completed({ value }));
+    expect(blobs).toEqual([{ part: 'value', body: json }]);
+    expect(JSON.parse(body)).toMatchObject({ blobs: { value: json.length } });
   });
 
   it('reads what was written before in full', () => {
