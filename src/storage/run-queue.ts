@@ -76,6 +76,8 @@ export class RunQueue {
   private graceEndedAt: number | null = null;
   /** Monotonic time of the next look for expired leases. */
   private nextSweepAt = 0;
+  /** That look fell short for want of room: it is made up for before what is due takes the next room, or a full node would never come to it. */
+  private owesSweep = false;
   private stops: (() => void)[] = [];
   private stopped = false;
   /** Called runs that this node holds and has not begun yet. */
@@ -249,16 +251,19 @@ export class RunQueue {
     // Then there is no room, and nothing is asked of the database.
     if (this.store.condition() === 'away') this.noteAway(began);
     try {
+      let answered = false;
       for (let claimed = MAX_CLAIM, limit = 0; claimed >= limit;) {
+        if (!this.databaseWasAway && (answered || this.owesSweep)) await this.sweep();
         limit = this.room();
-        if (limit <= 0) return;
+        if (limit <= 0) break;
         claimed = await this.take(
           limit,
           this.forConsumer((most, ids) => claimDue(this.db, this.lease, most, ids)),
         );
         this.counts.claimed += claimed;
+        answered = true;
       }
-      if (this.databaseWasAway) {
+      if (this.databaseWasAway && answered) {
         // Leases that expired meanwhile say nothing about their holders: these get a lease's time to be back (D16).
         this.databaseWasAway = false;
         this.graceEndedAt = this.timing.monotonic() + this.lease.ms;
@@ -275,14 +280,19 @@ export class RunQueue {
   private async sweep(): Promise<void> {
     const limit = this.room();
     const consumer = this.consumer;
-    if (limit <= 0 || consumer === null || this.timing.monotonic() < this.nextSweepAt) return;
     const now = this.timing.monotonic();
+    if (consumer === null || now < this.nextSweepAt) return;
+    this.owesSweep = limit <= 0;
+    if (limit <= 0) return;
     this.nextSweepAt = now + POLL_MS;
     const excusedBeforeMs = this.graceEndedAt === null ? null : now - this.graceEndedAt;
     const swept = await this.take(
       limit,
       this.forConsumer((most, ids) => claimExpired(this.db, this.lease, most, ids, !consumer.holdsSuspect(), excusedBeforeMs)),
     );
+    // There may be more.
+    if (swept >= limit) this.nextSweepAt = now;
+    this.owesSweep = swept >= limit;
     this.counts.takenOver += swept;
     if (swept > 0) this.log.info({ executions: swept }, 'took over executions whose leases had expired');
   }

@@ -219,8 +219,17 @@ function programOf(random: Random, called: number | null): Program {
   };
 }
 
+/** A caller leaves memory so long after it has nothing to do but wait for its call (worker.service.ts). */
+const LEAVES_AFTER_MS = 5_000;
+
 /** One that is called, and calls nobody. */
 function calledProgram(random: Random): Program {
+  const leaving = random.fork('leaving');
+  // Its end meets the caller as that leaves.
+  if (leaving.chance(0.35)) {
+    const ms = LEAVES_AFTER_MS - leaving.int(0, 250);
+    return { body: { ...KILLING, name: 'b0', ms, kills: false }, hasEnd: true };
+  }
   const [first, ...rest] = Array.from({ length: random.int(1, 2) }, (_, at) =>
     random.chance(0.2) ? iterateOf(random, `b${at}`, true, false) : actOf(random, `b${at}`, true, false),
   );

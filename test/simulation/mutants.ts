@@ -13,6 +13,7 @@ export const MUTANTS = {
   own_clock: 'due times go by the clock of the machine',
   ack_before_commit: 'a start is acknowledged before its commit',
   effect_before_commit: 'an effect begins before its started event is committed',
+  ended_call_sleeps: 'a program that was just told of the end of its call is taken for asleep',
   lost_reply_is_lost: 'a broken connection counts as not stored',
 } as const;
 export type Mutant = keyof typeof MUTANTS;

@@ -1,3 +1,4 @@
+import { Performer } from '../../src/engine/performer.js';
 import { type UnitSource } from '../../src/engine/ports.js';
 import { type Settings } from '../../src/config/settings.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
@@ -32,6 +33,24 @@ import { type World } from './world.js';
 
 const WRITER_ANSWER_MS = 8_000;
 const WRITER_CLOSE_MS = 5_000;
+
+/** What a performer is to the mutant below. */
+interface Sleeping {
+  childEnded: Performer['childEnded'];
+  readonly performing: ReadonlyMap<number, { asleepUntil: number | null }>;
+}
+
+/** Lets a run take a program that was just told of the end of its call for asleep, until the program says otherwise. */
+function letEndedCallsSleep(source: UnitSource): void {
+  const { performer } = source as unknown as { readonly performer?: Sleeping | null };
+  if (!performer || Object.hasOwn(performer, 'childEnded')) return;
+  performer.childEnded = (step, childId) => {
+    const program = performer.performing.get(step);
+    const asleepUntil = program?.asleepUntil ?? null;
+    Performer.prototype.childEnded.call(performer, step, childId);
+    if (program) program.asleepUntil = asleepUntil;
+  };
+}
 
 /** The store of a node, which also tells who announces: the orchestrators, for checks of their state. */
 class ObservedStore extends PostgresRunStore {
@@ -103,7 +122,10 @@ export class SimulatedNode {
       },
       signals,
     );
-    const store = new ObservedStore(this.db, this.writer, (source) => this.sources.set(source.runId, source));
+    const store = new ObservedStore(this.db, this.writer, (source) => {
+      this.sources.set(source.runId, source);
+      if (mutant === 'ended_call_sleeps') letEndedCallsSleep(source);
+    });
     const notifications = world.hints.of(this) as unknown as Notifications;
     this.held = new HeldRuns(signals, lease, timing.monotonic);
     const depth = new QueueDepth(this.db, { perTenant: 10_000, total: 10_000 }, log, timing.monotonic);

@@ -155,6 +155,41 @@ describe(RunQueue.name, () => {
     expect(await claim()).toEqual([plain.id, suspect.id]);
   });
 
+  it('a node that never has room for all that is due takes over what crashed holders left, by turns with it', async () => {
+    const busy = await openStorage(database.url, { leaseMs: 1_000 });
+    const runs = Array.from({ length: 20 }, nextRun);
+    for (const run of runs) await node.queue.offer(run, STARTED).durable;
+    const left = runs.slice(-3).map(({ id }) => id);
+    await node.db.query(
+      `UPDATE execution SET wake_at = NULL, lease_token = gen_random_uuid(), lease_until = clock_timestamp() - interval '1 second' WHERE id = ANY($1)`,
+      [left],
+    );
+    await node.db.query(
+      `SELECT pg_sleep(greatest(0, $1::float8 / 1000 - extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()) + 0.01))`,
+      [busy.lease.ms],
+    );
+    const collector = new Collector(busy, 1);
+    const take = collector.take.bind(collector);
+    collector.take = (held) => {
+      collector.room -= 1;
+      return take(held);
+    };
+    let handed = collector.next();
+    busy.queue.start();
+    busy.queue.consume(collector);
+    for (let n = 1; n < runs.length; n++) {
+      await handed;
+      handed = collector.next();
+      collector.room += 1;
+      busy.queue.wake();
+    }
+    await handed;
+    const order = collector.taken.map(({ run }) => left.includes(run.id));
+    expect(order.filter(Boolean)).toHaveLength(left.length);
+    expect(order.lastIndexOf(true)).toBeLessThanOrEqual(2 * left.length);
+    await busy.close();
+  });
+
   it('gives each due run to one node only, and none that is held here or not yet due', async () => {
     const runs = Array.from({ length: 300 }, nextRun);
     await Promise.all(runs.map((run) => node.queue.offer(run, STARTED).durable));
