@@ -25,7 +25,7 @@ export interface BatchForm {
 export const UNIT_PARAMETERS = 27;
 /** So many has the one that makes rows too; those of the rows come after the others, and only there. */
 export const PLAIN_PARAMETERS = 57;
-/** So many has the one with these; those of the calls come after them, and only there. */
+/** So many has the one with the seldom parts (seldom-parts.ts); those of the calls come after them, and only there. */
 export const SELDOM_PARAMETERS = 70;
 /** So many has the one with calls; those of approvals come after them, and only there. */
 export const CALL_PARAMETERS = 81;
