@@ -7,8 +7,11 @@ import { type LargeAnswer, type ReadAnswer } from './answer-thread.js';
 import { THREAD_PROGRAM } from './answer-thread-program.js';
 import { answerData, answerHead, contentTypeOf } from './answer-value.js';
 
-/** The value, its body as bytes, text, parsed, and as JSON again: at most a few times 16 MiB each. */
-const THREAD_MEMORY_MB = 512;
+/**
+ * Far more than any answer of 16 MiB needs (millions of empty objects: below 384): going beyond it within one call of V8, as JSON.parse is, would end the
+ * process and not the thread.
+ */
+const THREAD_MEMORY_MB = 1024;
 
 /**
  * Reads large answers in a thread, one at a time: decoding, parsing, checking and writing again 16 MiB would hold up everything else of the process for a

@@ -6,8 +6,8 @@ import { shownText } from './shown.js';
 
 /** Texts of more characters are worked on in a thread: 16 MiB would hold up everything else of the process for a few hundred milliseconds. */
 const LARGE_TEXT = 256 * 1024;
-/** The text as bytes, as a text, parsed, and masked: at most a few times 16 MiB each. */
-const THREAD_MEMORY_MB = 512;
+/** Far more than any value of 16 MiB needs: going beyond it within one call of V8, as JSON.parse is, would end the process and not the thread. */
+const THREAD_MEMORY_MB = 1024;
 
 /** Stored values as they are sent. */
 @Injectable()

@@ -3,7 +3,7 @@ import { type Transferable, Worker } from 'node:worker_threads';
 export interface ThreadSettings {
   /** What the thread runs: it answers each message with one message (`answering.ts`). */
   readonly program: URL;
-  /** Heap of the thread in MiB; one that needs more ends, and nothing else does. */
+  /** Heap of the thread in MiB; one that needs more ends, and nothing else does, unless a single native call needs it. */
   readonly memoryMb: number;
   /** Why a question is not answered whose thread was ended, or ended itself for want of memory. */
   readonly tooMuch: () => Error;
