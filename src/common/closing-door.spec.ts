@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { Agent, createServer, get, type Server } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import { ClosingDoor } from './closing-door.js';
 
@@ -32,6 +32,28 @@ describe(ClosingDoor.name, () => {
     await new ClosingDoor(server).close();
     expect(closed).toEqual(['a rehearsal', { looks: true }]);
     expect(server.listening).toBe(false);
+  });
+
+  it('lets a kept connection be used for a while', async () => {
+    const door = new ClosingDoor(server);
+    const agent = new Agent({ keepAlive: true });
+    const { port } = server.address() as { port: number };
+    server.on('request', (_request, response) => response.end('answered'));
+    const ask = (): Promise<boolean> =>
+      new Promise((done, fail) => {
+        const request = get({ port, host: '127.0.0.1', agent }, (response) =>
+          response.resume().on('end', () => done(request.reusedSocket)),
+        );
+        request.on('error', fail);
+      });
+    await ask();
+    let isClosed = false;
+    const closing = door.close().then(() => (isClosed = true));
+    while (server.listening) await new Promise(later);
+    expect(await ask()).toBe(true);
+    expect(isClosed).toBe(false);
+    agent.destroy();
+    await closing;
   });
 
   it('gives a connection that was made before the time to say what it wants', async () => {

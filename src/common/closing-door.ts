@@ -5,6 +5,11 @@ import { Server as NetServer, type Socket } from 'node:net';
 const WAITING_CONNECTIONS_MS = 5_000;
 /** How long a connection may take to send its request after it was made, when the node stops. */
 const UNREAD_CONNECTIONS_MS = 2_000;
+/**
+ * How long kept connections stay after the listening socket was closed: whoever uses one within that time is answered, and told that it ends. One that is
+ * closed just when its next request is on its way looks to its client as if the request may have been taken.
+ */
+const KEPT_CONNECTIONS_MS = 1_000;
 /** Turns of the event loop, one after the other, that found nobody; the first may be one that did not look. */
 const QUIET_TURNS = 3;
 /** A turn that did other work for longer says little about who came meanwhile. */
@@ -19,23 +24,32 @@ const LOOK_AGAIN_MS = 10;
  * nothing, also where a request is on its way.
  */
 export class ClosingDoor {
-  /** Connections that have not sent a request yet. */
+  private readonly open = new Set<Socket>();
+  /** Those of them that have not sent a request yet. */
   private readonly unread = new Set<Socket>();
 
   /** To be made before the server listens. */
   constructor(private readonly server: Server) {
     server.on('connection', (socket: Socket) => {
+      this.open.add(socket);
       this.unread.add(socket);
-      socket.once('close', () => this.unread.delete(socket));
+      socket.once('close', () => {
+        this.open.delete(socket);
+        this.unread.delete(socket);
+      });
     });
     server.on('request', ({ socket }) => this.unread.delete(socket));
   }
 
-  /** Takes no new connections; resolves once those that were made have said what they want, or had the time to. What is under way goes on. */
+  /** Takes no new connections; resolves once those that were made, or kept, are gone or had the time to say what they want. What is under way goes on. */
   async close(): Promise<void> {
     await this.closeWhenNobodyComes();
-    const until = performance.now() + UNREAD_CONNECTIONS_MS;
-    while (this.unread.size > 0 && performance.now() < until) await new Promise((done) => setTimeout(done, LOOK_AGAIN_MS));
+    const since = performance.now();
+    const waits = (): boolean => {
+      const ms = performance.now() - since;
+      return (this.unread.size > 0 && ms < UNREAD_CONNECTIONS_MS) || (this.open.size > 0 && ms < KEPT_CONNECTIONS_MS);
+    };
+    while (waits()) await new Promise((done) => setTimeout(done, LOOK_AGAIN_MS));
   }
 
   /**

@@ -60,7 +60,9 @@ const RESET = /reset|hang up|EPIPE|half an answer/i;
 function checkDeploys(facts) {
   facts.notes.deployResets = 0;
   facts.notes.deployCrossed = 0;
-  const stored = new Set([...facts.executions.values()].map(({ row }) => row.op));
+  // A start that was sent again elsewhere, and was new there, had taken no effect before.
+  const newLater = new Set(facts.history.filter(({ phase, replayed }) => phase === 'ok' && replayed === false).map(({ id }) => id));
+  const stored = new Set([...facts.executions.values()].map(({ row }) => row.op).filter((op) => !newLater.has(op)));
   for (const window of facts.windows) {
     const { name, exit, tookMs, wall, endedAt, leasesLeft, node } = window;
     if (name !== 'deploy' || exit === null || exit === undefined) continue;
