@@ -458,6 +458,24 @@ describe(Orchestrator.name, () => {
       expect(stage.clock.size).toBe(0);
     });
 
+    it('keeps back an effect that was told to begin before, and has not left yet', async () => {
+      const stage = Stage.of([
+        aStep('start', { next: to('a', 'b') }),
+        aStep('a', { action: anAction() }),
+        aStep('b', { action: anAction() }),
+        aStep('end'),
+      ]);
+      stage.orchestrator().start();
+      await stage.commit();
+      stage.calls[0]!.settle(1);
+      await turn();
+      stage.store.deliver('default', '1', 'cancel', {});
+      stage.unreadable = 1;
+      expect(() => stage.calls[1]!.assertHeld()).not.toThrow();
+      await stage.commit();
+      expect(() => stage.calls[1]!.assertHeld()).toThrow('The step was not begun.');
+    });
+
     it('is asked for until it is read, and nothing begins before, not even what was due meanwhile', async () => {
       const stage = await cancelled();
       stage.unreadable = 2;

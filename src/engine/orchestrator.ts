@@ -190,6 +190,7 @@ export class Orchestrator implements UnitSource {
       committed: () => this.whenCommitted(),
       isFarAhead: () => this.isFarAhead(),
       mayAct: () => this.mayAct(),
+      hearsCancel: () => this.hearsFirst > 0,
       isOver: () => this.isOver,
       rests: () => this.rest(),
     });

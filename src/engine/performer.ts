@@ -52,6 +52,8 @@ export interface PerformerRun {
   isFarAhead(): boolean;
   /** Lease still good: asked right before each effect of a program begins (D13). Where it is not, the run lets go. */
   mayAct(): boolean;
+  /** Whether the run was asked to cancel and is about to read it (D28). */
+  hearsCancel(): boolean;
   isOver(): boolean;
   /** A program has fallen asleep, or is awake again. */
   rests(): void;
@@ -303,7 +305,7 @@ export class Performer {
       const { request, auth } = secrets.isPlain(recorded)
         ? { request: recorded, auth: NO_AUTH }
         : await orAborted(secrets.open(recorded, controller.signal), controller.signal, clock);
-      if (request !== recorded) this.checkBegin(kind, controller.signal);
+      if (request !== recorded) this.checkBegin(attempt, controller.signal);
       const result = await orAborted(
         kind.execute(request, {
           tenantId: held.run.tenantId,
@@ -316,7 +318,7 @@ export class Performer {
           signal: controller.signal,
           timeoutMs,
           auth,
-          assertHeld: () => this.checkBegin(kind, controller.signal),
+          assertHeld: () => this.checkBegin(attempt, controller.signal),
           admit: (bytes) => this.run.admit(bytes, controller.signal),
           mayAsk: attempt.path === undefined && playbook.inputs.has(playbook.steps[attempt.step]!.name),
           answered: attempt.answered,
@@ -344,10 +346,12 @@ export class Performer {
     });
   }
 
-  /** Where time has passed since the attempt was told to begin: an effect begins under the lease alone (D13). */
-  private checkBegin(kind: StepKind, signal: AbortSignal): void {
+  /** Where time has passed since the attempt was told to begin: an effect begins under the lease alone (D13), and after a cancel only what undoes (D28). */
+  private checkBegin({ kind, step }: Attempt, signal: AbortSignal): void {
     signal.throwIfAborted();
-    if (kind.effect && !this.run.mayAct()) throw new StepFailure('cancelled', 'The step was not begun.', { retryable: false });
+    const isCancelled = this.run.hearsCancel() && this.run.playbook.steps[step]!.undoes === null;
+    if (kind.effect && (isCancelled || !this.run.mayAct()))
+      throw new StepFailure('cancelled', 'The step was not begun.', { retryable: false });
   }
 
   private redacted(thrown: unknown): unknown {

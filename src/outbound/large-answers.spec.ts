@@ -24,6 +24,8 @@ describe(LargeAnswers.name, () => {
     ['bytes that are no text', Buffer.alloc(MIB, 0xff), 'application/octet-stream'],
     ['white space', ' '.repeat(MIB), JSON_TYPE],
     ['JSON that is broken', `{"a":${'1'.repeat(MIB)}`, JSON_TYPE],
+    ['a key that is forbidden', `{"a":[{"__proto__":1}],"b":"${'x'.repeat(MIB)}"}`, JSON_TYPE],
+    ['the forbidden key as a text', `["__proto__","${'x'.repeat(MIB)}"]`, JSON_TYPE],
     ['a number that JSON writes otherwise', `[1.0, 1e2, "${'x'.repeat(MIB)}"]`, JSON_TYPE],
     ['64 levels', `${'['.repeat(62)}${'[],'.repeat(MIB / 8)}[]${']'.repeat(62)}`, JSON_TYPE],
   ])('has the value that reading here has, and its JSON: %s', async (_name, body, type) => {
@@ -62,6 +64,23 @@ describe(LargeAnswers.name, () => {
     const bodies = Array.from({ length: 5 }, (_, n) => JSON.stringify([n, 'x'.repeat(MIB)]));
     const values = await Promise.all(bodies.map((body) => answers.read(response(body), never)));
     expect(values.map((value) => (value['data'] as unknown[])[0])).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  it('survives the most expensive answer of 16 MiB that is known', async () => {
+    const body = `["\\u005f"${',{}'.repeat(5_592_000)}]`;
+    const value = await answers.read(response(body), never);
+    expect(value['data']).toHaveLength(5_592_001);
+  });
+
+  it('gives up what it works on for a call that ends meanwhile, and goes on with the next', async () => {
+    const controller = new AbortController();
+    const slow = answers.read(response(`[${'{},'.repeat(MIB)}1]`), controller.signal);
+    const next = answers.read(response(`"${'x'.repeat(MIB)}"`), never);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const reason = new Error('over');
+    controller.abort(reason);
+    await expect(slow).rejects.toBe(reason);
+    expect((await next)['status_code']).toBe(200);
   });
 
   it('is not begun for a call that has ended meanwhile', async () => {

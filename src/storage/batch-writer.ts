@@ -191,9 +191,7 @@ export class BatchWriter {
     return () => {
       if (isOver) return;
       isOver = true;
-      const tookMs = this.timing.monotonic() - since;
-      if (lane.forLarge) this.settings.largeWork?.stored(tookMs);
-      else this.lastDurationMs = tookMs;
+      if (!lane.forLarge) this.lastDurationMs = this.timing.monotonic() - since;
       lane.busySince = null;
     };
   }
@@ -312,6 +310,7 @@ export class BatchWriter {
       lane.failures = 0;
       this.settings.heard?.(answer.at);
       this.counts.commits += 1;
+      if (lane.forLarge) this.settings.largeWork?.stored(this.timing.monotonic() - sentAt);
       for (const listener of this.batchListeners) listener(units.length, this.timing.monotonic() - sentAt);
       const passed = new Set(answer.passed);
       const denied = new Set(answer.denied);

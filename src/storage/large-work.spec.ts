@@ -56,4 +56,12 @@ describe(LargeWork.name, () => {
     await large.turn();
     expect(slept()).toBe(90);
   });
+
+  it('does not wait long for a database that took long', async () => {
+    const { timing, slept } = scripted();
+    const large = new LargeWork(timing);
+    large.stored(600_000);
+    await large.turn();
+    expect(slept()).toBe(1_000);
+  });
 });

@@ -2,6 +2,8 @@ import { PROCESS_TIMING, type Timing } from './timing.js';
 
 /** How long small work is let go first after a large piece, in multiples of what the piece took. */
 const REST = 2;
+/** One that takes longer waits for something else than processors. */
+const LONGEST_DATABASE_REST_MS = 1_000;
 /** Longest look ahead: a piece under way has no end yet. */
 const LOOK_AGAIN_MS = 20;
 
@@ -11,13 +13,15 @@ const LOOK_AGAIN_MS = 20;
  */
 export class LargeWork {
   private freeAt = -Infinity;
+  /** Until then the database rests. */
+  private storedUntil = -Infinity;
   private last: Promise<void> = Promise.resolve();
 
   constructor(private readonly timing: Timing = PROCESS_TIMING) {}
 
   /** Milliseconds after which to look again whether a piece may begin; 0: it may now. */
   restMs(): number {
-    const rest = this.freeAt - this.timing.monotonic();
+    const rest = Math.max(this.freeAt, this.storedUntil) - this.timing.monotonic();
     return rest <= 0 ? 0 : Math.min(rest, LOOK_AGAIN_MS);
   }
 
@@ -32,7 +36,7 @@ export class LargeWork {
 
   /** What a piece asked of the database took so long: it is let rest from large values as well, where it may share its processors with this process. */
   stored(ms: number): void {
-    this.freeAt = Math.max(this.freeAt, this.timing.monotonic() + ms);
+    this.storedUntil = this.timing.monotonic() + Math.min(ms, LONGEST_DATABASE_REST_MS);
   }
 
   /** Resolves when a piece may begin, in order of arrival; it must begin at once. */

@@ -34,11 +34,11 @@ export class AskedThread<Question, Answer> {
    */
   async ask(question: Question, transfer: readonly Transferable[] = []): Promise<Answer> {
     if (this.death) throw this.death;
-    this.asked = Promise.withResolvers();
-    this.worker.ref();
-    this.worker.postMessage(question, transfer);
+    const { promise } = (this.asked = Promise.withResolvers<Answer>());
     try {
-      return await this.asked.promise;
+      this.worker.postMessage(question, transfer);
+      this.worker.ref();
+      return await promise;
     } finally {
       this.asked = null;
       this.worker.unref();

@@ -14,7 +14,7 @@ export class LoneThread<Question, Answer> {
   constructor(private readonly settings: ThreadSettings) {}
 
   /**
-   * @param signal ends the wait for the thread, not what it does
+   * @param signal ends the wait, and the thread where it works on this question: others wait for it
    * @throws see AskedThread.ask; the reason of `signal`
    */
   ask(question: Question, transfer: readonly Transferable[], signal?: AbortSignal): Promise<Answer> {
@@ -23,7 +23,7 @@ export class LoneThread<Question, Answer> {
     const answered = this.last.then(() => {
       signal?.throwIfAborted();
       if (!this.thread?.alive) this.thread = new AskedThread(this.settings);
-      return this.thread.ask(question, transfer);
+      return answerOf(this.thread, question, transfer, signal);
     });
     this.last = answered.then(
       () => this.over(),
@@ -39,5 +39,23 @@ export class LoneThread<Question, Answer> {
       void this.thread?.end();
       this.thread = null;
     }, IDLE_MS).unref();
+  }
+}
+
+async function answerOf<Question, Answer>(
+  thread: AskedThread<Question, Answer>,
+  question: Question,
+  transfer: readonly Transferable[],
+  signal: AbortSignal | undefined,
+): Promise<Answer> {
+  const end = (): void => void thread.end();
+  signal?.addEventListener('abort', end);
+  try {
+    return await thread.ask(question, transfer);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', end);
   }
 }

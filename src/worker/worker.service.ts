@@ -143,13 +143,16 @@ export class Worker implements RunConsumer {
     const ready = this.playbooks.compiledSync(tenantId, catalogId);
     if (ready) return this.drive(held, ready, this.store);
     this.reading += 1;
-    this.playbooks
+    void this.playbooks
       .compiled(tenantId, catalogId)
-      .finally(() => (this.reading -= 1))
       .then(
         (playbook) => this.drive(held, playbook, this.store),
         (error: unknown) => this.refuse(held, error),
-      );
+      )
+      .finally(() => {
+        this.reading -= 1;
+        this.tellIfIdle();
+      });
   }
 
   /** How many it drives now. */
@@ -232,9 +235,18 @@ export class Worker implements RunConsumer {
       this.ephemeral.abandon(id, SERVICE_FAULT, this.timing.now());
     }
     if (wasFull && this.capacity() > 0) this.queue.wake();
-    if (this.running.size > 0) return;
+    this.tellIfIdle();
+  }
+
+  private tellIfIdle(): void {
+    if (!this.isIdle()) return;
     for (const tell of this.idle) tell();
     this.idle.clear();
+  }
+
+  /** Runs whose entries are still being read are held as well. */
+  private isIdle(): boolean {
+    return this.running.size === 0 && this.reading === 0;
   }
 
   /** A claimed run whose entry cannot be used ends as failed; where it is only the database that is away, it is given back. */
@@ -258,7 +270,7 @@ export class Worker implements RunConsumer {
   }
 
   private async whenIdle(withinMs: number): Promise<void> {
-    if (this.running.size === 0) return;
+    if (this.isIdle()) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.idle.add(resolve);
     const stopTimer = this.timing.after(withinMs, resolve);

@@ -155,10 +155,13 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       rememberUndo(state, step, event);
       // A step may run one wave while the next is armed: only the wave that is named is skipped.
       if (state.running.get(step.index)?.wave === event.wave) state.running.delete(step.index);
-      else {
+      else if (event.reason === 'join') {
         state.armed.delete(step.index);
         // Behind a join the run goes on: when the step fires again, that is another wave.
-        if (event.reason === 'join') state.fired[step.index] = event.wave;
+        state.fired[step.index] = event.wave;
+      } else {
+        const armed = state.armed.get(step.index);
+        if (armed) armed.isSkipped = true;
       }
       return;
     }
@@ -223,7 +226,7 @@ export function foldEvents(playbook: CompiledPlaybook, workload: JsonObject, eve
 function arm(state: RunState, step: CompiledStep, arrival: Arrival): void {
   const armed = state.armed.get(step.index);
   if (armed) armed.arrivals.push(arrival);
-  else state.armed.set(step.index, { step: step.index, arrivals: [arrival] });
+  else state.armed.set(step.index, { step: step.index, arrivals: [arrival], isSkipped: false });
 }
 
 /** A step fires and does not settle at once: it acts, or it waits. */

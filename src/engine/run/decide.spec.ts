@@ -137,6 +137,25 @@ describe(decide.name, () => {
     expect(run.terminal).toMatchObject({ error: { message: 'first', step: 'bad' } });
   });
 
+  it('a join that was skipped is not skipped again when the others arrive', () => {
+    const playbook = compiled([
+      aStep('start', { next: to('bad', 'one', 'two') }),
+      aStep('bad', { action: anAction() }),
+      aStep('one', { action: anAction(), next: to('both') }),
+      aStep('two', { action: anAction(), next: to('both') }),
+      aStep('both', { next: to('end') }),
+      aStep('end'),
+    ]);
+    const run = simulateRun(playbook, { outcome: (step) => (step === 'bad' ? fails('first') : gives(1)) });
+    expect(types(run.events).slice(-5)).toEqual([
+      'step_failed bad',
+      'step_completed one',
+      'step_skipped both',
+      'step_completed two',
+      'execution_failed',
+    ]);
+  });
+
   it('cancel skips what waits, ends as cancelled, and a later failure does not matter', () => {
     const playbook = compiled([
       aStep('start', { next: to('one', 'two') }),

@@ -376,7 +376,7 @@ function skipWaiting(deciding: Deciding): void {
   const reason = state.cancel ? 'cancelled' : 'failure';
   const skip = (step: CompiledStep, wave: number): void =>
     deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave, reason });
-  for (const index of [...state.armed.keys()]) skip(playbook.steps[index]!, state.fired[index]! + 1);
+  for (const { step, isSkipped } of state.armed.values()) if (!isSkipped) skip(playbook.steps[step]!, state.fired[step]! + 1);
   for (const firing of [...state.running.values()]) {
     if (firing.undoes) {
       if (state.cancel?.force) skipUndos(deciding);

@@ -122,7 +122,7 @@ describe(readySteps.name, () => {
           aStep('end'),
         ]);
         const state = newRunState(playbook, {});
-        for (const step of armed) state.armed.set(step, { step, arrivals: [] });
+        for (const step of armed) state.armed.set(step, { step, arrivals: [], isSkipped: false });
         for (const step of running) state.running.set(step, { ...FIRING, step });
         const ready = readySteps(state, playbook).map((step) => step.index);
         expect(ready.toSorted()).toEqual(firesByTheText(edges, armed, running, size).toSorted());

@@ -21,10 +21,10 @@ function shareOf(state: RunState, step: CompiledStep): number {
 }
 
 function isAhead(state: RunState, playbook: CompiledPlaybook, step: CompiledStep): boolean {
-  if (state.armed.has(step.index) || state.running.has(step.index)) return true;
+  if (state.armed.get(step.index)?.isSkipped === false || state.running.has(step.index)) return true;
   if (state.settled[step.index]) return false;
   if (step === playbook.terminal) return true;
-  for (const index of state.armed.keys()) if (playbook.steps[index]!.reach.has(step.index)) return true;
+  for (const armed of state.armed.values()) if (!armed.isSkipped && playbook.steps[armed.step]!.reach.has(step.index)) return true;
   for (const index of state.running.keys()) if (playbook.steps[index]!.reach.has(step.index)) return true;
   return false;
 }

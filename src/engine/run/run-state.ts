@@ -20,6 +20,8 @@ export interface Arrival {
 export interface ArmedStep {
   readonly step: number;
   arrivals: Arrival[];
+  /** The run is ending, and has said that the step is skipped: what still arrives here is not told of again. */
+  isSkipped: boolean;
 }
 
 /** A token inside a step: fired and not settled, performing or parked. */

@@ -20,7 +20,7 @@ const STATE_VERSION = 3;
 type Derived = 'workload' | 'override';
 
 const SETTLED: Fields<SettledStep> = { wave: PLAIN, status: PLAIN, value: PLAIN, error: PLAIN, meta: PLAIN, isLeaf: PLAIN };
-const ARMED: Fields<ArmedStep> = { step: PLAIN, arrivals: PLAIN };
+const ARMED: Fields<ArmedStep> = { step: PLAIN, arrivals: PLAIN, isSkipped: PLAIN };
 const FIRING: Fields<Firing> = {
   step: PLAIN,
   wave: PLAIN,

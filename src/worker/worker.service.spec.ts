@@ -1,0 +1,43 @@
+import { EngineError } from '../engine/engine-error.js';
+import { type CompiledPlaybook } from '../engine/playbook/compiled.js';
+import { newRun } from '../engine/testing/scripted-run.js';
+import { type RunConsumer } from '../storage/run-queue.js';
+import { Worker } from './worker.service.js';
+
+/** A worker whose neighbours do what a test tells them to; only the queue and the reading of entries have a part in it. */
+function stage() {
+  const reading = Promise.withResolvers<CompiledPlaybook>();
+  const givenBack: string[] = [];
+  const nothing = (): void => undefined;
+  let consumer: RunConsumer | undefined;
+  const queue = {
+    consume: (given: RunConsumer) => {
+      consumer = given;
+      return () => Promise.resolve();
+    },
+    giveBack: ({ run }: { run: { id: string } }) => void givenBack.push(run.id),
+  };
+  const worker = new Worker(
+    { role: 'all', maxInFlightRuns: 10 } as never,
+    { error: nothing, warn: nothing, info: nothing } as never,
+    queue as never,
+    {} as never,
+    { onAbandoned: nothing, onInbox: nothing, onBorn: nothing } as never,
+    { onDropped: nothing } as never,
+    { compiledSync: () => undefined, compiled: () => reading.promise } as never,
+    {} as never,
+    { onInbox: nothing, onSettled: nothing } as never,
+    {} as never,
+  );
+  worker.start();
+  return { worker, reading, givenBack, take: () => consumer!.take({ run: newRun('7', {}), token: 't', claimNo: 1, history: null }) };
+}
+
+it('a drain waits for runs whose entries are still being read: their leases are to be given back', async () => {
+  const { worker, reading, givenBack, take } = stage();
+  take();
+  const drained = worker.drain().then(() => [...givenBack]);
+  await new Promise((resolve) => setImmediate(resolve));
+  reading.reject(new EngineError('unavailable', 'database_unavailable', 'away'));
+  expect(await drained).toEqual(['7']);
+});
