@@ -91,27 +91,6 @@ describe(BatchWriter.name, () => {
     expect([next.outcomes, writer.counts]).toEqual([['committed'], { batches: 4, commits: 4, units: 4 }]);
   });
 
-  it.each([
-    { stored: 2, gathered: 1, when: 'before', sent: 2 },
-    { stored: 3, gathered: 1, when: 'after', sent: 1 },
-  ])('sends $gathered that has gathered $when it tells of $stored that were stored', async ({ stored, gathered, sent }) => {
-    const first = Array.from({ length: stored }, (_, n) => new Source(String(n)));
-    const later = Array.from({ length: gathered }, (_, n) => new Source(String(stored + n)));
-    for (const source of first) writer.announce(source);
-    await turns();
-    for (const source of later) writer.announce(source);
-    const [{ writes }] = connections as [SlowConnection];
-    const sentWhenTold: number[] = [];
-    for (const source of first) source.unitSettled = () => void sentWhenTold.push(writes.length);
-    writes[0]!.commit();
-    await turns();
-    expect(sentWhenTold).toEqual(first.map(() => sent));
-    expect(writes.map(({ ids }) => ids.length)).toEqual([stored, gathered]);
-    writes[1]!.commit();
-    await writer.flush();
-    expect(later.map(({ outcomes }) => outcomes)).toEqual(later.map(() => ['committed']));
-  });
-
   it('settles large units that were not taken yet as lost where it closes', async () => {
     const [large, next] = [new Source('1', MIB), new Source('2', MIB)];
     for (const source of [large, next]) writer.announce(source);

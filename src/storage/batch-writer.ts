@@ -68,8 +68,6 @@ export class BatchWriter {
   private readonly lanes: Lane[];
   private readonly idleListeners = new Set<() => void>();
   private scheduled = false;
-  /** Batches whose outcome is known and told once the next one has left. */
-  private readonly afterPump: (() => void)[] = [];
   /** A large unit waits for its turn. */
   private resting = false;
   private abandoned = false;
@@ -149,14 +147,7 @@ export class BatchWriter {
     this.timing.after(0, () => {
       this.scheduled = false;
       this.pump();
-      for (const goOn of this.afterPump.splice(0)) goOn();
     });
-  }
-
-  /** Resolves once what has gathered is on its way, after the callbacks of this turn as ever. */
-  private pumped(): Promise<void> {
-    this.schedule();
-    return new Promise((resolve) => this.afterPump.push(resolve));
   }
 
   private pump(): void {
@@ -167,13 +158,14 @@ export class BatchWriter {
       const since = this.timing.monotonic();
       const units = this.takeUnits(lane);
       if (units.length === 0 && returning.length === 0) continue;
-      const free = this.occupy(lane);
+      lane.busySince = this.timing.monotonic();
       // Its JSON was made just now, and leaves in this turn.
       if (lane.forLarge) this.settings.largeWork?.begun(since);
-      void this.store(lane, units, returning, free)
+      void this.store(lane, units, returning)
         .catch((error: unknown) => this.giveUp([...units, ...returning], error))
         .finally(() => {
-          free();
+          if (!lane.forLarge) this.lastDurationMs = this.timing.monotonic() - (lane.busySince ?? 0);
+          lane.busySince = null;
           this.schedule();
         });
     }
@@ -181,19 +173,6 @@ export class BatchWriter {
       for (const tell of this.idleListeners) tell();
       this.idleListeners.clear();
     }
-  }
-
-  /** @returns ends it; what comes after the first call does nothing */
-  private occupy(lane: Lane): () => void {
-    const since = this.timing.monotonic();
-    let isOver = false;
-    lane.busySince = since;
-    return () => {
-      if (isOver) return;
-      isOver = true;
-      if (!lane.forLarge) this.lastDurationMs = this.timing.monotonic() - since;
-      lane.busySince = null;
-    };
   }
 
   /** Whether a large unit has to wait for small work; looks again by itself. */
@@ -263,11 +242,8 @@ export class BatchWriter {
     }
   }
 
-  /**
-   * Stores a batch for good: returns when every unit of it is settled, or set aside because its row is locked by others.
-   * @param free lets the lane take the next batch; called as soon as the database has answered for all of this one
-   */
-  private async store(lane: Lane, batch: PendingUnit[], returning: PendingUnit[], free: () => void): Promise<void> {
+  /** Stores a batch for good: returns when every unit of it is settled, or set aside because its row is locked by others. */
+  private async store(lane: Lane, batch: PendingUnit[], returning: PendingUnit[]): Promise<void> {
     const parts = withoutRepeatedKeys(batch);
     if (returning.length > 0) parts.push(...(await this.unlocked(lane, returning)).flatMap(apartFromCallers));
     for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
@@ -284,15 +260,12 @@ export class BatchWriter {
         continue;
       }
       const units = this.withoutFormer(part);
-      if (units.length > 0) parts.push(...(await this.attempt(lane, units, parts.length === 0 ? free : null)));
+      if (units.length > 0) parts.push(...(await this.attempt(lane, units)));
     }
   }
 
-  /**
-   * Sends units once; returns what has to be sent again, in the parts it has to be sent in.
-   * @param free null where the lane has more of its batch to send
-   */
-  private async attempt(lane: Lane, units: PendingUnit[], free: (() => void) | null): Promise<PendingUnit[][]> {
+  /** Sends units once; returns what has to be sent again, in the parts it has to be sent in. */
+  private async attempt(lane: Lane, units: PendingUnit[]): Promise<PendingUnit[][]> {
     // Outside of the net below: a fault here is a bug, and nothing was sent.
     const parameters = batchParameters(units);
     const sentAt = this.timing.monotonic();
@@ -315,19 +288,13 @@ export class BatchWriter {
       const passed = new Set(answer.passed);
       const denied = new Set(answer.denied);
       const unheard = new Set(answer.unheard);
-      const missing = units.filter(({ unit }, ordinal) => unit.create === null && !passed.has(ordinal));
-      // The database works on what has gathered while this process turns to what was stored: else each would wait for the other. Where that is little,
-      // it had better gather more: small batches cost more than the wait.
-      if (free !== null && missing.length === 0 && 2 * this.waiting.size >= units.length && !lane.forLarge) {
-        free();
-        await this.pumped();
-      }
+      const missing: PendingUnit[] = [];
       units.forEach((pending, ordinal) => {
         if (denied.has(pending.unit.runId)) this.settle(pending, { kind: 'duplicate' });
         else if (pending.unit.create !== null || passed.has(ordinal)) {
           const at = Math.round(answer.late_at?.[ordinal] ?? answer.at);
           this.settle(pending, unheard.has(ordinal) ? { kind: 'committed', at, cancelUnread: true } : { kind: 'committed', at });
-        }
+        } else missing.push(pending);
       });
       return missing.length === 0 ? [] : await this.resolve(lane, missing);
     } catch (error) {
