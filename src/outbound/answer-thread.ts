@@ -1,7 +1,7 @@
 import { depthOf, type KnownJson } from '../engine/known-json.js';
 import { storabilityFault } from '../engine/storability.js';
 import { type JsonObject } from '../engine/values.js';
-import { answerQuestions, goLast } from '../threads/answering.js';
+import { answerLargeQuestions, goLast } from '../threads/answering.js';
 import { answerData } from './answer-value.js';
 
 export interface LargeAnswer {
@@ -18,7 +18,7 @@ export interface ReadAnswer extends KnownJson {
 }
 
 goLast();
-answerQuestions(({ head, body, contentType }: LargeAnswer, transfer): ReadAnswer => {
+answerLargeQuestions(({ head, body, contentType }: LargeAnswer, transfer): ReadAnswer => {
   const read = answerData(body, contentType);
   const value = { ...head, ...read };
   const fault = storabilityFault(value);

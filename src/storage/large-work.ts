@@ -3,7 +3,7 @@ import { PROCESS_TIMING, type Timing } from './timing.js';
 /** How long small work is let go first after a large piece, in multiples of what the piece took. */
 const REST = 2;
 /** One that takes longer waits for something else than processors. */
-const LONGEST_DATABASE_REST_MS = 1_000;
+const LONGEST_DATABASE_REST_MS = 2_000;
 /** Longest look ahead: a piece under way has no end yet. */
 const LOOK_AGAIN_MS = 20;
 
@@ -36,7 +36,7 @@ export class LargeWork {
 
   /** What a piece asked of the database took so long: it is let rest from large values as well, where it may share its processors with this process. */
   stored(ms: number): void {
-    this.storedUntil = this.timing.monotonic() + Math.min(ms, LONGEST_DATABASE_REST_MS);
+    this.storedUntil = this.timing.monotonic() + Math.min(REST * ms, LONGEST_DATABASE_REST_MS);
   }
 
   /** Resolves when a piece may begin, in order of arrival; it must begin at once. */

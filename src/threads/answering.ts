@@ -1,6 +1,8 @@
 import { readlinkSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { basename } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { parentPort, type Transferable } from 'node:worker_threads';
 
 /** As `nice -n 10`. */
@@ -12,6 +14,17 @@ export function answerQuestions<Question, Answer>(answer: (question: Question, t
     const transfer: Transferable[] = [];
     parentPort?.postMessage(answer(question, transfer), transfer);
   });
+}
+
+/**
+ * As `answerQuestions`, for questions of megabytes that come one by one and leave nothing behind: what each left is collected at once. A heap that is
+ * mostly idle would keep it for long, and a node with little memory has none to spare for that.
+ */
+export function answerLargeQuestions<Question, Answer>(answer: (question: Question, transfer: Transferable[]) => Answer): void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  answerQuestions(answer);
+  parentPort?.on('message', () => setImmediate(collect));
 }
 
 /**
