@@ -1,34 +1,20 @@
 import { type Unit } from '../engine/ports.js';
 import { SNAPSHOT_EVERY } from '../engine/run/snapshot.js';
-import { COMPLETED, newRun, RUNNING, stepEvent, TEST_TENANT } from '../engine/testing/scripted-run.js';
+import { COMPLETED, newRun, stepEvent, unitOf } from '../engine/testing/scripted-run.js';
 import { batchForms, batchParameters, PLAIN_PARAMETERS, SELDOM_PARAMETERS, UNIT_PARAMETERS } from './batch-statement.js';
 import { type BatchParameter } from './array-parameters.js';
 import { INLINE_VALUE_BYTES } from './event-codec.js';
 import { STANDARD_LEASE } from './lease-term.js';
 import { pendingUnit } from './pending-unit.js';
 
+const TOKEN = '7b0f6d2e-7a0c-4b0e-9d55-0b7f3f6a3f10';
+
 describe(batchForms.name, () => {
   const formOf = batchForms(STANDARD_LEASE);
   const parametersOf = (...units: readonly Partial<Unit>[]): BatchParameter[] =>
     batchParameters(
       units.map((changes, index) => {
-        const unit: Unit = {
-          runId: String(index + 1),
-          tenantId: TEST_TENANT,
-          token: '7b0f6d2e-7a0c-4b0e-9d55-0b7f3f6a3f10',
-          create: null,
-          expectedSeq: 1,
-          events: [stepEvent('a')],
-          row: RUNNING,
-          end: null,
-          release: null,
-          seenInbox: 0,
-          recordsProgress: false,
-          snapshot: null,
-          children: [],
-          parent: null,
-          ...changes,
-        };
+        const unit = unitOf(newRun(String(index + 1)), { token: TOKEN, expectedSeq: 1, events: [stepEvent('a')], ...changes });
         return pendingUnit({ runId: unit.runId, takeUnit: () => null, unitSettled: () => undefined }, unit, 0);
       }),
     );

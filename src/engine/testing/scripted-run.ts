@@ -52,6 +52,25 @@ export const stepEvent = (step: string, value: RunEvent | string = 'ok'): RunEve
     ? { type: 'step_completed', step, stepType: 'router', wave: 1, attempt: 1, edges: [], vars: null, saves: [], value, durationMs: 0 }
     : value;
 
+/** A unit of a run that is there already, and does nothing but what is said. */
+export const unitOf = (run: NewRun, changes: Partial<Unit>): Unit => ({
+  runId: run.id,
+  tenantId: run.tenantId,
+  token: null,
+  create: null,
+  expectedSeq: 0,
+  events: [],
+  row: RUNNING,
+  end: null,
+  release: null,
+  seenInbox: 0,
+  recordsProgress: false,
+  snapshot: null,
+  children: [],
+  parent: run.parent,
+  ...changes,
+});
+
 /** A run that writes what a test says, unit by unit, and numbers its events as a holder does. */
 export class ScriptedRun implements UnitSource {
   readonly runId: string;
@@ -72,23 +91,7 @@ export class ScriptedRun implements UnitSource {
   /** Announces a unit; resolves with its outcome. */
   write(changes: Partial<Unit>): Promise<UnitOutcome> {
     return new Promise((settled) => {
-      const unit = (): Unit => ({
-        runId: this.run.id,
-        tenantId: this.run.tenantId,
-        token: this.token,
-        create: null,
-        expectedSeq: this.lastSeq,
-        events: [],
-        row: RUNNING,
-        end: null,
-        release: null,
-        seenInbox: 0,
-        recordsProgress: false,
-        snapshot: null,
-        children: [],
-        parent: this.run.parent,
-        ...changes,
-      });
+      const unit = (): Unit => unitOf(this.run, { token: this.token, expectedSeq: this.lastSeq, ...changes });
       this.queue.push({ unit, settled });
       this.store.announce(this);
     });
