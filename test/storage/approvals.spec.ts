@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { type NewApproval } from '../../src/engine/approvals.js';
-import { COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent, TEST_TENANT } from '../../src/engine/testing/scripted-run.js';
+import { COMPLETED, newRun, ScriptedRun, stepEvent, TEST_TENANT, unitOf } from '../../src/engine/testing/scripted-run.js';
+import { type Unit } from '../../src/engine/ports.js';
 import { ApprovalDecisions, DECIDE } from '../../src/storage/approval-decisions.js';
 import { batchParameters, CALL_PARAMETERS, UNIT_PARAMETERS } from '../../src/storage/batch-statement.js';
 import { pendingUnit } from '../../src/storage/pending-unit.js';
@@ -132,23 +133,7 @@ describe(ApprovalDecisions.name, () => {
 
   it('costs batches nothing that have none', () => {
     const run = new ScriptedRun(node.store, newRun('1'), null);
-    const unit = (more: object): Parameters<typeof pendingUnit>[1] => ({
-      runId: '1',
-      tenantId: TEST_TENANT,
-      token: randomUUID(),
-      create: null,
-      expectedSeq: 1,
-      events: [stepEvent('a')],
-      row: RUNNING,
-      end: null,
-      release: null,
-      seenInbox: 0,
-      recordsProgress: false,
-      snapshot: null,
-      children: [],
-      parent: null,
-      ...more,
-    });
+    const unit = (more: Partial<Unit>): Unit => unitOf(run.run, { token: randomUUID(), expectedSeq: 1, events: [stepEvent('a')], ...more });
     const plain = pendingUnit(run, unit({}), 1);
     expect(batchParameters([plain])).toHaveLength(UNIT_PARAMETERS);
     const opening = pendingUnit(run, unit({ approvals: { opens: [approval()], closes: [], closesAll: false } }), 1);

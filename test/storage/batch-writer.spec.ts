@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../../src/engine/ports.js';
-import { COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent, TEST_TENANT } from '../../src/engine/testing/scripted-run.js';
+import { COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent, TEST_TENANT, unitOf } from '../../src/engine/testing/scripted-run.js';
 import { type RunEvent } from '../../src/engine/run/events.js';
 import { type Json } from '../../src/engine/values.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
@@ -119,19 +119,8 @@ describe(BatchWriter.name, () => {
         runId: run.id,
         takeUnit: () => {
           if (taken.length !== settled) overlaps += 1;
-          const unit = { runId: run.id, tenantId: run.tenantId, token, create: taken.length === 0 ? run : null, expectedSeq: taken.length };
-          taken.push({
-            ...unit,
-            events: [stepEvent('a')],
-            row: RUNNING,
-            end: null,
-            release: null,
-            seenInbox: 0,
-            recordsProgress: true,
-            snapshot: null,
-            children: [],
-            parent: null,
-          });
+          const create = taken.length === 0 ? run : null;
+          taken.push(unitOf(run, { token, create, expectedSeq: taken.length, events: [stepEvent('a')], recordsProgress: true }));
           return taken.at(-1) ?? null;
         },
         unitSettled: (outcome) => {
@@ -367,22 +356,13 @@ describe(BatchWriter.name, () => {
 
   it('tells those who wait for a unit although its own run fails on the outcome', async () => {
     const run = newRun(String(++lastId));
-    const unit = { runId: run.id, tenantId: run.tenantId, token: randomUUID(), create: run, expectedSeq: 0, events: [], row: RUNNING };
+    const unit = unitOf(run, { token: randomUUID(), create: run });
     const told = new Promise<UnitOutcome>((resolve) =>
       node.signals.onSettled((settled, outcome) => settled.runId === run.id && resolve(outcome)),
     );
     node.store.announce({
       runId: run.id,
-      takeUnit: () => ({
-        ...unit,
-        end: null,
-        release: null,
-        seenInbox: 0,
-        recordsProgress: false,
-        snapshot: null,
-        children: [],
-        parent: null,
-      }),
+      takeUnit: () => unit,
       unitSettled: () => {
         throw new Error('a fault of the run');
       },
