@@ -61,7 +61,7 @@ const sweepStatement = (lease: LeaseTerm): string => `
  * inbox, and consumes none. A row that has another holder by now is left alone.
  */
 const GIVE_BACK = `
-  UPDATE execution e SET lease_token = NULL, lease_until = NULL, attempts = 0,
+  UPDATE execution e SET lease_token = NULL, lease_until = NULL, attempts = $4,
     wake_at = least(e.wake_at, clock_timestamp() + $3 * interval '1 millisecond')
   FROM (SELECT x.id FROM execution x JOIN unnest($1::bigint[], $2::uuid[]) u(id, token) ON x.id = u.id AND x.lease_token = u.token
         ORDER BY x.id FOR NO KEY UPDATE OF x) mine
@@ -224,9 +224,9 @@ export async function countUnreadable(db: DataSource, lease: LeaseTerm, id: RunI
   );
 }
 
-/** Gives claimed runs back, due again `afterMs` from now. */
-export async function giveBack(db: DataSource, runs: readonly HeldRun[], afterMs: number): Promise<void> {
-  await db.query(GIVE_BACK, [runs.map(({ run }) => run.id), runs.map(({ token }) => token), afterMs]);
+/** Gives claimed runs back, due again `afterMs` from now. @param attempts what their claims are counted as from now on (D16) */
+export async function giveBack(db: DataSource, runs: readonly HeldRun[], afterMs: number, attempts = 0): Promise<void> {
+  await db.query(GIVE_BACK, [runs.map(({ run }) => run.id), runs.map(({ token }) => token), afterMs, attempts]);
 }
 
 function heldRun(

@@ -191,16 +191,17 @@ export class RunQueue {
   /**
    * Gives a claimed run back of which nothing was written, due again `afterMs` from now. Keeps trying while the database is away; where the
    * node stops before, the lease expires.
+   * @param attempts what its row counts from then on (D16)
    */
-  giveBack(held: HeldRun, afterMs: number): void {
-    const given = this.release(held, afterMs).finally(() => this.givingBack.delete(given));
+  giveBack(held: HeldRun, afterMs: number, attempts = 0): void {
+    const given = this.release(held, afterMs, attempts).finally(() => this.givingBack.delete(given));
     this.givingBack.add(given);
   }
 
-  private async release(held: HeldRun, afterMs: number): Promise<void> {
+  private async release(held: HeldRun, afterMs: number, attempts: number): Promise<void> {
     for (;;) {
       try {
-        await giveBack(this.db, [held], afterMs);
+        await giveBack(this.db, [held], afterMs, attempts);
         break;
       } catch (error) {
         this.log.warn({ err: error, runId: held.run.id }, 'a claimed execution could not be given back');
@@ -333,11 +334,20 @@ export class RunQueue {
     for (const run of claimed) {
       const { id } = run.run;
       this.held.add(id, run.token, run.history?.inboxConsumed ?? 0, true, sent);
-      // One before it made this node stand still for longer than the lease: by now it may be another's.
       if (this.held.isLive(id, run.token)) taking.hand(run);
-      else this.held.forget(id, run.token);
+      else this.letGo(run);
     }
     return claimed.length;
+  }
+
+  /**
+   * Its claim took longer than its lease, or a run before it made this node stand still for so long: by now it may be another's. Where it still is
+   * not, the row need not keep a lease that is over. That counts as an expired lease does, for perhaps it is this run that takes so long; from the
+   * second time on it is left to the sweep, which takes suspects alone (D16).
+   */
+  private letGo(run: HeldRun): void {
+    if ((run.history?.attempts ?? 0) === 0) this.giveBack(run, 0, 1);
+    else this.held.forget(run.run.id, run.token);
   }
 
   /** One row that cannot be read fails alone: that is counted, it is set aside for a lease, and the others are claimed one by one. */

@@ -300,14 +300,14 @@ export class SimulatedDatabase {
   }
 
   /** claim.ts, GIVE_BACK */
-  giveBack(ids: readonly string[], tokens: readonly string[], afterMs: number, by: string): Effect<object[]> {
+  giveBack(ids: readonly string[], tokens: readonly string[], afterMs: number, attempts: number, by: string): Effect<object[]> {
     const at = this.clock() + afterMs;
     const mine = ids.filter((id, index) => this.executions.get(id)?.row.lease_token === tokens[index]);
     const commit = (): void => {
       for (const id of mine) {
         const before = this.row(id);
         const wakeAt = before.wake_at === null ? at : Math.min(before.wake_at, at);
-        this.update(id, { lease_token: null, lease_until: null, attempts: 0, wake_at: wakeAt });
+        this.update(id, { lease_token: null, lease_until: null, attempts, wake_at: wakeAt });
         this.told({ kind: 'given_back', id, by, token: before.lease_token!, before });
       }
     };

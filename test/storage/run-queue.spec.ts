@@ -7,6 +7,7 @@ import { Collector } from '../support/collector.js';
 import { type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase, openStorage, readStoredRun, type StorageNode } from '../support/storage.js';
 
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const STARTED = [{ type: 'execution_started' }] as const;
 
 describe(RunQueue.name, () => {
@@ -274,6 +275,49 @@ describe(RunQueue.name, () => {
     await node.queue.stop();
     expect(collector.taken).toEqual([]);
     expect(await readStoredRun(node.db, run.id)).toMatchObject({ token: null, wakeAt: expect.any(Number) as number });
+  });
+
+  /** A node whose claims may take longer than its leases, as a machine that has too much to do makes them. */
+  const openSlow = (): Promise<StorageNode> =>
+    openStorage(database.url, { lease: Object.assign(new LeaseTerm(1_000), { lockTimeoutMs: 20_000 }) });
+
+  /** `claim` begins a claim, which is let go on only once it has taken longer than a lease of `slow`. */
+  const slowly = async (slow: StorageNode, claim: () => void): Promise<void> => {
+    const blocker = node.db.createQueryRunner();
+    await blocker.startTransaction();
+    await blocker.query(`SET LOCAL idle_in_transaction_session_timeout = 0; LOCK TABLE execution_payload IN ACCESS EXCLUSIVE MODE`);
+    claim();
+    while ((await other.db.query<object[]>(`SELECT FROM pg_locks WHERE NOT granted`)).length === 0) await nextTurn();
+    for (const began = performance.now(); performance.now() - began <= slow.lease.ms;) await nextTurn();
+    await blocker.rollbackTransaction();
+    await blocker.release();
+  };
+
+  it('leaves no lease where it is told to stop during a claim that takes longer than its lease', async () => {
+    const slow = await openSlow();
+    const collector = new Collector(slow);
+    const run = nextRun();
+    await node.queue.offer(run, STARTED).durable;
+    await slowly(slow, () => void slow.queue.consume(collector)());
+    await slow.queue.stop();
+    expect(collector.taken).toEqual([]);
+    expect(slow.held.ids()).toEqual([]);
+    expect(await readStoredRun(node.db, run.id)).toMatchObject({ token: null, wakeAt: expect.any(Number) as number });
+    await slow.close();
+  });
+
+  it('counts a claim that takes longer than its lease as an expired one, and leaves the second such claim to the sweep', async () => {
+    const slow = await openSlow();
+    const collector = new Collector(slow);
+    const run = nextRun();
+    await node.queue.offer(run, STARTED).durable;
+    await slowly(slow, () => void slow.queue.consume(collector));
+    while (slow.queue.counts.claimed === 0 || slow.held.size > 0) await nextTurn();
+    expect(await attemptsOf(run.id)).toBe(1);
+    expect(await readStoredRun(node.db, run.id)).toMatchObject({ token: null });
+    await slowly(slow, slow.queue.wake);
+    expect(await collector.handed(run.id)).toMatchObject({ claimNo: 3, history: { attempts: 2 } });
+    await slow.close();
   });
 
   it('takes nothing on while commits take too long, and says whether it is the database', async () => {
