@@ -22,7 +22,7 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts'],
-    ignores: ['src/config/**', 'src/main.ts', 'src/purge.ts', 'src/rewrap-keys.ts', 'src/**/*.spec.ts'],
+    ignores: ['src/config/**', 'src/run-service.ts', 'src/purge.ts', 'src/rewrap-keys.ts', 'src/**/*.spec.ts'],
     rules: {
       'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'Settings are read in src/config only.' }],
       'no-restricted-globals': ['error', { name: 'fetch', message: 'Use the checked client of src/outbound.' }],

@@ -26,7 +26,7 @@ const SUITES = [
 
 export async function startService() {
   const dataDir = mkdtempSync(join(tmpdir(), 'showrunner-conformance-'));
-  const child = spawn(process.execPath, ['--enable-source-maps', join(root, 'dist', 'src', 'main.js')], {
+  const child = spawn(process.execPath, [join(root, 'dist', 'src', 'main.js')], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', LOG_LEVEL: 'error', DATA_DIR: dataDir },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -65,7 +65,7 @@ export async function startTestService(
 
 /** Starts the built program (npm run build) and waits until it says that it is ready. */
 export async function spawnService(env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
-  const child = spawn(process.execPath, ['--enable-source-maps', join('dist', 'src', 'main.js')], {
+  const child = spawn(process.execPath, [join('dist', 'src', 'main.js')], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', LOG_LEVEL: 'silent', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -60,7 +60,7 @@ export class ServiceNode {
       const output = openSync(this.log, 'a');
       const special = this.nextEnv();
       this.#expected = false;
-      const [command, ...args] = [...this.command, process.execPath, '--enable-source-maps', join(this.program, 'dist', 'src', 'main.js')];
+      const [command, ...args] = [...this.command, process.execPath, join(this.program, 'dist', 'src', 'main.js')];
       this.#child = spawn(command, args, {
         cwd: this.program,
         env: {
