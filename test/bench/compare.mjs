@@ -2,7 +2,7 @@
 // the machine does meets them alike. A build is a folder beside `dist` (npm run build && cp -r dist dist-before). Prints the median CPU per execution
 // in microseconds: of all threads of the service, of its main thread, of the database; and by how much they differ from the first build's.
 import { readdirSync, readFileSync } from 'node:fs';
-import { Client } from 'undici';
+import { encodeRequest, WireClient } from './http-wire.mjs';
 import { family } from './machine.mjs';
 import { refuse } from './options.mjs';
 import { playbooks, WORKLOADS } from './playbooks.mjs';
@@ -52,7 +52,7 @@ async function compare(name) {
         `${(lane.wal / lane.completed).toFixed(0)} bytes of WAL, ${(lane.commits / lane.completed).toFixed(3)} commits; ` +
         `${lane.completed} completed, ${lane.failed} failed`,
     );
-    for (const connection of lane.connections) await connection.close();
+    for (const connection of lane.connections) connection.close();
   }
 }
 
@@ -77,13 +77,14 @@ async function run({ connections }, name, forMs) {
     metadata: { priority: 'high' },
   });
   const headers = { 'content-type': 'application/json', prefer: 'wait=30' };
+  const start = encodeRequest({ method: 'POST', path: '/execute', headers, body });
   const until = performance.now() + forMs;
   const counts = { completed: 0, failed: 0 };
   const loop = async (connection) => {
     while (performance.now() < until) {
-      const answer = await connection.request({ method: 'POST', path: '/execute', headers, body });
-      const { status } = await answer.body.json();
-      counts[answer.statusCode === 200 && status === 'completed' ? 'completed' : 'failed'] += 1;
+      const answer = await connection.request(start);
+      const { status } = JSON.parse(answer.body.toString());
+      counts[answer.status === 200 && status === 'completed' ? 'completed' : 'failed'] += 1;
     }
   };
   await Promise.all(connections.map(loop));
@@ -91,7 +92,7 @@ async function run({ connections }, name, forMs) {
 }
 
 function connect(url) {
-  return Array.from({ length: Number(clients) }, () => new Client(url, { pipelining: 1 }));
+  return Array.from({ length: Number(clients) }, () => new WireClient(url));
 }
 
 function median(values) {

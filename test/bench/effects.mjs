@@ -1,9 +1,4 @@
 // The world that effect steps act on, a process of its own: answers every request at once. Prints its port.
-import { createServer } from 'node:http';
+import { answerAll } from './http-wire.mjs';
 
-const ANSWER = JSON.stringify({ done: true });
-const HEAD = { 'content-type': 'application/json', 'content-length': String(ANSWER.length) };
-const server = createServer((request, response) => {
-  request.resume();
-  response.writeHead(200, HEAD).end(ANSWER);
-}).listen(0, '127.0.0.1', () => console.log(server.address().port));
+console.log(await answerAll('application/json', JSON.stringify({ done: true })));

@@ -1,6 +1,6 @@
 // The load generator, a process of its own: N clients, each one request at a time over its own connection.
 // argv: url of the service, JSON {path, mode, clients, seconds}. Prints one line of JSON.
-import { Client } from 'undici';
+import { encodeRequest, WireClient } from './http-wire.mjs';
 
 const [url, json] = process.argv.slice(2);
 const { path, mode, clients, seconds } = JSON.parse(json);
@@ -21,23 +21,26 @@ let failed = 0;
 let counting = false;
 const until = performance.now() + 1000 * (seconds + 1);
 
-async function call(client, options) {
-  const { statusCode, body: answer } = await client.request(options);
-  return { statusCode, json: await answer.json() };
+const start = encodeRequest({ method: 'POST', path: mode === 'ceiling' ? '/' : '/execute', headers, body });
+
+async function call(client, request) {
+  const { status, body: answer } = await client.request(request);
+  return { statusCode: status, json: JSON.parse(answer.toString()) };
 }
 
 async function runOnce(client) {
-  const { statusCode, json: started } = await call(client, { method: 'POST', path: mode === 'ceiling' ? '/' : '/execute', headers, body });
+  const { statusCode, json: started } = await call(client, start);
   if (mode === 'ceiling') return statusCode === 200;
   if (mode === 'wait') return statusCode === 200 && started.status === 'completed';
   if (statusCode !== 202) return false;
+  const poll = encodeRequest({ method: 'GET', path: `/executions/${started.execution_id}` });
   let { status } = started;
-  while (!TERMINAL.has(status)) ({ status } = (await call(client, { method: 'GET', path: `/executions/${started.execution_id}` })).json);
+  while (!TERMINAL.has(status)) ({ status } = (await call(client, poll)).json);
   return status === 'completed';
 }
 
 async function loop() {
-  const client = new Client(url, { pipelining: 1 });
+  const client = new WireClient(url);
   while (performance.now() < until) {
     const since = performance.now();
     const ok = await runOnce(client).catch(() => false);
@@ -45,7 +48,7 @@ async function loop() {
     if (ok) latencies.push(performance.now() - since);
     else failed += 1;
   }
-  await client.close();
+  client.close();
 }
 
 const loops = Array.from({ length: clients }, loop);
