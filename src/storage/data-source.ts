@@ -11,6 +11,7 @@ import { CreateMcpAnswer1795900100000 } from '../../migrations/1795900100000-cre
 import { CreateMcpServer1795906000000 } from '../../migrations/1795906000000-create-mcp-server.js';
 import { AllowHeldEntries1795906100000 } from '../../migrations/1795906100000-allow-held-entries.js';
 import { CreateApproval1795911000000 } from '../../migrations/1795911000000-create-approval.js';
+import { BoundMetadataFlush1796000000000 } from '../../migrations/1796000000000-bound-metadata-flush.js';
 import { BoundedPool } from './bounded-pool.js';
 import { connectionOptions, PATIENT_ANSWER_MS, REQUEST_ANSWER_MS } from './connection-options.js';
 import { type DatabaseHistory } from './database-history.js';
@@ -32,6 +33,7 @@ export const MIGRATIONS = [
   CreateMcpServer1795906000000,
   AllowHeldEntries1795906100000,
   CreateApproval1795911000000,
+  BoundMetadataFlush1796000000000,
 ];
 
 /** Less than a request waits for the answer. */
