@@ -194,7 +194,7 @@ export class Server {
       return reads(() => database.events([String(values[0])], Number(values[1])));
     if (text.includes('FROM execution_event')) return reads(() => database.events(ids(0)));
     if (text.includes('FROM execution_payload')) return reads(() => database.payloads(ids(0)));
-    if (text.includes('FROM execution_inbox')) return reads(() => database.inbox(String(values[0]), String(values[1]), Number(values[2])));
+    if (text.includes('FROM execution_inbox')) return reads(() => database.inboxesAbove(ids(0), ids(1), ids(2)));
     if (text === FIND_KEY) {
       return reads(() => {
         const id = database.executionOfKey(String(values[0]), String(values[1]));

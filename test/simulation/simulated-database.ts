@@ -394,10 +394,15 @@ export class SimulatedDatabase {
     return { answer: [{ status: row.status, held, inbox_seq: message.inbox_seq }], commit };
   }
 
-  /** run-store.ts, readInbox */
-  inbox(id: string, tenant: string, after: number): InboxRow[] {
-    const stored = this.executions.get(id);
-    return stored?.row.tenant_id === tenant ? stored.inbox.filter(({ inbox_seq }) => inbox_seq > after) : [];
+  /** inbox-reads.ts */
+  inboxesAbove(ids: readonly string[], tenants: readonly string[], afters: readonly string[]): object[] {
+    return ids.flatMap((id, index) => {
+      const stored = this.executions.get(id);
+      if (stored === undefined || stored.row.tenant_id !== tenants[index]) return [];
+      return stored.inbox
+        .filter(({ inbox_seq }) => inbox_seq > Number(afters[index]))
+        .map((message) => ({ ord: String(index + 1), ...message }));
+    });
   }
 
   /** The execution of an idempotency key. */

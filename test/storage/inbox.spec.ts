@@ -45,6 +45,37 @@ describe(Inbox.name, () => {
     expect(messages.map((message) => message.inboxSeq)).toEqual(Array.from({ length: 20 }, (_, i) => i + 11));
   });
 
+  it('reads the inboxes of many runs at once, each above what its reader has seen and for its tenant alone', async () => {
+    const runs = Array.from({ length: 3 }, born);
+    for (const run of runs) await run.create();
+    for (const [n, { runId }] of runs.entries())
+      for (let m = 0; m <= n; m++) await node.inbox.deliver(TEST_TENANT, runId, 'signal', { text: `of ${n}, "${m}"` });
+    const [first, second, third] = runs.map(({ runId }) => runId) as [string, string, string];
+    const read = async (tenant: string, runId: string, after: number): Promise<unknown> =>
+      (await node.store.readInbox(tenant, runId, after)).map(({ inboxSeq, payload }) => [inboxSeq, payload['text']]);
+    const payloads = [
+      read(TEST_TENANT, third, 1),
+      read('other', third, 0),
+      read(TEST_TENANT, first, 0),
+      read(TEST_TENANT, second, 2),
+      read(TEST_TENANT, third, 0),
+    ];
+    expect(await Promise.all(payloads)).toEqual([
+      [
+        [2, 'of 2, "1"'],
+        [3, 'of 2, "2"'],
+      ],
+      [],
+      [[1, 'of 0, "0"']],
+      [],
+      [
+        [1, 'of 2, "0"'],
+        [2, 'of 2, "1"'],
+        [3, 'of 2, "2"'],
+      ],
+    ]);
+  });
+
   it('cancel against end, 200 times: the acknowledged one of both wins', async () => {
     let cancels = 0;
     for (let round = 0; round < 200; round++) {
