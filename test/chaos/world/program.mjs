@@ -16,7 +16,7 @@ const POINTS = [
     put: "globalThis.chaosPoint?.('before_commit');\n const answer = await lane.connection.write(parameters);\n globalThis.chaosPoint?.('after_commit');",
   },
   {
-    file: 'storage/run-queue.js',
+    file: 'storage/start-answers.js',
     find: 'return waiter.resolve(outcome.at);',
     put: "globalThis.chaosPoint?.('before_ack');\n return waiter.resolve(outcome.at);",
   },
