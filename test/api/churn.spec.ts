@@ -7,6 +7,7 @@ import { AppModule } from '../../src/app.module.js';
 import { loadSettings } from '../../src/config/settings.js';
 import { type JsonObject } from '../../src/engine/values.js';
 import { createHttpApp } from '../../src/http-app.js';
+import { AnnouncedUnits } from '../../src/storage/announced-units.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
 import { CallerHints } from '../../src/storage/caller-hints.js';
 import { Claiming } from '../../src/storage/claiming.js';
@@ -20,6 +21,7 @@ import { RunQueue } from '../../src/storage/run-queue.js';
 import { RunWaits } from '../../src/storage/run-waits.js';
 import { StartAnswers } from '../../src/storage/start-answers.js';
 import { StuckUnits } from '../../src/storage/stuck-units.js';
+import { UnitsUnderWay } from '../../src/storage/units-under-way.js';
 import { Worker } from '../../src/worker/worker.service.js';
 import { type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase } from '../support/storage.js';
@@ -40,7 +42,7 @@ const AT_ONCE = 100;
 /** Everything that remembers something for each run. */
 const MEMORIES = [BatchWriter, CommitSignals, HeldRuns, Inbox, LeaseRenewal, Notifications, RunQueue, RunWaits, Worker];
 /** Parts of these that do. */
-const PARTS = [StuckUnits, CallerHints, Claiming, GivingBack, StartAnswers];
+const PARTS = [AnnouncedUnits, StuckUnits, UnitsUnderWay, CallerHints, Claiming, GivingBack, StartAnswers];
 
 describe('a node after 20,000 runs', () => {
   let database: TestDatabase;

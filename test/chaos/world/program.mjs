@@ -11,9 +11,9 @@ export const PROBES = fileURLToPath(new URL('./probes.mjs', import.meta.url));
  */
 const POINTS = [
   {
-    file: 'storage/batch-writer.js',
-    find: 'const answer = await lane.connection.write(parameters);',
-    put: "globalThis.chaosPoint?.('before_commit');\n const answer = await lane.connection.write(parameters);\n globalThis.chaosPoint?.('after_commit');",
+    file: 'storage/writer-lane.js',
+    find: 'const answer = await this.connection.write(parameters);',
+    put: "globalThis.chaosPoint?.('before_commit');\n const answer = await this.connection.write(parameters);\n globalThis.chaosPoint?.('after_commit');",
   },
   {
     file: 'storage/start-answers.js',
