@@ -19,20 +19,6 @@ export async function lockedOf(connection: Connection, units: readonly PendingUn
 
 const rowsOf = ({ unit, tells }: PendingUnit): string[] => (tells === null ? [unit.runId] : [unit.runId, tells.parentId]);
 
-/** Parts in which no row is written twice (D3): units of several batches waited here, and some may tell the run of another that it called has ended. */
-export function apartFromCallers(units: readonly PendingUnit[]): PendingUnit[][] {
-  const parts: { readonly rows: Set<string>; readonly told: Set<string>; readonly units: PendingUnit[] }[] = [];
-  for (const pending of units) {
-    const { unit, tells } = pending;
-    let part = parts.find(({ rows, told }) => !told.has(unit.runId) && (tells === null || !rows.has(tells.parentId)));
-    if (!part) parts.push((part = { rows: new Set(), told: new Set(), units: [] }));
-    part.rows.add(unit.runId);
-    if (tells !== null) part.told.add(tells.parentId);
-    part.units.push(pending);
-  }
-  return parts.map((part) => part.units);
-}
-
 /** Units whose rows others keep locked wait here, where they delay nobody, and are looked at again four times a second. */
 export class StuckUnits {
   private readonly units = new Set<PendingUnit>();

@@ -15,12 +15,13 @@ import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../storage/claim.js';
 import { CommitSignals } from '../storage/commit-signals.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { EphemeralRuns } from '../storage/ephemeral-runs.js';
+import { type RunConsumer } from '../storage/handover.js';
 import { HeldRuns } from '../storage/held-runs.js';
 import { IdMint } from '../storage/ids.js';
 import { LiveMessages } from '../storage/live-messages.js';
 import { LOG, type Log } from '../storage/log.js';
 import { PostgresRunStore } from '../storage/run-store.js';
-import { type RunConsumer, RunQueue } from '../storage/run-queue.js';
+import { RunQueue } from '../storage/run-queue.js';
 import { PROCESS_TIMING, TIMING, type Timing } from '../storage/timing.js';
 import { FailingRun } from './failing-run.js';
 

@@ -7,14 +7,21 @@ import { AppModule } from '../../src/app.module.js';
 import { loadSettings } from '../../src/config/settings.js';
 import { type JsonObject } from '../../src/engine/values.js';
 import { createHttpApp } from '../../src/http-app.js';
+import { AnnouncedUnits } from '../../src/storage/announced-units.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
+import { CallerHints } from '../../src/storage/caller-hints.js';
+import { Claiming } from '../../src/storage/claiming.js';
 import { CommitSignals } from '../../src/storage/commit-signals.js';
+import { GivingBack } from '../../src/storage/giving-back.js';
 import { HeldRuns } from '../../src/storage/held-runs.js';
 import { Inbox } from '../../src/storage/inbox.js';
 import { LeaseRenewal } from '../../src/storage/lease-renewal.js';
 import { Notifications } from '../../src/storage/notifications.js';
 import { RunQueue } from '../../src/storage/run-queue.js';
 import { RunWaits } from '../../src/storage/run-waits.js';
+import { StartAnswers } from '../../src/storage/start-answers.js';
+import { StuckUnits } from '../../src/storage/stuck-units.js';
+import { UnitsUnderWay } from '../../src/storage/units-under-way.js';
 import { Worker } from '../../src/worker/worker.service.js';
 import { type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase } from '../support/storage.js';
@@ -34,6 +41,8 @@ const RUNS = 20_000;
 const AT_ONCE = 100;
 /** Everything that remembers something for each run. */
 const MEMORIES = [BatchWriter, CommitSignals, HeldRuns, Inbox, LeaseRenewal, Notifications, RunQueue, RunWaits, Worker];
+/** Parts of these that do. */
+const PARTS = [AnnouncedUnits, StuckUnits, UnitsUnderWay, CallerHints, Claiming, GivingBack, StartAnswers];
 
 describe('a node after 20,000 runs', () => {
   let database: TestDatabase;
@@ -74,7 +83,7 @@ describe('a node after 20,000 runs', () => {
     seen.add(owner);
     for (const [key, value] of Object.entries(owner) as [string, unknown][]) {
       if (value instanceof Map || value instanceof Set) found[`${name}.${key}`] = value.size;
-      else if (typeof value === 'object' && value?.constructor.name === 'StuckUnits') sizes(value, `${name}.${key}`, found, seen);
+      else if (PARTS.some((part) => value instanceof part)) sizes(value as object, `${name}.${key}`, found, seen);
     }
     return found;
   }

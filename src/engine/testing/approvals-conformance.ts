@@ -1,18 +1,6 @@
-import { type ApprovalDecision, type ApprovalWord, type NewApproval, type UnitApprovals } from '../approvals.js';
-import { type RunStore } from '../ports.js';
-import { type StoredApproval } from './memory-approvals.js';
+import { type ApprovalWord, type NewApproval, type UnitApprovals } from '../approvals.js';
+import { type ApprovalHarness, COMMITTED } from './run-store-harness.js';
 import { CANCELLED, COMPLETED, ScriptedRun, stepEvent, TEST_TENANT } from './scripted-run.js';
-
-/** What the tests of approvals ask of a store. */
-export interface ApprovalHarness {
-  readonly store: RunStore;
-  /** Of one run, in the order of their ids. */
-  approvals(runId: string): Promise<readonly StoredApproval[]>;
-  /** What a principal decides. @returns what came of it: `taken`, `repeated`, `closed` or `expired` */
-  decide(tenantId: string, runId: string, id: string, decision: ApprovalDecision): Promise<string | null>;
-}
-
-const COMMITTED = { kind: 'committed', at: expect.any(Number) as number };
 
 /** What every RunStore promises of approvals: they live and end with the units of their runs, and with decisions. */
 export function describeApprovals(harnessOf: () => ApprovalHarness, born: () => ScriptedRun, nextId: () => string): void {

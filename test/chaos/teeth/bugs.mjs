@@ -19,7 +19,7 @@ export const BUGS = {
     says: 'a start is acknowledged before it is stored',
     changes: [
       {
-        file: 'storage/run-queue.js',
+        file: 'storage/start-answers.js',
         find: 'this.waiters.set(runId, { resolve, reject, stopTimer });',
         put: 'this.waiters.set(runId, { resolve, reject, stopTimer });\n            resolve(Date.now());',
       },

@@ -11,12 +11,12 @@ export const PROBES = fileURLToPath(new URL('./probes.mjs', import.meta.url));
  */
 const POINTS = [
   {
-    file: 'storage/batch-writer.js',
-    find: 'const answer = await lane.connection.write(parameters);',
-    put: "globalThis.chaosPoint?.('before_commit');\n const answer = await lane.connection.write(parameters);\n globalThis.chaosPoint?.('after_commit');",
+    file: 'storage/writer-lane.js',
+    find: 'const answer = await this.connection.write(parameters);',
+    put: "globalThis.chaosPoint?.('before_commit');\n const answer = await this.connection.write(parameters);\n globalThis.chaosPoint?.('after_commit');",
   },
   {
-    file: 'storage/run-queue.js',
+    file: 'storage/start-answers.js',
     find: 'return waiter.resolve(outcome.at);',
     put: "globalThis.chaosPoint?.('before_ack');\n return waiter.resolve(outcome.at);",
   },
