@@ -61,11 +61,20 @@ const sweepStatement = (lease: LeaseTerm): string => `
  * inbox, and consumes none. A row that has another holder by now is left alone.
  */
 const GIVE_BACK = `
-  UPDATE execution e SET lease_token = NULL, lease_until = NULL, attempts = $4,
-    wake_at = least(e.wake_at, clock_timestamp() + $3 * interval '1 millisecond')
-  FROM (SELECT x.id FROM execution x JOIN unnest($1::bigint[], $2::uuid[]) u(id, token) ON x.id = u.id AND x.lease_token = u.token
+  UPDATE execution e SET lease_token = NULL, lease_until = NULL, attempts = coalesce(mine.attempts, e.attempts),
+    wake_at = least(e.wake_at, clock_timestamp() + mine.after_ms * interval '1 millisecond')
+  FROM (SELECT x.id, u.after_ms, u.attempts FROM execution x
+        JOIN unnest($1::bigint[], $2::uuid[], $3::float8[], $4::smallint[]) u(id, token, after_ms, attempts) ON x.id = u.id AND x.lease_token = u.token
         ORDER BY x.id FOR NO KEY UPDATE OF x) mine
   WHERE e.id = mine.id`;
+
+/** A claimed run that goes back, due again `afterMs` from now. */
+export interface GivenBack {
+  readonly held: HeldRun;
+  readonly afterMs: number;
+  /** What its row counts from then on (D16); null: what it counts now. */
+  readonly attempts: number | null;
+}
 
 interface ClaimedRow {
   readonly id: string;
@@ -111,15 +120,29 @@ interface ClaimedRow {
  * transaction: where reading fails, nothing is claimed.
  * @param limit at most so many
  * @param excluded ids whose former run is still held here (D14)
+ * @param sending called right before what leases them is sent: until then the connection may have been long in coming (D13)
  */
-export async function claimDue(db: DataSource, lease: LeaseTerm, limit: number, excluded: readonly RunId[]): Promise<HeldRun[]> {
-  return await claimRows(db, limit, excluded, [claimStatement(lease, DUE, 'wake_at'), claimStatement(lease, STANDING_BACK, 'wake_at')]);
+export async function claimDue(
+  db: DataSource,
+  lease: LeaseTerm,
+  limit: number,
+  excluded: readonly RunId[],
+  sending?: () => void,
+): Promise<HeldRun[]> {
+  const statements = [claimStatement(lease, DUE, 'wake_at'), claimStatement(lease, STANDING_BACK, 'wake_at')];
+  return await claimRows(db, limit, excluded, statements, [], sending);
 }
 
 /** Claims rows that it is too late to begin: their holder must end them. Otherwise as claimDue. */
-export async function claimTooLate(db: DataSource, lease: LeaseTerm, limit: number, excluded: readonly RunId[]): Promise<HeldRun[]> {
+export async function claimTooLate(
+  db: DataSource,
+  lease: LeaseTerm,
+  limit: number,
+  excluded: readonly RunId[],
+  sending?: () => void,
+): Promise<HeldRun[]> {
   const free = `(lease_token IS NULL OR ${expiredSql(lease)})`;
-  return await claimRows(db, limit, excluded, [claimStatement(lease, `${TOO_LATE} AND ${free}`, 'expires_at')]);
+  return await claimRows(db, limit, excluded, [claimStatement(lease, `${TOO_LATE} AND ${free}`, 'expires_at')], [], sending);
 }
 
 /**
@@ -134,8 +157,9 @@ export async function claimExpired(
   excluded: readonly RunId[],
   suspectToo: boolean,
   excusedBeforeMs: number | null = null,
+  sending?: () => void,
 ): Promise<HeldRun[]> {
-  return await claimRows(db, limit, excluded, [sweepStatement(lease)], [suspectToo, excusedBeforeMs]);
+  return await claimRows(db, limit, excluded, [sweepStatement(lease)], [suspectToo, excusedBeforeMs], sending);
 }
 
 /** Rows were claimed, and something of them cannot be read; nothing of the claim was kept. */
@@ -157,9 +181,11 @@ async function claimRows(
   limit: number,
   excluded: readonly RunId[],
   statements: readonly string[],
-  parameters: readonly unknown[] = [],
+  parameters: readonly unknown[],
+  sending?: () => void,
 ): Promise<HeldRun[]> {
   return await db.transaction(async (tx) => {
+    sending?.();
     const rows: ClaimedRow[] = [];
     for (const statement of statements) {
       if (rows.length >= limit) break;
@@ -224,9 +250,14 @@ export async function countUnreadable(db: DataSource, lease: LeaseTerm, id: RunI
   );
 }
 
-/** Gives claimed runs back, due again `afterMs` from now. @param attempts what their claims are counted as from now on (D16) */
-export async function giveBack(db: DataSource, runs: readonly HeldRun[], afterMs: number, attempts = 0): Promise<void> {
-  await db.query(GIVE_BACK, [runs.map(({ run }) => run.id), runs.map(({ token }) => token), afterMs, attempts]);
+/** Gives claimed runs back; those that have another holder by now are left alone. */
+export async function giveBack(db: DataSource, some: readonly GivenBack[]): Promise<void> {
+  await db.query(GIVE_BACK, [
+    some.map(({ held }) => held.run.id),
+    some.map(({ held }) => held.token),
+    some.map(({ afterMs }) => afterMs),
+    some.map(({ attempts }) => attempts),
+  ]);
 }
 
 function heldRun(

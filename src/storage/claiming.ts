@@ -15,7 +15,7 @@ export interface Taker {
   hand(run: HeldRun): void;
 }
 
-type Claim = (limit: number, excluded: readonly RunId[]) => Promise<readonly HeldRun[]>;
+type Claim = (limit: number, excluded: readonly RunId[], sending: () => void) => Promise<readonly HeldRun[]>;
 
 /** Claims rows and hands over what can be read of them. Each method claims `limit` rows at most and rejects where the database fails. */
 export class Claiming {
@@ -23,6 +23,8 @@ export class Claiming {
   readonly counts = { claimed: 0, takenOver: 0, tooLate: 0 };
   /** Runs whose rows cannot be read, and until when (monotonic) they are not tried again: they must not hold up the others (R4). */
   private readonly unreadable = new Map<RunId, number>();
+  /** One after a claim that took too long, and twice as many after each that did not: what takes so long is found alone, or the database is slow. */
+  private most = Infinity;
 
   constructor(
     private readonly db: DataSource,
@@ -35,7 +37,7 @@ export class Claiming {
 
   /** Runs without a holder that are due. @returns how many rows were dealt with */
   async due(limit: number, taker: Taker): Promise<number> {
-    const taken = await this.take(limit, taker, (most, excluded) => claimDue(this.db, this.lease, most, excluded));
+    const taken = await this.take(limit, taker, (most, excluded, sending) => claimDue(this.db, this.lease, most, excluded, sending));
     this.counts.claimed += taken;
     return taken;
   }
@@ -46,8 +48,8 @@ export class Claiming {
    * @returns how many rows were dealt with
    */
   async expired(limit: number, taker: Taker, suspectToo: () => boolean, excusedBeforeMs: number | null): Promise<number> {
-    const taken = await this.take(limit, taker, (most, excluded) =>
-      claimExpired(this.db, this.lease, most, excluded, suspectToo(), excusedBeforeMs),
+    const taken = await this.take(limit, taker, (most, excluded, sending) =>
+      claimExpired(this.db, this.lease, most, excluded, suspectToo(), excusedBeforeMs, sending),
     );
     this.counts.takenOver += taken;
     return taken;
@@ -55,39 +57,43 @@ export class Claiming {
 
   /** Runs that it is too late to begin. @returns how many rows were dealt with */
   async tooLate(limit: number, taker: Taker): Promise<number> {
-    const taken = await this.take(limit, taker, (most, excluded) => claimTooLate(this.db, this.lease, most, excluded));
+    const taken = await this.take(limit, taker, (most, excluded, sending) => claimTooLate(this.db, this.lease, most, excluded, sending));
     this.counts.tooLate += taken;
     return taken;
   }
 
   private async take(limit: number, taker: Taker, claim: Claim): Promise<number> {
-    const sent = this.timing.monotonic();
+    let sent = this.timing.monotonic();
     const { dropped } = this.held;
     let claimed: readonly HeldRun[];
     try {
-      claimed = await claim(limit, [...this.held.ids(), ...this.unreadableNow(sent)]);
+      const excluded = [...this.held.ids(), ...this.unreadableNow(sent)];
+      claimed = await claim(Math.min(limit, this.most), excluded, () => void (sent = this.timing.monotonic()));
     } catch (error) {
       if (!(error instanceof UnreadableClaim)) throw error;
       return await this.takeApart(error, taker, claim);
     }
     // Claimed on a history that is over; where the present one has these leases too, they expire.
     if (dropped !== this.held.dropped) return 0;
+    const isLate = this.timing.monotonic() - sent >= this.lease.ms;
     for (const run of claimed) {
       const { id } = run.run;
       this.held.add(id, run.token, run.history?.inboxConsumed ?? 0, true, sent);
       if (this.held.isLive(id, run.token)) taker.hand(run);
-      else this.letGo(run);
+      else this.letGo(run, isLate && claimed.length === 1);
     }
+    if (claimed.length > 0) this.most = isLate ? 1 : 2 * this.most;
     return claimed.length;
   }
 
   /**
    * Its claim took longer than its lease, or a run before it made this node stand still for so long: by now it may be another's. Where it still is
-   * not, the row need not keep a lease that is over. That counts as an expired lease does, for perhaps it is this run that takes so long; from the
-   * second time on it is left to the sweep, which takes suspects alone (D16).
+   * not, the row need not keep a lease that is over. Nothing was begun of it, which says nothing of it; but where it was claimed alone, perhaps it is
+   * what takes so long: that counts as an expired lease does, and from the second time on it is left to the sweep, which takes suspects alone (D16).
    */
-  private letGo(run: HeldRun): void {
-    if ((run.history?.attempts ?? 0) === 0) this.givingBack.giveBack(run, 0, 1);
+  private letGo(run: HeldRun, wasAlone: boolean): void {
+    if (!wasAlone) this.givingBack.giveBack(run, 0, null);
+    else if ((run.history?.attempts ?? 0) === 0) this.givingBack.giveBack(run, 0, 1);
     else this.held.forget(run.run.id, run.token);
   }
 

@@ -153,7 +153,7 @@ export class Server {
       return { waitsFor: [], run: () => database.claimDue(limit, ids(1), by, isLocked, clock) };
     }
     if (text.includes('SET lease_token = NULL')) {
-      return { waitsFor: ids(0), run: () => database.giveBack(ids(0), ids(1), Number(values[2]), Number(values[3]), by) };
+      return { waitsFor: ids(0), run: () => database.giveBack(ids(0), ids(1), values[2] as number[], values[3] as (number | null)[], by) };
     }
     if (text.includes('SET lease_until')) return { waitsFor: [], run: () => database.renew(ids(0), ids(1), isLocked) };
     if (text === DECIDE) {

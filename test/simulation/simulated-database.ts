@@ -300,14 +300,22 @@ export class SimulatedDatabase {
   }
 
   /** claim.ts, GIVE_BACK */
-  giveBack(ids: readonly string[], tokens: readonly string[], afterMs: number, attempts: number, by: string): Effect<object[]> {
-    const at = this.clock() + afterMs;
-    const mine = ids.filter((id, index) => this.executions.get(id)?.row.lease_token === tokens[index]);
+  giveBack(
+    ids: readonly string[],
+    tokens: readonly string[],
+    afterMs: readonly number[],
+    attempts: readonly (number | null)[],
+    by: string,
+  ): Effect<object[]> {
+    const now = this.clock();
+    const mine = ids.flatMap((id, index) => (this.executions.get(id)?.row.lease_token === tokens[index] ? [index] : []));
     const commit = (): void => {
-      for (const id of mine) {
+      for (const index of mine) {
+        const id = ids[index]!;
         const before = this.row(id);
+        const at = now + afterMs[index]!;
         const wakeAt = before.wake_at === null ? at : Math.min(before.wake_at, at);
-        this.update(id, { lease_token: null, lease_until: null, attempts, wake_at: wakeAt });
+        this.update(id, { lease_token: null, lease_until: null, attempts: attempts[index] ?? before.attempts, wake_at: wakeAt });
         this.told({ kind: 'given_back', id, by, token: before.lease_token!, before });
       }
     };
