@@ -1,32 +1,21 @@
 import { Alarm } from './alarm.js';
-import { type ChildRuns } from './child-runs-port.js';
 import { SecretKeeper } from './auth/secret-keeper.js';
-import { sealedIn } from './auth/secret-markers.js';
+import { type OrchestratorOptions } from './orchestrator-options.js';
 import { OverdueApprovals } from './overdue-approvals.js';
 import { ParkedSteps } from './parked-steps.js';
 import { type CompiledPlaybook } from './playbook/compiled.js';
-import {
-  type BornChild,
-  type Clock,
-  type HeldRun,
-  type InboxMessage,
-  type RowState,
-  type RunStore,
-  type Unit,
-  type UnitOutcome,
-  type UnitSource,
-} from './ports.js';
+import { type BornChild, type HeldRun, type InboxMessage, type RowState, type Unit, type UnitOutcome, type UnitSource } from './ports.js';
 import { decide, resume } from './run/decide.js';
-import { type Secrets } from './secrets-port.js';
 import { stimulusOf } from './run/messages.js';
-import { type Decision, type DecisionWorld, type Perform, type Stimulus } from './run/decision.js';
-import { isTerminal, type RunEvent, statusOfEnd, type TerminalEvent } from './run/events.js';
-import { progressOf } from './run/progress.js';
+import { type Decision, type Perform, type Stimulus } from './run/decision.js';
+import { earlierSecrets } from './run/earlier-secrets.js';
+import { type RunEvent } from './run/events.js';
 import { refusedEnd } from './run/refused-unit.js';
 import { liveCalls } from './run/parts.js';
 import { factsOf, type RunFacts } from './run/run-scope.js';
 import { newRunState, type RunState } from './run/run-state.js';
-import { onlyWaits, ownDueAt, undoWaitOf, waitOf, waitsForStart, wakeAt } from './run/schedule.js';
+import { onlyWaits, ownDueAt, wakeAt } from './run/schedule.js';
+import { endedRow, liveRow } from './run/shown-row.js';
 import { encodeState, foldHistory, SNAPSHOT_EVERY } from './run/snapshot.js';
 import { unitApprovals } from './run/unit-approvals.js';
 import { mergeWorkload } from './run/workload.js';
@@ -55,30 +44,6 @@ const PROGRESS: ReadonlySet<RunEvent['type']> = new Set([
 ]);
 /** The inbox of a claimed run is asked for again so long after the store failed to answer. */
 const READ_AGAIN_MS = 500;
-
-export interface OrchestratorOptions {
-  readonly store: RunStore;
-  readonly clock: Clock;
-  readonly world: DecisionWorld;
-  readonly facts: Pick<RunFacts, 'env'>;
-  /** A run that only waits, for longer than this, gives its lease back and leaves memory; null: it never does. */
-  readonly parkAfterMs: number | null;
-  /** What opens the credentials of its steps; without it none is known. */
-  readonly secrets?: Secrets;
-  readonly children: ChildRuns;
-  /** The lease of an execution that this one calls, where this node takes it up; null: the queue does. */
-  tokenForCalled(): string | null;
-  /** Lease still good by the monotonic clock (D13); checked right before each effect begins. */
-  holdsLease(): boolean;
-  /** Resolves once the node has room for so many more bytes of the run's values, which it holds until `over`; rejects with the signal's reason. */
-  readonly admit: (bytes: number, signal: AbortSignal) => Promise<void>;
-  /** Called once: the run is over here. `ended` after its terminal unit is committed, `released` and `lost` otherwise. */
-  over(how: 'ended' | 'released' | 'lost' | 'refused'): void;
-  /** The inbox could not be read for now; it is read again. */
-  unheard(error: unknown): void;
-  /** An unexpected fault of the service while driving this run. */
-  fault(error: unknown): void;
-}
 
 /**
  * Drives one held run: decide, record, perform, again. All decisions of a run are made here, one at a time, by its holder
@@ -287,7 +252,7 @@ export class Orchestrator implements UnitSource {
       create: this.created ? null : run,
       expectedSeq: this.committedSeq,
       events: written,
-      row: this.row(ends?.event),
+      row: this.row(ends),
       end: ends ? { result: ends.result } : null,
       release: ends ? null : this.release,
       seenInbox: this.seenInbox,
@@ -371,14 +336,11 @@ export class Orchestrator implements UnitSource {
       this.options.fault(new Error(`the end of the run was refused: ${reason}`));
       return this.close('lost');
     }
-    const cancel = [...events, ...this.pending].find((event) => event.type === 'cancel_requested');
-    const { events: instead, error } = refusedEnd(events, reason, this.refusals === 1);
-    this.pending = instead;
+    const instead = refusedEnd(events, this.pending, this.state.cancel, reason, this.refusals === 1);
+    this.pending = instead.events;
     this.pendingCharacters = 0;
-    this.state.failure = error;
-    this.finish = { event: { type: 'execution_failed', error, others: [] }, result: null };
-    if (cancel) this.endAsCancelled(cancel);
-    else if (this.state.cancel) this.finish = { event: { type: 'execution_cancelled', reason: this.state.cancel.reason }, result: null };
+    this.state.failure = instead.error;
+    this.finish = { event: instead.end, result: null };
     this.options.store.announce(this);
   }
 
@@ -565,22 +527,13 @@ export class Orchestrator implements UnitSource {
     this.performing().perform(perform);
   }
 
-  private row(endedBy: TerminalEvent | undefined): RowState {
-    const status = endedBy ? statusOfEnd(endedBy) : this.state.status;
-    const isOver = isTerminal(status);
-    this.progress = isOver ? 100 : Math.max(this.progress, progressOf(this.state, this.playbook));
-    const now = this.options.clock.now();
-    const waits = !isOver && !this.mustContinue && onlyWaits(this.state, this.facts, now, this.asleepUntil);
-    return {
-      // One that was told something before its start is still to begin.
-      status: status === 'running' && waitsForStart(this.state, this.facts, now) ? 'pending' : status,
-      progress: this.progress,
-      currentStep: this.state.currentStep,
-      waitingFor: isOver
-        ? null
-        : (undoWaitOf(this.state, this.playbook, now) ?? (waits ? waitOf(this.state, this.playbook, this.asleepUntil, now) : null)),
-      error: this.finish && isOver && 'error' in this.finish.event ? (this.finish.event.error ?? null) : null,
-    };
+  private row(ends: Decision['finish']): RowState {
+    const { playbook, state, facts, progress, mustContinue: isBusy, asleepUntil } = this;
+    const row = ends
+      ? endedRow(state, ends.event)
+      : liveRow(playbook, state, facts, { now: this.options.clock.now(), progress, isBusy, asleepUntil });
+    this.progress = row.progress;
+    return row;
   }
 
   private stopPerforming(): void {
@@ -608,10 +561,4 @@ export class Orchestrator implements UnitSource {
       this.close('lost');
     }
   }
-}
-
-/** What a history has opened that may still come back from the world: its requests, and what `secrets` steps left. */
-function earlierSecrets({ sealed, settled }: RunState): Json[] {
-  const left = settled.flatMap((step) => (step && sealedIn(step.value).length > 0 ? [step.value] : []));
-  return [...sealed, ...left];
 }
