@@ -15,11 +15,11 @@ import { createMigratedDatabase, openStorage, readStoredRun, type StorageNode } 
  * The rules about writing, each in the interleaving that it is there for, with the sentence of the rule. Each test was seen to fail with its rule
  * taken out. Leases, control and keys are in interleavings-of-holders.spec.ts. Proved elsewhere, and seen to fail there:
  *
- * D6  keeps the run, decides again       orchestrator.spec.ts  an end that meets a cancel is decided again as CANCELLED, with every event kept once
+ * D6  keeps the run, decides again       outbox.spec.ts        an end that meets a cancel is decided again as CANCELLED, with every event kept once
  * D6  the sweeper                        inbox-sweep.spec.ts   wakes what nobody holds and nothing makes due although it has unread messages, and says so
  * D7  split until the culprit is alone   batch-writer.spec.ts  one unit that PostgreSQL refuses harms none of a hundred
  * D7  checked before the writer          batch-writer.spec.ts  refuses %s before it reaches the database
- * D7  result_not_storable, then poison   orchestrator.spec.ts  refused %i times it ends as failed: %s
+ * D7  result_not_storable, then poison   outbox.spec.ts        refused %i times it ends as failed: %s
  * D9  a lost request or reply            batch-writer.spec.ts  resolves every outcome where the %s is lost, 40 times
  * D9  the token of another               batch-writer.spec.ts  finds itself lost where the lease was stolen while the outcome was unknown
  * D9  a warning on COMMIT                synchronous-standby.spec.ts  is told to nobody before the standby has it

@@ -68,8 +68,8 @@ export const BUGS = {
     changes: [
       {
         file: 'engine/orchestrator.js',
-        find: 'if (this.state.seq > this.committedSeq && (perform.effect || this.isFarAhead()))',
-        put: 'if (this.state.seq > this.committedSeq && this.isFarAhead())',
+        find: 'if (this.outbox.isAhead && (perform.effect || this.outbox.isFarAhead))',
+        put: 'if (this.outbox.isAhead && this.outbox.isFarAhead)',
       },
     ],
     only: ['call', 'call'],
