@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { jsonListOf } from '../common/json-list.js';
 import { type Principal } from '../common/principal.js';
 import { problemOf } from '../common/problem.js';
 import { EngineError } from '../engine/engine-error.js';
@@ -75,7 +76,18 @@ export class StatusService {
     filter: ExecutionFilter,
     page: { before: string | null; offset: number; limit: number },
   ): Promise<ExecutionStatus[]> {
-    return (await this.executions.list(principal.tenant, filter, page)).map((record) => executionStatusOf(record, { listed: true }));
+    return (await this.executions.list(principal.tenant, filter, page)).map(listedStatusOf);
+  }
+
+  /** JSON of a page of the list, in UTF-8. `next` is the id that the next page begins below, null on the last one. */
+  async listJson(
+    principal: Principal,
+    filter: ExecutionFilter,
+    { limit, ...place }: { before: string | null; offset: number; limit: number },
+  ): Promise<{ json: Buffer; next: string | null }> {
+    const found = await this.executions.list(principal.tenant, filter, { ...place, limit: limit + 1 });
+    const page = found.slice(0, limit);
+    return { json: jsonListOf(page, listedStatusOf), next: found.length > limit ? page.at(-1)!.id : null };
   }
 
   /** Long poll: comes back at the end of the execution or of the wait; false where waiting was not granted. */
@@ -292,6 +304,8 @@ export class StatusService {
     return stored.map((event) => eventView(record, event, result));
   }
 }
+
+const listedStatusOf = (record: ExecutionRecord): ExecutionStatus => executionStatusOf(record, { listed: true });
 
 function nodeOf(record: ExecutionRecord): ExecutionTreeNode {
   return {
