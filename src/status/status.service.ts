@@ -7,7 +7,7 @@ import { isTerminal } from '../engine/run/events.js';
 import { type Json, type JsonObject } from '../engine/values.js';
 import { CommitSignals } from '../storage/commit-signals.js';
 import { EphemeralRuns } from '../storage/ephemeral-runs.js';
-import { type ExecutionRecord } from '../storage/execution-record.js';
+import { type ExecutionRecord, type ListedExecution } from '../storage/execution-record.js';
 import { type EventPlace, ExecutionEventRepository } from '../storage/repositories/execution-event.repository.js';
 import { type ExecutionFilter, ExecutionRepository } from '../storage/repositories/execution.repository.js';
 import { RunWaits } from '../storage/run-waits.js';
@@ -15,7 +15,8 @@ import { type EventPagination, type ExecutionDetail, type ExecutionProgress } fr
 import { type ExecutionEvent } from './dto/execution-event.js';
 import { type ExecutionStatus } from './dto/execution-status.js';
 import { type ExecutionStep, type ExecutionTree, type ExecutionTreeNode } from './dto/execution-step.js';
-import { durationInWords, durationSecondsOf, errorLineOf, executionStatusOf, optionalTimeOf, timeOf } from './dto/execution-view.js';
+import { durationInWords, durationSecondsOf, errorLineOf, executionStatusOf } from './dto/execution-view.js';
+import { optionalTimeOf, timeOf } from './dto/time-text.js';
 import { eventView } from './event-view.js';
 import { shown } from './shown.js';
 import { ShownTexts } from './shown-texts.js';
@@ -305,7 +306,7 @@ export class StatusService {
   }
 }
 
-const listedStatusOf = (record: ExecutionRecord): ExecutionStatus => executionStatusOf(record, { listed: true });
+const listedStatusOf = (record: ListedExecution): ExecutionStatus => executionStatusOf(record, { listed: true });
 
 function nodeOf(record: ExecutionRecord): ExecutionTreeNode {
   return {
