@@ -4,7 +4,7 @@ import { type ItemStop, type PartStart, type PartStop } from '../engine/run/part
 import { type Json, type JsonObject } from '../engine/values.js';
 import { type ExecutionRecord } from '../storage/execution-record.js';
 import { type StoredEvent } from '../storage/repositories/execution-event.repository.js';
-import { timeOf } from './dto/execution-view.js';
+import { timeOf } from './dto/time-text.js';
 import { type EventStatus, type ExecutionEvent } from './dto/execution-event.js';
 import { shown } from './shown.js';
 

@@ -19,6 +19,7 @@ const LIST = new RequestPipe(ListExecutionsQuery, { query: true });
 const GET_ONE = new RequestPipe(GetExecutionQuery, { query: true });
 const STEPS = new RequestPipe(ListStepsQuery, { query: true });
 const DEFAULT_EVENT_PAGE = 100;
+const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** The read side of executions: lists, one, its small form, its result, steps and tree. */
 @ApiTags('executions')
@@ -38,13 +39,12 @@ export class StatusController {
     @Caller() principal: Principal,
     @Query(LIST) query: ListExecutionsQuery,
     @Req() request: FastifyRequest,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ExecutionStatus[]> {
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
     const before = query.cursor === undefined ? null : readCursor(query.cursor);
-    const found = await this.status.list(principal, filterOf(query), { before, offset: query.offset, limit: query.limit + 1 });
-    const page = found.slice(0, query.limit);
-    linkNextPage(reply, request.originalUrl, found.length > query.limit ? cursorOf(page.at(-1)!.id) : null);
-    return page;
+    const { json, next } = await this.status.listJson(principal, filterOf(query), { before, offset: query.offset, limit: query.limit });
+    linkNextPage(reply, request.originalUrl, next === null ? null : cursorOf(next));
+    void reply.type(JSON_TYPE).send(json);
   }
 
   @Get(':execution_id')
@@ -86,7 +86,7 @@ export class StatusController {
   @ApiOkResponse({ description: 'Any JSON value; null until the end.', schema: {} })
   async result(@Caller() principal: Principal, @Param('execution_id') id: string, @Res() reply: FastifyReply): Promise<void> {
     // A framework would send a bare text as text/plain.
-    await reply.type('application/json; charset=utf-8').send(await this.status.resultText(principal, id));
+    await reply.type(JSON_TYPE).send(await this.status.resultText(principal, id));
   }
 
   @Get(':execution_id/steps')

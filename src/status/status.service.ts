@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { jsonListOf } from '../common/json-list.js';
 import { type Principal } from '../common/principal.js';
 import { problemOf } from '../common/problem.js';
 import { EngineError } from '../engine/engine-error.js';
@@ -6,7 +7,7 @@ import { isTerminal } from '../engine/run/events.js';
 import { type Json, type JsonObject } from '../engine/values.js';
 import { CommitSignals } from '../storage/commit-signals.js';
 import { EphemeralRuns } from '../storage/ephemeral-runs.js';
-import { type ExecutionRecord } from '../storage/execution-record.js';
+import { type ExecutionRecord, type ListedExecution } from '../storage/execution-record.js';
 import { type EventPlace, ExecutionEventRepository } from '../storage/repositories/execution-event.repository.js';
 import { type ExecutionFilter, ExecutionRepository } from '../storage/repositories/execution.repository.js';
 import { RunWaits } from '../storage/run-waits.js';
@@ -14,7 +15,8 @@ import { type EventPagination, type ExecutionDetail, type ExecutionProgress } fr
 import { type ExecutionEvent } from './dto/execution-event.js';
 import { type ExecutionStatus } from './dto/execution-status.js';
 import { type ExecutionStep, type ExecutionTree, type ExecutionTreeNode } from './dto/execution-step.js';
-import { durationInWords, durationSecondsOf, errorLineOf, executionStatusOf, optionalTimeOf, timeOf } from './dto/execution-view.js';
+import { durationInWords, durationSecondsOf, errorLineOf, executionStatusOf } from './dto/execution-view.js';
+import { optionalTimeOf, timeOf } from './dto/time-text.js';
 import { eventView } from './event-view.js';
 import { shown } from './shown.js';
 import { ShownTexts } from './shown-texts.js';
@@ -75,7 +77,18 @@ export class StatusService {
     filter: ExecutionFilter,
     page: { before: string | null; offset: number; limit: number },
   ): Promise<ExecutionStatus[]> {
-    return (await this.executions.list(principal.tenant, filter, page)).map((record) => executionStatusOf(record, { listed: true }));
+    return (await this.executions.list(principal.tenant, filter, page)).map(listedStatusOf);
+  }
+
+  /** JSON of a page of the list, in UTF-8. `next` is the id that the next page begins below, null on the last one. */
+  async listJson(
+    principal: Principal,
+    filter: ExecutionFilter,
+    { limit, ...place }: { before: string | null; offset: number; limit: number },
+  ): Promise<{ json: Buffer; next: string | null }> {
+    const found = await this.executions.list(principal.tenant, filter, { ...place, limit: limit + 1 });
+    const page = found.slice(0, limit);
+    return { json: jsonListOf(page, listedStatusOf), next: found.length > limit ? page.at(-1)!.id : null };
   }
 
   /** Long poll: comes back at the end of the execution or of the wait; false where waiting was not granted. */
@@ -292,6 +305,8 @@ export class StatusService {
     return stored.map((event) => eventView(record, event, result));
   }
 }
+
+const listedStatusOf = (record: ListedExecution): ExecutionStatus => executionStatusOf(record, { listed: true });
 
 function nodeOf(record: ExecutionRecord): ExecutionTreeNode {
   return {

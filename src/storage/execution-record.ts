@@ -20,3 +20,9 @@ export interface ExecutionRecord extends Omit<
   readonly pauseRequestedAt: number | null;
   readonly lastSeq: number;
 }
+
+/** What lists show of a row. */
+export type ListedExecution = Omit<
+  ExecutionRecord,
+  'tenantId' | 'version' | 'merge' | 'cancelRequestedAt' | 'pauseRequestedAt' | 'lastSeq'
+>;

@@ -3,7 +3,7 @@ import { JSON_VALUE } from '../../common/dto/json-value.js';
 import { APPROVAL_STATES, APPROVAL_WORDS, type ApprovalState, type ApprovalWord } from '../../engine/approvals.js';
 import { withoutMarkers } from '../../engine/auth/secret-markers.js';
 import { type Json } from '../../engine/values.js';
-import { optionalTimeOf, timeOf } from '../../status/dto/execution-view.js';
+import { optionalTimeOf, timeOf } from '../../status/dto/time-text.js';
 import { shown } from '../../status/shown.js';
 import { type ApprovalRecord } from '../../storage/approval-record.js';
 

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger';
 import { ERROR_CODES, type ErrorCode } from '../../engine/error-codes.js';
-import { optionalTimeOf, timeOf } from '../../status/dto/execution-view.js';
+import { optionalTimeOf, timeOf } from '../../status/dto/time-text.js';
 import { BULK_STATES, type BulkOperationRecord, type BulkState } from '../../storage/bulk-operation-record.js';
 import { BULK_ACTIONS, type BulkAction } from '../bulk-actions.js';
 import { BulkFilter } from './bulk-filter.js';

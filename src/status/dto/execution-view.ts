@@ -2,9 +2,10 @@ import { withoutMarkers } from '../../engine/auth/secret-markers.js';
 import { type RunErrorDetails } from '../../engine/run/events.js';
 import { type WaitingFor } from '../../engine/ports.js';
 import { type Json, type JsonObject } from '../../engine/values.js';
-import { type ExecutionRecord } from '../../storage/execution-record.js';
+import { type ListedExecution } from '../../storage/execution-record.js';
 import { shown } from '../shown.js';
 import { type ExecutionStatus, type ExecutionWait } from './execution-status.js';
+import { optionalTimeOf, timeOf } from './time-text.js';
 
 /** What lies beside the row; lists and acknowledgements leave it out. */
 export interface ExecutionPayload {
@@ -15,13 +16,9 @@ export interface ExecutionPayload {
   readonly listed?: boolean;
 }
 
-/** RFC 3339 with milliseconds and Z. */
-export const timeOf = (epochMs: number): string => new Date(epochMs).toISOString();
-export const optionalTimeOf = (epochMs: number | null): string | null => (epochMs === null ? null : timeOf(epochMs));
-
 /** The wire form of an execution: the one crossing from camelCase to snake_case. */
 export function executionStatusOf(
-  record: ExecutionRecord,
+  record: ListedExecution,
   { result = null, parameters = null, durable = true, listed = false }: ExecutionPayload = {},
 ): ExecutionStatus {
   const startTime = timeOf(record.createdAt);
@@ -71,13 +68,13 @@ function shownError(error: RunErrorDetails): RunErrorDetails {
 }
 
 /** Seconds from creation to end; null while the execution is not over. */
-export function durationSecondsOf({ createdAt, endedAt }: ExecutionRecord): number | null {
+export function durationSecondsOf({ createdAt, endedAt }: Pick<ListedExecution, 'createdAt' | 'endedAt'>): number | null {
   return endedAt === null ? null : Math.max(0, endedAt - createdAt) / 1000;
 }
 
 /** 0.25s, 12s, 1m 5s, 2h 0m 3s. */
 export function durationInWords(seconds: number): string {
-  if (seconds < 60) return `${Number(seconds.toFixed(3))}s`;
+  if (seconds < 60) return `${Math.round(seconds * 1000) / 1000}s`;
   const whole = Math.round(seconds);
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
   return `${hours > 0 ? `${hours}h ` : ''}${minutes}m ${whole % 60}s`;

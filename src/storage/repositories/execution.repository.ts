@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource, type SelectQueryBuilder } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { type RunStatus } from '../../engine/run/events.js';
 import { type Json, type JsonObject } from '../../engine/values.js';
-import { ExecutionEntity } from '../entities/execution.entity.js';
-import { type ExecutionRecord } from '../execution-record.js';
+import { type ExecutionRecord, type ListedExecution } from '../execution-record.js';
 import { INLINE_RESULT_BYTES, resultReference } from '../inline-result.js';
 import { Prepared } from '../prepared.js';
 
@@ -57,20 +56,20 @@ export class ExecutionRepository {
 
   /** One execution of the tenant; null where there is none. */
   async byId(tenantId: string, id: string): Promise<ExecutionRecord | null> {
-    const [row] = await this.prepared.query<ExecutionRow>('execution_by_id', BY_ID, [id, tenantId]);
-    return row ? recordOf(row) : null;
+    const [row] = await this.prepared.query<ExecutionRecord>('execution_by_id', BY_ID, [id, tenantId]);
+    return row ?? null;
   }
 
   /** One execution with parameters and result, in one round trip. */
   async withPayload(tenantId: string, id: string): Promise<{ record: ExecutionRecord; payload: ExecutionPayload } | null> {
-    const [row] = await this.prepared.query<ExecutionRow & PayloadRow>('execution_with_payload', WITH_PAYLOAD, [
+    const [row] = await this.prepared.query<ExecutionRecord & PayloadRow>('execution_with_payload', WITH_PAYLOAD, [
       id,
       tenantId,
       INLINE_RESULT_BYTES,
     ]);
     if (!row) return null;
     return {
-      record: recordOf(row),
+      record: row,
       payload: {
         parameters: row.parameters ?? {},
         result: row.resultOmitted ? resultReference(id) : row.result,
@@ -93,20 +92,19 @@ export class ExecutionRepository {
     tenantId: string,
     filter: ExecutionFilter,
     page: { before: string | null; offset: number; limit: number },
-  ): Promise<ExecutionRecord[]> {
-    const query = this.db.createQueryBuilder(ExecutionEntity, 'e').where('e.tenant_id = :tenantId', { tenantId });
-    narrow(query, filter);
-    if (page.before !== null) query.andWhere('e.id < :before', { before: page.before });
-    const [sql, parameters] = query.orderBy('e.id', 'DESC').limit(page.limit).offset(page.offset).select(COLUMNS).getQueryAndParameters();
-    return (await this.db.query<ExecutionRow[]>(sql, parameters)).map(recordOf);
+  ): Promise<ListedExecution[]> {
+    const { conditions, values, when } = narrowed(tenantId, filter);
+    when(page.before, (before) => `e.id < ${before}`);
+    return this.db.query<ListedExecution[]>(
+      `SELECT ${LISTED} FROM execution e WHERE ${conditions.join(' AND ')} ORDER BY e.id DESC LIMIT ${page.limit} OFFSET ${page.offset}`,
+      values,
+    );
   }
 
   /** How many executions a list would have in all. */
   async count(tenantId: string, filter: ExecutionFilter): Promise<number> {
-    const query = this.db.createQueryBuilder(ExecutionEntity, 'e').where('e.tenant_id = :tenantId', { tenantId });
-    narrow(query, filter);
-    const [sql, parameters] = query.select('count(*)', 'count').getQueryAndParameters();
-    const [row] = await this.db.query<{ count: string }[]>(sql, parameters);
+    const { conditions, values } = narrowed(tenantId, filter);
+    const [row] = await this.db.query<{ count: string }[]>(`SELECT count(*) FROM execution e WHERE ${conditions.join(' AND ')}`, values);
     return Number(row?.count ?? 0);
   }
 
@@ -119,13 +117,15 @@ export class ExecutionRepository {
     filter: ExecutionFilter,
     range: { after: string; upTo: string; createdUntil: number; limit: number },
   ): Promise<string[]> {
-    const query = this.db
-      .createQueryBuilder(ExecutionEntity, 'e')
-      .where('e.tenant_id = :tenantId AND e.id > :after AND e.id <= :upTo', { tenantId, after: range.after, upTo: range.upTo })
-      .andWhere('e.created_at <= :createdUntil', { createdUntil: new Date(range.createdUntil) });
-    narrow(query, filter);
-    const [sql, parameters] = query.orderBy('e.id', 'ASC').limit(range.limit).select('e.id', 'id').getQueryAndParameters();
-    return (await this.db.query<{ id: string }[]>(sql, parameters)).map(({ id }) => id);
+    const { conditions, values, when } = narrowed(tenantId, filter);
+    when(range.after, (after) => `e.id > ${after}`);
+    when(range.upTo, (upTo) => `e.id <= ${upTo}`);
+    when(new Date(range.createdUntil), (until) => `e.created_at <= ${until}`);
+    const rows = await this.db.query<{ id: string }[]>(
+      `SELECT e.id FROM execution e WHERE ${conditions.join(' AND ')} ORDER BY e.id LIMIT ${range.limit}`,
+      values,
+    );
+    return rows.map(({ id }) => id);
   }
 
   /** What an execution has called that is not over. */
@@ -140,60 +140,63 @@ export class ExecutionRepository {
   /** Executions that name one of these as parent, oldest first. */
   async childrenOf(tenantId: string, parentIds: readonly string[], limit: number): Promise<ExecutionRecord[]> {
     if (parentIds.length === 0) return [];
-    const rows = await this.db.query<ExecutionRow[]>(
+    return this.db.query<ExecutionRecord[]>(
       `SELECT ${COLUMNS} FROM execution e WHERE e.tenant_id = $1 AND e.parent_execution_id = ANY($2::text[]) ORDER BY e.id LIMIT $3`,
       [tenantId, parentIds, limit],
     );
-    return rows.map(recordOf);
   }
 }
 
-function narrow(query: SelectQueryBuilder<ExecutionEntity>, filter: ExecutionFilter): void {
-  const when = (value: unknown, condition: string, parameters: Record<string, unknown>): void => {
-    if (value !== null) query.andWhere(condition, parameters);
-  };
-  if (filter.ids.length > 0) query.andWhere('e.id = ANY(:ids::bigint[])', { ids: filter.ids });
-  when(filter.path, 'e.path = :path', { path: filter.path });
-  when(filter.version, '(e.version = :version OR e.shown_version = :version)', { version: filter.version });
-  if (filter.statuses.length > 0) query.andWhere('e.status IN (:...statuses)', { statuses: filter.statuses });
-  when(filter.executionType, 'e.execution_type = :type', { type: filter.executionType });
-  when(filter.parentExecutionId, 'e.parent_execution_id = :parent', { parent: filter.parentExecutionId });
-  when(filter.metadata, 'e.metadata @> :metadata::jsonb', { metadata: JSON.stringify(filter.metadata) });
-  const time = (value: number | null): Date | null => (value === null ? null : new Date(value));
-  when(filter.startedFrom, 'e.created_at >= :startedFrom', { startedFrom: time(filter.startedFrom) });
-  when(filter.startedTo, 'e.created_at < :startedTo', { startedTo: time(filter.startedTo) });
-  when(filter.endedFrom, 'e.ended_at >= :endedFrom', { endedFrom: time(filter.endedFrom) });
-  when(filter.endedTo, 'e.ended_at < :endedTo', { endedTo: time(filter.endedTo) });
+interface Narrowed {
+  readonly conditions: string[];
+  readonly values: unknown[];
+  /** Adds a condition on a value, which stands in it as a parameter; null adds none. */
+  when(value: unknown, condition: (parameter: string) => string): void;
 }
 
-type ExecutionRow = Omit<
-  ExecutionRecord,
-  'startAt' | 'expiresAt' | 'timeoutAt' | 'createdAt' | 'updatedAt' | 'endedAt' | 'cancelRequestedAt' | 'pauseRequestedAt'
-> & {
-  readonly startAt: string | null;
-  readonly expiresAt: string | null;
-  readonly timeoutAt: string | null;
-  readonly createdAt: string;
-  readonly updatedAt: string;
-  readonly endedAt: string | null;
-  readonly cancelRequestedAt: string | null;
-  readonly pauseRequestedAt: string | null;
-};
+function narrowed(tenantId: string, filter: ExecutionFilter): Narrowed {
+  const conditions: string[] = [];
+  const values: unknown[] = [];
+  const when: Narrowed['when'] = (value, condition) => {
+    if (value !== null) conditions.push(condition(`$${values.push(value)}`));
+  };
+  const time = (value: number | null): Date | null => (value === null ? null : new Date(value));
+  when(tenantId, (tenant) => `e.tenant_id = ${tenant}`);
+  when(filter.ids.length > 0 ? filter.ids : null, (ids) => `e.id = ANY(${ids}::bigint[])`);
+  when(filter.path, (path) => `e.path = ${path}`);
+  when(filter.version, (version) => `(e.version = ${version} OR e.shown_version = ${version})`);
+  // One by one, so that a single status finds the index of those that are not completed.
+  if (filter.statuses.length > 0) conditions.push(`e.status IN (${filter.statuses.map((status) => `$${values.push(status)}`).join(', ')})`);
+  when(filter.executionType, (type) => `e.execution_type = ${type}`);
+  when(filter.parentExecutionId, (parent) => `e.parent_execution_id = ${parent}`);
+  when(filter.metadata && JSON.stringify(filter.metadata), (metadata) => `e.metadata @> ${metadata}::jsonb`);
+  when(time(filter.startedFrom), (from) => `e.created_at >= ${from}`);
+  when(time(filter.startedTo), (to) => `e.created_at < ${to}`);
+  when(time(filter.endedFrom), (from) => `e.ended_at >= ${from}`);
+  when(time(filter.endedTo), (to) => `e.ended_at < ${to}`);
+  return { conditions, values, when };
+}
+
 interface PayloadRow {
   readonly parameters: JsonObject | null;
   readonly result: Json;
   readonly resultOmitted: boolean | null;
 }
 
-/** A time as the driver need not parse it: as a date it takes longer than all other columns of a row together. */
-const epochMs = (column: string): string => `floor(extract(epoch FROM e.${column}) * 1000)::bigint`;
+/**
+ * A time as epoch milliseconds, a double and therefore a number for the driver: as a date it would take longer than all other columns of a row together.
+ * Exact, since the columns have whole milliseconds: up to the year 9999 the seconds are off by less than a twentieth of one.
+ */
+const epochMs = (column: string): string => `round(date_part('epoch', e.${column}) * 1000)`;
 
-const COLUMNS = `e.id, e.tenant_id AS "tenantId", e.catalog_id AS "catalogId", e.path, e.playbook_name AS "playbookName", e.version,
-  e.shown_version AS "shownVersion", e.requested_version AS "requestedVersion", e.execution_type AS "executionType", e.digest, e.merge, e.metadata,
-  e.parent_execution_id AS "parentExecutionId", e.parent_event_id AS "parentEventId", e.parent_step AS "parentStep", e.forked_from AS "forkedFrom",
-  e.priority, ${epochMs('start_at')} AS "startAt", ${epochMs('expires_at')} AS "expiresAt", ${epochMs('timeout_at')} AS "timeoutAt", e.status, e.progress,
-  e.current_step AS "currentStep", e.waiting_for AS "waitingFor", e.error, ${epochMs('created_at')} AS "createdAt", ${epochMs('updated_at')} AS "updatedAt",
-  ${epochMs('ended_at')} AS "endedAt", ${epochMs('cancel_requested_at')} AS "cancelRequestedAt", ${epochMs('pause_requested_at')} AS "pauseRequestedAt", e.last_seq AS "lastSeq"`;
+const LISTED = `e.id, e.catalog_id AS "catalogId", e.path, e.playbook_name AS "playbookName", e.shown_version AS "shownVersion",
+  e.requested_version AS "requestedVersion", e.execution_type AS "executionType", e.digest, e.metadata, e.parent_execution_id AS "parentExecutionId",
+  e.parent_event_id AS "parentEventId", e.parent_step AS "parentStep", e.forked_from AS "forkedFrom", e.priority, ${epochMs('start_at')} AS "startAt",
+  ${epochMs('expires_at')} AS "expiresAt", ${epochMs('timeout_at')} AS "timeoutAt", e.status, e.progress, e.current_step AS "currentStep",
+  e.waiting_for AS "waitingFor", e.error, ${epochMs('created_at')} AS "createdAt", ${epochMs('updated_at')} AS "updatedAt", ${epochMs('ended_at')} AS "endedAt"`;
+
+const COLUMNS = `${LISTED}, e.tenant_id AS "tenantId", e.version, e.merge, ${epochMs('cancel_requested_at')} AS "cancelRequestedAt",
+  ${epochMs('pause_requested_at')} AS "pauseRequestedAt", e.last_seq AS "lastSeq"`;
 
 const BY_ID = `SELECT ${COLUMNS} FROM execution e WHERE e.id = $1 AND e.tenant_id = $2`;
 
@@ -208,19 +211,3 @@ const WITH_PAYLOAD = `
     SELECT p.result FROM execution_payload p WHERE p.execution_id = $1 AND p.result IS NOT NULL ORDER BY p.part DESC LIMIT 1
   ) r ON true
   WHERE e.id = $1 AND e.tenant_id = $2`;
-
-const msOf = (epochMs: string | null): number | null => (epochMs === null ? null : Number(epochMs));
-
-function recordOf(row: ExecutionRow): ExecutionRecord {
-  return {
-    ...row,
-    startAt: msOf(row.startAt),
-    expiresAt: msOf(row.expiresAt),
-    timeoutAt: msOf(row.timeoutAt),
-    createdAt: Number(row.createdAt),
-    updatedAt: Number(row.updatedAt),
-    endedAt: msOf(row.endedAt),
-    cancelRequestedAt: msOf(row.cancelRequestedAt),
-    pauseRequestedAt: msOf(row.pauseRequestedAt),
-  };
-}
