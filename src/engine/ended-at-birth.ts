@@ -3,10 +3,11 @@ import { type CompiledPlaybook, type CompiledStep } from './playbook/compiled.js
 import { type EndedBirth, type NewRun } from './ports.js';
 import { decide } from './run/decide.js';
 import { type DecisionWorld } from './run/decision.js';
-import { statusOfEnd } from './run/events.js';
 import { factsOf, type RunFacts } from './run/run-scope.js';
+import { statusOfEnd } from './run/events.js';
 import { newRunState } from './run/run-state.js';
 import { savesToWorld } from './run/saves.js';
+import { endedRow } from './run/shown-row.js';
 import { mergeWorkload } from './run/workload.js';
 
 /**
@@ -20,17 +21,10 @@ export function endedAtBirth(run: NewRun, playbook: CompiledPlaybook, env: RunFa
   const state = newRunState(playbook, run.workload ?? mergeWorkload(playbook.playbook.workload, run.parameters, run.merge));
   const { events, finish, characters } = decide(playbook, state, factsOf(run, playbook, env), world, { kind: 'start', kept: run.kept });
   if (finish === null || JSON.stringify(finish.result).length > LONGEST_RESULT) return null;
-  const status = statusOfEnd(finish.event);
   return {
-    status,
+    status: statusOfEnd(finish.event),
     events: [...events, finish.event],
-    row: {
-      status,
-      progress: 100,
-      currentStep: state.currentStep,
-      waitingFor: null,
-      error: status === 'failed' ? state.failure : null,
-    },
+    row: endedRow(state, finish.event),
     result: finish.result,
     characters,
   };

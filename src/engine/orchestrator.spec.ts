@@ -36,6 +36,25 @@ describe(Orchestrator.name, () => {
     expect(stage.stored).toHaveLength(2);
   });
 
+  it('an end that a cancel comes before is not shown: while what was done is undone, the run is not yet at 100 percent', async () => {
+    const stage = RunStage.of([
+      aStep('start', { action: anAction(), compensate: { action: anAction(), covers: 'completed' }, next: to('end') }),
+      aStep('end', { role: 'terminal' }),
+    ]);
+    stage.orchestrator().start();
+    await stage.commit();
+    stage.store.deliver('default', '1', 'cancel', {});
+    stage.calls[0]!.settle(1);
+    await stage.commit();
+    await stage.commit();
+    expect(stage.units.map(({ row }) => [row.status, row.progress])).toContainEqual(['completed', 100]);
+    expect(stage.store.read('1')?.row).toMatchObject({ status: 'running', waitingFor: { kind: 'compensation' } });
+    expect(stage.store.read('1')!.row.progress).toBeLessThan(100);
+    stage.calls[1]!.settle(null);
+    await stage.commit();
+    expect(stage.store.read('1')?.row).toMatchObject({ status: 'cancelled', progress: 100 });
+  });
+
   it('given back, another holder goes on: what is complete is not done again, what was cut keeps key and attempt', async () => {
     const stage = RunStage.of([
       aStep('start', { next: to('a', 'b') }),

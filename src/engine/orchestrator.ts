@@ -184,9 +184,9 @@ export class Orchestrator implements UnitSource {
 
   private row(ends: Decision['finish']): RowState {
     const { playbook, state, facts, progress, mustContinue: isBusy, asleepUntil } = this;
-    const row = ends
-      ? endedRow(state, ends.event)
-      : liveRow(playbook, state, facts, { now: this.options.clock.now(), progress, isBusy, asleepUntil });
+    // An end that meets unread inbox is not written: what was shown while it lived is what it goes on from.
+    if (ends) return endedRow(state, ends.event);
+    const row = liveRow(playbook, state, facts, { now: this.options.clock.now(), progress, isBusy, asleepUntil });
     this.progress = row.progress;
     return row;
   }
