@@ -10,6 +10,7 @@ import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { type ExecutionRecord } from '../storage/execution-record.js';
 import { ExecutionEventRepository } from '../storage/repositories/execution-event.repository.js';
 import { ExecutionService } from './execution.service.js';
+import { RepeatedStarts } from './repeated-starts.js';
 import { type Asked } from './start-command.js';
 import { type RestartChange, type StartedRun, type StartRun } from './start-run.js';
 
@@ -28,6 +29,7 @@ type Source = Awaited<ReturnType<StatusService['withParameters']>>;
 export class RestartService {
   constructor(
     private readonly executions: ExecutionService,
+    private readonly repeated: RepeatedStarts,
     private readonly status: StatusService,
     private readonly history: ExecutionEventRepository,
     private readonly playbooks: CompiledPlaybooks,
@@ -35,34 +37,45 @@ export class RestartService {
 
   /** From its beginning. Throws `unknown_execution` and what a start throws. */
   async rerun(principal: Principal, id: string, change: RestartChange, asked: Asked): Promise<StartedRun> {
-    const source = await this.status.withParameters(principal, id);
-    return this.start(principal, source, await this.firstOf(principal, source), change, asked, []);
+    return this.once(principal, asked, async () => {
+      const source = await this.status.withParameters(principal, id);
+      return this.start(principal, source, await this.firstOf(principal, source), change, asked, []);
+    });
   }
 
   /** From where it failed or was cancelled; what completed and was not undone is kept. Throws `unknown_execution`, `already_completed`, `not_ended`. */
   async retry(principal: Principal, id: string, asked: Asked): Promise<StartedRun> {
-    const source = await this.status.withParameters(principal, id);
-    const { status, catalogId } = source.record;
-    if (!isTerminal(status)) throw new EngineError('conflict', 'not_ended', `Execution ${id} is still ${status}.`);
-    if (status === 'completed') throw new EngineError('conflict', 'already_completed', `Execution ${id} has completed.`);
-    const playbook = await this.playbooks.compiled(principal.tenant, catalogId);
-    const events = await this.historyOf(source);
-    const kept = withoutUndone(playbook, events, keptForRetry(events));
-    return this.start(principal, source, events[0], AS_IT_WAS, asked, kept);
+    return this.once(principal, asked, async () => {
+      const source = await this.status.withParameters(principal, id);
+      const { status, catalogId } = source.record;
+      if (!isTerminal(status)) throw new EngineError('conflict', 'not_ended', `Execution ${id} is still ${status}.`);
+      if (status === 'completed') throw new EngineError('conflict', 'already_completed', `Execution ${id} has completed.`);
+      const playbook = await this.playbooks.compiled(principal.tenant, catalogId);
+      const events = await this.historyOf(source);
+      const kept = withoutUndone(playbook, events, keptForRetry(events));
+      return this.start(principal, source, events[0], AS_IT_WAS, asked, kept);
+    });
   }
 
   /** From a step of it; what does not follow from that step is kept. Throws `unknown_execution`, `step_never_ran`, `incompatible_version`. */
   async fork(principal: Principal, id: string, fromStep: string, change: RestartChange, asked: Asked): Promise<StartedRun> {
-    const source = await this.status.withParameters(principal, id);
-    const playbook = await this.playbooks.compiled(principal.tenant, source.record.catalogId);
-    const events = await this.historyOf(source);
-    const kept = keptForFork(playbook, events, fromStep);
-    if (!kept) {
-      throw new EngineError('invalid', 'step_never_ran', `The step ${fromStep} has not run in execution ${id}.`, [
-        { code: 'step_never_ran', pointer: '/from_step', message: 'names no step that has run' },
-      ]);
-    }
-    return this.start(principal, source, events[0], change, asked, inherited(withoutUndone(playbook, events, kept)));
+    return this.once(principal, asked, async () => {
+      const source = await this.status.withParameters(principal, id);
+      const playbook = await this.playbooks.compiled(principal.tenant, source.record.catalogId);
+      const events = await this.historyOf(source);
+      const kept = keptForFork(playbook, events, fromStep);
+      if (!kept) {
+        throw new EngineError('invalid', 'step_never_ran', `The step ${fromStep} has not run in execution ${id}.`, [
+          { code: 'step_never_ran', pointer: '/from_step', message: 'names no step that has run' },
+        ]);
+      }
+      return this.start(principal, source, events[0], change, asked, inherited(withoutUndone(playbook, events, kept)));
+    });
+  }
+
+  /** What the key started before, which outlives the execution that it was made from (C2); else a start. */
+  private async once(principal: Principal, asked: Asked, start: () => Promise<StartedRun>): Promise<StartedRun> {
+    return (await this.repeated.find({ principal, ...asked })) ?? start();
   }
 
   /** All of it or nothing: what completed would be done again where its record is missing (C4). */

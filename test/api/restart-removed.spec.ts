@@ -80,3 +80,15 @@ it('a run without rows has no history that a retry or a fork could keep', async 
   expect(acted()).toBe(before);
   expect((await post(json.id as string, 'rerun')).json).toMatchObject({ status: 'failed', forked_from: json.id });
 });
+
+it.each(['retry', 'fork', 'rerun'])('the key of a %s outlives the execution it was made from', async (verb) => {
+  const id = await failed();
+  const key = { 'idempotency-key': `once-${verb}` };
+  const first = await post(id, verb, key);
+  expect([first.status, first.json.forked_from]).toEqual([200, id]);
+  await query(service.databaseUrl, 'DELETE FROM execution WHERE id = $1', [id]);
+  const again = await post(id, verb, key);
+  expect([again.status, again.headers.get('idempotency-replayed'), again.json.id]).toEqual([200, 'true', first.json.id]);
+  const other = await service.post(`/executions/${id}/${verb}`, { from_step: 'start', parameters: { text: 'other' } }, key);
+  expect([other.status, other.json.code]).toEqual([422, verb === 'fork' ? 'idempotency_key_reused' : expect.any(String)]);
+});
