@@ -20,7 +20,7 @@ export class RepeatedStarts {
    * end like the start itself would.
    * @throws EngineError idempotency_key_reused for another body, execution_removed where only the key is left
    */
-  async find({ principal, idempotency, waitMs }: StartRun): Promise<StartedRun | null> {
+  async find({ principal, idempotency, waitMs }: Pick<StartRun, 'principal' | 'idempotency' | 'waitMs'>): Promise<StartedRun | null> {
     if (!idempotency) return null;
     const known = await this.keys.find(principal.tenant, idempotency.key);
     if (!known) return null;

@@ -5,12 +5,12 @@ import { EngineError } from '../engine/engine-error.js';
 import { isTerminal, type RunEvent } from '../engine/run/events.js';
 import { keptForFork, keptForRetry } from '../engine/run/kept-history.js';
 import { inherited, withoutUndone } from '../engine/run/undone-firings.js';
-import { type JsonObject } from '../engine/values.js';
-import { StatusService } from '../status/status.service.js';
+import { StatusService, unknownExecution } from '../status/status.service.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { type ExecutionRecord } from '../storage/execution-record.js';
 import { ExecutionEventRepository } from '../storage/repositories/execution-event.repository.js';
 import { ExecutionService } from './execution.service.js';
+import { RepeatedStarts } from './repeated-starts.js';
 import { type Asked } from './start-command.js';
 import { type RestartChange, type StartedRun, type StartRun } from './start-run.js';
 
@@ -21,11 +21,15 @@ export const AS_IT_WAS: RestartChange = {
   options: { priority: null, startAt: null, delayMs: null, expiresInMs: null, timeoutMs: null },
 };
 
+/** An execution that something is started from. */
+type Source = Awaited<ReturnType<StatusService['withParameters']>>;
+
 /** Starts again, wholly or in part, what ran before: always as a new execution, because history never changes (D30, C3). */
 @Injectable()
 export class RestartService {
   constructor(
     private readonly executions: ExecutionService,
+    private readonly repeated: RepeatedStarts,
     private readonly status: StatusService,
     private readonly history: ExecutionEventRepository,
     private readonly playbooks: CompiledPlaybooks,
@@ -33,48 +37,72 @@ export class RestartService {
 
   /** From its beginning. Throws `unknown_execution` and what a start throws. */
   async rerun(principal: Principal, id: string, change: RestartChange, asked: Asked): Promise<StartedRun> {
-    const { record, parameters } = await this.status.withParameters(principal, id);
-    return this.start(principal, record, parameters, change, asked, []);
+    return this.once(principal, asked, async () => {
+      const source = await this.status.withParameters(principal, id);
+      return this.start(principal, source, await this.firstOf(principal, source), change, asked, []);
+    });
   }
 
   /** From where it failed or was cancelled; what completed and was not undone is kept. Throws `unknown_execution`, `already_completed`, `not_ended`. */
   async retry(principal: Principal, id: string, asked: Asked): Promise<StartedRun> {
-    const { record, parameters } = await this.status.withParameters(principal, id);
-    if (!isTerminal(record.status)) throw new EngineError('conflict', 'not_ended', `Execution ${id} is still ${record.status}.`);
-    if (record.status === 'completed') throw new EngineError('conflict', 'already_completed', `Execution ${id} has completed.`);
-    const [playbook, events] = [await this.playbooks.compiled(principal.tenant, record.catalogId), await this.events(record)];
-    return this.start(principal, record, parameters, AS_IT_WAS, asked, withoutUndone(playbook, events, keptForRetry(events)));
+    return this.once(principal, asked, async () => {
+      const source = await this.status.withParameters(principal, id);
+      const { status, catalogId } = source.record;
+      if (!isTerminal(status)) throw new EngineError('conflict', 'not_ended', `Execution ${id} is still ${status}.`);
+      if (status === 'completed') throw new EngineError('conflict', 'already_completed', `Execution ${id} has completed.`);
+      const playbook = await this.playbooks.compiled(principal.tenant, catalogId);
+      const events = await this.historyOf(source);
+      const kept = withoutUndone(playbook, events, keptForRetry(events));
+      return this.start(principal, source, events[0], AS_IT_WAS, asked, kept);
+    });
   }
 
   /** From a step of it; what does not follow from that step is kept. Throws `unknown_execution`, `step_never_ran`, `incompatible_version`. */
   async fork(principal: Principal, id: string, fromStep: string, change: RestartChange, asked: Asked): Promise<StartedRun> {
-    const { record, parameters } = await this.status.withParameters(principal, id);
-    const playbook = await this.playbooks.compiled(principal.tenant, record.catalogId);
-    const events = await this.events(record);
-    const kept = keptForFork(playbook, events, fromStep);
-    if (!kept) {
-      throw new EngineError('invalid', 'step_never_ran', `The step ${fromStep} has not run in execution ${id}.`, [
-        { code: 'step_never_ran', pointer: '/from_step', message: 'names no step that has run' },
-      ]);
+    return this.once(principal, asked, async () => {
+      const source = await this.status.withParameters(principal, id);
+      const playbook = await this.playbooks.compiled(principal.tenant, source.record.catalogId);
+      const events = await this.historyOf(source);
+      const kept = keptForFork(playbook, events, fromStep);
+      if (!kept) {
+        throw new EngineError('invalid', 'step_never_ran', `The step ${fromStep} has not run in execution ${id}.`, [
+          { code: 'step_never_ran', pointer: '/from_step', message: 'names no step that has run' },
+        ]);
+      }
+      return this.start(principal, source, events[0], change, asked, inherited(withoutUndone(playbook, events, kept)));
+    });
+  }
+
+  /** What the key started before, which outlives the execution that it was made from (C2); else a start. */
+  private async once(principal: Principal, asked: Asked, start: () => Promise<StartedRun>): Promise<StartedRun> {
+    return (await this.repeated.find({ principal, ...asked })) ?? start();
+  }
+
+  /** All of it or nothing: what completed would be done again where its record is missing (C4). */
+  private async historyOf({ record, durable }: Source): Promise<RunEvent[]> {
+    const { tenantId, id, lastSeq } = record;
+    if (!durable) {
+      const message = `Execution ${id} was run without rows and has no history to go on from; a rerun starts it from its beginning.`;
+      throw new EngineError('invalid', 'not_durable_unsupported', message);
     }
-    return this.start(principal, record, parameters, change, asked, inherited(withoutUndone(playbook, events, kept)));
+    const events = await this.history.whole(tenantId, id, lastSeq);
+    if (events === null) throw unknownExecution(id);
+    return events;
   }
 
-  private events({ tenantId, id }: ExecutionRecord): Promise<RunEvent[]> {
-    return this.history.whole(tenantId, id);
+  /** The first event, which knows the requesters; undefined where nobody is told apart, or nothing was recorded. */
+  private async firstOf(principal: Principal, { record, durable }: Source): Promise<RunEvent | undefined> {
+    if (isAnonymous(principal) || !durable) return undefined;
+    const [first] = await this.history.page(record.tenantId, record.id, { after: 0, limit: 1, order: 'ascending', types: [] });
+    // Removed meanwhile: without it, who started the execution could approve what the new one asks for.
+    if (first === undefined) throw unknownExecution(record.id);
+    return first.event;
   }
 
-  /** Who started it, and those it was made from: none of them may approve what the new one asks for. */
-  private async requestersOf(principal: Principal, { tenantId, id }: ExecutionRecord): Promise<readonly string[]> {
-    if (isAnonymous(principal)) return [];
-    const [first] = await this.history.page(tenantId, id, { after: 0, limit: 1, order: 'ascending', types: [] });
-    return first?.event.type === 'execution_started' ? (first.event.requesters ?? []) : [];
-  }
-
-  private async start(
+  private start(
     principal: Principal,
-    record: ExecutionRecord,
-    parameters: JsonObject,
+    { record, parameters }: Source,
+    first: RunEvent | undefined,
     change: RestartChange,
     asked: Asked,
     kept: readonly RunEvent[],
@@ -90,11 +118,16 @@ export class RestartService {
       metadata: record.metadata ?? {},
       forkedFrom: record.id,
       kept,
-      requesters: await this.requestersOf(principal, record),
+      requesters: requestersOf(principal, first),
       options: { ...change.options, priority: change.options.priority ?? record.priority },
       ...asked,
     });
   }
+}
+
+/** Who started it, and those it was made from: none of them may approve what the new one asks for. */
+function requestersOf(principal: Principal, first: RunEvent | undefined): readonly string[] {
+  return !isAnonymous(principal) && first?.type === 'execution_started' ? (first.requesters ?? []) : [];
 }
 
 /** What was written inside a step has no path that could be asked for: it is the entry that it was, and has no other versions. */

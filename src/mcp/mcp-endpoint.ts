@@ -42,17 +42,37 @@ export class McpEndpoint implements BeforeApplicationShutdown {
 
   /** Answers a request whose sender is known. The reply is this method's own from then on. @throws HttpRefusal where the node has enough to do */
   async answer(caller: McpCaller, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    // The client left while its token was checked: its close has been told of already, and would give nothing back.
+    if (reply.raw.destroyed) return void reply.hijack();
     const { waitingRequests } = this.settings.limits;
     if (this.open >= waitingRequests)
       throw new HttpRefusal(503, 'overloaded', 'This node has as many MCP requests in work as it can bear.');
     const uris = subscribedUris(request.body);
     if (uris.length > MOST_URIS) throw new HttpRefusal(413, 'body_too_large', `One stream can subscribe to ${MOST_URIS} resources.`);
+    const giveBack = this.takePlace(caller, uris);
+    reply.raw.once('close', giveBack);
+    try {
+      await this.spoken(caller, request, reply);
+    } finally {
+      giveBack();
+    }
+  }
+
+  /** Counts a request, and follows what it subscribes to. @returns ends both; once, however often it is called */
+  private takePlace({ principal }: McpCaller, uris: readonly string[]): () => void {
     this.open += 1;
-    const unwatch = this.feed.watch(caller.principal, uris);
-    reply.raw.once('close', () => {
+    const unwatch = this.feed.watch(principal, uris);
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
       this.open -= 1;
       unwatch();
-    });
+    };
+  }
+
+  /** Resolves at the end of the answer, which is that of the stream for a subscription. */
+  private async spoken(caller: McpCaller, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     reply.hijack();
     // Proxies must not hold back what is sent piece by piece.
     reply.raw.setHeader('x-accel-buffering', 'no');

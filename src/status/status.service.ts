@@ -59,10 +59,13 @@ export class StatusService {
     return (await this.find(principal, id)).record;
   }
 
-  /** The row with the parameters it was started with. @throws EngineError unknown_execution */
-  async withParameters(principal: Principal, id: string): Promise<{ record: ExecutionRecord; parameters: JsonObject }> {
-    const { record, parameters } = await this.find(principal, id);
-    return { record, parameters: parameters ?? {} };
+  /** The row with the parameters it was started with, and whether there are rows of it at all. @throws EngineError unknown_execution */
+  async withParameters(
+    principal: Principal,
+    id: string,
+  ): Promise<{ readonly record: ExecutionRecord; readonly parameters: JsonObject; readonly durable: boolean }> {
+    const { record, parameters, durable } = await this.find(principal, id);
+    return { record, parameters: parameters ?? {}, durable };
   }
 
   /** What a step of an `input` type asks now, and in which firing; null where it asks nothing. */
@@ -271,12 +274,12 @@ export class StatusService {
     parameters: ExecutionDetail['parameters'];
     durable: boolean;
   }> {
-    if (!ID.test(id) || BigInt(id) > 9_223_372_036_854_775_807n) throw unknown(id);
+    if (!ID.test(id) || BigInt(id) > 9_223_372_036_854_775_807n) throw unknownExecution(id);
     const ephemeral = this.ephemeral.find(principal.tenant, id);
     if (ephemeral)
       return { record: ephemeral.record, result: ephemeral.result, resultOmitted: false, parameters: ephemeral.parameters, durable: false };
     const found = await this.executions.withPayload(principal.tenant, id);
-    if (!found) throw unknown(id);
+    if (!found) throw unknownExecution(id);
     return { record: found.record, ...found.payload, durable: true };
   }
 
@@ -320,6 +323,7 @@ function nodeOf(record: ExecutionRecord): ExecutionTreeNode {
   };
 }
 
-function unknown(id: string): EngineError {
+/** What everybody says of an execution that is not there, or not any more. */
+export function unknownExecution(id: string): EngineError {
   return new EngineError('not_found', 'unknown_execution', `There is no execution ${id.slice(0, 40)}.`);
 }

@@ -4,6 +4,9 @@ import { type RunEvent } from '../engine/run/events.js';
 import { type Json } from '../engine/values.js';
 import { type BlobPart, blobSizesOf, decodeEvent } from './event-codec.js';
 
+/** A value that lies apart is gone: its execution is being removed, or was by somebody else. */
+export class ValueMissing extends Error {}
+
 type Reading = Pick<EntityManager, 'query'>;
 
 /** An event as its row has it. */
@@ -54,14 +57,14 @@ export async function readCancels(tx: Reading, ids: readonly RunId[]): Promise<M
 
 const SELECT = `SELECT execution_id, seq, event_type, step, body FROM execution_event`;
 
-/** The events of rows, in the same order, with the values that lie apart. */
+/** The events of rows, in the same order, with the values that lie apart. @throws ValueMissing */
 export async function wholeEvents(tx: Reading, rows: readonly HistoryRow[]): Promise<RunEvent[]> {
   const large = rows.filter(({ body }) => blobSizesOf(body) !== null);
   const blobs = large.length === 0 ? new Map<string, Json>() : await readBlobs(tx, large);
   return rows.map(({ execution_id: id, seq, event_type: type, step, body }) =>
     decodeEvent(type, step, body, (part) => {
       const value = blobs.get(keyOf(id, seq, part));
-      if (value === undefined) throw new Error(`the ${part} of event ${seq} of execution ${id} is missing`);
+      if (value === undefined) throw new ValueMissing(`the ${part} of event ${seq} of execution ${id} is missing`);
       return value;
     }),
   );

@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { type RunEvent } from '../../engine/run/events.js';
 import { type Json } from '../../engine/values.js';
 import { BLOB_PARTS, type BlobPart, decodeEvent } from '../event-codec.js';
-import { type HistoryRow, wholeEvents } from '../history.js';
+import { type HistoryRow, ValueMissing, wholeEvents } from '../history.js';
 
 /** What the API calls the values of an event. */
 export const EVENT_PLACES = ['result', 'raw', 'inputs'] as const;
@@ -54,13 +54,23 @@ export class ExecutionEventRepository {
     return rows.map((row) => storedEventOf(executionId, row));
   }
 
-  /** The whole history, oldest first, with the values that lie apart. */
-  async whole(tenantId: string, executionId: string): Promise<RunEvent[]> {
+  /**
+   * The whole history, oldest first, with the values that lie apart.
+   * @param lastSeq what the row said, which another statement has read; the seqs of a history have no gaps
+   * @returns null where some of it is gone: the execution was removed meanwhile
+   */
+  async whole(tenantId: string, executionId: string, lastSeq: number): Promise<RunEvent[] | null> {
     const rows = await this.db.query<HistoryRow[]>(
       `SELECT execution_id, seq, event_type, step, body FROM execution_event WHERE execution_id = $1 AND tenant_id = $2 ORDER BY seq`,
       [executionId, tenantId],
     );
-    return await wholeEvents(this.db, rows);
+    if (rows.length < lastSeq) return null;
+    try {
+      return await wholeEvents(this.db, rows);
+    } catch (error) {
+      if (error instanceof ValueMissing) return null;
+      throw error;
+    }
   }
 
   /** The value of a step as it completed last; null where it never did. */
