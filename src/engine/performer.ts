@@ -179,6 +179,8 @@ export class Performer {
         run.feed({ kind: 'parts', step, wave, events });
         return isOurs() ? run.committed() : never;
       },
+      isFarAhead: () => run.isFarAhead(),
+      committed: () => (isOurs() ? run.committed() : never),
       attempt: async ({ path, ...part }) => {
         if (part.kind.effect) await caughtUp;
         if (!isOurs() || (part.kind.effect && !controller.signal.aborted && !run.mayAct())) return never;

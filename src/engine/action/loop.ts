@@ -45,17 +45,14 @@ export async function runLoop(
       const index = next++;
       if (loop.over[index]) continue;
       const itemPath = join(path, String(index));
-      await context.mayBegin(itemPath);
-      if (stop) return;
-      const item = loop.items[index]!;
-      const names = namesOf(iterator, host.step.name, item, index, loop.items.length, outer);
-      const { end, attempt, logs, characters } = await runItem(
-        context,
-        iterator,
-        itemPath,
-        { ...view, moment: { ...view.moment, ...names } },
-        runTask,
-      );
+      const task = await context.begin(itemPath, async () => {
+        if (stop) return null;
+        const item = loop.items[index]!;
+        const names = namesOf(iterator, host.step.name, item, index, loop.items.length, outer);
+        return runItem(context, iterator, itemPath, { ...view, moment: { ...view.moment, ...names } }, runTask);
+      });
+      if (!task) return;
+      const { end, attempt, logs, characters } = task;
       if (!end.ok && iterator.onError === 'fail') stop = true;
       const ended = {
         index,
@@ -91,8 +88,8 @@ async function runItem(
   for (const [at, task] of tasks.entries()) {
     const taskPath = join(path, `t${at}`);
     const isOver = context.find(taskPath)?.ended;
-    if (at > 0 && !isOver) await context.mayBegin(taskPath);
-    last = await runTask(context, task, taskPath, seen, element);
+    const run = (): Promise<TaskEnd> => runTask(context, task, taskPath, seen, element);
+    last = at > 0 && !isOver ? await context.begin(taskPath, run) : await run();
     if (!isOver && at < tasks.length - 1) {
       const stop = { path: taskPath, end: last.end, ...(last.logs ? { logs: last.logs } : {}) };
       if (hasEffects(task)) await context.journal.stop(stop);

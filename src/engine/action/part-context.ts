@@ -8,6 +8,7 @@ import { RunScope, type StepView } from '../run/run-scope.js';
 import { Activity } from './activity.js';
 import { Journal } from './journal.js';
 import { type ProgramHost } from './program-host.js';
+import { Turns } from './turns.js';
 
 /** How a nested task ended. */
 export interface TaskEnd {
@@ -25,9 +26,11 @@ export type RunTask = (context: PartContext, action: CompiledAction, path: strin
 export class PartContext {
   readonly journal: Journal;
   readonly activity: Activity;
+  private readonly turns: Turns;
 
   constructor(readonly host: ProgramHost) {
     this.activity = new Activity(host.clock, host.signal, (what) => (what === 'held' ? host.held() : host.asleep(what)));
+    this.turns = Turns.of(host.clock);
     const { activity } = this;
     this.journal = new Journal(
       host.clock,
@@ -57,6 +60,24 @@ export class PartContext {
       void this.journal.flush();
       await this.activity.hold();
     }
+  }
+
+  /**
+   * Begins a part once it may. Asked in the very turn in which it begins: of many that wait, the first may use a turn up, or take the run far ahead.
+   * @param path as in `mayBegin`
+   */
+  async begin<T>(path: string, work: () => Promise<T>): Promise<T> {
+    await this.mayBegin(path);
+    for (let wait = this.mustWait(); wait; wait = this.mustWait()) {
+      await this.activity.during(wait);
+      await this.mayBegin(path);
+    }
+    return work();
+  }
+
+  /** What a part that is to begin waits for: the commit where the run is far ahead of it (D17), else the next turn where this one is used up. */
+  private mustWait(): Promise<void> | null {
+    return this.host.isFarAhead() ? this.host.committed() : this.turns.wait();
   }
 
   scope(view: StepView): RunScope {

@@ -31,6 +31,10 @@ export interface ProgramHost {
   readonly signal: AbortSignal;
   /** Puts events into the history; resolves once they are committed, and never where the run lets go of the program. */
   write(events: readonly PartsEvent[]): Promise<void>;
+  /** So much is told and not committed that nothing more may be told ahead (D17). */
+  isFarAhead(): boolean;
+  /** Resolves once all that was told is committed, and never where the run lets go of the program. */
+  committed(): Promise<void>;
   attempt(part: PartAttempt): Promise<AttemptOutcome>;
   /** What the step warns of when it settles. */
   warn(message: string): void;

@@ -69,6 +69,7 @@ export function settleApprovals(deciding: Deciding): void {
   for (const firing of [...state.running.values()]) {
     const { approval } = firing;
     if (!approval?.outcome || state.failure) continue;
+    if (deciding.isOutOfTime) return;
     const settling = settlingOf(deciding, playbook.steps[firing.step]!, firing);
     const decisions = approval.decisions.map((each) => ({ ...each }));
     if (approval.outcome === 'approved') {

@@ -9,7 +9,7 @@ import { type AttemptOutcome, Deciding, type Decision, type DecisionWorld, type 
 import { detailsOf, errorView, failureFrom } from './failures.js';
 import { elapsed, fireStep, LOOP_LIMITS } from './fire.js';
 import { performOf } from './performs.js';
-import { readySteps } from './joins.js';
+import { leaveReady, nextReady } from './ready-steps.js';
 import { fireReady } from './lost-branches.js';
 import { resultOf } from './result.js';
 import { retryDelayMs, retryVerdict } from './retry.js';
@@ -324,7 +324,8 @@ function goOn(deciding: Deciding): void {
     handOutSignals(deciding);
     settleApprovals(deciding);
     if (state.failure) continue;
-    const ready = readySteps(state, deciding.playbook);
+    if (deciding.isOutOfTime) return void (decision.more = true);
+    const ready = nextReady(state, deciding.playbook);
     if (ready.length === 0) {
       if (state.running.size > 0) return;
       const { terminal } = deciding.playbook;
@@ -332,8 +333,12 @@ function goOn(deciding: Deciding): void {
       fireStep(deciding, terminal); // the implicit end: every branch is over and end has not run
       continue;
     }
-    for (const step of ready) {
+    for (const [at, step] of ready.entries()) {
       if (state.failure) break;
+      if (at > 0 && deciding.isOutOfTime) {
+        leaveReady(state, ready.slice(at));
+        return void (decision.more = true);
+      }
       fireReady(deciding, step);
     }
     if (decision.events.length >= EVENTS_PER_DECISION || decision.characters >= CHARACTERS_PER_DECISION) {

@@ -98,11 +98,14 @@ export interface Decision {
   /** Steps whose attempt must be aborted. */
   readonly aborts: number[];
   finish: { readonly event: TerminalEvent; readonly result: Json } | null;
-  /** True where the bound of one decision was reached: feed `continue`. */
+  /** True where a bound of one decision was reached, of events, characters or time: feed `continue`. */
   more: boolean;
   /** About how many characters of JSON the events have: what run-ahead is bounded by (D17). */
   characters: number;
 }
+
+/** A decision that has taken so many milliseconds leaves what else there is to do to another one, so that no playbook holds the process (R14). */
+const MS_PER_DECISION = 20;
 
 /** One decision in the making: the state it changes, and what it collects. */
 export class Deciding {
@@ -119,12 +122,22 @@ export class Deciding {
     characters: 0,
   };
 
+  /** Monotonic ms at which it is to come to its end. */
+  private readonly until: number;
+
   constructor(
     readonly playbook: CompiledPlaybook,
     readonly state: RunState,
     readonly facts: RunFacts,
     readonly world: DecisionWorld,
-  ) {}
+  ) {
+    this.until = world.monotonic() + MS_PER_DECISION;
+  }
+
+  /** Looked at between one step and the next: the templates of one have a limit of their own. */
+  get isOutOfTime(): boolean {
+    return this.world.monotonic() >= this.until;
+  }
 
   emit(event: RunEvent): void {
     this.decision.events.push(event);

@@ -104,6 +104,7 @@ export function handOutSignals(deciding: Deciding): void {
     const payload =
       waitsFor && waitsFor.kind !== 'timer' && waitsFor.kind !== 'approval' ? state.signals.get(waitsFor.name!)?.[0] : undefined;
     if (payload === undefined || state.failure) continue;
+    if (deciding.isOutOfTime) return;
     const settling = settlingOf(deciding, deciding.playbook.steps[firing.step]!, firing);
     const isAction = firing.asked !== null;
     wake(deciding, settling, 'signal');

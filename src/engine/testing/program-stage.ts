@@ -34,6 +34,8 @@ export class ProgramStage {
   readonly faults: unknown[] = [];
   /** What the units of the run came to. */
   readonly outcomes = new Set<string>();
+  /** How many events each unit had, and how many characters of JSON they have. */
+  readonly units: { readonly events: number; readonly characters: number }[] = [];
   /** Progress as it was stored, each value once. */
   readonly progress = new Set<number>();
   /** While set, nobody hears of a cancel: it is stored when this resolves. */
@@ -172,7 +174,11 @@ export class ProgramStage {
     if (known) return known;
     const watched: UnitSource = {
       runId: source.runId,
-      takeUnit: () => source.takeUnit(),
+      takeUnit: () => {
+        const unit = source.takeUnit();
+        if (unit) this.units.push({ events: unit.events.length, characters: JSON.stringify(unit.events).length });
+        return unit;
+      },
       unitSettled: (outcome) => {
         this.outcomes.add(outcome.kind);
         this.progress.add(this.stored.row.progress);

@@ -19,6 +19,8 @@ export interface SimulationOptions {
   outcome?(step: string, perform: Perform, state: RunState): AttemptOutcome;
   /** Which of n pending things happens next; the default is the first. */
   pick?(n: number): number;
+  /** Milliseconds that templates are measured with; the default stands still. */
+  monotonic?(): number;
   /** Called before each stimulus; returned ones go first. */
   interrupt?(state: RunState, events: readonly RunEvent[]): Stimulus | null;
 }
@@ -31,6 +33,8 @@ export interface SimulatedRun {
   readonly state: RunState;
   /** How many attempts ran at once at most. */
   readonly peak: number;
+  /** How many events each decision added. */
+  readonly decisions: readonly number[];
 }
 
 /** A clock that advances by itself, and a repeatable randomness: the same run every time. */
@@ -63,7 +67,8 @@ export function simulateRun(playbook: CompiledPlaybook, options: SimulationOptio
     startAt: null,
     timeoutAt: null,
   };
-  const world = simulatedWorld();
+  const world = { ...simulatedWorld(), ...(options.monotonic && { monotonic: options.monotonic }) };
+  const decisions: number[] = [];
   const events: RunEvent[] = [];
   const pending: (() => Stimulus)[] = [];
   let performing = 0;
@@ -71,6 +76,7 @@ export function simulateRun(playbook: CompiledPlaybook, options: SimulationOptio
 
   const take = (decision: Decision): void => {
     events.push(...decision.events);
+    decisions.push(decision.events.length);
     for (const perform of decision.performs) {
       performing += 1;
       peak = Math.max(peak, performing);
@@ -95,7 +101,7 @@ export function simulateRun(playbook: CompiledPlaybook, options: SimulationOptio
     take(decision);
     if (decision.finish) {
       events.push(decision.finish.event);
-      return { events, terminal: decision.finish.event, result: decision.finish.result, state, peak };
+      return { events, terminal: decision.finish.event, result: decision.finish.result, state, peak, decisions };
     }
     const urgent = options.interrupt?.(state, events);
     if (urgent) stimulus = urgent;
