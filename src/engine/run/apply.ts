@@ -37,6 +37,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
       if (firing.asked) return takeAnswers(state, firing, firing.waitsFor!.name!);
       if (event.reason === 'signal') takeSignal(state, firing.waitsFor!.name!);
+      if (event.reason === 'retry') firing.dueAt = null;
       return;
     }
     case 'signal_received': {

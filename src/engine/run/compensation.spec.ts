@@ -199,6 +199,36 @@ describe(compensate.name, () => {
     expect(undos).toEqual([3, 2, 1].map((wave) => [wave, { undo: wave, was: 'body', why: 'http_error' }]));
   });
 
+  it('an attempt after the first that is under way when another branch fails is awaited and undone, wherever its holder crashes', () => {
+    const fork = compiled([
+      aStep('start', { next: to('charge', 'other') }),
+      acting('charge', to('end'), { action: anAction({ data: { n: 'charge' }, retry: RETRY }) }),
+      aStep('other', { action: anAction(), next: to('last') }),
+      aStep('last', { action: anAction(), next: to('end') }),
+      aStep('end'),
+    ]);
+    const outcome: CrashingOptions['outcome'] = (step, { attempt }) =>
+      step === 'last' || (step === 'charge' && attempt === 1) ? fails() : gives({ id: 1 });
+    const plain = crashingRun(fork, { outcome });
+    // It is in its second attempt when the other branch fails.
+    expect(of(plain.events, 'action_retry', 'step_woken', 'step_failed', 'step_completed').slice(1)).toEqual([
+      'charge',
+      'other',
+      'charge',
+      'last',
+      'charge',
+    ]);
+    expect(undone(plain.events)).toEqual(['charge.compensate']);
+    for (let crash = 1; crash < plain.turns; crash++) {
+      const { events } = crashingRun(fork, { outcome, crashes: [crash] });
+      const ended = of(events, 'step_completed').filter((step) => step === 'charge');
+      expect(undone(events)).toEqual(ended.map((step) => `${step}.compensate`));
+      // One that had begun is not skipped.
+      const begun = events.some(({ type }) => type === 'step_woken');
+      expect(of(events, 'step_skipped').includes('charge')).toBe(!begun);
+    }
+  });
+
   it('undoes parallel branches in the order in which they ended', () => {
     const fork = compiled([
       aStep('start', { next: to('s1', 's2', 's3') }),
