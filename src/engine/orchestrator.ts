@@ -53,6 +53,8 @@ const PROGRESS: ReadonlySet<RunEvent['type']> = new Set([
   'compensation_failed',
   'compensation_skipped',
 ]);
+/** With these nothing begins any more in a run that has failed, or for now. */
+const HALTS: ReadonlySet<RunEvent['type']> = new Set(['step_failed', 'execution_failing', 'pause_requested']);
 /** The inbox of a claimed run is asked for again so long after the store failed to answer. */
 const READ_AGAIN_MS = 500;
 
@@ -480,6 +482,7 @@ export class Orchestrator implements UnitSource {
     }
     // After the performs: what was made again only to be ended is ended.
     for (const step of decision.aborts) this.performer?.abort(step, 'cancelled');
+    if (this.isHalted(decision)) this.performer?.halt();
     if (decision.orphans.length > 0) this.takeAlong(decision.orphans);
     if (decision.finish) this.finish = decision.finish;
     // It had ended, and a cancel came before that was stored: what it did is undone first.
@@ -493,6 +496,10 @@ export class Orchestrator implements UnitSource {
     this.parkIfIdle();
     this.alarm.set(this.isOver || this.finish || this.release ? null : ownDueAt(this.state, this.facts, this.options.clock.now()));
     this.announceIfNeeded();
+  }
+
+  private isHalted({ events }: Decision): boolean {
+    return (this.state.failure !== null || this.state.pause !== 'none') && events.some(({ type }) => HALTS.has(type));
   }
 
   /**
