@@ -20,6 +20,9 @@ import { foldHistory } from './run/snapshot.js';
 import { mergeWorkload } from './run/workload.js';
 import { type Json } from './values.js';
 
+/** With these nothing begins any more in a run that has failed, or for now. */
+const HALTS: ReadonlySet<RunEvent['type']> = new Set(['step_failed', 'execution_failing', 'pause_requested']);
+
 /**
  * Drives one held run: decide, record, perform, again. All decisions of a run are made here, one at a time, by its holder
  * alone. Writes are pulled by the store (UnitSource): whatever is decided until a batch is built travels in one unit.
@@ -337,6 +340,7 @@ export class Orchestrator implements UnitSource {
     }
     // After the performs: what was made again only to be ended is ended.
     for (const step of decision.aborts) this.performer?.abort(step, 'cancelled');
+    if (this.isHalted(decision)) this.performer?.halt();
     if (decision.orphans.length > 0) this.takeAlong(decision.orphans);
     if (decision.finish) this.finish = decision.finish;
     // It had ended, and a cancel came before that was stored: what it did is undone first.
@@ -356,6 +360,10 @@ export class Orchestrator implements UnitSource {
   private mustWait(perform: Perform): boolean {
     if (this.outbox.isAhead && (perform.effect || this.outbox.isFarAhead)) return true;
     return perform.effect && this.awaitsCancel;
+  }
+
+  private isHalted({ events }: Decision): boolean {
+    return (this.state.failure !== null || this.state.pause !== 'none') && events.some(({ type }) => HALTS.has(type));
   }
 
   private parkIfIdle(): void {

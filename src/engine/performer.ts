@@ -31,7 +31,11 @@ interface Performing {
   asleepSince: number;
   /** Who waits for the end of an execution that was called. */
   readonly childEnds: Map<string, () => void>;
+  /** Tells a program that the run has failed, or is to pause. */
+  halted: () => void;
 }
+
+const nothing = (): void => undefined;
 
 /** What the performer asks of the run it works for. */
 export interface PerformerRun {
@@ -84,7 +88,15 @@ export class Performer {
     const performer = step.action?.performer;
     if (!perform.isProgram && performer?.does !== 'step') return this.refuse(perform);
     const controller = new AbortController();
-    const performing: Performing = { wave: perform.wave, controller, effects: 0, asleepUntil: null, asleepSince: 0, childEnds: new Map() };
+    const performing: Performing = {
+      wave: perform.wave,
+      controller,
+      effects: 0,
+      asleepUntil: null,
+      asleepSince: 0,
+      childEnds: new Map(),
+      halted: nothing,
+    };
     this.performing.set(perform.step, performing);
     const since = this.run.clock.monotonic();
     const settle = (end: Pick<Extract<Stimulus, { kind: 'settled' }>, 'outcome' | 'saves' | 'itemErrors' | 'warnings'>): void => {
@@ -139,6 +151,11 @@ export class Performer {
   async giveUp(perform: Perform, calls: readonly string[]): Promise<void> {
     if (calls.length > 0) await this.cancelCalls(calls);
     this.refuse(perform);
+  }
+
+  /** The run has failed, or is to pause: programs are told, so that what sleeps in them does not hold it up. */
+  halt(): void {
+    for (const { halted } of this.performing.values()) halted();
   }
 
   abort(step: number, code: 'cancelled'): void {
@@ -221,6 +238,7 @@ export class Performer {
         performing.asleepSince = run.clock.monotonic();
         if (until !== null) run.rests();
       },
+      onHalt: (told) => void (performing.halted = told),
       held: () => {
         if (!isOurs()) return;
         this.performing.delete(step);

@@ -111,7 +111,11 @@ describe(RunTimers.name, () => {
     await stage.commit();
     expect(stage.calls).toHaveLength(1);
     stage.clock.advance(1);
+    await turn();
+    // Its start is not committed yet.
+    expect(stage.calls).toHaveLength(1);
     await stage.commit();
+    expect(stage.stored.at(-1)).toBe('step_woken act');
     expect(stage.calls).toMatchObject([{ attempt: 1 }, { attempt: 2, idempotencyKey: stage.calls[0]!.idempotencyKey }]);
   });
 });

@@ -47,6 +47,8 @@ export function stepViews(record: ExecutionRecord, events: readonly StoredEvent[
     }
     // Whoever decided too late to change anything.
     if (event.type === 'approval_decided' && step.ended_at !== null) continue;
+    // What the attempt before came to is shown until this one has ended.
+    if (event.type === 'step_woken' && event.reason === 'retry') continue;
     step.status = view.status;
     step.inputs ??= view.context;
     step.error = view.error;

@@ -98,6 +98,8 @@ export class Checks {
     const retry =
       attempt === 1 ? undefined : of('action_retry', (content) => content.attempt === attempt - 1 && (content.path ?? '') === part);
     if (attempt > 1 && !retry) this.violate('D20', id, `the effect ${where} begins before the retry is committed`);
+    const again = part === '' && retry ? of('step_woken', (content) => content.reason === 'retry' && content.attempt === attempt) : retry;
+    if (retry && !again) this.violate('D20', id, `the effect ${where} begins before its start is committed`);
     const dueAt = retry ? Number(retry.content.dueAt) : 0;
     if (dueAt > this.world.database.clock())
       this.violate('C5', id, `the effect ${where} begins ${dueAt - this.world.database.clock()} ms before it is due`);
@@ -110,7 +112,7 @@ export class Checks {
     // An action that ends in spite of the cancel is saved like any other: it is over then, and can be undone.
     const isSave = /(^|\/)s\d+$/.test(part);
     // Whoever hears that this was stored hears of the cancel in the same answer.
-    const allowed = Math.max(begun.seq, retry?.seq ?? 0);
+    const allowed = Math.max(begun.seq, again?.seq ?? 0);
     if (!undoes && !isSave && allowed > (this.toldToCancelAfter.get(id) ?? Infinity))
       this.violate('D28', id, `the effect ${where} begins although what allows it was stored after its cancel`);
     if (!undoes && !isSave && this.world.scheduler.now > heardBy && !this.sleeps.has(node.process.name))
@@ -219,7 +221,10 @@ export class Checks {
   private recorded(id: string, event: EventRow, events: readonly EventRow[]): void {
     const { event_type: type, step, seq } = event;
     const wave = waveOf(event);
-    if (type === 'step_woken') {
+    const isRetry = type === 'step_woken' && event.content.reason === 'retry';
+    if (isRetry && !events.some((each) => each.step === step && isOf(each, wave) && leadsTo(each, event)))
+      this.violate('C4', id, `${step}#${wave} is tried again and was not to be`);
+    if (type === 'step_woken' && !isRetry) {
       const waiting = events.find((each) => each.event_type === 'step_waiting' && each.step === step && waveOf(each) === wave);
       const dueAt = waiting?.content.dueAt;
       const { reason } = event.content;
@@ -230,7 +235,7 @@ export class Checks {
     if (type === 'step_skipped' && event.content.reason === 'join' && !this.isSkippedRightly(id, event))
       this.violate('join', id, `${step}#${wave} was skipped for a join that does not end it`);
     if (tellsOfParts(type)) partsRecorded(event, events, (message) => this.violate('C4', id, message));
-    if (type === 'action_retry' || type === 'step_started' || type === 'compensation_started' || SETTLES.has(type)) {
+    if (type === 'action_retry' || isRetry || type === 'step_started' || type === 'compensation_started' || SETTLES.has(type)) {
       const same = events.filter((each) => each.seq < seq && each.step === step && waveOf(each) === wave);
       const attempt = (each: EventRow): unknown => `${each.content.attempt} ${each.content.path ?? ''}`;
       // A step that is armed again after a failure or cancel is skipped again, under the same wave.
@@ -239,6 +244,8 @@ export class Checks {
         this.violate('C4', id, `${type} of ${step}#${wave} after it was over`);
       if (type.endsWith('_started') && same.some((each) => each.event_type === type))
         this.violate('C4', id, `${step}#${wave} started twice`);
+      if (isRetry && same.some((each) => each.event_type === type && each.content.reason === 'retry' && attempt(each) === attempt(event)))
+        this.violate('C4', id, `attempt ${String(attempt(event))} of ${step}#${wave} began twice`);
       if (type === 'action_retry' && same.some((each) => each.event_type === type && attempt(each) === attempt(event))) {
         this.violate('C4', id, `attempt ${String(attempt(event))} of ${step}#${wave} failed twice`);
       }
@@ -330,4 +337,7 @@ export class Checks {
 }
 
 const waveOf = ({ content }: EventRow): number => content.wave ?? 0;
+/** Whether what failed is what this attempt tries again. */
+const leadsTo = ({ event_type: type, content }: EventRow, again: EventRow): boolean =>
+  type === 'action_retry' && content.path === undefined && Number(content.attempt) === Number(again.content.attempt) - 1;
 const isOf = (event: EventRow, wave: number): boolean => waveOf(event) === wave;

@@ -37,6 +37,7 @@ export interface EventContent {
   readonly waitsFor?: { readonly approval?: { readonly id: string } };
   readonly path?: string;
   readonly parts?: readonly { readonly path: string; readonly attempt?: number; readonly acted?: true }[];
+  readonly acted?: { readonly end: { readonly ok: boolean } };
   readonly items?: readonly { readonly index: number }[];
   readonly force?: boolean;
   readonly firings?: readonly { readonly step: string; readonly wave: number }[];

@@ -26,12 +26,13 @@ const failsFor = ({ program, fails, attempts }: UndoPlan, programs: readonly Pro
   program === null ? fails === 'always' || fails >= attempts : predict(programs[program]!, programs).status === 'failed';
 
 /**
- * What a run did that failed or was cancelled is undone: each firing that its history says succeeded (or, where its plan covers that, began) once, the
+ * What a run did that failed or was cancelled is undone: each firing that its history says succeeded, saves apart (or, where its plan covers that, began) once, the
  * newest first, and it comes to what its plan says. Of one that was cancelled with force the rest is named. Of one that completed nothing is undone.
  */
 export function undos({ row, events }: Stored, { body }: Program, programs: readonly Program[], violate: Violate): void {
   const plans = new Map(actsOf(body).flatMap(({ name, undo }) => (undo ? [[name, undo] as const] : [])));
   const begun = new Set<string>();
+  const acted = new Set<string>();
   const due: string[] = [];
   const undone: string[] = [];
   let skipped: string[] = [];
@@ -43,9 +44,10 @@ export function undos({ row, events }: Stored, { body }: Program, programs: read
     const firing = `${step}#${content.wave}`;
     const plan = plans.get(step);
     if (type === 'step_started') begun.add(firing);
+    if (type === 'action_acted' && content.acted!.end.ok) acted.add(firing);
     const succeeded = type === 'step_completed' && content.error === undefined;
     const cameToNothing = type === 'step_failed' || type === 'step_skipped' || (type === 'step_completed' && !succeeded);
-    if (plan && begun.has(firing) && (succeeded || (cameToNothing && plan.covers === 'started'))) due.push(firing);
+    if (plan && begun.has(firing) && (succeeded || (cameToNothing && (plan.covers === 'started' || acted.has(firing))))) due.push(firing);
     if (type !== 'compensation_completed' && type !== 'compensation_failed') continue;
     const of = step.replace('.compensate', '');
     undone.push(`${of}#${content.wave}`);

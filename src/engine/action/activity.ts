@@ -1,20 +1,34 @@
 import { type Clock } from '../ports.js';
 
+/** A part that waits: for a time (epoch ms), or (Infinity) until it is told something. */
+interface Sleep {
+  readonly until: number;
+  wake(): void;
+  /** It never wakes by itself any more. */
+  stop(): void;
+}
+
+const nothing = (): void => undefined;
+
 /**
  * Whether something of a program is under way, or all of it sleeps or is held back. A program whose parts all sleep costs a row, not memory: its
  * run may give the lease back, and the program is made again from its records.
  */
 export class Activity {
   private active = 0;
-  private readonly sleeps = new Set<{ readonly until: number }>();
+  private readonly sleeps = new Set<Sleep>();
   private isHolding = false;
   private told = false;
   private checking = false;
 
-  /** @param tell with the earliest end of the sleeps where nothing is active, `held` where it is held back, null where something is again */
+  /**
+   * @param isPausing whether nothing begins for now: then what sleeps is held back like what was not begun
+   * @param tell with the earliest end of the sleeps where nothing is active, `held` where it is held back, null where something is again
+   */
   constructor(
     private readonly clock: Clock,
     private readonly signal: AbortSignal,
+    private readonly isPausing: () => boolean,
     private readonly tell: (what: number | 'held' | null) => void,
   ) {}
 
@@ -30,14 +44,18 @@ export class Activity {
     }
   }
 
-  /** Resolves at the time (epoch ms); rejects with the abort's reason. */
+  /** Resolves at the time (epoch ms), or when it is woken before; rejects with the abort's reason. */
   async sleepUntil(until: number): Promise<void> {
     const { clock, signal } = this;
-    const sleep = { until };
+    const sleep: Sleep = { until, wake: nothing, stop: nothing };
     this.sleeps.add(sleep);
     this.check();
     try {
-      await orAborted(signal, (resolve) => clock.after(Math.max(0, until - clock.now()), resolve));
+      await orAborted(signal, (wake) => {
+        const stop = clock.after(Math.max(0, until - clock.now()), wake);
+        Object.assign(sleep, { wake, stop });
+        return stop;
+      });
     } finally {
       this.sleeps.delete(sleep);
       this.wake();
@@ -48,7 +66,7 @@ export class Activity {
   /** Resolves when it is told; rejects with the abort's reason. @param listen gives back how to stop listening */
   async sleepUntilTold(listen: (told: () => void) => () => void): Promise<void> {
     const { signal } = this;
-    const sleep = { until: Infinity };
+    const sleep: Sleep = { until: Infinity, wake: nothing, stop: nothing };
     this.sleeps.add(sleep);
     this.check();
     try {
@@ -71,6 +89,23 @@ export class Activity {
     });
   }
 
+  /** Ends the sleep of all that wait for a time. */
+  wakeAll(): void {
+    this.wake();
+    for (const sleep of this.sleeps) sleep.wake();
+  }
+
+  /** Nobody goes on here any more: what sleeps never wakes. */
+  letGo(): void {
+    for (const sleep of this.sleeps) sleep.stop();
+  }
+
+  /** Whether it is pausing has changed. */
+  review(): void {
+    this.wake();
+    this.check();
+  }
+
   private wake(): void {
     if (!this.told) return;
     this.told = false;
@@ -87,7 +122,8 @@ export class Activity {
       // What was called goes on meanwhile: until its end is heard there is something under way.
       const until = Math.min(...[...this.sleeps].map((sleep) => sleep.until));
       const waitsForCalls = [...this.sleeps].some((sleep) => sleep.until === Infinity);
-      if (this.isHolding && !waitsForCalls) {
+      const isHeld = this.isHolding || (this.sleeps.size > 0 && this.isPausing());
+      if (isHeld && !waitsForCalls) {
         this.told = true;
         this.tell('held');
       } else if (this.sleeps.size > 0) {

@@ -109,6 +109,11 @@ export class Journal {
     return written;
   }
 
+  /** Whether something was told that is not on its way yet. */
+  get isBehind(): boolean {
+    return this.starts.length + this.stops.length + this.items.size > 0;
+  }
+
   /** Nothing is written later by itself. */
   close(): void {
     this.soon?.();

@@ -29,9 +29,13 @@ export class PartContext {
   private readonly turns: Turns;
 
   constructor(readonly host: ProgramHost) {
-    this.activity = new Activity(host.clock, host.signal, (what) => (what === 'held' ? host.held() : host.asleep(what)));
+    const { firing, state } = host;
+    const isPausing = (): boolean => !firing.undoes && state.pause !== 'none';
+    this.activity = new Activity(host.clock, host.signal, isPausing, (what) => (what === 'held' ? this.held() : host.asleep(what)));
     this.turns = Turns.of(host.clock);
     const { activity } = this;
+    // In a run that has failed nothing is tried again: what sleeps learns of it at once (D27).
+    host.onHalt(() => (firing.undoes ? undefined : state.failure ? activity.wakeAll() : activity.review()));
     this.journal = new Journal(
       host.clock,
       (events) => activity.during(host.write(events)),
@@ -78,6 +82,20 @@ export class PartContext {
   /** What a part that is to begin waits for: the commit where the run is far ahead of it (D17), else the next turn where this one is used up. */
   private mustWait(): Promise<void> | null {
     return this.host.isFarAhead() ? this.host.committed() : this.turns.wait();
+  }
+
+  /** Sleeps until an attempt is due (epoch ms), and may begin it then. */
+  async mayBeginAt(due: number): Promise<void> {
+    const { state, firing } = this.host;
+    if (!state.failure || firing.undoes) await this.activity.sleepUntil(due);
+    await this.mayBegin();
+  }
+
+  /** The program is made again from its records, so these come first. */
+  private held(): void {
+    if (this.journal.isBehind) return void this.journal.flush();
+    this.activity.letGo();
+    this.host.held();
   }
 
   scope(view: StepView): RunScope {

@@ -244,6 +244,111 @@ describe(runProgram.name, () => {
     });
   });
 
+  describe('an item that sleeps between attempts', () => {
+    const LONG: Retry = { ...RETRY, initialDelay: MINUTE / 1000 };
+    const sleeper = anAction({ retry: LONG });
+    const beside = (loop: Action): ProgramStage =>
+      new ProgramStage([
+        aStep('start', { next: to('loop', 'other') }),
+        aStep('loop', { action: loop }),
+        aStep('other', { action: anAction() }),
+      ]);
+
+    it('does not hold up the end of a run that has failed', async () => {
+      const stage = beside(iteratorOf([1], sleeper));
+      await stage.hold('one');
+      await stage.settle(0, new Error('no'));
+      await stage.settle(1, new Error('boom'));
+      expect(stage.eventsOf('step_skipped')).toMatchObject([{ step: 'loop', reason: 'failure' }]);
+      expect(stage.stored.row).toMatchObject({ status: 'failed', error: { step: 'other' } });
+      expect([stage.calls.length, stage.ends, stage.faults, stage.clock.size]).toEqual([2, ['ended'], [], 0]);
+    });
+
+    it.each([
+      ['succeeds', 'done'],
+      ['would be tried again', new Error('no')],
+    ])('is not tried again in it, and the one that is under way is awaited: it %s', async (_how, end) => {
+      const stage = beside(iteratorOf([1, 2], sleeper, { mode: 'async', concurrency: 2 }));
+      await stage.hold('one');
+      await stage.settle(0, new Error('no'));
+      await stage.settle(2, new Error('boom'));
+      expect(stage.ends).toEqual([]);
+      expect(stage.calls[1]!.signal.aborted).toBe(false);
+      await stage.settle(1, end);
+      expect(stage.stored.row).toMatchObject({ status: 'failed', error: { step: 'other' } });
+      expect([stage.calls.length, stage.ends, stage.faults, stage.clock.size]).toEqual([3, ['ended'], [], 0]);
+    });
+
+    it('is tried again where it undoes what a failed run did', async () => {
+      const compensate = { action: iteratorOf([1], anAction({ retry: RETRY })), covers: 'completed' as const };
+      const stage = new ProgramStage([
+        aStep('start', { action: anAction(), compensate, next: to('other') }),
+        aStep('other', { action: anAction() }),
+      ]);
+      await stage.hold('one');
+      await stage.settle(0, 'done');
+      await stage.settle(1, new Error('boom'));
+      await stage.settle(2, new Error('no'));
+      await stage.advance(RETRY_MS - 1);
+      expect(stage.calls).toHaveLength(3);
+      await stage.advance(1);
+      await stage.settle(3, 'undone');
+      expect(stage.eventsOf('compensation_completed')).toHaveLength(1);
+      expect(stage.stored.row.status).toBe('failed');
+    });
+
+    it.each([
+      ['is held at once by a pause', false],
+      ['is held by who claims its run for a pause', true],
+    ])('%s, and is tried again when it is due after the resume', async (_how, isReleased) => {
+      const stage = stageOf(iteratorOf([1], sleeper), {}, isReleased ? PARK_AFTER_MS : 2 * MINUTE);
+      await stage.hold('one');
+      await stage.settle(0, new Error('no'));
+      await stage.advance(PARK_AFTER_MS);
+      expect(stage.stored.token === null).toBe(isReleased);
+      await stage.tell('pause');
+      if (isReleased) await stage.hold('two');
+      expect(stage.stored).toMatchObject({ token: null, wakeAt: null, row: { status: 'paused' } });
+      expect(stage.eventsOf('action_held')).toHaveLength(1);
+      expect(stage.clock.size).toBe(0);
+      await stage.tell('resume');
+      await stage.hold('three');
+      await stage.advance(MINUTE - 2 * PARK_AFTER_MS);
+      expect(stage.calls).toHaveLength(1);
+      await stage.advance(2 * PARK_AFTER_MS);
+      if (isReleased) await stage.hold('four');
+      expect(stage.calls).toMatchObject([{ attempt: 1 }, { attempt: 2, idempotencyKey: stage.calls[0]!.idempotencyKey }]);
+      await stage.settle(1, 'done');
+      expect(stage.stored).toMatchObject({ row: { status: 'completed' }, result: ['done'] });
+      expect(stage.faults).toEqual([]);
+    });
+
+    it('is tried again when it is due where a pause is over before what else is under way', async () => {
+      const stage = stageOf(iteratorOf([1, 2], sleeper, { mode: 'async', concurrency: 2 }));
+      await stage.hold('one');
+      await stage.settle(0, new Error('no'));
+      await stage.tell('pause');
+      await stage.tell('resume');
+      await stage.advance(MINUTE);
+      expect(stage.parts).toEqual(['0', '1', '0']);
+      await stage.settle(2, 'first');
+      await stage.settle(1, 'second');
+      expect(stage.stored).toMatchObject({ row: { status: 'completed' }, result: ['first', 'second'] });
+      expect([stage.faults, stage.eventsOf('action_held')]).toEqual([[], []]);
+    });
+
+    it('leaves what ended beside it under a pause in the history', async () => {
+      const loop = iteratorOf([1, 2], sleeper, { mode: 'async', concurrency: 2 });
+      const stage = stageOf(loop);
+      await stage.hold('one');
+      await stage.settle(0, new Error('no'));
+      await stage.tell('pause');
+      await stage.settle(1, 'second');
+      expect(stage.stored.row.status).toBe('paused');
+      expect(stage.eventsOf('loop_iteration').flatMap(({ items }) => items)).toMatchObject([{ index: 1, end: { ok: true } }]);
+    });
+  });
+
   it('another attempt of an iterator calls anew what failed, under a name of its own, and keeps what was done', async () => {
     const stage = stageOf(iteratorOf([1, 2], CALL, { mode: 'async', concurrency: 2 }, RETRY), {}, null);
     await stage.hold('one');

@@ -163,10 +163,7 @@ class Task {
     let due = known?.dueAt ?? null;
     let isStarted = isBegun && due === null;
     for (let attempt = Math.max(1, known?.attempt ?? 1); ; attempt += 1) {
-      if (due !== null) {
-        await activity.sleepUntil(due);
-        await context.mayBegin();
-      }
+      if (due !== null) await context.mayBeginAt(due);
       if (kind.effect && !isStarted) {
         checkRecord([inputs, asked]);
         await journal.start({ path, attempt, inputs, request: asked });

@@ -37,6 +37,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
       if (firing.asked) return takeAnswers(state, firing, firing.waitsFor!.name!);
       if (event.reason === 'signal') takeSignal(state, firing.waitsFor!.name!);
+      if (event.reason === 'retry') firing.dueAt = null;
       return;
     }
     case 'signal_received': {
@@ -170,12 +171,12 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       return startUndo(state, playbook.byName.get(event.step)!, event);
     }
     case 'compensation_completed':
-      return endUndo(state, playbook.byName.get(event.step)!);
+      return endUndo(state, playbook.byName.get(event.step)!, event.wave);
     case 'compensation_failed': {
       const { code, message } = event.error;
       const step = playbook.byName.get(event.step)!;
       state.failedUndos.push({ step: playbook.steps[step.undoes!]!.name, wave: event.wave, code, message });
-      return endUndo(state, step);
+      return endUndo(state, step, event.wave);
     }
     case 'compensation_skipped':
       return skipUndos(state);

@@ -3,6 +3,7 @@ import { StepFailure } from '../step-executor.js';
 import { crashingRun, type CrashingOptions } from '../testing/crashing-run.js';
 import { aStep, anAction, compiled, to, when } from '../testing/playbook-builder.js';
 import { type Json } from '../values.js';
+import { foldEvents } from './apply.js';
 import { compensate } from './compensation.js';
 import { type AttemptOutcome } from './decision.js';
 import { type RunEvent } from './events.js';
@@ -183,6 +184,75 @@ describe(compensate.name, () => {
     ]);
   });
 
+  describe('an action that has succeeded and is being saved to the world', () => {
+    const SAVE = { storage: 'act', when: null, on: 'success' as const, name: null, data: null, auth: null, onError: null, fields: {} };
+    const saved = (overrides: Partial<Step> = {}) => saga({ s3: { action: anAction({ data: { n: 's3' }, save: [SAVE] }), ...overrides } });
+    const savingFails =
+      (...steps: readonly string[]): CrashingOptions['outcome'] =>
+      (step, perform, state) =>
+        perform.isProgram ? fails('the storage is away') : failing(...steps)(step, perform, state);
+    const first = (events: readonly RunEvent[]) => events.find((event) => event.type === 'compensation_started');
+    const undoOf = (why: string | null) => ({ step: 's3.compensate', request: { undo: 'id of s3', was: 's3', why } });
+
+    it.each([
+      ['that fails is undone', savingFails(), undefined, 'http_error', 'step_failed'],
+      [
+        'whose failure is absorbed is undone when another step fails',
+        savingFails('s4'),
+        { kind: 'continue' },
+        'http_error',
+        'step_completed',
+      ],
+    ] as const)('a save %s, wherever its holder crashes', (_how, outcome, onError, why, end) => {
+      const playbook = saved(onError ? { onError } : {});
+      const plain = crashingRun(playbook, { outcome });
+      expect(of(plain.events, end)).toContain('s3');
+      for (let crash = 0; crash < plain.turns; crash++) {
+        const { events } = crashingRun(playbook, { outcome, crashes: [crash] });
+        expect(undone(events)).toEqual(reversed(3));
+        expect(first(events)).toMatchObject(undoOf(why));
+      }
+    });
+
+    it('is undone where it is cancelled meanwhile, with and without crashes', () => {
+      const told = { turn: 4, stimulus: { kind: 'cancel', reason: 'stop', force: false } as const };
+      for (const crashes of [[], [4], [5], [6]]) {
+        const { events } = crashingRun(saved(), { outcome: savingFails(), told, crashes });
+        expect(of(events, 'action_acted', 'step_skipped')).toEqual(['s3', 's3']);
+        expect(undone(events)).toEqual(reversed(3));
+        expect(first(events)).toMatchObject(undoOf(null));
+      }
+    });
+
+    it('is undone where another branch fails that takes along what the step calls', () => {
+      const call = anAction({ type: 'playbook', fields: { path: 'called' }, data: { n: 'call' }, save: [SAVE] });
+      const fork = compiled([
+        aStep('start', { next: to('call', 'other') }),
+        acting('call', to('end'), { action: call }),
+        aStep('other', { action: anAction() }),
+        aStep('end'),
+      ]);
+      const aborted: AttemptOutcome = { ok: false, failure: new StepFailure('cancelled', 'The step was aborted.', { retryable: false }) };
+      const outcome: CrashingOptions['outcome'] = (step, _perform, { failure }) =>
+        step === 'other' ? fails() : failure && step === 'call' ? aborted : gives({ id: 1 });
+      for (const crashes of [[], [3], [4]]) {
+        const { events } = crashingRun(fork, { outcome, crashes });
+        const ends = of(events, 'action_acted', 'step_failed', 'step_skipped').filter((step) => step !== 'end');
+        expect(ends).toEqual(['call', 'other', 'call']);
+        expect(undone(events)).toEqual(['call.compensate']);
+      }
+    });
+
+    it('a history that was written when it was not undone is read as it was', () => {
+      const told = { turn: 4, stimulus: { kind: 'cancel', reason: null, force: false } as const };
+      const { events } = crashingRun(saved(), { outcome: savingFails(), told });
+      const since = events.findIndex(({ type }) => type === 'compensation_started');
+      const earlier = events.slice(since).filter((event) => 'step' in event && event.step === 's2.compensate');
+      const state = foldEvents(saved(), {}, [...events.slice(0, since), ...earlier]);
+      expect(state.undoable.map(({ step }) => STEPS[step])).toEqual(['s1', 's3']);
+    });
+  });
+
   it('undoes every wave of a loop with its own value', () => {
     let round = 0;
     const loop = compiled([
@@ -197,6 +267,36 @@ describe(compensate.name, () => {
     });
     const undos = events.flatMap((event) => (event.type === 'compensation_started' ? [[event.wave, event.request]] : []));
     expect(undos).toEqual([3, 2, 1].map((wave) => [wave, { undo: wave, was: 'body', why: 'http_error' }]));
+  });
+
+  it('an attempt after the first that is under way when another branch fails is awaited and undone, wherever its holder crashes', () => {
+    const fork = compiled([
+      aStep('start', { next: to('charge', 'other') }),
+      acting('charge', to('end'), { action: anAction({ data: { n: 'charge' }, retry: RETRY }) }),
+      aStep('other', { action: anAction(), next: to('last') }),
+      aStep('last', { action: anAction(), next: to('end') }),
+      aStep('end'),
+    ]);
+    const outcome: CrashingOptions['outcome'] = (step, { attempt }) =>
+      step === 'last' || (step === 'charge' && attempt === 1) ? fails() : gives({ id: 1 });
+    const plain = crashingRun(fork, { outcome });
+    // It is in its second attempt when the other branch fails.
+    expect(of(plain.events, 'action_retry', 'step_woken', 'step_failed', 'step_completed').slice(1)).toEqual([
+      'charge',
+      'other',
+      'charge',
+      'last',
+      'charge',
+    ]);
+    expect(undone(plain.events)).toEqual(['charge.compensate']);
+    for (let crash = 1; crash < plain.turns; crash++) {
+      const { events } = crashingRun(fork, { outcome, crashes: [crash] });
+      const ended = of(events, 'step_completed').filter((step) => step === 'charge');
+      expect(undone(events)).toEqual(ended.map((step) => `${step}.compensate`));
+      // One that had begun is not skipped.
+      const begun = events.some(({ type }) => type === 'step_woken');
+      expect(of(events, 'step_skipped').includes('charge')).toBe(!begun);
+    }
   });
 
   it('undoes parallel branches in the order in which they ended', () => {

@@ -17,7 +17,7 @@ import { type RunFacts } from './run-scope.js';
 import { type ActedStep, findPart, liveCalls } from './parts.js';
 import { type Firing, isParked, type RunState } from './run-state.js';
 import { completeStep, failAction, failStep, outcomeView, scopeOf, settleAction, type Settling } from './settle.js';
-import { askOnTheWay, endWait, handOutSignals } from './waiting.js';
+import { askOnTheWay, endWait, handOutSignals, wake } from './waiting.js';
 import { hearDecision, settleApprovals } from './approving.js';
 import { startedBy } from '../births.js';
 import { compensate, completeUndo, errorOfCancelled, failUndo, failureWithUndos, shownName, skipUndos } from './compensation.js';
@@ -109,9 +109,7 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
       // Its row says whether somebody has decided in time.
       if (firing.approval) return void deciding.decision.overdue.push({ step: firing.step, wave: firing.wave });
       if (firing.waitsFor) return endWait(deciding, firing);
-      firing.dueAt = null;
-      deciding.decision.performs.push(performOf(deciding.playbook.steps[firing.step]!, firing));
-      return;
+      return tryAgain(deciding, firing);
     }
     case 'signal':
       deciding.emit({
@@ -176,6 +174,13 @@ function takeUpAgain(deciding: Deciding, stimulus: { readonly by?: string }): vo
   deciding.emit({ type: 'execution_resumed', ...askedBy(stimulus) });
   for (const firing of held) deciding.decision.performs.push(performOf(playbook.steps[firing.step]!, firing));
   for (const firing of state.running.values()) if (isParked(firing)) armTimer(deciding, firing);
+}
+
+/** The next attempt is in the history before it begins, as the first one is: whoever goes on knows that it may have acted (D20). */
+function tryAgain(deciding: Deciding, firing: Firing): void {
+  const step = deciding.playbook.steps[firing.step]!;
+  wake(deciding, { step, wave: firing.wave, attempt: firing.attempt }, 'retry');
+  deciding.decision.performs.push(performOf(step, firing));
 }
 
 function askedBy({ by }: { readonly by?: string }): { readonly by?: string } {

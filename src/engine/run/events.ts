@@ -192,8 +192,8 @@ export type RunEvent =
       readonly asked?: { readonly state: Json };
       readonly warnings?: readonly string[];
     })
-  /** Its time has come, or the signal; a signal is taken from those that were received. */
-  | (StepEvent & { readonly type: 'step_woken'; readonly reason: 'due' | 'signal' })
+  /** Its time has come, or the signal, which is taken from those that were received. retry: the next attempt begins, which may act from then on. */
+  | (StepEvent & { readonly type: 'step_woken'; readonly reason: 'due' | 'signal' | 'retry' })
   | (StepEvent &
       StepOutcome & {
         /** The signal did not come in time, and `on_timeout` says where to go. */

@@ -10,13 +10,9 @@ import { type RunEvent } from './events.js';
 import { newRunState, type RunState } from './run-state.js';
 import { decodeState, encodeState, foldHistory, SNAPSHOT_FORM } from './snapshot.js';
 
-/** What a state is, apart from whether a due attempt has begun: that is not recorded, because it begins again after a crash. */
+/** A state as JSON that can be compared: maps as lists. */
 function comparable(state: RunState): object {
-  return JSON.parse(
-    JSON.stringify(state, (_key, value: unknown) =>
-      value instanceof Map ? [...value].map(([key, entry]) => [key as unknown, { ...(entry as object), dueAt: null }]) : value,
-    ),
-  ) as object;
+  return JSON.parse(JSON.stringify(state, (_key, value: unknown) => (value instanceof Map ? [...value] : value))) as object;
 }
 
 const RETRY = {

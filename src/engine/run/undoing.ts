@@ -2,13 +2,14 @@ import { isSealed } from '../auth/sealed-request.js';
 import { withoutMarkers } from '../auth/secret-markers.js';
 import { type CompiledStep } from '../playbook/compiled.js';
 import { type RunEvent } from './events.js';
-import { type Firing, type RunState } from './run-state.js';
+import { type Firing, type RunState, type Undo } from './run-state.js';
 
 /** The part of the fold that is about compensations: what is to be undone, what is being undone. Renders nothing, reads no clock. */
 
 /**
  * Remembers a firing that ends as one to be undone, where its step says how: one that succeeded, and with `covers: started` also one that began
- * and came to nothing. What never began (a skipped action, inputs that could not be rendered) did nothing. To be asked before it leaves.
+ * and came to nothing. An action whose saves follow has succeeded, whatever becomes of them. What never began (a skipped action, inputs that could
+ * not be rendered) did nothing. To be asked before it leaves.
  */
 export function rememberUndo(
   state: RunState,
@@ -18,9 +19,10 @@ export function rememberUndo(
   if (!step.undoneBy || ('inherited' in event && event.inherited)) return;
   const firing = state.running.get(step.index);
   if (firing?.wave !== event.wave) return;
-  const succeeded = event.type === 'step_completed' && !event.error;
+  const acted = firing.acted?.end;
+  const succeeded = event.type === 'step_completed' && !event.error ? event : acted?.ok ? acted : null;
   if (!succeeded && step.undoneBy.covers === 'completed') return;
-  state.undoable.push({ step: step.index, wave: event.wave, value: succeeded ? event.value : null, inputs: inputsAfter(firing) });
+  state.undoable.push({ step: step.index, wave: event.wave, value: succeeded?.value ?? null, inputs: inputsAfter(firing) });
 }
 
 /** The undoing of the newest firing that is left begins. */
@@ -49,14 +51,20 @@ export function startUndo(state: RunState, step: CompiledStep, event: Extract<Ru
     isHeld: false,
     lateFor: [],
     isLost: false,
-    undoes: state.undoable.pop()!,
+    undoes: takeUndo(state, step, wave),
   });
 }
 
 /** It has ended, or could not be begun: then what it should have undone is the newest that is left. */
-export function endUndo(state: RunState, step: CompiledStep): void {
+export function endUndo(state: RunState, step: CompiledStep, wave: number): void {
   begin(state);
-  if (!state.running.delete(step.index)) state.undoable.pop();
+  if (!state.running.delete(step.index)) takeUndo(state, step, wave);
+}
+
+/** The newest that is left, but in histories that were written when fewer firings were undone: there it may lie below others. */
+function takeUndo({ undoable }: RunState, { undoes }: CompiledStep, wave: number): Undo {
+  const at = undoable.findLastIndex((undo) => undo.step === undoes && undo.wave === wave);
+  return undoable.splice(at, 1)[0]!;
 }
 
 /** Nothing is undone any more. */

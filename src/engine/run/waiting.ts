@@ -5,7 +5,7 @@ import { type Rendering } from '../template/rendering.js';
 import { type Deciding } from './decision.js';
 import { durationMs } from './durations.js';
 import { type RunScope } from './run-scope.js';
-import { type StepWait } from './events.js';
+import { type RunEvent, type StepWait } from './events.js';
 import { approvalAsked, expiryOf } from './approving.js';
 import { type Firing } from './run-state.js';
 import { asFailure } from './failures.js';
@@ -113,7 +113,12 @@ export function handOutSignals(deciding: Deciding): void {
   }
 }
 
-function wake(deciding: Deciding, { step, wave, attempt }: Settling, reason: 'due' | 'signal'): void {
+/** Records that a firing goes on that waited, or was to be tried again. */
+export function wake(
+  deciding: Deciding,
+  { step, wave, attempt }: Pick<Settling, 'step' | 'wave' | 'attempt'>,
+  reason: Extract<RunEvent, { type: 'step_woken' }>['reason'],
+): void {
   deciding.emit({ type: 'step_woken', step: step.name, stepType: step.type, wave, attempt, reason });
 }
 

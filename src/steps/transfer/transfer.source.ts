@@ -114,7 +114,10 @@ async function fetchItems({ call, data_path: path }: HttpSource, outbound: Outbo
   const headers = withAuth(written, authOf(context, 'source'));
   const { method, verify } = call;
   const admit = (bytes: number): Promise<void> => context.admit(bytes);
-  const response = await outbound.fetch({ url: urlOf(call), method, headers, body, verify, signal: context.signal, admit }).catch(failCall);
+  const beforeSending = (): void => context.assertHeld();
+  const response = await outbound
+    .fetch({ url: urlOf(call), method, headers, body, verify, signal: context.signal, admit, beforeSending })
+    .catch(failCall);
   const { status } = response;
   if (status < 200 || status > 299)
     throw new StepFailure('http_error', `The source answered with status ${status}`, { statusCode: status });

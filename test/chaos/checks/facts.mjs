@@ -98,7 +98,7 @@ const EXECUTIONS = `
 
 const EVENTS = (ids) => `
   SELECT execution_id::text AS execution, seq, event_type AS type, step, (extract(epoch FROM at) * 1000)::float8 AS at, coalesce(body->>'wave', '1')::int AS wave,
-    coalesce(body->>'attempt', '1')::int AS attempt, coalesce(body#>>'{value,data,call}', body#>>'{acted,end,value,data,call}')::int AS call, coalesce(body->>'dueAt', '0')::float8 AS due, (body->>'delayMs')::float8 AS delay,
+    coalesce(body->>'attempt', '1')::int AS attempt, coalesce(body#>>'{value,data,call}', body#>>'{acted,end,value,data,call}')::int AS call, (body#>>'{acted,end,ok}')::boolean AS acted, coalesce(body->>'dueAt', '0')::float8 AS due, (body->>'delayMs')::float8 AS delay,
     (body->>'handled')::boolean AS handled, body->>'path' AS path, body->>'childId' AS child, body->>'status' AS status, body->>'reason' AS reason, body#>>'{waitsFor,approval,id}' AS approval, body->'saves' AS saves, body->'firings' AS firings,
     CASE WHEN event_type IN ('action_started', 'action_completed') THEN (SELECT json_agg(json_build_object('path', part->>'path',
       'attempt', (part->>'attempt')::int, 'acted', coalesce((part->>'acted')::boolean, false), 'call', (part#>>'{end,value,data,call}')::int))

@@ -10,7 +10,7 @@ export function partOf(key) {
 }
 
 /**
- * What must be in the history before an attempt: of the step's own action its start, and for a further attempt the decision to try again; of a part
+ * What must be in the history before an attempt: of the step's own action its start, and for a further attempt the start of that one; of a part
  * of it that this attempt begins.
  * @param events of one firing of the step
  */
@@ -19,7 +19,7 @@ export function beginOf(events, part, attempt) {
     return events.find(
       ({ type, parts }) => type === 'action_started' && parts.some((each) => each.path === part && each.attempt === attempt),
     );
-  return events.find(({ type, attempt: at }) => (attempt === 1 ? STARTS.has(type) : type === 'action_retry' && at === attempt - 1));
+  return events.find(({ type, attempt: at }) => (attempt === 1 ? STARTS.has(type) : type === 'step_woken' && at === attempt));
 }
 
 /** The event after which nothing of the part may be called: its own end, that of what it stands in, or that of the step. @returns with the `call` that it records */

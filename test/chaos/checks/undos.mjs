@@ -34,10 +34,11 @@ const undoneBy = (step) => step.replace('.compensate', '');
 /** Steps that are to be undone, in the order of their ends. */
 function dueOf(events, { undos }) {
   const begun = new Set(events.filter(({ type }) => type === 'step_started').map(({ step }) => step));
+  const acted = new Set(events.filter((event) => event.acted).map(({ step }) => step));
   return events.flatMap(({ type, step }) => {
     const undo = undos.get(step);
     if (undo === undefined || !begun.has(step)) return [];
     const cameToNothing = type === 'step_failed' || type === 'step_skipped';
-    return type === 'step_completed' || (cameToNothing && undo.covers === 'started') ? [step] : [];
+    return type === 'step_completed' || (cameToNothing && (undo.covers === 'started' || acted.has(step))) ? [step] : [];
   });
 }
