@@ -220,7 +220,10 @@ export class Checks {
     const { event_type: type, step, seq } = event;
     const wave = waveOf(event);
     if (type === 'step_woken') {
-      const waiting = events.find((each) => each.event_type === 'step_waiting' && each.step === step && waveOf(each) === wave);
+      // Also what is to be tried again waits: until its delay is over.
+      const waits = ({ event_type: is, content }: EventRow): boolean =>
+        is === 'step_waiting' || (event.content.timeoutAt !== undefined && is === 'action_retry' && content.path === undefined);
+      const waiting = events.findLast((each) => each.seq < seq && waits(each) && each.step === step && waveOf(each) === wave);
       const dueAt = waiting?.content.dueAt;
       const { reason } = event.content;
       if (!waiting) this.violate('C4', id, `${step}#${wave} woke and never waited`);

@@ -28,6 +28,7 @@ export interface EventContent {
   readonly wave?: number;
   readonly attempt?: number;
   readonly dueAt?: number | null;
+  readonly timeoutAt?: number;
   readonly reason?: string;
   readonly value?: Json;
   readonly childId?: string;

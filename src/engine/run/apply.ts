@@ -35,6 +35,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       return;
     case 'step_woken': {
       const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
+      if (event.timeoutAt !== undefined) return void Object.assign(firing, { timeoutAt: event.timeoutAt, dueAt: null });
       if (firing.asked) return takeAnswers(state, firing, firing.waitsFor!.name!);
       if (event.reason === 'signal') takeSignal(state, firing.waitsFor!.name!);
       return;
@@ -103,7 +104,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
         return;
       }
       firing.parts = partsForRetry(firing.parts);
-      firing.timeoutAt = null;
+      if (firing.timeoutAt !== null) firing.timeoutAt = event.dueAt + firing.timeoutMs!;
       firing.attempt = event.attempt + 1;
       firing.dueAt = event.dueAt;
       firing.parkedSince = event.dueAt - event.delayMs;

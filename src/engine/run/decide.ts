@@ -12,7 +12,7 @@ import { performOf } from './performs.js';
 import { readySteps } from './joins.js';
 import { fireReady } from './lost-branches.js';
 import { resultOf } from './result.js';
-import { retryDelayMs, retryVerdict } from './retry.js';
+import { retryDelayMs, retryVerdict, tryAgain } from './retry.js';
 import { type RunFacts } from './run-scope.js';
 import { type ActedStep, findPart, liveCalls } from './parts.js';
 import { type Firing, isParked, type RunState } from './run-state.js';
@@ -109,9 +109,7 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
       // Its row says whether somebody has decided in time.
       if (firing.approval) return void deciding.decision.overdue.push({ step: firing.step, wave: firing.wave });
       if (firing.waitsFor) return endWait(deciding, firing);
-      firing.dueAt = null;
-      deciding.decision.performs.push(performOf(deciding.playbook.steps[firing.step]!, firing));
-      return;
+      return tryAgain(deciding, firing);
     }
     case 'signal':
       deciding.emit({

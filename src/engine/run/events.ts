@@ -193,7 +193,12 @@ export type RunEvent =
       readonly warnings?: readonly string[];
     })
   /** Its time has come, or the signal; a signal is taken from those that were received. */
-  | (StepEvent & { readonly type: 'step_woken'; readonly reason: 'due' | 'signal' })
+  | (StepEvent & {
+      readonly type: 'step_woken';
+      readonly reason: 'due' | 'signal';
+      /** Of a composite action whose next attempt begins much later than it was due: epoch ms at which its time is over. */
+      readonly timeoutAt?: number;
+    })
   | (StepEvent &
       StepOutcome & {
         /** The signal did not come in time, and `on_timeout` says where to go. */

@@ -14,7 +14,7 @@ export const LONGEST_SNAPSHOT = 4 * 1024 * 1024;
  * To be raised where the same JSON comes to mean something else: `applyEvent` fills a field otherwise, or `compile` numbers steps otherwise.
  * Fields that are added, removed or nested otherwise change the shape, and need nothing.
  */
-const STATE_VERSION = 3;
+const STATE_VERSION = 4;
 
 /** These follow from the playbook and the workload, which are stored once. */
 type Derived = 'workload' | 'override';

@@ -41,6 +41,8 @@ export class ProgramStage {
   /** While set, nobody knows what a called execution came to that does not tell it: it is read when this resolves. */
   outcomeRead: Promise<void> = Promise.resolve();
   private readonly store = new MemoryRunStore(this.clock.now);
+  /** Every holder's: no id comes twice. */
+  private readonly world = { ...simulatedWorld(), now: this.clock.now };
   private readonly playbook: CompiledPlaybook;
   private readonly sources = new Map<UnitSource, UnitSource>();
   private current: Orchestrator | null = null;
@@ -79,7 +81,7 @@ export class ProgramStage {
     this.current = new Orchestrator({ run, token, claimNo: 1, history }, this.playbook, {
       store,
       clock: this.clock,
-      world: { ...simulatedWorld(), now: this.clock.now },
+      world: this.world,
       facts: { env: {} },
       parkAfterMs: this.parkAfterMs,
       children: this.children,
