@@ -69,9 +69,12 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     case 'action_completed':
       state.itemEvents += 1;
       return stopParts(partsOf(state, playbook, event), event.parts);
-    case 'action_acted':
-      Object.assign(state.running.get(playbook.byName.get(event.step)!.index)!, { acted: event.acted, dueAt: null });
+    case 'action_acted': {
+      const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
+      dropAnswers(state, firing, event.step);
+      Object.assign(firing, { acted: event.acted, waitsFor: null, approval: null, dueAt: null });
       return;
+    }
     case 'loop_started':
       if (event.path !== '') state.itemEvents += 1;
       return startLoop(partsOf(state, playbook, event), event.path, event.items);
@@ -337,13 +340,17 @@ function begin(state: RunState, playbook: CompiledPlaybook, step: CompiledStep, 
   state.currentStep = step.name;
 }
 
+/** The wait of a firing is over. The first answer counted: what else came for it answers none to come. */
+function dropAnswers(state: RunState, { waitsFor }: Firing, step: string): void {
+  if (waitsFor?.kind === 'input') state.signals.delete(step);
+}
+
 /** A step settles: it was running, or fires and settles in one event. */
 function leave(state: RunState, playbook: CompiledPlaybook, step: CompiledStep, wave: number): Left {
   const firing = state.running.get(step.index);
   if (firing) {
     state.running.delete(step.index);
-    // The first answer counted: what else came for this firing answers none to come.
-    if (firing.waitsFor?.kind === 'input') state.signals.delete(step.name);
+    dropAnswers(state, firing, step.name);
     return firing;
   }
   const armed = disarm(state, playbook, step);

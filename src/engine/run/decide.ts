@@ -16,7 +16,7 @@ import { retryDelayMs, retryVerdict, tryAgain } from './retry.js';
 import { type RunFacts } from './run-scope.js';
 import { type ActedStep, findPart, liveCalls } from './parts.js';
 import { type Firing, isParked, type RunState } from './run-state.js';
-import { completeStep, failAction, failStep, outcomeView, scopeOf, settleAction, type Settling } from './settle.js';
+import { completeStep, failAction, failStep, outcomeView, scopeOf, settleAction, type Settling, timeOutStep } from './settle.js';
 import { askOnTheWay, endWait, handOutSignals } from './waiting.js';
 import { hearDecision, settleApprovals } from './approving.js';
 import { startedBy } from '../births.js';
@@ -273,7 +273,9 @@ function settleSaves(deciding: Deciding, settling: Settling, acted: ActedStep, s
   const { outcome, saves = [] } = settled;
   if (!acted.end.ok) {
     if (!outcome.ok) settling.rendering.warn(`save: ${outcome.failure.message}`);
-    failStep(deciding, settling, failureFrom(acted.end.error), saves);
+    const failure = failureFrom(acted.end.error);
+    if (acted.timedOut) timeOutStep(deciding, settling, failure, settling.step.onTimeout!, saves);
+    else failStep(deciding, settling, failure, saves);
   } else if (outcome.ok) completeStep(deciding, settling, acted.end.value, saves);
   else failStep(deciding, settling, outcome.failure, saves);
 }

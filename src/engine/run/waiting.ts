@@ -10,7 +10,7 @@ import { approvalAsked, expiryOf } from './approving.js';
 import { type Firing } from './run-state.js';
 import { asFailure } from './failures.js';
 import { performOf } from './performs.js';
-import { completeStep, failAction, failStep, type Settling, timeOutStep } from './settle.js';
+import { failAction, settleAction, type Settling, timeOutStep } from './settle.js';
 import { settlingOf } from './settling-wait.js';
 import { type JsonObject } from '../values.js';
 import { TEN_YEARS_MS, timeMs } from './times.js';
@@ -81,12 +81,12 @@ export function endWait(deciding: Deciding, firing: Firing): void {
   const settling = settlingOf(deciding, step, firing);
   if (firing.waitsFor!.kind === 'timer') {
     wake(deciding, settling, 'due');
-    completeStep(deciding, settling, firing.inputs);
+    settleAction(deciding, settling, firing.inputs);
     return;
   }
   const failure = tooLate(step, firing.waitsFor!);
   if (step.onTimeout) timeOutStep(deciding, settling, failure, step.onTimeout);
-  else failStep(deciding, settling, failure);
+  else failAction(deciding, settling, failure);
 }
 
 function tooLate({ name: step }: CompiledStep, { kind, name }: StepWait): StepFailure {
@@ -108,7 +108,7 @@ export function handOutSignals(deciding: Deciding): void {
     const isAction = firing.asked !== null;
     wake(deciding, settling, 'signal');
     if (isAction) deciding.decision.performs.push(performOf(settling.step, firing));
-    else completeStep(deciding, settling, payload);
+    else settleAction(deciding, settling, payload);
   }
 }
 

@@ -4,7 +4,7 @@ import { type Action, type NextEntry, NO_CONTRACT, type Playbook, type Step } fr
 import { defineStep, type StepKind, type StepKinds } from '../step-executor.js';
 import { type JsonObject } from '../values.js';
 
-/** A step type for tests: its request is its inputs, its value is what the simulation says. */
+/** A step type for tests: its request is its inputs, its value is what the simulation says. It stores, too: a save's request is its data. */
 export const ACT: StepKind = defineStep({
   kind: 'act',
   effect: true,
@@ -12,6 +12,7 @@ export const ACT: StepKind = defineStep({
   parse: () => null,
   render: (_config, inputs) => inputs,
   execute: (request) => Promise.resolve({ value: request }),
+  save: { parse: () => null, render: (_config, data) => data, outcome: () => ({}) },
 });
 export const TEST_KINDS: StepKinds = new Map([['act', ACT]]);
 

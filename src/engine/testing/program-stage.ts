@@ -64,7 +64,10 @@ export class ProgramStage {
       render: (_config, inputs: JsonObject) => inputs,
       execute: (request, context) => this.execute(request, context),
     });
-    for (const { action } of this.playbook.steps) if (action) performBy(action, kind);
+    for (const { action, saves } of this.playbook.steps) {
+      for (const { external } of saves) if (external) Object.assign(external, { kind });
+      if (action) performBy(action, kind);
+    }
   }
 
   /** Another holder claims the run, or the first one begins it; gives back when it has come to rest. */
@@ -186,8 +189,9 @@ export class ProgramStage {
   }
 }
 
-/** Lets a kind perform an action and all tasks in it. */
-function performBy({ performer }: CompiledAction, kind: StepKind): void {
+/** Lets a kind perform an action, its saves and all tasks in it. */
+function performBy({ performer, saves }: CompiledAction, kind: StepKind): void {
+  for (const { external } of saves) if (external) Object.assign(external, { kind });
   if (performer?.does === 'step') Object.assign(performer, { kind });
   if (performer?.does === 'iterator') for (const task of performer.iterator.tasks) performBy(task, kind);
 }
