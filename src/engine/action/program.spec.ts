@@ -127,6 +127,60 @@ describe(runProgram.name, () => {
       expect(stage.stored.row).toMatchObject({ status: 'failed', error: { code: 'timeout', step: 'start' } });
     });
 
+    describe('in its second attempt', () => {
+      const TIMEOUT_MS = 20_000;
+      /** Its first call has failed. */
+      const failedOnce = async (retry: Partial<Retry> = {}): Promise<ProgramStage> => {
+        const stage = stageOf({ ...CALL, timeout: TIMEOUT_MS / 1000, retry: { ...RETRY, maxAttempts: 2, ...retry } });
+        await stage.hold('one');
+        await stage.advance(1_000);
+        await stage.tellEnd(0, { status: 'failed', result: null });
+        return stage;
+      };
+      /** It leaves memory and is claimed when it is due: at its time-out. */
+      const timesOut = async (stage: ProgramStage, begunAt: number): Promise<void> => {
+        expect(stage.prepared).toHaveLength(2);
+        await stage.advance(PARK_AFTER_MS);
+        expect(stage.stored).toMatchObject({ token: null, wakeAt: begunAt + TIMEOUT_MS });
+        // Whatever wakes it before its time gives it no more of it.
+        await stage.hold('early');
+        expect(stage.cancelled).toEqual([]);
+        await stage.advance(PARK_AFTER_MS);
+        expect(stage.stored).toMatchObject({ token: null, wakeAt: begunAt + TIMEOUT_MS });
+        await stage.advance(begunAt + TIMEOUT_MS - stage.clock.now());
+        await stage.hold('due');
+        expect(stage.cancelled).toEqual([stage.prepared[1]!.id]);
+        expect(stage.stored.row).toMatchObject({ status: 'failed', error: { code: 'timeout', step: 'start', attempt: 2 } });
+        expect([stage.prepared.length, stage.faults]).toEqual([2, []]);
+      };
+
+      it('is due at the time-out of that attempt, which begins with it', async () => {
+        const stage = await failedOnce();
+        await stage.advance(RETRY_MS);
+        await timesOut(stage, START + 1_000 + RETRY_MS);
+        expect(stage.eventsOf('step_woken')).toEqual([expect.not.objectContaining({ timeoutAt: expect.anything() as unknown })]);
+      });
+
+      it('has all of its time where a pause came between the attempts', async () => {
+        const stage = await failedOnce();
+        await stage.tell('pause');
+        expect(stage.stored.row.status).toBe('paused');
+        await stage.advance(MINUTE);
+        await stage.tell('resume');
+        if (stage.stored.token === null) await stage.hold('two');
+        await timesOut(stage, START + 1_000 + MINUTE);
+      });
+
+      it('has all of its time where nobody held the run when the attempt was due', async () => {
+        const stage = await failedOnce({ initialDelay: 10 });
+        expect(stage.stored).toMatchObject({ token: null, wakeAt: START + 11_000 });
+        await stage.advance(2 * MINUTE);
+        expect(stage.prepared).toHaveLength(1);
+        await stage.hold('late');
+        await timesOut(stage, START + 1_000 + 2 * MINUTE);
+      });
+    });
+
     it('has no time of its own where it has no time-out; cancelled it takes along what it called', async () => {
       const stage = await parked();
       expect(stage.stored.wakeAt).toBeNull();

@@ -35,9 +35,9 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       return;
     case 'step_woken': {
       const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
+      if (event.reason === 'retry') return void Object.assign(firing, { dueAt: null, timeoutAt: event.timeoutAt ?? firing.timeoutAt });
       if (firing.asked) return takeAnswers(state, firing, firing.waitsFor!.name!);
       if (event.reason === 'signal') takeSignal(state, firing.waitsFor!.name!);
-      if (event.reason === 'retry') firing.dueAt = null;
       return;
     }
     case 'signal_received': {
@@ -69,9 +69,12 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     case 'action_completed':
       state.itemEvents += 1;
       return stopParts(partsOf(state, playbook, event), event.parts);
-    case 'action_acted':
-      Object.assign(state.running.get(playbook.byName.get(event.step)!.index)!, { acted: event.acted, dueAt: null });
+    case 'action_acted': {
+      const firing = state.running.get(playbook.byName.get(event.step)!.index)!;
+      dropAnswers(state, firing, event.step);
+      Object.assign(firing, { acted: event.acted, waitsFor: null, approval: null, dueAt: null });
       return;
+    }
     case 'loop_started':
       if (event.path !== '') state.itemEvents += 1;
       return startLoop(partsOf(state, playbook, event), event.path, event.items);
@@ -104,7 +107,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
         return;
       }
       firing.parts = partsForRetry(firing.parts);
-      firing.timeoutAt = null;
+      if (firing.timeoutAt !== null) firing.timeoutAt = event.dueAt + firing.timeoutMs!;
       firing.attempt = event.attempt + 1;
       firing.dueAt = event.dueAt;
       firing.parkedSince = event.dueAt - event.delayMs;
@@ -337,13 +340,17 @@ function begin(state: RunState, playbook: CompiledPlaybook, step: CompiledStep, 
   state.currentStep = step.name;
 }
 
+/** The wait of a firing is over. The first answer counted: what else came for it answers none to come. */
+function dropAnswers(state: RunState, { waitsFor }: Firing, step: string): void {
+  if (waitsFor?.kind === 'input') state.signals.delete(step);
+}
+
 /** A step settles: it was running, or fires and settles in one event. */
 function leave(state: RunState, playbook: CompiledPlaybook, step: CompiledStep, wave: number): Left {
   const firing = state.running.get(step.index);
   if (firing) {
     state.running.delete(step.index);
-    // The first answer counted: what else came for this firing answers none to come.
-    if (firing.waitsFor?.kind === 'input') state.signals.delete(step.name);
+    dropAnswers(state, firing, step.name);
     return firing;
   }
   const armed = disarm(state, playbook, step);

@@ -7,7 +7,7 @@ import { isObject, type Json } from '../values.js';
 import { type Deciding } from './decision.js';
 import { durationMs } from './durations.js';
 import { type RunScope } from './run-scope.js';
-import { completeStep, failStep } from './settle.js';
+import { failAction, settleAction } from './settle.js';
 import { settlingOf } from './settling-wait.js';
 
 const LONGEST_TITLE = 512;
@@ -73,11 +73,11 @@ export function settleApprovals(deciding: Deciding): void {
     const settling = settlingOf(deciding, playbook.steps[firing.step]!, firing);
     const decisions = approval.decisions.map((each) => ({ ...each }));
     if (approval.outcome === 'approved') {
-      completeStep(deciding, settling, { decision: 'approved', data: dataOf(decisions), decisions });
+      settleAction(deciding, settling, { decision: 'approved', data: dataOf(decisions), decisions });
     } else {
       const { by, comment } = decisions.at(-1)!;
       const message = `${by} rejected it${comment === null ? '.' : `: ${comment}`}`;
-      failStep(
+      failAction(
         deciding,
         settling,
         new StepFailure('approval_rejected', message, { retryable: false, cause: { decision: 'rejected', decisions } }),

@@ -12,12 +12,12 @@ import { performOf } from './performs.js';
 import { leaveReady, nextReady } from './ready-steps.js';
 import { fireReady } from './lost-branches.js';
 import { resultOf } from './result.js';
-import { retryDelayMs, retryVerdict } from './retry.js';
+import { retryDelayMs, retryVerdict, tryAgain } from './retry.js';
 import { type RunFacts } from './run-scope.js';
 import { type ActedStep, findPart, liveCalls } from './parts.js';
 import { type Firing, isParked, type RunState } from './run-state.js';
-import { completeStep, failAction, failStep, outcomeView, scopeOf, settleAction, type Settling } from './settle.js';
-import { askOnTheWay, endWait, handOutSignals, wake } from './waiting.js';
+import { completeStep, failAction, failStep, outcomeView, scopeOf, settleAction, type Settling, timeOutStep } from './settle.js';
+import { askOnTheWay, endWait, handOutSignals } from './waiting.js';
 import { hearDecision, settleApprovals } from './approving.js';
 import { startedBy } from '../births.js';
 import { compensate, completeUndo, errorOfCancelled, failUndo, failureWithUndos, shownName, skipUndos } from './compensation.js';
@@ -176,13 +176,6 @@ function takeUpAgain(deciding: Deciding, stimulus: { readonly by?: string }): vo
   for (const firing of state.running.values()) if (isParked(firing)) armTimer(deciding, firing);
 }
 
-/** The next attempt is in the history before it begins, as the first one is: whoever goes on knows that it may have acted (D20). */
-function tryAgain(deciding: Deciding, firing: Firing): void {
-  const step = deciding.playbook.steps[firing.step]!;
-  wake(deciding, { step, wave: firing.wave, attempt: firing.attempt }, 'retry');
-  deciding.decision.performs.push(performOf(step, firing));
-}
-
 function askedBy({ by }: { readonly by?: string }): { readonly by?: string } {
   return by === undefined ? {} : { by };
 }
@@ -280,7 +273,9 @@ function settleSaves(deciding: Deciding, settling: Settling, acted: ActedStep, s
   const { outcome, saves = [] } = settled;
   if (!acted.end.ok) {
     if (!outcome.ok) settling.rendering.warn(`save: ${outcome.failure.message}`);
-    failStep(deciding, settling, failureFrom(acted.end.error), saves);
+    const failure = failureFrom(acted.end.error);
+    if (acted.timedOut) timeOutStep(deciding, settling, failure, settling.step.onTimeout!, saves);
+    else failStep(deciding, settling, failure, saves);
   } else if (outcome.ok) completeStep(deciding, settling, acted.end.value, saves);
   else failStep(deciding, settling, outcome.failure, saves);
 }

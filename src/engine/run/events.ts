@@ -193,7 +193,12 @@ export type RunEvent =
       readonly warnings?: readonly string[];
     })
   /** Its time has come, or the signal, which is taken from those that were received. retry: the next attempt begins, which may act from then on. */
-  | (StepEvent & { readonly type: 'step_woken'; readonly reason: 'due' | 'signal' | 'retry' })
+  | (StepEvent & {
+      readonly type: 'step_woken';
+      readonly reason: 'due' | 'signal' | 'retry';
+      /** Of a composite action whose next attempt begins much later than it was due: epoch ms at which its time is over. */
+      readonly timeoutAt?: number;
+    })
   | (StepEvent &
       StepOutcome & {
         /** The signal did not come in time, and `on_timeout` says where to go. */

@@ -4,6 +4,9 @@ import { type Rendering } from '../template/rendering.js';
 import { type Scope } from '../template/scope.js';
 import { type FailureCode } from '../error-codes.js';
 import { holdsOrWarns } from './conditions.js';
+import { type Deciding } from './decision.js';
+import { performOf } from './performs.js';
+import { type Firing } from './run-state.js';
 
 /** How one attempt ended, as far as retry cares. */
 export interface AttemptEnd {
@@ -43,4 +46,29 @@ export function retryDelayMs(policy: Retry, attempt: number, random: () => numbe
   const seconds = Math.min(policy.initialDelay * policy.backoffMultiplier ** (attempt - 1), policy.maxDelay);
   const factor = policy.jitter ? 0.75 + random() / 2 : 1;
   return Math.max(Math.round(seconds * 1000 * factor), Math.min(retryAfterMs, LONGEST_RETRY_AFTER_MS));
+}
+
+/** So much of its time an attempt may lose before it has begun, in milliseconds. */
+const LATE_MS = 1_000;
+
+/**
+ * The next attempt is in the history before it begins, as the first one is: whoever goes on knows that it may have acted (D20). Where a pause or an
+ * outage came between, a composite one has all of its time all the same.
+ */
+export function tryAgain(deciding: Deciding, firing: Firing): void {
+  const { playbook, world, decision } = deciding;
+  const step = playbook.steps[firing.step]!;
+  const { wave, attempt, timeoutAt, timeoutMs, dueAt } = firing;
+  const now = world.now();
+  const isLate = timeoutAt !== null && now - dueAt! > LATE_MS;
+  deciding.emit({
+    type: 'step_woken',
+    step: step.name,
+    stepType: step.type,
+    wave,
+    attempt,
+    reason: 'retry',
+    ...(isLate ? { timeoutAt: now + timeoutMs! } : {}),
+  });
+  decision.performs.push(performOf(step, firing));
 }

@@ -32,7 +32,7 @@ export interface Firing {
   readonly inputs: JsonObject;
   readonly request: Json;
   readonly timeoutMs: number | null;
-  /** Epoch ms at which a composite action is out of time; null where it has none, or begins anew. */
+  /** Epoch ms at which the attempt of a composite action is out of time, also of one that is still to begin; null where it has no such time. */
   timeoutAt: number | null;
   /** Steps whose arrivals armed it. */
   readonly arrivedFrom: readonly number[];

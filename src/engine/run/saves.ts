@@ -41,6 +41,8 @@ export function runSaves(step: CompiledStep, succeeded: boolean, fallback: Json,
 /** One save to the execution itself. @throws StepFailure where it fails and has no on_error: continue */
 export function runSave(save: CompiledSave, fallback: Json, scope: Scope, rendering: Rendering): SaveOutcome {
   const { storage, name, onError } = save.definition;
+  // A fault of the service: nothing here writes to the world, so nothing here may say that it was written to.
+  if (save.external) throw new Error(`a save to ${storage} was taken for one to the execution itself`);
   try {
     if (save.when && !save.when.isTrue(scope, rendering)) return { status: 'skipped', storage, name, data: null, error: null };
     if (!save.supported) throw storageFailure(save);

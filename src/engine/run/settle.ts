@@ -47,13 +47,14 @@ export function settleAction(deciding: Deciding, settling: Settling, value: Json
     deciding.checkStorable(seen, raw?.value ?? null, vars);
     beginSaves(deciding, settling, { end: { ok: true, value: seen }, raw, vars });
   } catch (thrown) {
-    failStep(deciding, settling, asFailure(thrown));
+    failAction(deciding, settling, asFailure(thrown));
   }
 }
 
-/** An action has failed for good: saves of errors to the world follow, or the firing ends. */
+/** An action has failed for good, or what comes of it cannot be: saves of errors to the world follow, or the firing ends. */
 export function failAction(deciding: Deciding, settling: Settling, failure: StepFailure): void {
-  if (!savesToWorld(settling.step, false) || isLimit(settling.step, failure)) return failStep(deciding, settling, failure);
+  // Saves of errors belong to a step that has begun.
+  if (!settling.started || !savesToWorld(settling.step, false)) return failStep(deciding, settling, failure);
   const value: JsonObject = {
     status: 'error',
     error: failure.message,
@@ -63,7 +64,7 @@ export function failAction(deciding: Deciding, settling: Settling, failure: Step
   beginSaves(deciding, settling, { end: { ok: false, error, value }, raw: null, vars: null });
 }
 
-function beginSaves(deciding: Deciding, settling: Settling, acted: Pick<ActedStep, 'end' | 'raw' | 'vars'>): void {
+function beginSaves(deciding: Deciding, settling: Settling, acted: Pick<ActedStep, 'end' | 'raw' | 'vars' | 'timedOut'>): void {
   const { step, durationMs, logs = null, itemErrors = null } = settling;
   deciding.emit({ type: 'action_acted', ...placeOf(settling), acted: { ...acted, durationMs, logs, itemErrors } });
   deciding.decision.performs.push(performOf(step, deciding.state.running.get(step.index)!));
@@ -124,7 +125,7 @@ export function completeStep(deciding: Deciding, settling: Settling, value: Json
       ...tailOf(settling),
     });
   } catch (thrown) {
-    failStep(deciding, settling, asFailure(thrown));
+    failAction(deciding, settling, asFailure(thrown));
   }
 }
 
@@ -184,18 +185,29 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
   }
 }
 
-/** Ends a wait that was too long along its `on_timeout`. */
-export function timeOutStep(deciding: Deciding, settling: Settling, failure: StepFailure, target: CompiledEdge): void {
+/**
+ * A wait was too long: saves of errors to the world follow, or it ends along its `on_timeout`.
+ * @param saved what these saves came to
+ */
+export function timeOutStep(
+  deciding: Deciding,
+  settling: Settling,
+  failure: StepFailure,
+  target: CompiledEdge,
+  saved: readonly SaveOutcome[] | null = null,
+): void {
   const { step, rendering } = settling;
   const error = detailsOf(failure, { step: step.name, stepType: step.type, attempt: settling.attempt });
+  if (!saved && savesToWorld(step, false))
+    return beginSaves(deciding, settling, { end: { ok: false, error, value: null }, raw: null, vars: null, timedOut: true });
   const scope = scopeOf(deciding, settling, { ...outcomeView(settling, null, 'error'), error: failure.message }, null, error);
-  const saves = savesOfFailure(settling, null, scope);
+  const saves = saved ?? savesOfFailure(settling, null, scope);
   try {
     const edges = [{ to: target.to.name, data: renderMapping(target.data, scope, rendering, `data of the edge to ${target.to.name}`) }];
     deciding.checkStorable([edges, saves]);
     deciding.emit({ type: 'step_timed_out', ...placeOf(settling), error, edges, vars: null, saves, ...tailOf(settling) });
   } catch (thrown) {
-    failStep(deciding, settling, asFailure(thrown));
+    failStep(deciding, settling, asFailure(thrown), saved);
   }
 }
 

@@ -5,12 +5,12 @@ import { type Rendering } from '../template/rendering.js';
 import { type Deciding } from './decision.js';
 import { durationMs } from './durations.js';
 import { type RunScope } from './run-scope.js';
-import { type RunEvent, type StepWait } from './events.js';
+import { type StepWait } from './events.js';
 import { approvalAsked, expiryOf } from './approving.js';
 import { type Firing } from './run-state.js';
 import { asFailure } from './failures.js';
 import { performOf } from './performs.js';
-import { completeStep, failAction, failStep, type Settling, timeOutStep } from './settle.js';
+import { failAction, settleAction, type Settling, timeOutStep } from './settle.js';
 import { settlingOf } from './settling-wait.js';
 import { type JsonObject } from '../values.js';
 import { TEN_YEARS_MS, timeMs } from './times.js';
@@ -81,12 +81,12 @@ export function endWait(deciding: Deciding, firing: Firing): void {
   const settling = settlingOf(deciding, step, firing);
   if (firing.waitsFor!.kind === 'timer') {
     wake(deciding, settling, 'due');
-    completeStep(deciding, settling, firing.inputs);
+    settleAction(deciding, settling, firing.inputs);
     return;
   }
   const failure = tooLate(step, firing.waitsFor!);
   if (step.onTimeout) timeOutStep(deciding, settling, failure, step.onTimeout);
-  else failStep(deciding, settling, failure);
+  else failAction(deciding, settling, failure);
 }
 
 function tooLate({ name: step }: CompiledStep, { kind, name }: StepWait): StepFailure {
@@ -109,16 +109,11 @@ export function handOutSignals(deciding: Deciding): void {
     const isAction = firing.asked !== null;
     wake(deciding, settling, 'signal');
     if (isAction) deciding.decision.performs.push(performOf(settling.step, firing));
-    else completeStep(deciding, settling, payload);
+    else settleAction(deciding, settling, payload);
   }
 }
 
-/** Records that a firing goes on that waited, or was to be tried again. */
-export function wake(
-  deciding: Deciding,
-  { step, wave, attempt }: Pick<Settling, 'step' | 'wave' | 'attempt'>,
-  reason: Extract<RunEvent, { type: 'step_woken' }>['reason'],
-): void {
+function wake(deciding: Deciding, { step, wave, attempt }: Settling, reason: 'due' | 'signal'): void {
   deciding.emit({ type: 'step_woken', step: step.name, stepType: step.type, wave, attempt, reason });
 }
 

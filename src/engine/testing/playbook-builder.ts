@@ -4,7 +4,7 @@ import { type Action, type NextEntry, NO_CONTRACT, type Playbook, type Step } fr
 import { defineStep, type StepKind, type StepKinds } from '../step-executor.js';
 import { type JsonObject } from '../values.js';
 
-/** A step type for tests, and a storage: its request is its inputs, its value is what the simulation says. */
+/** A step type for tests: its request is its inputs, its value is what the simulation says. It stores, too: a save's request is its data. */
 export const ACT: StepKind = defineStep({
   kind: 'act',
   effect: true,

@@ -43,6 +43,8 @@ export class ProgramStage {
   /** While set, nobody knows what a called execution came to that does not tell it: it is read when this resolves. */
   outcomeRead: Promise<void> = Promise.resolve();
   private readonly store = new MemoryRunStore(this.clock.now);
+  /** Every holder's: no id comes twice. */
+  private readonly world = { ...simulatedWorld(), now: this.clock.now };
   private readonly playbook: CompiledPlaybook;
   private readonly sources = new Map<UnitSource, UnitSource>();
   private current: Orchestrator | null = null;
@@ -64,7 +66,10 @@ export class ProgramStage {
       render: (_config, inputs: JsonObject) => inputs,
       execute: (request, context) => this.execute(request, context),
     });
-    for (const { action } of this.playbook.steps) if (action) performBy(action, kind);
+    for (const { action, saves } of this.playbook.steps) {
+      for (const { external } of saves) if (external) Object.assign(external, { kind });
+      if (action) performBy(action, kind);
+    }
   }
 
   /** Another holder claims the run, or the first one begins it; gives back when it has come to rest. */
@@ -81,7 +86,7 @@ export class ProgramStage {
     this.current = new Orchestrator({ run, token, claimNo: 1, history }, this.playbook, {
       store,
       clock: this.clock,
-      world: { ...simulatedWorld(), now: this.clock.now },
+      world: this.world,
       facts: { env: {} },
       parkAfterMs: this.parkAfterMs,
       children: this.children,
@@ -190,8 +195,9 @@ export class ProgramStage {
   }
 }
 
-/** Lets a kind perform an action and all tasks in it. */
-function performBy({ performer }: CompiledAction, kind: StepKind): void {
+/** Lets a kind perform an action, its saves and all tasks in it. */
+function performBy({ performer, saves }: CompiledAction, kind: StepKind): void {
+  for (const { external } of saves) if (external) Object.assign(external, { kind });
   if (performer?.does === 'step') Object.assign(performer, { kind });
   if (performer?.does === 'iterator') for (const task of performer.iterator.tasks) performBy(task, kind);
 }
