@@ -12,14 +12,15 @@ declare module 'fastify' {
   }
 }
 
-const KEY = /^[\x21-\x7e]{1,255}$/;
+/** Of every key that a client may send; those of the service itself have a blank. */
+export const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 
 /** Reads `Idempotency-Key` of every POST, while the body is still as it was sent. A malformed key is refused with 400. */
 export function readIdempotencyKeys(fastify: FastifyInstance): void {
   fastify.addHook('preHandler', (request, _reply, done) => {
     const header = request.headers['idempotency-key'];
     if (header === undefined || request.method !== 'POST') return done();
-    if (typeof header !== 'string' || !KEY.test(header)) {
+    if (typeof header !== 'string' || !IDEMPOTENCY_KEY.test(header)) {
       return done(new EngineError('unreadable', 'invalid_header', 'Idempotency-Key must be 1 to 255 visible ASCII characters.'));
     }
     request.idempotency = { key: header, fingerprint: fingerprintOf(request.url.split('?', 1)[0]!, request.body as Json | undefined) };

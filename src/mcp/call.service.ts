@@ -11,7 +11,6 @@ import {
   type RequestStateCodec,
   type ServerContext,
 } from '@modelcontextprotocol/server';
-import { fingerprintOf } from '../common/idempotency.js';
 import { Settings } from '../config/settings.js';
 import { type EntryContract } from '../engine/playbook/playbook.js';
 import { type JsonObject } from '../engine/values.js';
@@ -25,7 +24,7 @@ import { StatusService } from '../status/status.service.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { RunWaits } from '../storage/run-waits.js';
 import { CallFollower, type CallStop } from './call-follower.js';
-import { callOptionsOf } from './call-options.js';
+import { callFingerprint, callOptionsOf } from './call-options.js';
 import { capabilitiesOf, knowsTasks, requireTasks } from './client-capabilities.js';
 import { sortAnswers } from './input-answers.js';
 import { callerOf, type McpRequest, requireScope } from './mcp-caller.js';
@@ -183,12 +182,13 @@ export class CallService {
     return { execution: execution.id, catalogId: execution.catalogId, after: 0 };
   }
 
-  private command({ caller, context }: McpRequest, { path, version, parameters, purpose }: CalledEntry): StartRun {
+  private command({ caller, context }: McpRequest, { path, version: entryVersion, parameters, purpose }: CalledEntry): StartRun {
     const options = callOptionsOf(context.mcpReq._meta);
     const { idempotency_key: key } = options;
+    const version = options.version ?? entryVersion;
     return {
       principal: caller.principal,
-      lookup: { style: 'path', path, version: options.version ?? version },
+      lookup: { style: 'path', path, version },
       executionType: null,
       parameters,
       parametersAt: '/arguments',
@@ -200,7 +200,7 @@ export class CallService {
       forkedFrom: null,
       kept: [],
       options: startOptionsOf(options),
-      idempotency: key ? { key, fingerprint: fingerprintOf(`mcp ${purpose}`, parameters) } : null,
+      idempotency: key ? { key, fingerprint: callFingerprint(purpose, parameters, { ...options, version }) } : null,
       waitMs: null,
     };
   }

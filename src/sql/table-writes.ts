@@ -1,5 +1,5 @@
 import { type SentStatement } from '../engine/database-port.js';
-import { type Json, type JsonObject } from '../engine/values.js';
+import { type Json, type JsonObject, own } from '../engine/values.js';
 import { type Dialect } from './sql-lexer.js';
 import { boundText, objectName, quoteName } from './write-statement.js';
 
@@ -44,21 +44,21 @@ function* groupsOf({ rows, mode, key }: TableWrite): Generator<readonly JsonObje
   for (const row of rows) {
     const [first] = group;
     const columns = Object.keys(row);
-    const own = JSON.stringify(key.map((column) => row[column] ?? null));
+    const ownKey = JSON.stringify(key.map((column) => own(row, column) ?? null));
     const fits =
       first === undefined ||
       (sameColumns(first, columns) &&
         group.length < MAX_ROWS &&
         (group.length + 1) * columns.length <= MAX_VALUES &&
         columns.length > 0 &&
-        !(mode === 'upsert' && keys.has(own)));
+        !(mode === 'upsert' && keys.has(ownKey)));
     if (!fits) {
       yield group;
       group = [];
       keys = new Set();
     }
     group.push(row);
-    keys.add(own);
+    keys.add(ownKey);
   }
   if (group.length > 0) yield group;
 }
@@ -71,7 +71,7 @@ function insert(table: string, { mode, key }: TableWrite, rows: readonly JsonObj
   const columns = Object.keys(rows[0] ?? {});
   if (columns.length === 0) return plain(`INSERT INTO ${table} DEFAULT VALUES`);
   const values = new Values();
-  const lists = rows.map((row) => `(${columns.map((column) => values.add(row[column] ?? null)).join(', ')})`);
+  const lists = rows.map((row) => `(${columns.map((column) => values.add(own(row, column) ?? null)).join(', ')})`);
   const text = `INSERT INTO ${table} (${columns.map(quoteName).join(', ')}) VALUES ${lists.join(', ')}`;
   return values.statement(mode === 'upsert' ? `${text} ${onConflict(columns, key)}` : text);
 }
@@ -87,8 +87,8 @@ export function onConflict(columns: readonly string[], key: readonly string[]): 
 function update(table: string, key: readonly string[], row: JsonObject): SentStatement {
   const values = new Values();
   const columns = Object.keys(row).filter((column) => !key.includes(column));
-  const assigned = (columns.length > 0 ? columns : key).map((column) => `${quoteName(column)} = ${values.add(row[column] ?? null)}`);
-  const matched = key.map((column) => `${quoteName(column)} = ${values.add(row[column] ?? null)}`);
+  const assigned = (columns.length > 0 ? columns : key).map((column) => `${quoteName(column)} = ${values.add(own(row, column) ?? null)}`);
+  const matched = key.map((column) => `${quoteName(column)} = ${values.add(own(row, column) ?? null)}`);
   return values.statement(`UPDATE ${table} SET ${assigned.join(', ')} WHERE ${matched.join(' AND ')}`);
 }
 

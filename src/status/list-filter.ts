@@ -48,7 +48,9 @@ export function filterOf(query: WrittenFilter, at = ''): ExecutionFilter {
     const at = Date.parse(text);
     return Number.isNaN(at) ? refuse(field, 'is not a time') : at;
   };
-  const statuses = wordsOf(query.status).map((word) => STATUS_WORDS[word] ?? refuse('status', `${word} is not an execution state`));
+  const statuses = wordsOf(query.status).map((word) =>
+    Object.hasOwn(STATUS_WORDS, word) ? STATUS_WORDS[word]! : refuse('status', `${word} is not an execution state`),
+  );
   const type = query.type?.toLowerCase() ?? null;
   if (type !== null && !(EXECUTION_TYPES as readonly string[]).includes(type)) refuse('type', `is none of ${EXECUTION_TYPES.join(', ')}`);
   query.ids?.forEach((id, index) => void (isId(id) || refuse(`ids/${index}`, 'is not the id of an execution')));

@@ -61,6 +61,24 @@ const STARTS: readonly [string, Bad, number, string][] = [
   ['half a character', { body: '{"path":"bad/input","parameters":{"x":"\\ud800"}}' }, 400, 'invalid_unicode'],
   ['__proto__', { body: '{"path":"bad/input","parameters":{"__proto__":{"admin":true}}}' }, 400, 'forbidden_key'],
   ['__proto__ in disguise', { body: '{"path":"bad/input","parameters":{"\\u005f_proto__":{}}}' }, 400, 'forbidden_key'],
+  ...['constructor', 'prototype', 'then', 'toString', 'hasOwnProperty'].flatMap((key): [string, Bad, number, string][] =>
+    [{ parameters: { [key]: 'x' } }, { metadata: { a: [{ [key]: { a: 1 } }] } }, { context: { [key]: 'x' } }, { colour: { [key]: 1 } }].map(
+      (fields) => [`${JSON.stringify(fields)} beside another mistake`, { body: { ...GOOD, ...fields, bad: 1 } }, 422, 'invalid_request'],
+    ),
+  ),
+  ['constructor as a state', { method: 'GET', url: '/executions?status=constructor' }, 422, 'invalid_request'],
+  [
+    'constructor as a state of a bulk operation',
+    { url: '/bulk-operations', body: { action: 'cancel', filter: { status: 'constructor' } } },
+    422,
+    'invalid_request',
+  ],
+  [
+    'constructor in the filter of a bulk operation',
+    { url: '/bulk-operations', body: { action: 'cancel', filter: { metadata: { constructor: 1 }, ids: [{ constructor: 1 }] } } },
+    422,
+    'invalid_request',
+  ],
   ['an integer beyond a double', { body: '{"path":"bad/input","parameters":{"x":9007199254740993}}' }, 400, 'unsafe_number'],
   ['a body of 2 MiB', { body: { ...GOOD, parameters: { x: 'x'.repeat(2 * 1024 * 1024) } } }, 413, 'body_too_large'],
   ['text', { body: 'path=bad/input', headers: { 'content-type': 'text/plain' } }, 415, 'unsupported_media_type'],
@@ -102,6 +120,19 @@ describe('a bad start', () => {
       '/merge invalid_type',
       '/path invalid_type',
     ]);
+  });
+
+  it('49,000 empty objects beside an unknown field are refused without a look at each', async () => {
+    const body = JSON.stringify({ ...GOOD, parameters: { list: Array.from({ length: 49_000 }, () => ({})) }, bad: 1 });
+    const costs: number[] = [];
+    while (costs.length < 3) {
+      const began = process.cpuUsage();
+      expectProblem(await send({ body }), 422, 'invalid_request');
+      const { user, system } = process.cpuUsage(began);
+      costs.push((user + system) / 1000);
+    }
+    // A look at each takes more than 200 ms of a core.
+    expect(Math.min(...costs)).toBeLessThan(150);
   });
 
   it('harms none of a hundred good ones beside it', async () => {
@@ -177,6 +208,31 @@ const DOCUMENTS: readonly [string, JsonObject, number, string, JsonObject | null
   ],
 ];
 
+const WORD = 'constructor';
+const stepped = (fields: string, rest = ''): string =>
+  String(documentOf(`  - { step: start, ${fields}, next: [end] }\n${END}`, rest).content);
+const entry = (kind: string, spec: string): string =>
+  `apiVersion: noetl.io/v1\nkind: ${kind}\nmetadata: { name: m, path: bad/entry }\nspec: ${spec}\n`;
+/** Documents in which a word of the language is a name that every object answers to. */
+const WORDS: readonly [string, string][] = [
+  ['a kind', entry(WORD, '{}')],
+  ['a type', stepped(`type: ${WORD}`)],
+  ['the storage of a save', stepped(`save: { storage: ${WORD}, data: { a: 1 } }`)],
+  ['the mode of a save', stepped(`save: { storage: postgres, auth: a, table: t, mode: ${WORD}, data: { a: 1 } }`)],
+  ['the sides of a transfer', stepped(`type: transfer, source: { type: ${WORD} }, target: { type: ${WORD} }`)],
+  ['the provider of a model', entry('Model', `{ provider: ${WORD} }`)],
+  ['the task of a model', entry('Model', `{ provider: openai, task: ${WORD}, endpoint: "http://a", model: b }`)],
+  ['what a tool is', entry('Tool', `{ ${WORD}: { a: 1 } }`)],
+  ['a method', stepped(`type: http, url: "http://a", method: ${WORD}`)],
+  ['the type of a credential', stepped('type: noop', `credentials: { a: { type: ${WORD}, key: b } }\n`)],
+  ['a keychain', stepped('type: noop', `keychain: [{ name: a, kind: ${WORD}, type: ${WORD}, provider: ${WORD} }]\n`)],
+  ['the type of an auth', stepped(`type: http, url: "http://127.0.0.1:1", auth: { type: ${WORD}, inline: { token: x } }`)],
+  ['the source of an auth', stepped(`type: http, url: "http://127.0.0.1:1", auth: { type: bearer, source: ${WORD}, key: x }`)],
+  ['a field of an auth', stepped(`type: http, url: "http://127.0.0.1:1", auth: { type: bearer, ${WORD}: x }`)],
+  ['the mode of an iterator', stepped(`type: iterator, mode: ${WORD}, collection: [1], task: { type: noop }`)],
+  ['the provider of a secret', stepped(`type: secrets, provider: ${WORD}, name: a`)],
+];
+
 function aliasBomb(): string {
   const levels = Array.from({ length: 9 }, (_, level) => {
     const items = Array.from({ length: 10 }, () => (level === 0 ? '0' : `*a${level - 1}`)).join(', ');
@@ -195,4 +251,16 @@ describe('a bad document', () => {
     if (place !== null) expect(errors).toContainEqual(expect.objectContaining({ code, ...place }));
     expect(await countRows(service.databaseUrl)).toEqual(before);
   });
+});
+
+it.each(WORDS)('the word constructor as %s is as any other unknown word', async (_name, content) => {
+  /** What is said of the document with such a word, and of its execution where it is registered. */
+  const told = async (word: string): Promise<string> => {
+    const { status, json } = await service.post('/catalog/register', { content: content.replaceAll(WORD, word) });
+    const ended = status === 201 ? await service.waitDone(await service.execute(String(json.path))) : null;
+    const error = ended?.error_details ?? null;
+    const { code = null, errors = null, warnings = null } = json;
+    return JSON.stringify({ status, code, errors, warnings, error }).replaceAll(word, '…');
+  };
+  expect(await told(WORD)).toBe(await told('nonexistent'));
 });

@@ -538,10 +538,13 @@ describe('hostile bodies', () => {
     'merge',
     '__proto__',
     'constructor',
+    'prototype',
+    'then',
     'toString',
   );
   const value = fc.oneof(
     fc.jsonValue({ maxDepth: 4 }),
+    fc.dictionary(fc.constantFrom('constructor', 'prototype', 'then', 'toString', 'a'), fc.jsonValue({ maxDepth: 2 }), { maxKeys: 3 }),
     fc.constantFrom('tool', 'model', 'playbook', '\u0000', '\ud800', 1e308, -0, Number.MAX_SAFE_INTEGER + 2),
   );
   const hostile = fc.oneof(

@@ -125,7 +125,7 @@ function named(alias: string, name: string, pointer: string): AuthEntry {
 
 function entryOf(alias: string, raw: JsonObject, pointer: string): AuthEntry {
   const word = textOf(own(raw, 'source')) ?? textOf(own(raw, 'provider'));
-  const said = word === null ? null : (SOURCES[word.toLowerCase()] ?? null);
+  const said = word !== null && Object.hasOwn(SOURCES, word.toLowerCase()) ? SOURCES[word.toLowerCase()]! : null;
   if (word !== null && said === null)
     throw invalid(
       `${pointer}/${'source' in raw ? 'source' : 'provider'}`,

@@ -130,7 +130,7 @@ export const mainField = (type: string | null): string => (type !== null && isKn
 
 /** Mandatory fields that are missing, each under its canonical name. */
 export function missingFields(type: string, data: JsonObject): string[] {
-  const found = TYPES[type.toLowerCase()];
+  const found = isKnownType(type) ? TYPES[type.toLowerCase()] : undefined;
   const lacks = (names: readonly string[]): boolean => names.every((name) => isAbsent(data[name]));
   const missing = (found?.required ?? []).filter(lacks).map((names) => names[0]!);
   if (type.toLowerCase() === 'header' && Object.keys(data).length === 0) return ['name', 'value'];
@@ -141,7 +141,7 @@ const isAbsent = (value: Json | undefined): boolean => value === undefined || va
 
 /** The fields with every name they go by in older documents, so that steps and templates may use any of them. */
 export function withAllNames(type: string, data: JsonObject): JsonObject {
-  const found = TYPES[type.toLowerCase()];
+  const found = isKnownType(type) ? TYPES[type.toLowerCase()] : undefined;
   if (!found) return data;
   const all: JsonObject = { ...data };
   for (const names of [...found.required, ...(found.optional ?? [])]) {

@@ -43,7 +43,7 @@ const secretsStep = (providers: SecretProviders) =>
       if (!provider) throw refused('A secrets step needs a provider');
       if (!name) throw refused('A secrets step needs the name of a secret');
       const wanted = {
-        provider: PROVIDER_ALIASES[provider] ?? provider,
+        provider: Object.hasOwn(PROVIDER_ALIASES, provider) ? PROVIDER_ALIASES[provider]! : provider,
         name,
         project: textOf('project'),
         version: textOf('version') ?? 'latest',
