@@ -67,7 +67,8 @@ export class RestartService {
   /** Who started it, and those it was made from: none of them may approve what the new one asks for. */
   private async requestersOf(principal: Principal, { tenantId, id }: ExecutionRecord): Promise<readonly string[]> {
     if (isAnonymous(principal)) return [];
-    const [first] = await this.history.page(tenantId, id, { after: 0, limit: 1, order: 'ascending', types: [] });
+    const { items } = await this.history.page(tenantId, id, { after: 0, limit: 1, types: [] });
+    const [first] = items;
     return first?.event.type === 'execution_started' ? (first.event.requesters ?? []) : [];
   }
 

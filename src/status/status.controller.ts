@@ -31,7 +31,8 @@ export class StatusController {
   @ApiOperation({
     operationId: 'listExecutions',
     summary: 'List executions, newest first',
-    description: 'A bare array. `Link: rel="next"` and `X-Next-Cursor` lead to the next page. Items have neither result nor parameters.',
+    description:
+      'A bare array. `Link: rel="next"` and `X-Next-Cursor` lead to the next page, which also begins where the rows of this one came to 4 MiB. Items have neither result nor parameters.',
   })
   @ApiOkResponse({ type: ExecutionStatus, isArray: true })
   async list(
@@ -41,10 +42,9 @@ export class StatusController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ExecutionStatus[]> {
     const before = query.cursor === undefined ? null : readCursor(query.cursor);
-    const found = await this.status.list(principal, filterOf(query), { before, offset: query.offset, limit: query.limit + 1 });
-    const page = found.slice(0, query.limit);
-    linkNextPage(reply, request.originalUrl, found.length > query.limit ? cursorOf(page.at(-1)!.id) : null);
-    return page;
+    const { items, more } = await this.status.list(principal, filterOf(query), { before, offset: query.offset, limit: query.limit });
+    linkNextPage(reply, request.originalUrl, more ? cursorOf(items.at(-1)!.id) : null);
+    return [...items];
   }
 
   @Get(':execution_id')
@@ -53,7 +53,7 @@ export class StatusController {
     operationId: 'getExecution',
     summary: 'One execution with result and parameters',
     description:
-      '`include=events` (or any of page, page_size, since_event_id, event_type) adds events, newest first; under /api that is the default. `Prefer: wait=N` holds the answer until the end.',
+      '`include=events` (or any of page, page_size, since_event_id, event_type) adds events, newest first; under /api that is the default. Of a page above 4 MiB the longer values of the older events are referred to, as values above 256 KiB are. `Prefer: wait=N` holds the answer until the end.',
   })
   @ApiOkResponse({ type: ExecutionDetail })
   async get(
@@ -91,7 +91,11 @@ export class StatusController {
 
   @Get(':execution_id/steps')
   @Policy('executions:read')
-  @ApiOperation({ operationId: 'listExecutionSteps', summary: 'The steps of an execution, one entry per step and wave' })
+  @ApiOperation({
+    operationId: 'listExecutionSteps',
+    summary: 'The steps of an execution, one entry per step and wave',
+    description: 'A page has fewer than `limit` steps where they are large (about 4 MiB); `next_cursor` says whether there are more.',
+  })
   @ApiOkResponse({ type: ExecutionStepPage })
   async steps(
     @Caller() principal: Principal,

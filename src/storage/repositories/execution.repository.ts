@@ -5,6 +5,7 @@ import { type Json, type JsonObject } from '../../engine/values.js';
 import { ExecutionEntity } from '../entities/execution.entity.js';
 import { type ExecutionRecord } from '../execution-record.js';
 import { INLINE_RESULT_BYTES, resultReference } from '../inline-result.js';
+import { type CutRow, cutToBytes, type Page, pageOf } from '../page-budget.js';
 import { Prepared } from '../prepared.js';
 
 /** Everything null, or an empty list, means: not filtered by this. */
@@ -88,17 +89,23 @@ export class ExecutionRepository {
     return row?.text ?? null;
   }
 
-  /** A page, newest first: executions with an id below `before`, or `offset` rows further on for old clients. */
+  /** A page, newest first: executions with an id below `before`, or `offset` rows further on for old clients; fewer than `limit` where they are large. */
   async list(
     tenantId: string,
     filter: ExecutionFilter,
     page: { before: string | null; offset: number; limit: number },
-  ): Promise<ExecutionRecord[]> {
+  ): Promise<Page<ExecutionRecord>> {
     const query = this.db.createQueryBuilder(ExecutionEntity, 'e').where('e.tenant_id = :tenantId', { tenantId });
     narrow(query, filter);
     if (page.before !== null) query.andWhere('e.id < :before', { before: page.before });
-    const [sql, parameters] = query.orderBy('e.id', 'DESC').limit(page.limit).offset(page.offset).select(COLUMNS).getQueryAndParameters();
-    return (await this.db.query<ExecutionRow[]>(sql, parameters)).map(recordOf);
+    const [sql, parameters] = query
+      .orderBy('e.id', 'DESC')
+      .limit(page.limit + 1)
+      .offset(page.offset)
+      .select(COLUMNS)
+      .getQueryAndParameters();
+    const rows = await this.db.query<(ExecutionRow & CutRow)[]>(cutToBytes(sql, 'id DESC', ['metadata', 'error']), parameters);
+    return pageOf(rows, page.limit, recordOf);
   }
 
   /** How many executions a list would have in all. */
