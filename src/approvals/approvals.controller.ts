@@ -28,7 +28,8 @@ export class ApprovalsController {
   @ApiOperation({
     operationId: 'listApprovals',
     summary: 'List approvals, newest first',
-    description: 'A bare array. `Link: rel="next"` and `X-Next-Cursor` lead to the next page.',
+    description:
+      'A bare array. `Link: rel="next"` and `X-Next-Cursor` lead to the next page, which also begins where the rows of this one came to 4 MiB.',
   })
   @ApiOkResponse({ type: Approval, isArray: true })
   @ApiResponse(NO_SCOPE)
@@ -42,10 +43,9 @@ export class ApprovalsController {
     const before = query.cursor === undefined ? null : readCursor(query.cursor, isId);
     // What is no id has no approvals.
     if (executionId !== null && !isId(executionId)) return [];
-    const found = await this.approvals.list(principal, { state, executionId, path, mine }, { before, limit: limit + 1 });
-    const page = found.slice(0, limit);
-    linkNextPage(reply, request.originalUrl, found.length > limit ? cursorOf(page.at(-1)!.id) : null);
-    return page.map((record) => Approval.from(record));
+    const { items, more } = await this.approvals.list(principal, { state, executionId, path, mine }, { before, limit });
+    linkNextPage(reply, request.originalUrl, more ? cursorOf(items.at(-1)!.id) : null);
+    return items.map((record) => Approval.from(record));
   }
 
   @Post(':approval_id')

@@ -6,6 +6,7 @@ import { compileJsonSchema } from '../engine/playbook/json-schema.js';
 import { type Json } from '../engine/values.js';
 import { ApprovalDecisions, type DecisionVerdict } from '../storage/approval-decisions.js';
 import { type ApprovalFilter, type ApprovalRecord } from '../storage/approval-record.js';
+import { type Page } from '../storage/page-budget.js';
 import { ApprovalRepository } from '../storage/repositories/approval.repository.js';
 
 /** What a principal decides. */
@@ -29,11 +30,11 @@ export class ApprovalsService {
     principal: Principal,
     filter: Omit<ApprovalFilter, 'decidableBy'> & { readonly mine: boolean },
     page: { readonly before: string | null; readonly limit: number },
-  ): Promise<ApprovalRecord[]> {
+  ): Promise<Page<ApprovalRecord>> {
     const { mine, ...wanted } = filter;
     // Where nobody is authenticated, everybody can decide whatever is open.
     const everything = isAnonymous(principal);
-    if (mine && everything && wanted.state !== null && wanted.state !== 'open') return [];
+    if (mine && everything && wanted.state !== null && wanted.state !== 'open') return { items: [], more: false };
     const state = mine && everything ? 'open' : wanted.state;
     const decidableBy = mine && !everything ? { subject: principal.subject, scopes: [...principal.scopes] } : null;
     return this.approvals.list(principal.tenant, { ...wanted, state, decidableBy }, page);

@@ -71,7 +71,8 @@ export class BulkOperationsController {
   @ApiOperation({
     operationId: 'listBulkOperations',
     summary: 'List bulk operations, newest first',
-    description: 'A bare array. `Link: rel="next"` and `X-Next-Cursor` lead to the next page.',
+    description:
+      'A bare array. `Link: rel="next"` and `X-Next-Cursor` lead to the next page, which also begins where the rows of this one came to 4 MiB.',
   })
   @ApiOkResponse({ type: BulkOperation, isArray: true })
   async list(
@@ -81,10 +82,9 @@ export class BulkOperationsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<BulkOperation[]> {
     const before = query.cursor === undefined ? null : readCursor(query.cursor);
-    const found = await this.operations.list(principal, { before, limit: query.limit + 1 });
-    const page = found.slice(0, query.limit);
-    linkNextPage(reply, request.originalUrl, found.length > query.limit ? cursorOf(page.at(-1)!.id) : null);
-    return page.map((operation) => BulkOperation.from(operation));
+    const { items, more } = await this.operations.list(principal, { before, limit: query.limit });
+    linkNextPage(reply, request.originalUrl, more ? cursorOf(items.at(-1)!.id) : null);
+    return items.map((operation) => BulkOperation.from(operation));
   }
 
   @Get(':operation_id')

@@ -5,6 +5,7 @@ import { type IdempotencyClaim } from '../engine/ports.js';
 import { type BulkOperationRecord } from '../storage/bulk-operation-record.js';
 import { IdMint } from '../storage/ids.js';
 import { BULK_CHANNEL, Notifications } from '../storage/notifications.js';
+import { type Page } from '../storage/page-budget.js';
 import { BulkOperationRepository } from '../storage/repositories/bulk-operation.repository.js';
 import { ExecutionRepository } from '../storage/repositories/execution.repository.js';
 import { type BulkAction, STARTING_ACTIONS } from './bulk-actions.js';
@@ -71,7 +72,7 @@ export class BulkService {
     return known(await this.operations.byId(principal.tenant, id), id);
   }
 
-  list(principal: Principal, page: { before: string | null; limit: number }): Promise<BulkOperationRecord[]> {
+  list(principal: Principal, page: { before: string | null; limit: number }): Promise<Page<BulkOperationRecord>> {
     return this.operations.list(principal.tenant, page);
   }
 

@@ -93,7 +93,8 @@ export class RestartService {
   /** The first event, which knows the requesters; undefined where nobody is told apart, or nothing was recorded. */
   private async firstOf(principal: Principal, { record, durable }: Source): Promise<RunEvent | undefined> {
     if (isAnonymous(principal) || !durable) return undefined;
-    const [first] = await this.history.page(record.tenantId, record.id, { after: 0, limit: 1, order: 'ascending', types: [] });
+    const { items } = await this.history.page(record.tenantId, record.id, { after: 0, limit: 1, types: [] });
+    const [first] = items;
     // Removed meanwhile: without it, who started the execution could approve what the new one asks for.
     if (first === undefined) throw unknownExecution(record.id);
     return first.event;

@@ -51,7 +51,7 @@ export class CompletionService {
       case 'id': {
         if (!principal.scopes.has('executions:read')) return [];
         const newest = await this.status.list(principal, EVERY_EXECUTION, { before: null, offset: 0, limit: MOST });
-        return newest.map(({ id }) => id).filter(goesOn);
+        return newest.items.map(({ id }) => id).filter(goesOn);
       }
       default:
         return [];

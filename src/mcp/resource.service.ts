@@ -29,6 +29,8 @@ const LISTED_EXECUTIONS = 20;
 const MOST_TEMPLATES = 1_000;
 /** Events whose logs are shown. */
 const LOGGED_EVENTS = 5_000;
+/** No page more is read once a log is so long. */
+const LOGGED_CHARACTERS = 4 * 1024 * 1024;
 /** Characters of a result that one answer may have. */
 const LARGEST_RESULT = 8 * 1024 * 1024;
 
@@ -68,7 +70,7 @@ export class ResourceService {
     const resources = page.map((head) => ({ uri: head.uri!, ...described(head) }));
     if (nextCursor !== undefined) return { resources, nextCursor };
     const executions = principal.scopes.has('executions:read')
-      ? await this.status.list(principal, EVERY_EXECUTION, { before: null, offset: 0, limit: LISTED_EXECUTIONS })
+      ? (await this.status.list(principal, EVERY_EXECUTION, { before: null, offset: 0, limit: LISTED_EXECUTIONS })).items
       : [];
     const shown = executions.map(({ id, path, version, status }) => ({
       uri: executionUri(id),
@@ -132,14 +134,28 @@ export class ResourceService {
         case 'result':
           return { mimeType: 'application/json', text: refuseLarge(await this.status.resultText(principal, own.id), own.id) };
         case 'logs': {
-          const { events } = await this.status.events(principal, own.id, { after: 0, limit: LOGGED_EVENTS, types: [] });
-          return { mimeType: 'text/plain', text: logLines(events).join('\n') };
+          return { mimeType: 'text/plain', text: await this.logOf(principal, own.id) };
         }
       }
     } catch (error) {
       if (error instanceof EngineError && error.kind === 'not_found') throw new ResourceNotFoundError(uri);
       throw error;
     }
+  }
+
+  /** What the first events of an execution say. Page by page: of large ones only the lines are kept. */
+  private async logOf(principal: McpRequest['caller']['principal'], id: string): Promise<string> {
+    const lines: string[] = [];
+    let characters = 0;
+    for (let [after, left] = [0, LOGGED_EVENTS]; left > 0 && characters < LOGGED_CHARACTERS;) {
+      const { events, next } = await this.status.events(principal, id, { after, limit: left, types: [] });
+      const said = logLines(events);
+      characters += said.reduce((sum, { length }) => sum + length, 0);
+      lines.push(...said);
+      if (next === null) break;
+      [after, left] = [next, left - events.length];
+    }
+    return lines.join('\n');
   }
 
   private async readEntry(

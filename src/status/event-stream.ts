@@ -11,7 +11,11 @@ type Follow = (listener: (message: LiveMessage) => void) => () => void;
  * Writes chunks of events as server-sent events (WHATWG HTML §9.2): `id:` seq, `event:` type, `data:` the event; a comment
  * every 15 s keeps proxies from closing. Between them stand messages of the moment, without an id: a reader that is too slow misses them. Ends with the source; waits for a slow reader instead of buffering for it.
  */
-export async function streamEvents(response: ServerResponse, chunks: AsyncIterable<ExecutionEvent[]>, follow: Follow): Promise<void> {
+export async function streamEvents(
+  response: ServerResponse,
+  chunks: AsyncIterable<readonly ExecutionEvent[]>,
+  follow: Follow,
+): Promise<void> {
   response.writeHead(200, {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',

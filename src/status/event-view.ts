@@ -78,11 +78,11 @@ function statusOf(event: RunEvent): EventStatus {
     case 'step_skipped':
       return event.reason === 'cancelled' ? 'CANCELLED' : 'SKIPPED';
     case 'action_completed':
-      return event.parts.every(({ end }) => end.ok) ? 'COMPLETED' : 'FAILED';
+      return referenceTo(event.parts) || event.parts.every(({ end }) => end.ok) ? 'COMPLETED' : 'FAILED';
     case 'child_completed':
       return event.status === 'completed' ? 'COMPLETED' : event.status === 'failed' ? 'FAILED' : 'CANCELLED';
     case 'action_acted':
-      return event.acted.end.ok ? 'COMPLETED' : 'FAILED';
+      return referenceTo(event.acted) || event.acted.end.ok ? 'COMPLETED' : 'FAILED';
     case 'loop_iteration':
     case 'step_progress':
     case 'step_log':
@@ -108,6 +108,8 @@ function resultOf(event: RunEvent, result: Json): Json {
   if (event.type === 'step_completed' || event.type === 'compensation_completed') return event.value;
   if (event.type === 'signal_received') return event.payload;
   if (event.type === 'approval_decided') return event.data;
+  const apart = 'items' in event ? referenceTo(event.items) : event.type === 'action_acted' ? referenceTo(event.acted) : null;
+  if (apart) return apart;
   if (event.type === 'action_acted') return event.acted.end.value;
   if (event.type === 'child_completed') return event.value ?? null;
   if (event.type === 'loop_started') return { items: event.items.length };
@@ -119,6 +121,11 @@ function errorOf(event: RunEvent): string | null {
   if (event.type === 'cancel_requested' || event.type === 'pause_requested') return event.reason;
   if (event.type === 'execution_cancelled') return event.error?.message ?? event.reason;
   return 'error' in event && event.error ? event.error.message : null;
+}
+
+/** What stands for items, parts or an action's end that lie apart; null where they are there. How they ended it does not say. */
+function referenceTo(value: object): JsonObject | null {
+  return '$ref' in value ? (value as JsonObject) : null;
 }
 
 function itemView({ index, end, attempt, logs }: ItemStop): JsonObject {
@@ -190,10 +197,11 @@ function metaOf(event: RunEvent): JsonObject {
     add('data', event.data);
     add('path', event.path);
   }
-  if (event.type === 'action_started' || event.type === 'action_completed') add('parts', event.parts.map(partView));
+  if (event.type === 'action_started' || event.type === 'action_completed')
+    add('parts', referenceTo(event.parts) ?? event.parts.map(partView));
   if (event.type === 'loop_started' || event.type === 'loop_iteration' || event.type === 'action_retry')
     add('path', event.path || undefined);
-  if (event.type === 'action_acted') add('error', event.acted.end.ok ? undefined : event.acted.end.error);
+  if (event.type === 'action_acted' && !referenceTo(event.acted)) add('error', event.acted.end.ok ? undefined : event.acted.end.error);
   if (event.type === 'child_started' || event.type === 'child_completed') {
     add('child_execution_id', event.childId);
     add('path', event.path || undefined);

@@ -48,7 +48,7 @@ export class EventsController {
     operationId: 'listExecutionEvents',
     summary: 'The history, oldest first, as pages or as a stream',
     description:
-      'With `Accept: text/event-stream` the events so far and all that follow, to the terminal event; `Last-Event-ID` resumes after that seq. Messages `model_token`, without an id, are tokens of a model as they come, of this execution and of those it calls (`execution_id` says which): never stored, seen only on the node that runs it.',
+      'A page has fewer than `limit` events where they are large (about 4 MiB); `next_cursor` says whether there are more. With `Accept: text/event-stream` the events so far and all that follow, to the terminal event; `Last-Event-ID` resumes after that seq. Messages `model_token`, without an id, are tokens of a model as they come, of this execution and of those it calls (`execution_id` says which): never stored, seen only on the node that runs it.',
   })
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'For streams: the seq to go on after.', schema: { type: 'string' } })
   @ApiOkResponse({

@@ -32,7 +32,8 @@ export class StatusController {
   @ApiOperation({
     operationId: 'listExecutions',
     summary: 'List executions, newest first',
-    description: 'A bare array. `Link: rel="next"` and `X-Next-Cursor` lead to the next page. Items have neither result nor parameters.',
+    description:
+      'A bare array. `Link: rel="next"` and `X-Next-Cursor` lead to the next page, which also begins where the rows of this one came to 4 MiB. Items have neither result nor parameters.',
   })
   @ApiOkResponse({ type: ExecutionStatus, isArray: true })
   async list(
@@ -53,7 +54,7 @@ export class StatusController {
     operationId: 'getExecution',
     summary: 'One execution with result and parameters',
     description:
-      '`include=events` (or any of page, page_size, since_event_id, event_type) adds events, newest first; under /api that is the default. `Prefer: wait=N` holds the answer until the end.',
+      '`include=events` (or any of page, page_size, since_event_id, event_type) adds events, newest first; under /api that is the default. Of a page above 4 MiB the longer values of the older events are referred to, as values above 256 KiB are. `Prefer: wait=N` holds the answer until the end.',
   })
   @ApiOkResponse({ type: ExecutionDetail })
   async get(
@@ -91,7 +92,11 @@ export class StatusController {
 
   @Get(':execution_id/steps')
   @Policy('executions:read')
-  @ApiOperation({ operationId: 'listExecutionSteps', summary: 'The steps of an execution, one entry per step and wave' })
+  @ApiOperation({
+    operationId: 'listExecutionSteps',
+    summary: 'The steps of an execution, one entry per step and wave',
+    description: 'A page has fewer than `limit` steps where they are large (about 4 MiB); `next_cursor` says whether there are more.',
+  })
   @ApiOkResponse({ type: ExecutionStepPage })
   async steps(
     @Caller() principal: Principal,

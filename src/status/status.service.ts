@@ -8,7 +8,13 @@ import { type Json, type JsonObject } from '../engine/values.js';
 import { CommitSignals } from '../storage/commit-signals.js';
 import { EphemeralRuns } from '../storage/ephemeral-runs.js';
 import { type ExecutionRecord, type ListedExecution } from '../storage/execution-record.js';
-import { type EventPlace, ExecutionEventRepository } from '../storage/repositories/execution-event.repository.js';
+import { type Page, PAGE_BYTES } from '../storage/page-budget.js';
+import {
+  type EventPage,
+  type EventPlace,
+  ExecutionEventRepository,
+  type StoredEvent,
+} from '../storage/repositories/execution-event.repository.js';
 import { type ExecutionFilter, ExecutionRepository } from '../storage/repositories/execution.repository.js';
 import { RunWaits } from '../storage/run-waits.js';
 import { type EventPagination, type ExecutionDetail, type ExecutionProgress } from './dto/execution-detail.js';
@@ -28,10 +34,13 @@ const TREE_NODES = 1_000;
 /** Followers read at least this often, whatever they hear (D34). */
 const FOLLOW_POLL_MS = 1_000;
 const FOLLOW_CHUNK = 500;
+/** What a follower asks for at least, however slow the database is. */
+const LEAST_FOLLOWED_BYTES = 64 * 1024;
+const ENDS: ReadonlySet<string> = new Set(['execution_completed', 'execution_failed', 'execution_cancelled']);
 
 interface FollowedEvents {
-  readonly stored: Parameters<typeof eventView>[1][];
-  readonly events: ExecutionEvent[];
+  readonly events: readonly ExecutionEvent[];
+  readonly more: boolean;
   readonly over: boolean;
 }
 
@@ -79,19 +88,19 @@ export class StatusService {
     principal: Principal,
     filter: ExecutionFilter,
     page: { before: string | null; offset: number; limit: number },
-  ): Promise<ExecutionStatus[]> {
-    return (await this.executions.list(principal.tenant, filter, page)).map(listedStatusOf);
+  ): Promise<Page<ExecutionStatus>> {
+    const { items, more } = await this.executions.list(principal.tenant, filter, page);
+    return { items: items.map(listedStatusOf), more };
   }
 
   /** JSON of a page of the list, in UTF-8. `next` is the id that the next page begins below, null on the last one. */
   async listJson(
     principal: Principal,
     filter: ExecutionFilter,
-    { limit, ...place }: { before: string | null; offset: number; limit: number },
+    page: { before: string | null; offset: number; limit: number },
   ): Promise<{ json: Buffer; next: string | null }> {
-    const found = await this.executions.list(principal.tenant, filter, { ...place, limit: limit + 1 });
-    const page = found.slice(0, limit);
-    return { json: jsonListOf(page, listedStatusOf), next: found.length > limit ? page.at(-1)!.id : null };
+    const { items, more } = await this.executions.list(principal.tenant, filter, page);
+    return { json: jsonListOf(items, listedStatusOf), next: more ? items.at(-1)!.id : null };
   }
 
   /** Long poll: comes back at the end of the execution or of the wait; false where waiting was not granted. */
@@ -127,7 +136,8 @@ export class StatusService {
   /** The same of the result, raw value or inputs of one event. @throws EngineError unknown_execution, not_found */
   async eventValue(principal: Principal, id: string, seq: number, place: EventPlace): Promise<string | Buffer> {
     const record = await this.record(principal, id);
-    const [stored] = await this.history.page(principal.tenant, record.id, { after: seq - 1, limit: 1, order: 'ascending', types: [] });
+    const { items } = await this.history.page(principal.tenant, record.id, { after: seq - 1, limit: 1, types: [] });
+    const [stored] = items;
     if (stored?.seq !== seq) throw new EngineError('not_found', 'not_found', `Execution ${id} has no event ${seq}.`);
     if (stored.event.type === 'execution_completed' && place === 'result') return this.resultText(principal, id);
     return this.texts.shown((await this.history.valueText(principal.tenant, record.id, seq, place)) ?? 'null');
@@ -154,62 +164,57 @@ export class StatusService {
     };
   }
 
-  /** Events with seq > after, oldest first. `next` is the seq to go on after, null at the present end of the history. */
+  /** Events with seq > after, oldest first, fewer where they are large. `next` is the seq to go on after, null at the present end of the history. */
   async events(
     principal: Principal,
     id: string,
     query: { after: number; limit: number; types: readonly string[] },
   ): Promise<{ events: ExecutionEvent[]; next: number | null }> {
     const record = await this.record(principal, id);
-    const stored = await this.history.page(principal.tenant, id, { ...query, limit: query.limit + 1, order: 'ascending' });
-    const events = await this.views(record, stored.slice(0, query.limit));
-    return { events, next: stored.length > query.limit ? events.at(-1)!.seq : null };
+    const { items, more } = await this.history.page(principal.tenant, id, query);
+    return { events: await this.views(record, items), next: more ? items.at(-1)!.seq : null };
   }
 
   /**
    * The history from `after` on as it grows, in chunks, to the terminal event. Hears of commits on this node in memory and
    * reads rows at least every second everywhere; an empty chunk says only that a second has passed.
    */
-  async *follow(record: ExecutionRecord, after: number, signal: AbortSignal): AsyncGenerator<ExecutionEvent[]> {
+  async *follow(record: ExecutionRecord, after: number, signal: AbortSignal): AsyncGenerator<readonly ExecutionEvent[]> {
     const { id } = record;
-    let last = after;
+    let [last, rows, bytes] = [after, FOLLOW_CHUNK, PAGE_BYTES];
     while (!signal.aborted && !this.waits.draining) {
       // Subscribed before the read, so that no commit falls between the two.
       const moved = this.nextCommit(id, signal);
-      const found = await this.nextEvents(record, last);
+      const found = await this.nextEvents(record, { after: last, limit: rows, bytes, types: [] });
       if (found === null) {
+        // Where the database is slow, less may still come in time.
+        [rows, bytes] = [Math.ceil(rows / 2), Math.max(LEAST_FOLLOWED_BYTES, Math.floor(bytes / 2))];
         await moved.happened;
         continue;
       }
-      const { stored, events, over } = found;
-      last = stored.at(-1)?.seq ?? last;
+      const { events, more, over } = found;
+      last = events.at(-1)?.seq ?? last;
+      // Of large ones only as many are looked at as come along.
+      rows = Math.min(FOLLOW_CHUNK, more ? 2 * events.length : 2 * rows);
+      bytes = Math.min(PAGE_BYTES, Math.floor(1.25 * bytes));
       yield events;
-      if (
-        stored.some(
-          ({ event }) => event.type === 'execution_completed' || event.type === 'execution_failed' || event.type === 'execution_cancelled',
-        )
-      )
-        return moved.forget();
-      if (stored.length === FOLLOW_CHUNK) {
-        moved.forget();
-        continue;
-      }
       if (over) return moved.forget();
-      await moved.happened;
+      if (more) moved.forget();
+      else await moved.happened;
     }
   }
 
   /**
-   * What a follower has not seen, at most a chunk, and whether nothing more can come; null where the database is away: that ends no stream, the next
-   * look may succeed.
+   * What a follower has not seen, at most a page of it, and whether nothing more can come; null where the database is away or too slow: that ends no
+   * stream, the next look may succeed.
    */
-  private async nextEvents(record: ExecutionRecord, last: number): Promise<FollowedEvents | null> {
+  private async nextEvents(record: ExecutionRecord, page: EventPage): Promise<FollowedEvents | null> {
     const { tenantId, id } = record;
     try {
-      const stored = await this.history.page(tenantId, id, { after: last, limit: FOLLOW_CHUNK, order: 'ascending', types: [] });
-      const now = stored.length === 0 ? await this.executions.byId(tenantId, id) : undefined;
-      const over = now === null || (now !== undefined && isTerminal(now.status) && now.lastSeq <= last);
-      return { stored, events: await this.views(record, stored), over };
+      const { items, more } = await this.history.page(tenantId, id, page);
+      const now = items.length === 0 ? await this.executions.byId(tenantId, id) : undefined;
+      const gone = now === null || (now !== undefined && isTerminal(now.status) && now.lastSeq <= page.after);
+      return { events: await this.views(record, items), more, over: gone || items.some(({ event }) => ENDS.has(event.type)) };
     } catch (error) {
       if (problemOf(error).status === 503) return null;
       throw error;
@@ -237,9 +242,8 @@ export class StatusService {
     page: { after: number; limit: number },
   ): Promise<{ steps: ExecutionStep[]; next: number | null }> {
     const record = await this.record(principal, id);
-    const { firstSeqs, events } = await this.history.firings(principal.tenant, id, page.after, page.limit + 1);
-    const steps = stepViews(record, events).slice(0, page.limit);
-    return { steps, next: firstSeqs.length > page.limit ? firstSeqs[page.limit - 1]! : null };
+    const { next, events } = await this.history.firings(principal.tenant, id, page.after, page.limit);
+    return { steps: stepViews(record, events), next };
   }
 
   /** The execution and everything that names it as parent, level by level. */
@@ -291,7 +295,7 @@ export class StatusService {
     const { page, pageSize, after, types } = query;
     const [total, stored] = await Promise.all([
       this.history.count(record.tenantId, record.id, after, types),
-      this.history.page(record.tenantId, record.id, { after, limit: pageSize, offset: (page - 1) * pageSize, order: 'descending', types }),
+      this.history.newest(record.tenantId, record.id, { after, limit: pageSize, types }, (page - 1) * pageSize),
     ]);
     const pages = Math.ceil(total / pageSize);
     return {
@@ -301,7 +305,7 @@ export class StatusService {
   }
 
   /** The result is stored once, beside the row; only a page with the end needs it. */
-  private async views(record: ExecutionRecord, stored: Parameters<typeof eventView>[1][]): Promise<ExecutionEvent[]> {
+  private async views(record: ExecutionRecord, stored: readonly StoredEvent[]): Promise<ExecutionEvent[]> {
     const ended = stored.some(({ event }) => event.type === 'execution_completed');
     const payload = ended ? (await this.executions.withPayload(record.tenantId, record.id))?.payload : undefined;
     const result: Json = payload?.result ?? null;

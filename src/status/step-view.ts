@@ -54,8 +54,10 @@ export function stepViews(record: ExecutionRecord, events: readonly StoredEvent[
     step.error = view.error;
     step.meta = view.meta;
     if (event.type === 'child_started' && event.path === '') step.child_execution_id = event.childId;
-    if (event.type === 'loop_started' && event.path === '') [step.item_count, step.items_done] = [event.items.length, 0];
-    if (event.type === 'loop_iteration' && event.path === '') step.items_done = (step.items_done ?? 0) + event.items.length;
+    if (event.type === 'loop_started' && event.path === '')
+      [step.item_count, step.items_done] = [stored.itemCount ?? event.items.length, 0];
+    if (event.type === 'loop_iteration' && event.path === '')
+      step.items_done = (step.items_done ?? 0) + (stored.itemCount ?? event.items.length);
     if (event.type === 'action_retry') step.attempt = event.attempt + 1;
     if (event.type !== 'step_completed' && event.type !== 'step_failed' && event.type !== 'step_skipped' && event.type !== 'step_timed_out')
       continue;

@@ -20,6 +20,21 @@ describe(EphemeralRuns.name, () => {
     expect(runs.find('default', '3')).toMatchObject({ result: 3 });
   });
 
+  it('keeps as many as come to 64 MiB, and the last one whatever its size', async () => {
+    const runs = new EphemeralRuns();
+    const end = async (id: string, mebibytes: number): Promise<void> => {
+      const result = Array.from({ length: mebibytes }, () => 'x'.repeat(1024 * 1024));
+      await begun(runs, id).script.write({ row: COMPLETED, end: { result } });
+    };
+    const kept = (): string[] => ['1', '2', '3', '4', '5', '6', '7', '8'].filter((id) => runs.find('default', id));
+    for (const id of ['1', '2', '3', '4', '5', '6']) await end(id, 12);
+    expect(kept()).toEqual(['2', '3', '4', '5', '6']);
+    await end('7', 1);
+    expect(kept()).toEqual(['2', '3', '4', '5', '6', '7']);
+    await end('8', 15);
+    expect(kept()).toEqual(['4', '5', '6', '7', '8']);
+  });
+
   it('tells the holder of a cancel, and that its run was ended from outside', async () => {
     const runs = new EphemeralRuns();
     const told: string[] = [];

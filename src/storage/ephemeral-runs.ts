@@ -4,13 +4,15 @@ import { childEnded } from '../engine/child-ended.js';
 import { type InboxMessage, type NewRun, type RunStore, type Unit, type UnitSource } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
 import { runFault } from '../engine/run-fault.js';
+import { RECORD_DEPTH, StorabilityCheck } from '../engine/storability.js';
 import { type Json, type JsonObject } from '../engine/values.js';
 import { type ExecutionRecord } from './execution-record.js';
 
 /** How long a finished run without rows can still be asked for. */
 const KEPT_MS = 10 * 60_000;
-/** Finished runs kept at most; the oldest go first. */
+/** Finished runs kept at most, and what their values may come to; the oldest go first. */
 const KEPT_RUNS = 1_000;
+const KEPT_BYTES = 64 * 1024 * 1024;
 
 const NODE_LEFT = runFault('draining', 'The node was shut down; the execution was run without rows and cannot go on.', { retryable: true });
 
@@ -31,13 +33,15 @@ interface Known extends EphemeralRun {
 
 /**
  * Runs of `sync_to_postgres: false` (D32): the engine drives them like any other, but their units go nowhere. Their status is
- * served by this node for ten minutes after the end.
+ * served by this node for ten minutes after the end, of the last thousand, and of as many of those as come to 64 MiB.
  */
 @Injectable()
 export class EphemeralRuns implements RunStore {
   private readonly runs = new Map<string, Known>();
   /** Runs that are over, in the order of their ends, which is the order of forgetting. */
-  private readonly over = new Map<string, { readonly run: Known; readonly until: number }>();
+  private readonly over = new Map<string, { readonly run: Known; readonly until: number; readonly bytes: number }>();
+  /** Of all runs that are over. */
+  private keptBytes = 0;
   private readonly abandonedListeners = new Set<(runId: string) => void>();
   private readonly inboxListeners = new Set<(runId: string) => void>();
   private readonly bornListeners = new Set<(run: NewRun) => void>();
@@ -166,17 +170,33 @@ export class EphemeralRuns implements RunStore {
   private finish(run: Known): void {
     const { id, endedAt } = run.record;
     this.runs.delete(id);
-    this.over.set(id, { run, until: (endedAt ?? run.record.updatedAt) + KEPT_MS });
+    const bytes = bytesOf(run);
+    this.over.set(id, { run, until: (endedAt ?? run.record.updatedAt) + KEPT_MS, bytes });
+    this.keptBytes += bytes;
     run.end(run);
     this.forget(run.record.updatedAt);
   }
 
   private forget(now: number): void {
-    for (const [id, { until }] of this.over) {
-      if (until > now && this.over.size <= KEPT_RUNS) return;
+    for (const [id, { until, bytes }] of this.over) {
+      // However large the last one is, its caller may still ask for its values.
+      const isFull = this.over.size > KEPT_RUNS || (this.keptBytes > KEPT_BYTES && this.over.size > 1);
+      if (until > now && !isFull) return;
       this.over.delete(id);
+      this.keptBytes -= bytes;
     }
   }
+}
+
+/** About what the values of a run take: the characters of their JSON, without making it. */
+function bytesOf({ record, parameters, result, values }: Known): number {
+  let bytes = 0;
+  for (const value of [record.metadata, parameters, result, ...values.values()]) {
+    const check = new StorabilityCheck(RECORD_DEPTH, true);
+    check.count(value);
+    bytes += check.characters;
+  }
+  return bytes;
 }
 
 function withValues({ parentId, values }: Known, events: readonly RunEvent[]): ReadonlyMap<string, Json> {

@@ -128,8 +128,8 @@ export async function readApprovals(db: DataSource, runId: string): Promise<Stor
   );
   const stateOf = new Map(states.map(({ id, state }) => [id, state]));
   const filter = { state: null, executionId: runId, path: null, decidableBy: null };
-  const records = await new ApprovalRepository(db).list(TEST_TENANT, filter, { before: null, limit: 500 });
-  return records.reverse().map(({ id, step, wave, title, quorum, requestedBy, decisions, expiresAt }) => ({
+  const { items } = await new ApprovalRepository(db).list(TEST_TENANT, filter, { before: null, limit: 500 });
+  return items.toReversed().map(({ id, step, wave, title, quorum, requestedBy, decisions, expiresAt }) => ({
     id,
     step,
     wave,

@@ -3,6 +3,7 @@ import { DataSource } from 'typeorm';
 import { type ApprovalDecision, type ApprovalState } from '../../engine/approvals.js';
 import { type Json } from '../../engine/values.js';
 import { type ApprovalFilter, type ApprovalRecord } from '../approval-record.js';
+import { type CutRow, cutToBytes, type Page, pageOf } from '../page-budget.js';
 
 interface ApprovalRow {
   readonly id: string;
@@ -47,8 +48,8 @@ export class ApprovalRepository {
     return row ? recordOf(row) : null;
   }
 
-  /** A page, newest first: approvals with an id below `before`. */
-  async list(tenantId: string, filter: ApprovalFilter, page: { before: string | null; limit: number }): Promise<ApprovalRecord[]> {
+  /** A page, newest first: approvals with an id below `before`; fewer than `limit` where they are large. */
+  async list(tenantId: string, filter: ApprovalFilter, page: { before: string | null; limit: number }): Promise<Page<ApprovalRecord>> {
     const values: unknown[] = [tenantId];
     const value = (given: unknown): string => `$${values.push(given)}`;
     const conditions = ['a.tenant_id = $1'];
@@ -68,11 +69,12 @@ export class ApprovalRepository {
       );
     }
     if (page.before !== null) conditions.push(`a.id < ${value(page.before)}`);
-    const rows = await this.db.query<ApprovalRow[]>(
-      `SELECT ${COLUMNS} FROM approval a WHERE ${conditions.join(' AND ')} ORDER BY a.id DESC LIMIT ${value(page.limit)}`,
+    const found = `SELECT a.* FROM approval a WHERE ${conditions.join(' AND ')} ORDER BY a.id DESC LIMIT ${value(page.limit + 1)}`;
+    const rows = await this.db.query<(ApprovalRow & CutRow)[]>(
+      `SELECT ${COLUMNS}, a.more FROM (${cutToBytes(found, 'id DESC', ['message', 'data', 'form', 'decisions'])}) a ORDER BY a.id DESC`,
       values,
     );
-    return rows.map(recordOf);
+    return pageOf(rows, page.limit, recordOf);
   }
 }
 

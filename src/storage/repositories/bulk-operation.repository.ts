@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { type BulkOperationRecord, type BulkState, type NewBulkOperation } from '../bulk-operation-record.js';
 import { BULK_COLUMNS, type BulkRow, bulkRecordOf } from '../bulk-operation-row.js';
+import { type CutRow, cutToBytes, type Page, pageOf } from '../page-budget.js';
 import { storableJson } from '../storability.js';
 
 /** Bulk operations as requests see them; who works on them goes through BulkLeases. */
@@ -39,13 +40,10 @@ export class BulkOperationRepository {
     return row ? bulkRecordOf(row) : null;
   }
 
-  /** A page, newest first: operations with an id below `before`. */
-  async list(tenantId: string, page: { before: string | null; limit: number }): Promise<BulkOperationRecord[]> {
-    const rows = await this.db.query<BulkRow[]>(
-      `SELECT ${BULK_COLUMNS} FROM bulk_operation b WHERE b.tenant_id = $1 AND ($2::bigint IS NULL OR b.id < $2) ORDER BY b.id DESC LIMIT $3`,
-      [tenantId, page.before, page.limit],
-    );
-    return rows.map(bulkRecordOf);
+  /** A page, newest first: operations with an id below `before`; fewer than `limit` where they are large. */
+  async list(tenantId: string, page: { before: string | null; limit: number }): Promise<Page<BulkOperationRecord>> {
+    const rows = await this.db.query<(BulkRow & CutRow)[]>(LIST, [tenantId, page.before, page.limit + 1]);
+    return pageOf(rows, page.limit, bulkRecordOf);
   }
 
   /** Ends an open operation as aborted, whoever works on it. @returns what it is now; null where there is none */
@@ -68,6 +66,12 @@ export class BulkOperationRepository {
 }
 
 const OPEN = (['pending', 'running'] satisfies BulkState[]).map((state) => `'${state}'`).join(', ');
+
+const LIST = cutToBytes(
+  `SELECT ${BULK_COLUMNS} FROM bulk_operation b WHERE b.tenant_id = $1 AND ($2::bigint IS NULL OR b.id < $2) ORDER BY b.id DESC LIMIT $3`,
+  'id DESC',
+  ['filter', 'errors'],
+);
 
 /** Ids of other nodes may be ahead of this one's: the bound is the highest that is there. */
 const CREATE = `

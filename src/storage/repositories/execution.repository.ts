@@ -4,6 +4,7 @@ import { type RunStatus } from '../../engine/run/events.js';
 import { type Json, type JsonObject } from '../../engine/values.js';
 import { type ExecutionRecord, type ListedExecution } from '../execution-record.js';
 import { INLINE_RESULT_BYTES, resultReference } from '../inline-result.js';
+import { type CutRow, cutToBytes, type Page, pageOf } from '../page-budget.js';
 import { Prepared } from '../prepared.js';
 
 /** Everything null, or an empty list, means: not filtered by this. */
@@ -87,18 +88,17 @@ export class ExecutionRepository {
     return row?.text ?? null;
   }
 
-  /** A page, newest first: executions with an id below `before`, or `offset` rows further on for old clients. */
+  /** A page, newest first: executions with an id below `before`, or `offset` rows further on for old clients; fewer than `limit` where they are large. */
   async list(
     tenantId: string,
     filter: ExecutionFilter,
     page: { before: string | null; offset: number; limit: number },
-  ): Promise<ListedExecution[]> {
+  ): Promise<Page<ListedExecution>> {
     const { conditions, values, when } = narrowed(tenantId, filter);
     when(page.before, (before) => `e.id < ${before}`);
-    return this.db.query<ListedExecution[]>(
-      `SELECT ${LISTED} FROM execution e WHERE ${conditions.join(' AND ')} ORDER BY e.id DESC LIMIT ${page.limit} OFFSET ${page.offset}`,
-      values,
-    );
+    const rows = `SELECT ${LISTED} FROM execution e WHERE ${conditions.join(' AND ')} ORDER BY e.id DESC LIMIT ${page.limit + 1} OFFSET ${page.offset}`;
+    const found = await this.db.query<(ListedExecution & CutRow)[]>(cutToBytes(rows, 'id DESC', ['metadata', 'error']), values);
+    return pageOf(found, page.limit, (row) => row);
   }
 
   /** How many executions a list would have in all. */
