@@ -141,7 +141,7 @@ export class Performer {
 
   /** Settles an attempt that never begins, because the run is being cancelled or has failed. */
   refuse(perform: Perform): void {
-    const failure = new StepFailure('cancelled', 'The step was not begun.', { retryable: false });
+    const failure = new StepFailure('cancelled', 'The step was not begun.', { retryable: false, origin: 'abort' });
     queueMicrotask(() =>
       this.run.feed({ kind: 'settled', step: perform.step, wave: perform.wave, outcome: { ok: false, failure }, durationMs: 0 }),
     );
@@ -159,14 +159,15 @@ export class Performer {
   }
 
   abort(step: number, code: 'cancelled'): void {
-    this.performing.get(step)?.controller.abort(new StepFailure(code, 'The step was aborted.', { retryable: false }));
+    this.performing.get(step)?.controller.abort(new StepFailure(code, 'The step was aborted.', { retryable: false, origin: 'abort' }));
   }
 
   /** Aborts everything and forgets it: no outcome is fed back any more. */
   abortAll(): void {
     const all = [...this.performing.values()];
     this.performing.clear();
-    for (const { controller } of all) controller.abort(new StepFailure('cancelled', 'The step was aborted.', { retryable: false }));
+    for (const { controller } of all)
+      controller.abort(new StepFailure('cancelled', 'The step was aborted.', { retryable: false, origin: 'abort' }));
   }
 
   private runProgram(perform: Perform, performing: Performing, settle: (end: ProgramEnd & { warnings?: readonly string[] }) => void): void {
@@ -371,7 +372,7 @@ export class Performer {
     signal.throwIfAborted();
     const isCancelled = this.run.hearsCancel() && this.run.playbook.steps[step]!.undoes === null;
     if (kind.effect && (isCancelled || !this.run.mayAct()))
-      throw new StepFailure('cancelled', 'The step was not begun.', { retryable: false });
+      throw new StepFailure('cancelled', 'The step was not begun.', { retryable: false, origin: 'abort' });
   }
 
   private redacted(thrown: unknown): unknown {

@@ -145,6 +145,12 @@ export interface StepResult {
   readonly asks?: ActionAsk;
 }
 
+/**
+ * action: what was tried failed. abort: the engine aborted it or did not let it begin, which is no outcome of it. limit: the engine cut a runaway
+ * playbook. Never recorded: a failure that is read from the history is an outcome.
+ */
+export type FailureOrigin = 'action' | 'abort' | 'limit';
+
 /** An attempt that failed in an expected way. `message` is shown to users and recorded: no secrets, no inputs. */
 export class StepFailure extends Error {
   readonly retryable: boolean;
@@ -157,6 +163,8 @@ export class StepFailure extends Error {
   readonly itemIndex: number | null;
   /** Milliseconds that the other side asks to be left alone (Retry-After); a retry comes no earlier. */
   readonly retryAfterMs: number;
+  /** Who made it one. Codes do not say: authors may call a failure of their own whatever they like. */
+  readonly origin: FailureOrigin;
 
   constructor(
     readonly code: FailureCode,
@@ -169,6 +177,7 @@ export class StepFailure extends Error {
       cause?: Json;
       itemIndex?: number;
       retryAfterMs?: number;
+      origin?: FailureOrigin;
     } = {},
   ) {
     super(message);
@@ -180,6 +189,7 @@ export class StepFailure extends Error {
     this.details = detail.cause ?? null;
     this.itemIndex = detail.itemIndex ?? null;
     this.retryAfterMs = detail.retryAfterMs ?? 0;
+    this.origin = detail.origin ?? 'action';
   }
 }
 

@@ -25,6 +25,7 @@ export async function collectionOf(context: PartContext, iterator: CompiledItera
   if (grouped.length > MAX_ITEMS)
     throw new StepFailure('loop_limit', `The collection has ${grouped.length} items; an iterator goes over ${MAX_ITEMS} at most.`, {
       retryable: false,
+      origin: 'limit',
     });
   return grouped;
 }

@@ -58,7 +58,7 @@ export class PartContext {
     if (signal.aborted) throw signal.reason;
     // What undoes goes on, whatever else has happened.
     if (firing.undoes) return;
-    if (state.failure) throw new StepFailure('cancelled', 'The part was not begun.', { retryable: false });
+    if (state.failure) throw new StepFailure('cancelled', 'The part was not begun.', { retryable: false, origin: 'abort' });
     const known = path === undefined ? undefined : this.find(path);
     if (state.pause !== 'none' && !(known && isUnderWay(known))) {
       void this.journal.flush();

@@ -1,4 +1,4 @@
-import { type Action, type Retry } from '../playbook/playbook.js';
+import { type Action, type Retry, type Step } from '../playbook/playbook.js';
 import { type NewRun } from '../ports.js';
 import { recordFault } from '../storability.js';
 import { aStep, anAction, compiled, to } from '../testing/playbook-builder.js';
@@ -415,6 +415,56 @@ describe(runProgram.name, () => {
     expect(stage.stored).toMatchObject({ row: { status: 'completed' }, result: ['first', 'second'] });
     expect(stage.prepared).toHaveLength(3);
     expect([stage.outcomes, stage.faults]).toEqual([new Set(['committed']), []]);
+  });
+
+  describe('a failure that its author gave a code of ours', () => {
+    const failing = (code: string, fields: JsonObject = {}): Action =>
+      iteratorOf([1, 2, 3], anAction({ type: 'fail', fields: { code, message: 'no {{ n }}' } }), fields);
+    const ends = async (action: Action, onError: Step['onError']): Promise<ProgramStage> => {
+      const stage = new ProgramStage([
+        aStep('start', { action, onError, next: to('end') }),
+        aStep('handler', { data: { saw: '{{ error.code }}' }, next: to('end') }),
+        aStep('end', { result: '{{ error.code | default(start) }}', hasResult: true }),
+      ]);
+      await stage.hold('one');
+      expect(stage.faults).toEqual([]);
+      return stage;
+    };
+
+    it.each(['cancelled', 'loop_limit', 'history_limit', 'timeout'])('is one of its item alone: %s', async (code) => {
+      const stage = await ends(failing(code, { on_error: 'continue' }), { kind: 'fail' });
+      expect(stage.eventsOf('loop_iteration').flatMap(({ items }) => items.map(({ index }) => index))).toEqual([0, 1, 2]);
+      expect(stage.eventsOf('step_completed')[0]).toMatchObject({ value: [null, null, null], itemErrors: [{}, {}, {}] });
+      expect(stage.stored.row.status).toBe('completed');
+    });
+
+    it.each(['cancelled', 'loop_limit', 'history_limit'])('goes where on_error says: %s', async (code) => {
+      const stage = await ends(failing(code), { kind: 'goto', target: { step: 'handler', data: {} } });
+      expect(stage.eventsOf('step_failed')[0]).toMatchObject({ error: { code, item_index: 0 }, handled: true });
+      expect(stage.eventsOf('step_completed')[0]).toMatchObject({ step: 'handler', value: { saw: code } });
+      expect(stage.stored.row.status).toBe('completed');
+    });
+  });
+
+  it('a limit of ours is absorbed by nothing, also where saves of the error come first', async () => {
+    const save = {
+      storage: 'act',
+      when: null,
+      on: 'error' as const,
+      name: null,
+      data: '{{ error.code }}',
+      auth: null,
+      onError: null,
+      fields: {},
+    };
+    const action = { ...iteratorOf('{{ range(100001) | list }}', anAction()), save: [save] };
+    const stage = new ProgramStage([aStep('start', { action, onError: { kind: 'continue' }, next: to('end') }), aStep('end')]);
+    await stage.hold('one');
+    await stage.hold('two');
+    expect(stage.calls.map(({ request }) => request)).toEqual(['loop_limit', 'loop_limit']);
+    await stage.settle(1, null);
+    expect(stage.eventsOf('step_failed')[0]).toMatchObject({ handled: false, saves: [{ status: 'success' }] });
+    expect(stage.stored.row).toMatchObject({ status: 'failed', error: { code: 'loop_limit' } });
   });
 
   it('an item whose request cannot be stored fails alone', async () => {

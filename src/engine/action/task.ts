@@ -171,6 +171,8 @@ class Task {
       isStarted = false;
       const outcome = await activity.during(host.attempt({ kind, request: asked, attempt, path, timeoutMs }));
       if (host.signal.aborted) throw host.signal.reason;
+      // What was not begun is no outcome of the part.
+      if (!outcome.ok && outcome.failure.origin === 'abort') throw outcome.failure;
       const verdict = this.verdict(outcome, attempt, { ...this.view, inputs: view.inputs });
       if (verdict === 'exhausted')
         return this.failed(
@@ -286,7 +288,7 @@ export function valueOfLoop(spelling: 'iterator' | 'loop', { values, errors }: L
 /** An abort ends the program, whatever was thrown because of it. */
 function unlessAborted({ host }: PartContext, thrown: unknown): unknown {
   if (host.signal.aborted) throw host.signal.reason;
-  if (thrown instanceof StepFailure && thrown.code === 'cancelled') throw thrown;
+  if (thrown instanceof StepFailure && thrown.origin === 'abort') throw thrown;
   return thrown;
 }
 

@@ -87,6 +87,7 @@ export class SecretKeeper {
     return new StepFailure(failure.code, redactor.text(failure.message), {
       retryable: failure.retryable,
       retryAfterMs: failure.retryAfterMs,
+      origin: failure.origin,
       cause: redactor.value(failure.details),
       ...(failure.value === undefined ? {} : { value: redactor.value(failure.value) }),
       ...(failure.statusCode === undefined ? {} : { statusCode: failure.statusCode }),

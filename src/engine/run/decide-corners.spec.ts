@@ -1,3 +1,4 @@
+import { authorCode } from '../error-codes.js';
 import { NO_CONTRACT } from '../playbook/playbook.js';
 import { StepFailure } from '../step-executor.js';
 import { aStep, anAction, compiled, to, when } from '../testing/playbook-builder.js';
@@ -167,10 +168,24 @@ describe(`${decide.name}: corners`, () => {
     ]);
     const run = simulateRun(playbook, {
       outcome: (step) =>
-        step === 'bad' ? fails() : { ok: false, failure: new StepFailure('cancelled', 'The step was not begun.', { retryable: false }) },
+        step === 'bad'
+          ? fails()
+          : { ok: false, failure: new StepFailure('cancelled', 'The step was not begun.', { retryable: false, origin: 'abort' }) },
     });
     expect(run.terminal).toMatchObject({ type: 'execution_failed', error: { step: 'bad' }, others: [] });
     expect(run.events).toContainEqual({ type: 'step_skipped', step: 'late', stepType: 'act', wave: 1, reason: 'failure' });
+  });
+
+  it('an attempt that failed is one where the run has failed meanwhile, whatever its author called the failure', () => {
+    const playbook = compiled([
+      aStep('start', { next: to('bad', 'late') }),
+      aStep('bad', { action: anAction() }),
+      aStep('late', { action: anAction() }),
+      aStep('end'),
+    ]);
+    const own = new StepFailure(authorCode('cancelled'), 'no', { retryable: false });
+    const run = simulateRun(playbook, { outcome: (step) => (step === 'bad' ? fails() : { ok: false, failure: own }) });
+    expect(run.terminal).toMatchObject({ error: { step: 'bad' }, others: [{ step: 'late', code: 'cancelled' }] });
   });
 
   it('expects finds what auth declares, and a save step records its inputs', () => {

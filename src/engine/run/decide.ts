@@ -220,7 +220,7 @@ function settle(deciding: Deciding, firing: Firing, settled: Extract<Stimulus, {
     passed: false,
     itemErrors: acted ? acted.itemErrors : (settled.itemErrors ?? null),
   };
-  const isNotBegun = !outcome.ok && state.failure !== null && outcome.failure.code === 'cancelled';
+  const isNotBegun = !outcome.ok && state.failure !== null && outcome.failure.origin === 'abort';
   const isUnanswered =
     outcome.ok && outcome.result.asks !== undefined && (state.cancel !== null || state.failure !== null || firing.isLost);
   if (!firing.undoes && (isNotBegun || isUnanswered || (!outcome.ok && (state.cancel || firing.isLost)))) {
@@ -273,8 +273,8 @@ function settleSaves(deciding: Deciding, settling: Settling, acted: ActedStep, s
   const { outcome, saves = [] } = settled;
   if (!acted.end.ok) {
     if (!outcome.ok) settling.rendering.warn(`save: ${outcome.failure.message}`);
-    const failure = failureFrom(acted.end.error);
-    if (acted.timedOut) timeOutStep(deciding, settling, failure, settling.step.onTimeout!, saves);
+    const failure = failureFrom(acted.end.error, acted.cut === 'limit' ? 'limit' : 'action');
+    if (acted.cut === 'timeout') timeOutStep(deciding, settling, failure, settling.step.onTimeout!, saves);
     else failStep(deciding, settling, failure, saves);
   } else if (outcome.ok) completeStep(deciding, settling, acted.end.value, saves);
   else failStep(deciding, settling, outcome.failure, saves);

@@ -1,4 +1,4 @@
-import { StepFailure } from '../step-executor.js';
+import { type FailureOrigin, StepFailure } from '../step-executor.js';
 import { TemplateError } from '../template/template.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { type RunErrorDetails } from './events.js';
@@ -35,11 +35,15 @@ export function detailsOf(failure: StepFailure, place: FailurePlace): RunErrorDe
 }
 
 /** The failure that was recorded as these details. */
-export function failureFrom({ code, message, retryable, cause, item_index }: RunErrorDetails): StepFailure {
+export function failureFrom(
+  { code, message, retryable, cause, item_index }: RunErrorDetails,
+  origin: FailureOrigin = 'action',
+): StepFailure {
   const statusCode = isObject(cause) && typeof cause['status_code'] === 'number' ? cause['status_code'] : undefined;
   return new StepFailure(code, message, {
     retryable,
     cause,
+    origin,
     ...(statusCode === undefined ? {} : { statusCode }),
     ...(item_index === null ? {} : { itemIndex: item_index }),
   });

@@ -21,6 +21,8 @@ import { beginWait } from './waiting.js';
 /** Bounds on runaway playbooks (playbook language §5.4). */
 export const LOOP_LIMITS = { runsOfOneStep: 1_000, stepRuns: 10_000, events: 50_000 } as const;
 
+const LIMIT = { retryable: false, origin: 'limit' } as const;
+
 /** Fires a ready step: renders its inputs, then settles it at once (router, bare start or end, skipped) or starts its action. */
 export function fireStep(deciding: Deciding, step: CompiledStep): void {
   const { state, world } = deciding;
@@ -186,13 +188,13 @@ function checkJoin({ state }: Deciding, step: CompiledStep): void {
 function checkLimits(deciding: Deciding, step: CompiledStep): void {
   const { state } = deciding;
   if (state.fired[step.index]! >= LOOP_LIMITS.runsOfOneStep) {
-    throw new StepFailure('loop_limit', `The step ${step.name} has run ${LOOP_LIMITS.runsOfOneStep} times.`, { retryable: false });
+    throw new StepFailure('loop_limit', `The step ${step.name} has run ${LOOP_LIMITS.runsOfOneStep} times.`, LIMIT);
   }
   if (state.firedInAll >= LOOP_LIMITS.stepRuns) {
-    throw new StepFailure('loop_limit', `The execution has run ${LOOP_LIMITS.stepRuns} steps.`, { retryable: false });
+    throw new StepFailure('loop_limit', `The execution has run ${LOOP_LIMITS.stepRuns} steps.`, LIMIT);
   }
   if (state.seq - state.itemEvents >= LOOP_LIMITS.events)
-    throw new StepFailure('history_limit', `The execution has ${LOOP_LIMITS.events} events.`, { retryable: false });
+    throw new StepFailure('history_limit', `The execution has ${LOOP_LIMITS.events} events.`, LIMIT);
 }
 
 /** Later predecessors win, whatever the time of their arrival; several edges of one predecessor keep their order. */

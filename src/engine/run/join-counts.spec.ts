@@ -13,7 +13,7 @@ import { readySteps } from './joins.js';
 import { type Arrival, newRunState, type RunState } from './run-state.js';
 
 const FACTS = { executionId: '1', parameters: {}, metadata: {}, env: {}, startAt: null, timeoutAt: null };
-const CANCELLED = new StepFailure('cancelled', 'The step was aborted.', { retryable: false });
+const CANCELLED = new StepFailure('cancelled', 'The step was aborted.', { retryable: false, origin: 'abort' });
 const waitsFor = (name: string): Partial<Step> => ({ action: anAction({ type: 'wait_for', fields: { name } }) });
 const said = (events: readonly RunEvent[]): string[] =>
   events.flatMap((event) => {

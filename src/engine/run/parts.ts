@@ -51,8 +51,8 @@ export interface ActedStep {
   readonly durationMs: number;
   readonly logs: string | null;
   readonly itemErrors: readonly ItemFailure[] | null;
-  /** Set where its step was a wait that was too long: it ends along its `on_timeout`. */
-  readonly timedOut?: true;
+  /** timeout: its step was a wait that was too long, and ends along its `on_timeout`. limit: it ran away, and fails whatever it says about errors. */
+  readonly cut?: 'timeout' | 'limit';
 }
 
 /** What an iterator stands at: the collection as it was filtered and sorted (D22), and what came of each item. */

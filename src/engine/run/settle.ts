@@ -61,10 +61,11 @@ export function failAction(deciding: Deciding, settling: Settling, failure: Step
     ...(failure.statusCode === undefined ? {} : { status_code: failure.statusCode }),
   };
   const error = detailsOf(failure, { step: settling.step.name, stepType: settling.step.type, attempt: settling.attempt });
-  beginSaves(deciding, settling, { end: { ok: false, error, value }, raw: null, vars: null });
+  const cut = failure.origin === 'limit' ? { cut: 'limit' as const } : {};
+  beginSaves(deciding, settling, { end: { ok: false, error, value }, raw: null, vars: null, ...cut });
 }
 
-function beginSaves(deciding: Deciding, settling: Settling, acted: Pick<ActedStep, 'end' | 'raw' | 'vars' | 'timedOut'>): void {
+function beginSaves(deciding: Deciding, settling: Settling, acted: Pick<ActedStep, 'end' | 'raw' | 'vars' | 'cut'>): void {
   const { step, durationMs, logs = null, itemErrors = null } = settling;
   deciding.emit({ type: 'action_acted', ...placeOf(settling), acted: { ...acted, durationMs, logs, itemErrors } });
   deciding.decision.performs.push(performOf(step, deciding.state.running.get(step.index)!));
@@ -143,7 +144,7 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
   let saves = saved ?? savesOfFailure(settling, value, scope);
   let edges: readonly TakenEdge[] = [];
   // A runaway playbook is cut whatever it says about errors: absorbed, the limit would be none.
-  let kind = isLimit(step, failure) ? 'fail' : step.onError.kind;
+  let kind = failure.origin === 'limit' ? 'fail' : step.onError.kind;
   try {
     if (kind === 'continue') edges = takenEdges(step, deciding.state.override, scope, rendering);
     if (kind === 'goto' && step.onError.kind === 'goto') {
@@ -199,7 +200,7 @@ export function timeOutStep(
   const { step, rendering } = settling;
   const error = detailsOf(failure, { step: step.name, stepType: step.type, attempt: settling.attempt });
   if (!saved && savesToWorld(step, false))
-    return beginSaves(deciding, settling, { end: { ok: false, error, value: null }, raw: null, vars: null, timedOut: true });
+    return beginSaves(deciding, settling, { end: { ok: false, error, value: null }, raw: null, vars: null, cut: 'timeout' });
   const scope = scopeOf(deciding, settling, { ...outcomeView(settling, null, 'error'), error: failure.message }, null, error);
   const saves = saved ?? savesOfFailure(settling, null, scope);
   try {
@@ -209,11 +210,6 @@ export function timeOutStep(
   } catch (thrown) {
     failStep(deciding, settling, asFailure(thrown), saved);
   }
-}
-
-/** An author may call a failure of their own whatever they like. */
-function isLimit({ action }: CompiledStep, failure: StepFailure): boolean {
-  return action?.performer?.does !== 'fail' && (failure.code === 'loop_limit' || failure.code === 'history_limit');
 }
 
 /** Inputs that made the step fail because they cannot be stored are not recorded with the failure either. */
