@@ -48,6 +48,34 @@ describe(CommitGate.name, () => {
     expect(stage.ends).toEqual(['ended']);
   });
 
+  it('an effect that was under way when its holder was lost is awaited in a run that has failed, whatever is decided before it may begin', async () => {
+    const stage = RunStage.of([
+      aStep('start', { next: to('a', 'b') }),
+      aStep('a', { action: anAction() }),
+      aStep('b', { action: anAction() }),
+    ]);
+    const first = stage.orchestrator();
+    first.start();
+    await stage.commit();
+    stage.calls[1]!.settle(new Error('boom'));
+    await stage.commit();
+    first.drop();
+    stage.store.deliver('default', '1', 'signal', { name: 'go', payload: 1 });
+    const second = stage.orchestrator('two', 2);
+    second.start();
+    await turn();
+    // What it heard is not committed yet.
+    expect(stage.calls).toHaveLength(2);
+    second.readInbox();
+    await stage.commit();
+    await stage.commit();
+    expect(stage.calls.map(({ step }) => step)).toEqual(['a', 'b', 'a']);
+    stage.calls[2]!.settle(1);
+    await stage.commit();
+    await stage.commit();
+    expect(stage.stored.slice(-2)).toEqual(['step_completed a', 'execution_failed']);
+  });
+
   it('after a failure an effect at the barrier does not begin', async () => {
     const stage = RunStage.of([
       aStep('start', { next: to('a', 'b') }),

@@ -33,7 +33,7 @@ export class CommitGate {
       const { perform } = this.attempts[at]!;
       const firing = state.running.get(perform.step);
       const isGone = firing?.wave !== perform.wave;
-      if (!isGone && (firing.undoes || !(state.cancel || state.failure))) continue;
+      if (!isGone && (firing.undoes || !(state.cancel || (state.failure && !perform.mayHaveActed)))) continue;
       this.attempts.splice(at, 1);
       if (!isGone) refused.push(perform);
     }

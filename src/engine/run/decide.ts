@@ -58,7 +58,7 @@ export function resume(
     // What undoes goes on, whatever else has happened.
     const isEnded = !firing.undoes && (state.cancel !== null || (state.failure !== null && callsOthers(step.action)));
     if (isEnded) skipFiring(deciding, firing, state.cancel ? 'cancelled' : 'failure');
-    else if (!isParked(firing)) deciding.decision.performs.push(performOf(step, firing));
+    else if (!isParked(firing)) deciding.decision.performs.push({ ...performOf(step, firing), mayHaveActed: true });
     else armTimer(deciding, firing);
   }
   goOn(deciding);

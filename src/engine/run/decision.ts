@@ -78,6 +78,8 @@ export interface Perform {
   readonly request: Json;
   readonly timeoutMs: number | null;
   readonly effect: boolean;
+  /** It was under way when its holder was lost, and may have acted: a run that has failed awaits it like one that was not lost (D27). */
+  readonly mayHaveActed?: true;
   /** What came back to its questions; null where it asked none. */
   readonly answered: AnsweredAsk | null;
   /** It is composite: its parts are recorded one by one, and it is made from its records. */
