@@ -52,7 +52,11 @@ export function partsRecorded(event: EventRow, events: readonly EventRow[], viol
   const { step, seq, event_type: type, content } = event;
   const before = events.filter((each) => each.seq < seq && each.step === step && each.content.wave === content.wave);
   const known = before.flatMap(saidBy);
-  if (before.some(({ event_type }) => event_type.startsWith('step_') && event_type !== 'step_started'))
+  if (
+    before.some(
+      ({ event_type, content: { reason } }) => event_type.startsWith('step_') && event_type !== 'step_started' && reason !== 'retry',
+    )
+  )
     violate(`${type} of ${step}#${content.wave} after it was over`);
   for (const said of saidBy(event)) {
     const where = `${step}#${content.wave}/${said.path}`;

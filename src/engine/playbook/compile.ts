@@ -72,7 +72,7 @@ class Compiler {
     const edges = edgesOf(this.playbook.workflow, this.indexOf);
     this.handles = this.found(() => compileHandles(this.playbook.credentials, this.playbook.keychain), '');
     yield;
-    const joinOf = joinsOf(this.playbook.workflow, edges, this.indexOf);
+    const joinOf = yield* joinsOf(this.playbook.workflow, edges, this.indexOf);
     const steps: CompiledStep[] = [];
     for (const [index, step] of this.playbook.workflow.entries()) {
       steps.push(this.step(step, index, reachFrom(index, edges), joinOf(index)));

@@ -39,15 +39,21 @@ export function edgesOf(steps: readonly Step[], indexOf: ReadonlyMap<string, num
   return steps.map((step) => targetsOf(step).flatMap((name) => indexOf.get(name) ?? []));
 }
 
-/** All steps that can be reached from one over one edge or more; a step on a cycle reaches itself. */
-export function reachFrom(origin: number, edges: readonly (readonly number[])[]): StepSet {
+/**
+ * All steps that can be reached from one over one edge or more; a step on a cycle reaches itself.
+ * @param without steps that no way may pass, and that are not reached
+ */
+export function reachFrom(origin: number, edges: readonly (readonly number[])[], without?: ReadonlySet<number>): StepSet {
   const reached = new StepSet(edges.length);
-  const open = [...edges[origin]!];
-  while (open.length > 0) {
-    const index = open.pop()!;
-    if (reached.has(index)) continue;
-    reached.add(index);
-    open.push(...edges[index]!);
-  }
+  const open: number[] = [];
+  const visit = (from: number): void => {
+    for (const index of edges[from]!) {
+      if (reached.has(index) || without?.has(index)) continue;
+      reached.add(index);
+      open.push(index);
+    }
+  };
+  visit(origin);
+  while (open.length > 0) visit(open.pop()!);
   return reached;
 }

@@ -59,32 +59,32 @@ export interface StepJoins {
 const NOTHING: StepJoins = { join: null, ahead: [] };
 
 /**
- * What each step has to do with joins that count, by its place.
+ * What each step has to do with joins that count, by its place. It takes time with every walk of the graph, and so stops after each.
  * @param edges all edges of each step, as `edgesOf` gives them
  */
-export function joinsOf(
+export function* joinsOf(
   steps: readonly Step[],
   edges: readonly (readonly number[])[],
   indexOf: ReadonlyMap<string, number>,
-): (index: number) => StepJoins {
+): Generator<void, (index: number) => StepJoins, void> {
   if (steps.every(({ join }) => join === undefined)) return () => NOTHING;
   const ordinary = steps.map((step) => ordinaryTargets(step).flatMap((name) => indexOf.get(name) ?? []));
   const ordinaryBack = turned(ordinary);
   const entry = steps.findIndex(({ role }) => role === 'entry');
-  const round = withoutBackEdges(edges, Math.max(0, entry));
+  const round = yield* withoutBackEdges(edges, Math.max(0, entry));
   const roundBack = turned(round);
-  const before = new Map<number, Set<number>>();
+  const before = new Map<number, { readonly leading: StepSet; readonly behind: StepSet }>();
   for (const [index, { join }] of steps.entries()) {
     if (join === undefined) continue;
     // On a cycle with several ways in nobody can tell what comes first.
-    const behind = closure([index], round, -1);
-    before.set(index, new Set([...closure([index], roundBack, -1)].filter((step) => !behind.has(step))));
+    before.set(index, { leading: closure([index], roundBack, -1), behind: closure([index], round, -1) });
+    yield;
   }
   return (index) => {
     const count = steps[index]!.join;
     return {
       join: count === undefined ? null : { count, losers: losersOf(index, ordinary, ordinaryBack) },
-      ahead: [...before].flatMap(([join, those]) => (those.has(index) ? [join] : [])),
+      ahead: [...before].flatMap(([join, { leading, behind }]) => (leading.has(index) && !behind.has(index) ? [join] : [])),
     };
   };
 }
@@ -96,15 +96,15 @@ function turned(edges: readonly (readonly number[])[]): number[][] {
 }
 
 /** The graph as one round goes through it: without the edges that lead back to a step which every way to where they begin has passed. */
-function withoutBackEdges(edges: readonly (readonly number[])[], entry: number): number[][] {
-  const reachedWithout = new Map<number, Set<number>>();
-  const hasPassed = (from: number, step: number): boolean => {
-    if (step === entry || step === from) return true;
-    let reached = reachedWithout.get(step);
-    if (!reached) reachedWithout.set(step, (reached = closure([entry], edges, step)));
-    return !reached.has(from);
-  };
-  return edges.map((targets, from) => targets.filter((target) => !hasPassed(from, target)));
+function* withoutBackEdges(edges: readonly (readonly number[])[], entry: number): Generator<void, number[][], void> {
+  const round: number[][] = edges.map(() => []);
+  for (const [step, sources] of turned(edges).entries()) {
+    if (step === entry || sources.length === 0) continue;
+    const reached = closure([entry], edges, step);
+    for (const from of sources) if (from !== step && reached.has(from)) round[from]!.push(step);
+    yield;
+  }
+  return round;
 }
 
 /** Where a step leads if it goes well. */
@@ -125,9 +125,16 @@ function losersOf(join: number, forward: readonly (readonly number[])[], backwar
 }
 
 /** These, and everything they lead to. @param without a step that is not passed; -1: none */
-function closure(origins: readonly number[], edges: readonly (readonly number[])[], without: number): Set<number> {
-  // The set grows while it is walked: a Set visits what is added on the way.
-  const reached = new Set(origins);
-  for (const index of reached) for (const next of edges[index]!) if (next !== without) reached.add(next);
+function closure(origins: readonly number[], edges: readonly (readonly number[])[], without: number): StepSet {
+  const reached = new StepSet(edges.length);
+  const open = [...origins];
+  for (const index of origins) reached.add(index);
+  while (open.length > 0) {
+    for (const next of edges[open.pop()!]!) {
+      if (next === without || reached.has(next)) continue;
+      reached.add(next);
+      open.push(next);
+    }
+  }
   return reached;
 }

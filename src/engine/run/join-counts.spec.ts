@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { edgesOf } from '../playbook/graph.js';
 import { joinsOf } from '../playbook/joins.js';
 import { type NextEntry, type Step } from '../playbook/playbook.js';
 import { StepFailure } from '../step-executor.js';
@@ -8,11 +9,18 @@ import { withoutRenderer } from '../testing/without-renderer.js';
 import { foldEvents } from './apply.js';
 import { decide, resume } from './decide.js';
 import { type RunEvent } from './events.js';
-import { lateForOf } from './join-counts.js';
+import { canReach, lateForOf } from './join-counts.js';
 import { readySteps } from './joins.js';
 import { type Arrival, newRunState, type RunState } from './run-state.js';
 
 const FACTS = { executionId: '1', parameters: {}, metadata: {}, env: {}, startAt: null, timeoutAt: null };
+/** What comes of work that stops now and then, and how often it stopped. */
+function inParts<T>(work: Generator<void, T, void>): { readonly value: T; readonly stops: number } {
+  for (let stops = 0; ; stops++) {
+    const { done, value } = work.next();
+    if (done) return { value, stops };
+  }
+}
 const CANCELLED = new StepFailure('cancelled', 'The step was aborted.', { retryable: false, origin: 'abort' });
 const waitsFor = (name: string): Partial<Step> => ({ action: anAction({ type: 'wait_for', fields: { name } }) });
 const said = (events: readonly RunEvent[]): string[] =>
@@ -51,7 +59,7 @@ describe(joinsOf.name, () => {
           const steps = edges.map((targets, at) =>
             aStep(`s${at}`, { next: to(...targets.map((target) => `s${target}`)), ...(at === join ? { join: 1 } : {}) }),
           );
-          const { losers } = joinsOf(steps, edges, new Map(steps.map(({ name }, at) => [name, at])))(join).join!;
+          const { losers } = inParts(joinsOf(steps, edges, new Map(steps.map(({ name }, at) => [name, at])))).value(join).join!;
           const reached = (from: number, without: number): Set<number> => {
             const seen = new Set([from]);
             for (const at of seen) for (const next of edges[at]!) if (next !== without) seen.add(next);
@@ -299,5 +307,31 @@ describe(readySteps.name, () => {
       }),
       { numRuns: 30 },
     );
+  });
+
+  it('a large graph is looked into in small parts, between which others have turns', () => {
+    const steps = Array.from({ length: 60 }, (_, n) => aStep(`s${n}`, { next: to(`s${(n + 1) % 60}`, `s${(7 * n) % 60}`), join: 1 }));
+    const indexOf = new Map(steps.map(({ name }, at) => [name, at]));
+    // The entry, to which all others lead, is passed by every way.
+    expect(inParts(joinsOf(steps, edgesOf(steps, indexOf), indexOf)).stops).toBe(59 + 60);
+  });
+
+  it('a graph is walked once for each step that a token is at and the joins it is late for, whatever asks', () => {
+    const names = Array.from({ length: 50 }, (_, n) => `s${n}`);
+    const made = compiled(names.map((name, n) => aStep(name, { next: n < 49 ? to(names[n + 1]!) : [], ...(n === 20 ? { join: 1 } : {}) })));
+    let looks = 0;
+    const steps = made.steps.map((step) => ({
+      ...step,
+      get next() {
+        looks += 1;
+        return step.next;
+      },
+    }));
+    const playbook = { ...made, steps };
+    for (const target of steps) {
+      expect(canReach(playbook, steps[10]!, [20], target)).toBe(target.index > 10 && target.index < 20);
+      expect(canReach(playbook, steps[30]!, [20], target)).toBe(target.index > 30);
+    }
+    expect(looks).toBe(steps.length);
   });
 });

@@ -1,4 +1,5 @@
 import { type CompiledPlaybook, type CompiledStep, type CompiledTarget } from '../playbook/compiled.js';
+import { reachFrom, type StepSet } from '../playbook/graph.js';
 import { type Arrival, type Firing, type RunState } from './run-state.js';
 
 /**
@@ -60,15 +61,35 @@ export function canReach(playbook: CompiledPlaybook, from: CompiledStep, lateFor
   return reachedWithout(playbook, from, [...lateFor, ...opens]).has(target.index);
 }
 
-function reachedWithout(playbook: CompiledPlaybook, step: CompiledStep, without: readonly number[]): ReadonlySet<number> {
-  const reached = new Set<number>();
-  const visit = (from: CompiledStep): void => {
-    for (const { index } of targetsOf(from)) if (!without.includes(index)) reached.add(index);
-  };
-  visit(step);
-  // The set grows while it is walked: a Set visits what is added on the way.
-  for (const index of reached) visit(playbook.steps[index]!);
-  return reached;
+/** Walks of one playbook, which never changes: whole walks are kept, by what they left out and where they began. */
+class Walks {
+  private readonly edges: readonly (readonly number[])[];
+  private readonly kept = new Map<string, StepSet>();
+
+  constructor(playbook: CompiledPlaybook) {
+    this.edges = playbook.steps.map((step) => [...new Set(targetsOf(step).map(({ index }) => index))]);
+  }
+
+  from(step: number, without: readonly number[]): StepSet {
+    const left = [...new Set(without)].sort((a, b) => a - b);
+    const key = `${step}:${left.join()}`;
+    let reached = this.kept.get(key);
+    if (!reached) {
+      if (this.kept.size >= MOST_WALKS) this.kept.clear();
+      this.kept.set(key, (reached = reachFrom(step, this.edges, new Set(left))));
+    }
+    return reached;
+  }
+}
+
+/** Each is a bit for a step. */
+const MOST_WALKS = 10_000;
+const walks = new WeakMap<CompiledPlaybook, Walks>();
+
+function reachedWithout(playbook: CompiledPlaybook, step: CompiledStep, without: readonly number[]): StepSet {
+  let own = walks.get(playbook);
+  if (!own) walks.set(playbook, (own = new Walks(playbook)));
+  return own.from(step.index, without);
 }
 
 function targetsOf({ next, onError, onTimeout }: CompiledStep): CompiledTarget[] {

@@ -98,7 +98,8 @@ export class Rendering {
     return new TemplateError(`The template makes more than ${this.limits.outputCharacters} characters of text.`, 'template_limit');
   }
 
-  private checkClock(): void {
+  /** Looks at the clock at once: where nobody can tell before how much work something is. Throws template_limit. */
+  checkClock(): void {
     this.nextClock = this.steps + STEPS_BETWEEN_CLOCKS;
     const now = this.world.monotonic?.();
     if (now === undefined) return;

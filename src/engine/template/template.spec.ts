@@ -179,9 +179,24 @@ describe('hostile templates', () => {
     '{% for a in range(2000) %}{% for b in range(2000) %}{% endfor %}{% endfor %}',
     `{% set a = [1] %}${'{% set a = [a, a] %}'.repeat(60)}{{ a }}`, `{% set a = [1] %}${'{% set a = [a] %}'.repeat(5000)}{{ a | tojson }}`,
     `{% set a = 'x' %}${'{% set a = a ~ a %}'.repeat(60)}{{ a }}`, '{{ (["a" * 100000] * 1000) | join }}', '{{ (range(100000) | list) | join("aaaaaaaaaaaaaaaaaaaa") }}',
+    `{{ ("aab" * 20000) | regex_search("(a|b)*a[ab]{900}[cd]") }}`, `{{ ("ab" * 20000) | regex_replace("(?:(a|b)?){900}(c|d)", "") }}`,
+    `{{ "a" | regex_search("(?:${'a'.repeat(480)}){1000}") }}`, `{{ "a" | regex_search("((${'a'.repeat(480)}){100}){10}") }}`,
   ])('%.60s is cut', (text) => {
     expect(() => render(text)).toThrow(expect.objectContaining({ code: 'template_limit' }));
   }); // prettier-ignore
+
+  it.each([
+    '{{ ("2026-01-02" * 9000) | regex_search("^[0-9]{4}-[0-9]{2}-[0-9]{3}$") }}',
+    '{{ ("ab" * 400) | regex_search("(a|b)*a[ab]{900}[cd]") }}',
+  ])('%.60s is not cut', (text) => expect(render(text)).toBe(false));
+
+  it('looks at the clock after each search of a replacement', () => {
+    let ms = 0;
+    const rendering = new Rendering({ ...world, monotonic: () => (ms += 200) }, RENDER_LIMITS);
+    expect(() => render('{{ ("a" * 1000) | regex_replace("a.*z|a", "b") }}', rendering)).toThrow(
+      expect.objectContaining({ code: 'template_limit', message: expect.stringContaining('500 ms') }),
+    );
+  });
 
   it('stops at the CPU net', () => {
     let ms = 0;

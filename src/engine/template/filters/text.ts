@@ -6,6 +6,7 @@ import { type Rendering } from '../rendering.js';
 import { TemplateError } from '../template-error.js';
 import { flagArgument, integerArgument, textArgument } from './arguments.js';
 import { printf } from './printf.js';
+import { sizeOfPattern } from './pattern-size.js';
 import { capitalized, replaced, splitText, stripped, titled } from './text-operations.js';
 
 const MAX_PATTERN = 500;
@@ -70,13 +71,24 @@ const format = filter([], (value, [named, ...args], { rendering }) => {
   return printf(textOf(value, rendering), args, element(named), rendering);
 }, { rest: true, anyName: true }); // prettier-ignore
 
-/** RE2 runs in time linear in the text; pattern times text is what it may cost. */
+/** Evaluation steps that an instruction costs which only a counted repetition makes. */
+const STEPS_PER_COPY = 16;
+/** A character costs an evaluation step with each so many instructions of the program. */
+const INSTRUCTIONS_PER_STEP = 32;
+
+/** RE2 runs in time linear in the text; text times program is what it may cost. */
 function compiled(pattern: unknown, ignoreCase: unknown, text: string, rendering: Rendering): RE2JS {
   const source = textArgument(pattern, 'pattern');
   if (source.length > MAX_PATTERN) throw new TemplateError(`The pattern is longer than ${MAX_PATTERN} characters.`, 'template_limit');
-  rendering.spend(source.length + text.length);
+  rendering.spend(source.length + STEPS_PER_COPY * Math.max(0, sizeOfPattern(source) - source.length));
+  const expression = re2(source, flagArgument(ignoreCase) ? RE2JS.CASE_INSENSITIVE : 0);
+  rendering.spend(Math.ceil(text.length * Math.max(1, expression.programSize() / INSTRUCTIONS_PER_STEP)));
+  return expression;
+}
+
+function re2(source: string, flags: number): RE2JS {
   try {
-    return RE2JS.compile(source, flagArgument(ignoreCase) ? RE2JS.CASE_INSENSITIVE : 0);
+    return RE2JS.compile(source, flags);
   } catch {
     throw new TemplateError('The pattern is not a regular expression of RE2.');
   }
@@ -90,8 +102,11 @@ const regexReplace = filter(['pattern', 'replacement', 'ignorecase'], (value, [p
   const parts: string[] = [];
   let end = 0;
   let size = 0;
+  rendering.checkClock();
   while (matcher.find()) {
     rendering.spend(1);
+    // Each search may go to the end of the text before it knows.
+    rendering.checkClock();
     const part = text.slice(end, matcher.start()) + expanded(template, (group) => matcher.group(group) ?? '');
     size += part.length;
     if (size > rendering.limits.outputCharacters) rendering.spendText(size);
