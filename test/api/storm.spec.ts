@@ -62,6 +62,16 @@ interface Run {
   cancelled: boolean;
 }
 
+/** Starts one; where a slow machine makes 200 starts at once too many for a lease of two seconds, it is started again, as the answer says. */
+async function start(n: number, path: string, parameters: JsonObject): Promise<string> {
+  for (;;) {
+    const { status, json } = await nodes[n % 2]!.post('/execute', { path, parameters });
+    if (status === 202) return json.id as string;
+    expect({ status, json }).toMatchObject({ status: 503, json: { code: 'overloaded' } });
+    await new Promise((done) => setTimeout(done, 200));
+  }
+}
+
 /** Asks one node, and where that one is not there any more, the other. */
 async function ask(n: number, verb: string, run: Run, body: object = {}): Promise<TestAnswer> {
   for (let attempt = 0; ; attempt++) {
@@ -80,7 +90,7 @@ it(
     const runs: Run[] = await Promise.all(
       Array.from({ length: RUNS }, async (_, n) => {
         const kind = KINDS[n % KINDS.length]!;
-        return { id: await nodes[n % 2]!.execute(`storm/${kind[0]}`, { parameters: kind[1] }), kind, cancelled: false };
+        return { id: await start(n, `storm/${kind[0]}`, kind[1]), kind, cancelled: false };
       }),
     );
     const storm = runs.map(async (run, n) => {
