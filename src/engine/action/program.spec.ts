@@ -1,7 +1,7 @@
 import { type Action, type Retry, type Step } from '../playbook/playbook.js';
 import { type NewRun } from '../ports.js';
 import { recordFault } from '../storability.js';
-import { aStep, anAction, compiled, to } from '../testing/playbook-builder.js';
+import { aRetry, aStep, anAction, compiled, to } from '../testing/playbook-builder.js';
 import { PARK_AFTER_MS, ProgramStage } from '../testing/program-stage.js';
 import { type Json, type JsonObject } from '../values.js';
 import { runProgram } from './program.js';
@@ -9,17 +9,7 @@ import { runProgram } from './program.js';
 const START = Date.UTC(2026, 0, 1);
 const MINUTE = 60_000;
 const RETRY_MS = 3_000;
-const RETRY: Retry = {
-  maxAttempts: 3,
-  initialDelay: RETRY_MS / 1000,
-  backoffMultiplier: 1,
-  maxDelay: 60,
-  jitter: false,
-  retryWhen: null,
-  stopWhen: null,
-  retryOn: null,
-  onSuccess: null,
-};
+const RETRY = aRetry({ initialDelay: RETRY_MS / 1000, backoffMultiplier: 1 });
 const CALL = anAction({ type: 'playbook', fields: { path: 'called' } });
 
 const stageOf = (action: Action, run: Partial<NewRun> = {}, parkAfterMs: number | null = PARK_AFTER_MS): ProgramStage =>

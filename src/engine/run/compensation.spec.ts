@@ -1,7 +1,7 @@
 import { type Compensate, type Step } from '../playbook/playbook.js';
 import { StepFailure } from '../step-executor.js';
 import { crashingRun, type CrashingOptions } from '../testing/crashing-run.js';
-import { aStep, anAction, compiled, to, when } from '../testing/playbook-builder.js';
+import { aRetry, aStep, anAction, compiled, to, when } from '../testing/playbook-builder.js';
 import { type Json } from '../values.js';
 import { foldEvents } from './apply.js';
 import { compensate } from './compensation.js';
@@ -10,17 +10,7 @@ import { type RunEvent } from './events.js';
 import { keptForFork, keptForRetry } from './kept-history.js';
 import { inherited, withoutUndone } from './undone-firings.js';
 
-const RETRY = {
-  maxAttempts: 3,
-  initialDelay: 1,
-  backoffMultiplier: 2,
-  maxDelay: 60,
-  jitter: false,
-  retryWhen: null,
-  stopWhen: null,
-  retryOn: null,
-  onSuccess: null,
-};
+const RETRY = aRetry();
 const STEPS = ['s1', 's2', 's3', 's4', 's5'] as const;
 const undoing = (overrides: Partial<Compensate> = {}): Compensate => ({
   action: anAction({ data: { undo: '{{ result.id }}', was: '{{ inputs.n }}', why: '{{ error.code if error else None }}' } }),

@@ -1,5 +1,5 @@
 import { StepFailure } from '../step-executor.js';
-import { aStep, anAction, compiled, to, when } from '../testing/playbook-builder.js';
+import { aRetry, aStep, anAction, compiled, to, when } from '../testing/playbook-builder.js';
 import { simulateRun } from '../testing/simulated-run.js';
 import { decide } from './decide.js';
 import { type AttemptOutcome } from './decision.js';
@@ -12,17 +12,7 @@ const fails = (message = 'no', detail: ConstructorParameters<typeof StepFailure>
 const gives = (value: Extract<AttemptOutcome, { ok: true }>['result']['value']): AttemptOutcome => ({ ok: true, result: { value } });
 const types = (events: readonly RunEvent[]): string[] =>
   events.map((event) => ('step' in event ? `${event.type} ${event.step}` : event.type));
-const RETRY = {
-  maxAttempts: 3,
-  initialDelay: 1,
-  backoffMultiplier: 2,
-  maxDelay: 60,
-  jitter: false,
-  retryWhen: null,
-  stopWhen: null,
-  retryOn: null,
-  onSuccess: null,
-};
+const RETRY = aRetry();
 const acting = (overrides: Parameters<typeof aStep>[1] = {}) => aStep('act', { action: anAction(), next: to('end'), ...overrides });
 
 describe(decide.name, () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { type Step } from '../playbook/playbook.js';
 import { StepFailure } from '../step-executor.js';
-import { aStep, anAction, compiled, to, when } from '../testing/playbook-builder.js';
+import { aRetry, aStep, anAction, compiled, to, when } from '../testing/playbook-builder.js';
 import { simulateRun } from '../testing/simulated-run.js';
 import { withoutRenderer } from '../testing/without-renderer.js';
 import { foldEvents } from './apply.js';
@@ -15,17 +15,7 @@ function comparable(state: RunState): object {
   return JSON.parse(JSON.stringify(state, (_key, value: unknown) => (value instanceof Map ? [...value] : value))) as object;
 }
 
-const RETRY = {
-  maxAttempts: 3,
-  initialDelay: 1,
-  backoffMultiplier: 2,
-  maxDelay: 60,
-  jitter: true,
-  retryWhen: null,
-  stopWhen: null,
-  retryOn: null,
-  onSuccess: null,
-};
+const RETRY = aRetry({ jitter: true });
 
 const steps: Step[] = [
   aStep('start', { vars: { at: '{{ now() }}', id: '{{ uuid() }}' }, next: to('a', 'b', 'c', 'nap', 'order') }),

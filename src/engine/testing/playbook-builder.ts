@@ -1,6 +1,6 @@
 import { compilePlaybook } from '../playbook/compile.js';
 import { type CompiledPlaybook } from '../playbook/compiled.js';
-import { type Action, type NextEntry, NO_CONTRACT, type Playbook, type Step } from '../playbook/playbook.js';
+import { type Action, type NextEntry, NO_CONTRACT, type Playbook, type Retry, type Step } from '../playbook/playbook.js';
 import { defineStep, type StepKind, type StepKinds } from '../step-executor.js';
 import { type JsonObject } from '../values.js';
 
@@ -15,6 +15,20 @@ export const ACT: StepKind = defineStep({
   save: { parse: () => null, render: (_config, data) => data, outcome: () => ({}) },
 });
 export const TEST_KINDS: StepKinds = new Map([['act', ACT]]);
+
+/** Three attempts, the second after 1 s, the third after 2 s. */
+export const aRetry = (overrides: Partial<Retry> = {}): Retry => ({
+  maxAttempts: 3,
+  initialDelay: 1,
+  backoffMultiplier: 2,
+  maxDelay: 60,
+  jitter: false,
+  retryWhen: null,
+  stopWhen: null,
+  retryOn: null,
+  onSuccess: null,
+  ...overrides,
+});
 
 export const anAction = (overrides: Partial<Action> = {}): Action => ({
   type: 'act',

@@ -7,22 +7,12 @@ import { defineStep, type StepContext, type StepResult } from '../step-executor.
 import { type Json } from '../values.js';
 import { ManualClock } from './manual-clock.js';
 import { MemoryRunStore } from './memory-run-store.js';
-import { aStep, anAction, compiled, to } from './playbook-builder.js';
+import { aRetry, aStep, anAction, compiled, to } from './playbook-builder.js';
 import { newRun } from './scripted-run.js';
 import { simulatedWorld } from './simulated-run.js';
 
 /** Three attempts, the second after 10 s, the third after 20 s. */
-export const RETRY = {
-  maxAttempts: 3,
-  initialDelay: 10,
-  backoffMultiplier: 2,
-  maxDelay: 60,
-  jitter: false,
-  retryWhen: null,
-  stopWhen: null,
-  retryOn: null,
-  onSuccess: null,
-};
+export const RETRY = aRetry({ initialDelay: 10 });
 const types = (events: readonly RunEvent[]): string[] =>
   events.map((event) => ('step' in event ? `${event.type} ${event.step}` : event.type));
 /** Lets everything that waits for a microtask or a turn happen. */
