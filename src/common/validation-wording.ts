@@ -34,8 +34,8 @@ export function wordingOf(dto: DtoClass, body: JsonObject): ReadonlyMap<string, 
 }
 
 /**
- * The fields that the class and those within it declare, and an empty value of its kind for whatever is the caller's own: no rule looks into that, and
- * class-transformer would take its keys `constructor` and `then` for what they are called, and its time for the rest.
+ * The fields that the class and those within it declare, others by a harmless name, and an empty value of its kind for whatever is the caller's own: no
+ * rule looks into that, and class-transformer would take its keys `constructor` and `then` for what they are called, and its time for the rest.
  */
 function outlineOf(body: JsonObject, schema: JsonObject | undefined, schemas: Schemas): JsonObject {
   const outlined = (value: Json, field: Json): Json => {
@@ -45,8 +45,16 @@ function outlineOf(body: JsonObject, schema: JsonObject | undefined, schemas: Sc
     return field.type === 'array' && Array.isArray(value) ? value.map(emptied) : emptied(value);
   };
   const fields = isObject(schema?.properties) ? schema.properties : {};
-  return Object.fromEntries(Object.entries(body).map(([name, value]) => [name, outlined(value, own(fields, name) ?? null)]));
+  return Object.fromEntries(
+    Object.entries(body).map(([name, value]) => {
+      const field = own(fields, name);
+      return field === undefined ? [undeclared(name), null] : [name, outlined(value, field)];
+    }),
+  );
 }
+
+/** Still no field of any class, and no name that class-transformer or class-validator would take for what every object has. */
+const undeclared = (name: string): string => `undeclared ${name}`;
 
 function emptied(value: Json): Json {
   if (Array.isArray(value)) return [];

@@ -73,13 +73,19 @@ const FIELDS = [
   'limit',
   'cursor',
   'surplus',
+  'constructor',
+  'then',
 ];
 const text = fc.oneof(
   fc.string({ maxLength: 5 }),
   fc.constantFrom('', 'latest', 'tool', 'model', 'playbook', 'workflow', 'a'.repeat(256), 'a'.repeat(257), 'a'.repeat(1025)),
 );
 const scalar = fc.oneof(text, fc.boolean(), fc.integer(), fc.double({ noNaN: true }), fc.constant(null));
-const context = fc.dictionary(fc.constantFrom('parent_execution_id', 'parent_event_id', 'parent_step', 'surplus'), scalar, { maxKeys: 3 });
+const context = fc.dictionary(
+  fc.constantFrom('parent_execution_id', 'parent_event_id', 'parent_step', 'surplus', 'constructor', 'then'),
+  scalar,
+  { maxKeys: 3 },
+);
 const value = fc.oneof(
   scalar,
   context,
