@@ -56,7 +56,7 @@ class Arranger {
   private addText(text: string, withBinds: boolean): void {
     for (let at = 0; at < text.length;) {
       if (this.name !== null) {
-        if (isWordPart(text[at])) {
+        if (isWordPart(text[at], this.options.dialect)) {
           this.name.push(text[at]!);
           at += 1;
           continue;
@@ -142,7 +142,7 @@ class Arranger {
     }
     const { place } = lexer;
     const joins = typeof next === 'object' && next.slot !== 'raw' && place === 'name';
-    if (isWordPart(nextText[0]) || joins) return this.beginName([value]);
+    if (isWordPart(nextText[0], this.options.dialect) || joins) return this.beginName([value]);
     if (place === 'start') {
       if (slot === 'identifier' || !endsStatement(following))
         throw contextFailure('A statement cannot begin with a value; if it is SQL, say so with | sql_raw.');

@@ -64,7 +64,7 @@ class Walk {
 
   private checkCode(where: string, slot: string, lexer: SqlLexer, following: Block): void {
     const [next] = following;
-    const isPart = lexer.word !== '' || (next?.kind === 'data' && isWordPart(next.text[0]));
+    const isPart = lexer.word !== '' || (next?.kind === 'data' && isWordPart(next.text[0], lexer.dialect));
     if (/^[0-9$]/.test(lexer.word)) throw new SqlPlaceError(`${where} follows a number or a parameter without a blank.`);
     if (isPart || slot === 'identifier') return;
     const { place } = lexer;

@@ -27,9 +27,11 @@ const WORD_PART = /[A-Za-z0-9_$\u0080-\uffff]/;
 const DIGIT = /[0-9]/;
 /** The scanner's own blanks; other Unicode blanks are parts of words to it. */
 const BLANK = /[ \t\n\r\f\v]/;
+/** DuckDB makes plain blanks of these, outside of quotes and comments, before its scanner sees them. */
+const BLANK_OF_DUCKDB = /[\u00a0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff]/;
 
-export function isWordPart(character: string | undefined): boolean {
-  return character !== undefined && WORD_PART.test(character);
+export function isWordPart(character: string | undefined, dialect: Dialect): boolean {
+  return character !== undefined && WORD_PART.test(character) && !(dialect === 'duckdb' && BLANK_OF_DUCKDB.test(character));
 }
 
 /**
@@ -156,7 +158,7 @@ export class SqlLexer {
     const { pending, unicodeMark } = this;
     this.pending = '';
     this.unicodeMark = false;
-    if (this.word !== '' && isWordPart(character)) {
+    if (this.word !== '' && isWordPart(character, this.dialect)) {
       this.word += character;
       return false;
     }
@@ -166,7 +168,7 @@ export class SqlLexer {
     }
     const { word } = this;
     this.endWord();
-    if (BLANK.test(character)) return false;
+    if (this.isBlank(character)) return false;
     if (character === '-' && pending === '-') return this.openComment('line_comment');
     if (character === '*' && pending === '/') return this.openComment('block_comment');
     if (pending !== '') this.push(pending);
@@ -180,6 +182,10 @@ export class SqlLexer {
       this.push('&');
     } else this.punctuation(character);
     return false;
+  }
+
+  private isBlank(character: string): boolean {
+    return BLANK.test(character) || (this.dialect === 'duckdb' && BLANK_OF_DUCKDB.test(character));
   }
 
   private punctuation(character: string): void {
@@ -217,7 +223,7 @@ export class SqlLexer {
       this.tagMatch = 0;
       return true;
     }
-    if (tag === '' ? WORD_START.test(character) : isWordPart(character)) {
+    if ((tag === '' ? WORD_START : WORD_PART).test(character)) {
       this.tagging = tag + character;
       return true;
     }
@@ -285,7 +291,7 @@ export class SqlLexer {
       this.closed = null;
       return true;
     }
-    if (BLANK.test(character)) {
+    if (this.isBlank(character)) {
       if (character === '\n' || character === '\r') this.closedBreak = true;
       return true;
     }
