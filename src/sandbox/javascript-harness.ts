@@ -13,6 +13,7 @@ const STACK_BYTES = 256 * 1024;
 const KEPT_BYTES = 64 * 1048576;
 const MAX_FRAMES = 5;
 let quickjs, memory;
+const isFull = () => memory.buffer.byteLength > KEPT_BYTES;
 
 class Logs {
   constructor() { this.text = ''; this.bytes = 0; this.cut = false; }
@@ -46,7 +47,7 @@ function perform(request) {
   class Thrown extends Error { constructor(handle) { super(); this.handle = handle; } }
   const use = (result) => { if (result.error) throw new Thrown(keep(result.error)); return keep(result.value); };
   const call = (name, ...args) => use(context.callFunction(keep(context.getProp(tools, name)), context.undefined, ...args));
-  const answer = (outcome, value) => JSON.stringify({ id: request.id, logs: logs.end(), retire: memory.buffer.byteLength > KEPT_BYTES, ...outcome }).slice(0, -1) + ',"value":' + value + '}';
+  const answer = (outcome, value) => JSON.stringify({ id: request.id, logs: logs.end(), retire: isFull(), ...outcome }).slice(0, -1) + ',"value":' + value + '}';
   let tools;
   try {
     try {
@@ -72,10 +73,10 @@ function perform(request) {
       if (!(error instanceof Thrown)) throw error;
       const refused = tools !== undefined && context.dump(call('refused', error.handle)) === true;
       const thrown = context.dump(error.handle);
-      // What QuickJS throws where not even the error finds room.
-      if (thrown === null) throw new Error('out of memory');
+      // What QuickJS throws where not even the error finds room, and what code may throw as well.
+      if (thrown === null && isFull()) throw new Error('out of memory');
       const isError = typeof thrown === 'object' && thrown !== null && 'message' in thrown;
-      const message = isError ? String(thrown.message) : typeof thrown === 'string' ? thrown : JSON.stringify(thrown) ?? 'undefined';
+      const message = isError ? String(thrown.message) : typeof thrown === 'object' ? JSON.stringify(thrown) : String(thrown);
       const noResult = refused && message.startsWith('the code defines');
       return answer({
         ok: false,
@@ -86,8 +87,9 @@ function perform(request) {
       }, 'null');
     }
   } catch (error) {
-    // Not even the error could be made: no memory was left.
-    return JSON.stringify({ id: request.id, logs: logs.end(), retire: true, ok: false, code: 'javascript_error', type: 'InternalError', message: 'out of memory', frames: [], value: null });
+    // Not even the error could be made: no memory was left, or the code made it so.
+    const [type, message] = isFull() ? ['InternalError', 'out of memory'] : ['Thrown', 'something that cannot be read'];
+    return JSON.stringify({ id: request.id, logs: logs.end(), retire: true, ok: false, code: 'javascript_error', type, message, frames: [], value: null });
   } finally {
     try {
       for (const handle of handles) if (handle.alive) handle.dispose();

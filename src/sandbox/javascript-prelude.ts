@@ -88,7 +88,8 @@ export const JAVASCRIPT_PRELUDE = String.raw`
       if (result !== undefined) return result;
       throw new Refused('the code defines neither main() nor a variable called result');
     },
-    finish: (value) => stringify(storable(value, '', 0)),
+    // Nothing where a toJSON of the code's own says so.
+    finish: (value) => stringify(storable(value, '', 0)) ?? 'null',
     refused: (error) => error instanceof Refused,
   };
 })`;

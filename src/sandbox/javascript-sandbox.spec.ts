@@ -51,6 +51,15 @@ describe('JavaScript in a pooled process', () => {
     ],
     ['neither main nor result', 'const x = 1', {}, 'NoResult: the code defines neither main() nor a variable called result'],
     ['a thrown text', 'throw "no"', {}, 'Thrown: no'],
+    ['a thrown null', 'throw null', {}, 'Thrown: null'],
+    ['a thrown bigint', 'throw 10n', {}, 'Thrown: 10'],
+    [
+      'a thrown proxy',
+      'throw new Proxy({}, { getPrototypeOf() { throw 1 }, get() { throw 2 }, ownKeys() { throw 3 } })',
+      {},
+      'Thrown: something that cannot be read',
+    ],
+    ['a value that its own toJSON takes away', 'Array.prototype.toJSON = () => undefined; const main = () => [1]', {}, null],
     ['a rejected promise', 'const main = async () => { throw new RangeError("far") }', {}, 'RangeError: far'],
     [
       'a promise that nothing settles',
