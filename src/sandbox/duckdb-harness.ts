@@ -15,6 +15,7 @@ const LOCKED = /Could not set lock|Conflicting lock/;
 const BUILT_IN = ['json', 'parquet', 'icu', 'core_functions'];
 /** Begins or ends transactions itself, or reaches a second database, which one transaction cannot write beside the first. */
 const ALONE = /^\s*(?:BEGIN|START|COMMIT|END|ABORT|ROLLBACK|ATTACH|DETACH|CHECKPOINT|FORCE|VACUUM)\b/i;
+const BEGINS = /^\s*(?:BEGIN|START)\b/i;
 const EXTENSION = /^\s*(?:FORCE\s+)?(INSTALL|LOAD)\s+['"]?([^\s'";]+)/i;
 const ATTACH = /^\s*ATTACH\b/i;
 const ATTACH_ALIAS = /^\s*ATTACH\s+(?:DATABASE\s+)?(?:IF\s+NOT\s+EXISTS\s+)?''\s+AS\s+(?:"[^"]+"|\w+)\s*\(\s*TYPE\s+postgres\s*,\s*SECRET\s+(?:"([^"]+)"|(\w+))\s*(?:,\s*READ_ONLY\s*)?(?:,\s*SCHEMA\s+'\w+'\s*)?\)\s*;?\s*$/i;
@@ -110,6 +111,11 @@ async function perform(connection, { text, values }, maxRows, room) {
   return { columns: null, rows: [], truncated: false, rowCount: changed ? count : null, message: changed ? count + ' rows' : 'done' };
 }
 
+/** Whether a transaction is under way; it is rolled back then. */
+function leftOpen(connection) {
+  return connection.run('ROLLBACK').then(() => true, () => false);
+}
+
 /** Whoever had it before, here or on another node, may be about to let go: a process that was killed takes a moment to be gone. */
 async function opened(file) {
   for (const until = performance.now() + LOCK_WAIT_MS; ; ) {
@@ -200,6 +206,10 @@ async function run(call) {
       results.push(isPrepared(statement, call, loaded) ? { columns: null, rows: [], truncated: false, rowCount: null, message: 'done' } : await perform(connection, statement, call.maxRows, room));
     }
     if (inOne) await connection.run('COMMIT');
+    else if (call.statements.some(({ head }) => BEGINS.test(head)) && (await leftOpen(connection))) {
+      const message = 'the SQL ends with its own transaction open: it was rolled back';
+      return { ok: false, code: 'sql_error', at: call.statements.length - 1, message, undone: false, fresh: database.fresh };
+    }
     return { ok: true, results };
   } catch (error) {
     if (!database) return { ok: false, code: 'sql_error', at: -1, message: unopened(String(error.message)), undone: false, fresh: false };

@@ -97,6 +97,16 @@ describe.each(MODES)('duckdb steps under the isolation %s', (isolation) => {
     ]); // prettier-ignore
   });
 
+  it.each(['BEGIN', '/* now */ start transaction'])(
+    'fails where the SQL leaves the transaction open that it began itself (%s)',
+    async (begin) => {
+      const failed = await run(['CREATE TABLE t (a INTEGER)', begin, 'INSERT INTO t VALUES (1)']);
+      expect(failed.message).toContain('ends with its own transaction open: it was rolled back');
+      const ended = await run(['CREATE TABLE t (a INTEGER)', begin, 'INSERT INTO t VALUES (1)', 'COMMIT', 'FROM t']);
+      expect(ended.result).toHaveProperty('command_4.row_count', 1);
+    },
+  );
+
   it('writes values in the form of their place, whatever they hold', async () => {
     const hostile = `'; DROP TABLE t; -- " $$ \\ é`;
     const { result, message } = await run(
