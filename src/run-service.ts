@@ -4,6 +4,7 @@ import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
 import { RegistrationService } from './catalog/registration.service.js';
 import { ClosingDoor } from './common/closing-door.js';
+import { withoutPassword } from './config/database-address.js';
 import { loadSettings, type Settings, SettingsError } from './config/settings.js';
 import { registerExamples } from './examples/shipped-examples.js';
 import { createHttpApp } from './http-app.js';
@@ -108,12 +109,6 @@ function stopOnSignals(app: NestFastifyApplication, logger: Logger, stopDatabase
       });
     });
   }
-}
-
-function withoutPassword(url: string): string {
-  const shown = new URL(url);
-  if (shown.password !== '') shown.password = '***';
-  return shown.href;
 }
 
 function say(text: string): void {
