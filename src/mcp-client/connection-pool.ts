@@ -3,7 +3,7 @@ import { unlessAborted } from '../outbound/abort.js';
 import { type OutboundClient } from '../outbound/outbound-client.js';
 import { type Era, McpConnection } from './connection.js';
 import { MCP_LIMITS } from './limits.js';
-import { failureOf } from './mcp-failure.js';
+import { ConnectionBroken, failureOf } from './mcp-failure.js';
 import { type McpServer } from './mcp-server.js';
 import { Pauses } from './pauses.js';
 
@@ -42,6 +42,7 @@ export class ConnectionPool {
   private readonly eras = new Map<string, Era>();
   private readonly pauses = new Pauses();
   private readonly sweep: NodeJS.Timeout;
+  private readonly closing = new AbortController();
   private closed = false;
 
   constructor(private readonly options: PoolOptions) {
@@ -74,6 +75,7 @@ export class ConnectionPool {
   async close(): Promise<void> {
     this.closed = true;
     clearInterval(this.sweep);
+    this.closing.abort(new ConnectionBroken('mcp_server_unavailable', 'is not connected to any more: this service is shutting down'));
     const all = [...this.pooled.values()];
     this.pooled.clear();
     await Promise.all(all.map(({ opening }) => opening.then((connection) => connection.close()).catch(() => undefined)));
@@ -100,7 +102,14 @@ export class ConnectionPool {
     const { outbound, stderr } = this.options;
     const startedAt = performance.now();
     const opening = McpConnection.open(
-      { server, headers, era: this.eras.get(eraKey) ?? null, outbound, stderr: (text) => stderr(server.name, text) },
+      {
+        server,
+        headers,
+        era: this.eras.get(eraKey) ?? null,
+        outbound,
+        stderr: (text) => stderr(server.name, text),
+        signal: this.closing.signal,
+      },
       () => this.onEnd(key, pooled, startedAt),
     ).then(
       (connection) => {

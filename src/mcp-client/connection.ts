@@ -43,6 +43,8 @@ export interface ConnectionOptions {
   readonly era: Era | null;
   readonly outbound: Pick<OutboundClient, 'stream'>;
   readonly stderr: (text: string) => void;
+  /** Ends the attempt to connect; a connection that stands is ended by `close`. */
+  readonly signal: AbortSignal;
 }
 
 /** One connection to one server: a client of the protocol, and a process where the server is one. Calls may overlap. */
@@ -70,13 +72,14 @@ export class McpConnection {
       return await this.connect(options, era, onClose);
     } catch (error) {
       // A process that ends when it is asked something new is of the old kind; it gets another life.
-      if (server.kind !== 'stdio' || era !== null || error instanceof ConnectionBroken) throw error;
+      if (server.kind !== 'stdio' || era !== null || error instanceof ConnectionBroken || options.signal.aborted) throw error;
       return this.connect(options, 'legacy', onClose);
     }
   }
 
   private static async connect(options: ConnectionOptions, era: Era | null, onClose: () => void): Promise<McpConnection> {
-    const { server, headers, outbound, stderr } = options;
+    const { server, headers, outbound, stderr, signal } = options;
+    signal.throwIfAborted();
     const transport =
       server.kind === 'stdio'
         ? new StdioTransport(server, stderr)
@@ -92,6 +95,8 @@ export class McpConnection {
     // Told again by whatever it makes fail.
     client.onerror = () => undefined;
     client.setNotificationHandler('notifications/tools/list_changed', () => void (connection.listed = null));
+    const giveUp = (): void => void transport.close().catch(() => undefined);
+    signal.addEventListener('abort', giveUp, { once: true });
     try {
       const timeout = MCP_LIMITS.connectMs;
       await client.connect(transport as Transport, { timeout, ...(era === 'legacy' ? { prior: { kind: 'legacy' } } : {}) });
@@ -101,6 +106,8 @@ export class McpConnection {
     } catch (error) {
       await transport.close().catch(() => undefined);
       throw transport instanceof StdioTransport && transport.brokenBy ? transport.brokenBy : error;
+    } finally {
+      signal.removeEventListener('abort', giveUp);
     }
   }
 

@@ -50,8 +50,11 @@ export class HttpTransport extends StreamableHTTPClientTransport {
 
   override async send(message: JSONRPCMessage, options: TransportSendOptions = {}): Promise<void> {
     if (!isJSONRPCRequest(message)) {
-      await super.send(message, options);
-      return this.letGo(message);
+      // The SDK gives requests their time; whoever waits for the rest of an exchange without an answer would wait for ever.
+      await super
+        .send(message, { ...options, requestSignal: AbortSignal.timeout(MCP_LIMITS.connectMs) })
+        .finally(() => this.letGo(message));
+      return;
     }
     const { id } = message;
     const controller = new AbortController();

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
-import { deserializeMessage, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client';
+import { type Readable } from 'node:stream';
+import { deserializeMessage, isJSONRPCRequest, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client';
 import { MCP_LIMITS } from './limits.js';
 import { ConnectionBroken } from './mcp-failure.js';
 import { type StdioMcpServer } from './mcp-server.js';
@@ -30,6 +31,8 @@ export class StdioTransport implements Transport {
   /** The SDK takes what has this and `pid` for a process. */
   readonly stderr = null;
   private child: ChildProcess | null = null;
+  /** Requests that wait for their answers. */
+  private readonly asked = new Set<string>();
   private parts: Buffer[] = [];
   private partBytes = 0;
   private chatter = 0;
@@ -63,9 +66,10 @@ export class StdioTransport implements Transport {
     this.child = child;
     this.chatterAt = this.monotonic();
     // A broken pipe is followed by the end of the process, which is what counts.
-    for (const stream of child.stdio) stream?.on('error', () => undefined);
-    child.stderr.setEncoding('utf8').on('data', (text: string) => this.onStderr(text));
-    child.stdout.on('data', (chunk: Buffer) => this.onData(chunk));
+    for (const stream of streamsOf(child)) stream?.on('error', () => undefined);
+    const [, stdout, stderr] = streamsOf(child);
+    stderr?.setEncoding('utf8').on('data', (text: string) => this.onStderr(text));
+    stdout?.on('data', (chunk: Buffer) => this.onData(chunk));
     child.once('exit', () => this.onExit());
     return new Promise((resolve, reject) => {
       child.once('spawn', resolve);
@@ -79,6 +83,7 @@ export class StdioTransport implements Transport {
   send(message: JSONRPCMessage): Promise<void> {
     const stdin = this.child?.stdin;
     if (!stdin?.writable) return Promise.reject(this.brokenBy ?? new ConnectionBroken('mcp_server_unavailable', 'has ended'));
+    if (isJSONRPCRequest(message)) this.asked.add(String(message.id));
     // Without waiting for the pipe: who reads nothing is found out by the time-out of the call.
     stdin.write(`${JSON.stringify(message)}\n`);
     return Promise.resolve();
@@ -116,7 +121,7 @@ export class StdioTransport implements Transport {
 
   private onExit(): void {
     this.kill(); // what it started dies with it
-    for (const stream of this.child?.stdio ?? []) stream?.destroy();
+    for (const stream of this.child ? streamsOf(this.child) : []) stream?.destroy();
     this.parts = [];
     this.markEnded();
     this.onclose?.();
@@ -145,7 +150,9 @@ export class StdioTransport implements Transport {
 
   private onLine(line: string): void {
     const message = messageIn(line);
-    if (message === null || !('result' in message || 'error' in message)) this.spend(line.length + 1);
+    const isAnswer = message !== null && ('result' in message || 'error' in message) && message.id !== undefined;
+    // Each request has one answer: whatever else looks like one is none.
+    if (!isAnswer || !this.asked.delete(String(message.id))) this.spend(line.length + 1);
     if (message !== null && this.brokenBy === null) this.onmessage?.(message);
   }
 
@@ -164,6 +171,11 @@ export class StdioTransport implements Transport {
     this.hearStderr(text.slice(0, this.stderrLeft).trimEnd());
     this.stderrLeft -= text.length;
   }
+}
+
+/** None where there were no descriptors left for them: then the process is not started either. */
+function streamsOf(child: ChildProcess): readonly (Readable | null | undefined)[] {
+  return (child.stdio as readonly (Readable | null)[] | undefined) ?? [];
 }
 
 /** Null for a line that is no message: many servers print there. */

@@ -1,18 +1,22 @@
 import { type CallToolResult } from '@modelcontextprotocol/client';
 import { EngineError } from '../engine/engine-error.js';
 import { StepFailure } from '../engine/step-executor.js';
+import { storabilityFault } from '../engine/storability.js';
 import { isObject, type Json, type JsonObject } from '../engine/values.js';
 import { MCP_LIMITS } from './limits.js';
 import { compileToolSchema, type ToolDefinition } from './tool-definition.js';
 
 /**
  * What a tool's answer is worth to a step: its structured content where there is some, else its one text where that is JSON, else its content
- * blocks as they are (`{content: [...]}`). Throws StepFailure `tool_error` for what the tool calls an error, and `output_schema_mismatch`.
+ * blocks as they are (`{content: [...]}`). Throws StepFailure `tool_error` for what the tool calls an error, `output_schema_mismatch`, and what
+ * storabilityFault says of content that nothing here may walk through (it may be nested without end): the tool has acted, so that is final.
  */
 export function valueOf(result: CallToolResult, definition: ToolDefinition, server: string): Json {
   const content = (Array.isArray(result.content) ? result.content : []) as unknown as Json[];
   if (result.isError === true) throw toolError(content, definition.name, server);
   const structured = result.structuredContent as Json | undefined;
+  const fault = storabilityFault(structured ?? content);
+  if (fault) throw new StepFailure(fault.code, fault.message, { retryable: false });
   if (definition.outputSchema !== null) {
     if (structured === undefined) throw mismatch(definition.name, 'it gave no structured content', []);
     checkOutput(structured, definition);
@@ -52,18 +56,19 @@ function toolError(content: readonly Json[], tool: string, server: string): Step
   const said = content.flatMap((block) => textOf(block) ?? []).join('\n');
   const shown = said.length > MCP_LIMITS.errorCharacters ? `${said.slice(0, MCP_LIMITS.errorCharacters)}…` : said;
   const message = `The tool ${tool} of ${server} reported an error${shown === '' ? '.' : `: ${shown}`}`;
-  return new StepFailure('tool_error', message, { value: { content: [...content] } });
+  return new StepFailure('tool_error', message, storabilityFault(content) ? {} : { value: { content: [...content] } });
 }
 
 function textOf(block: Json): string | null {
   return isObject(block) && block['type'] === 'text' && typeof block['text'] === 'string' ? block['text'] : null;
 }
 
-/** Objects and lists only: a text that happens to be a number or a word stays a text. */
+/** Objects and lists only: a text that happens to be a number or a word stays a text, and so does what could not be stored as a value. */
 function jsonIn(text: string): Json | undefined {
   if (!/^\s*[[{]/.test(text)) return undefined;
   try {
-    return JSON.parse(text) as Json;
+    const value = JSON.parse(text) as Json;
+    return storabilityFault(value) ? undefined : value;
   } catch {
     return undefined;
   }

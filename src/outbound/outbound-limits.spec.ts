@@ -112,6 +112,20 @@ describe('limits of an answer', () => {
     await gone.promise;
   });
 
+  it.each([
+    ['that unpacks too far', 'gzip', gzipSync(Buffer.alloc(40 * MIB)), 'response_too_large'],
+    ['that unpacks too far', 'zstd', zstdCompressSync(Buffer.alloc(40 * MIB)), 'response_too_large'],
+    ['that is broken', 'gzip', Buffer.from('not gzip at all'), 'connection_error'],
+  ])('lets go of the connection of a body %s (%s), and whose rest never comes', async (_what, encoding, beginning, code) => {
+    let isClosed = Promise.resolve<unknown>(null);
+    const server = await serve((request, response) => {
+      isClosed = new Promise((resolve) => request.socket.once('close', resolve));
+      response.writeHead(200, { 'content-encoding': encoding }).write(beginning);
+    });
+    await expect(fetchFrom(server.origin)).rejects.toMatchObject({ code });
+    await isClosed;
+  });
+
   it('stops headers above 32 KiB', async () => {
     const server = await serveRaw((socket) => socket.end(`HTTP/1.1 200 OK\r\nX-Big: ${'x'.repeat(40_000)}\r\n\r\n`));
     await expect(fetchFrom(server.origin)).rejects.toMatchObject({ code: 'response_too_large' });

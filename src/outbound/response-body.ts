@@ -51,13 +51,18 @@ export async function readBody(
       yield chunk;
     }
   };
-  if (codings.length > MAX_CODINGS || codings.some((coding) => !CODINGS.has(coding))) return collect(counted(), maxBytes, admit);
-  const decoded = codings.reduceRight((bytes, coding) => decode(bytes, coding), counted());
-  return collect(decoded, maxBytes, admit, (size) => {
-    if (size > RATIO_FREE_BYTES && size > received * MAX_RATIO) {
-      throw new OutboundError('response_too_large', `The response unpacks to more than ${MAX_RATIO} times its size`);
-    }
-  });
+  const isKnown = codings.length <= MAX_CODINGS && codings.every((coding) => CODINGS.has(coding));
+  const decoded = isKnown ? codings.reduceRight((bytes, coding) => decode(bytes, coding), counted()) : counted();
+  try {
+    return await collect(decoded, maxBytes, admit, (size) => {
+      if (isKnown && size > RATIO_FREE_BYTES && size > received * MAX_RATIO) {
+        throw new OutboundError('response_too_large', `The response unpacks to more than ${MAX_RATIO} times its size`);
+      }
+    });
+  } finally {
+    // Where it is given up a decoder may still wait for more of it, and would keep the connection for as long as the server likes.
+    body.destroy();
+  }
 }
 
 export function tooLarge(maxBytes: number): OutboundError {
@@ -68,7 +73,7 @@ async function collect(
   chunks: AsyncIterable<Uint8Array>,
   maxBytes: number,
   admit: (bytes: number) => Promise<void>,
-  check?: (size: number) => void,
+  check: (size: number) => void,
 ): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   let size = 0;
@@ -76,7 +81,7 @@ async function collect(
   for await (const chunk of chunks) {
     size += chunk.length;
     if (size > maxBytes) throw tooLarge(maxBytes);
-    check?.(size);
+    check(size);
     parts.push(chunk);
     if (size > LARGE_BODY_BYTES && size > admitted) {
       const more = Math.ceil(size / LARGE_BODY_BYTES) * LARGE_BODY_BYTES - admitted;

@@ -98,6 +98,86 @@ describe('Python in a pooled process', () => {
     expect(await valueOf('count = globals().get("count", 0) + 1\nresult = [count, os.environ.get("A")]')).toEqual([1, null]);
   });
 
+  const tenth = 'import decimal\nresult = str(decimal.Decimal(1) / 7)[:6]';
+  const large = 'data = bytearray(600 << 20)\ndef main(): return len(data)';
+  const sleepy = 'import time\ntime.sleep(1.3)\nresult = 1';
+  it.each<[string, string, string, unknown]>([
+    [
+      'a wrapper around stdout',
+      'import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.buffer)\nresult = 0',
+      'print("x")\nresult = 1',
+      1,
+    ],
+    ['a detached stdout', 'import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.detach())\nresult = 0', 'print("x")\nresult = 1', 1],
+    ['an alarm', 'import signal\nsignal.alarm(1)\nresult = 0', sleepy, 1],
+    [
+      'an alarm with a handler',
+      'import signal\ndef late(*_): raise RuntimeError()\nsignal.signal(14, late)\nsignal.alarm(1)\nresult = 0',
+      sleepy,
+      1,
+    ],
+    ['a watchdog', 'import faulthandler, sys\nfaulthandler.dump_traceback_later(1, exit=True, file=open("x", "w"))\nresult = 0', sleepy, 1],
+    ['memory in its globals', large, large, 600 * 1_048_576],
+    ['memory in builtins', 'import builtins\nbuiltins.mine = bytearray(700 << 20)\nresult = 0', large, 600 * 1_048_576],
+    [
+      'open files',
+      'files = [open("/dev/null") for _ in range(200)]\ndef main(): return 0',
+      'result = len([open("/dev/null") for _ in range(200)])',
+      200,
+    ],
+    ['a precision of decimals', 'import decimal\ndecimal.getcontext().prec = 3\nresult = 0', tenth, '0.1428'],
+    [
+      'a time zone',
+      'import time\nos.environ["TZ"] = "Asia/Tokyo"\ntime.tzset()\nresult = 0',
+      'import time\nresult = time.localtime(0).tm_hour',
+      0,
+    ],
+    ['a limit', 'import resource\nresource.setrlimit(resource.RLIMIT_AS, (200 << 20, 1 << 30))\nresult = 0', large, 600 * 1_048_576],
+    [
+      'a limit for good',
+      'import resource\nresource.setrlimit(resource.RLIMIT_AS, (200 << 20, 200 << 20))\nresult = 0',
+      large,
+      600 * 1_048_576,
+    ],
+    ['a umask', 'os.umask(0o777)\nresult = 0', 'open("f", "w").close()\nresult = open("f").read()', ''],
+    ['a trace', 'import sys\ndef seen(*_): print("seen")\nsys.settrace(seen)\nresult = 0', 'import sys\nresult = sys.gettrace()', null],
+    [
+      'a recursion limit',
+      'import sys\nsys.setrecursionlimit(60)\nresult = 0',
+      'def f(n): return n and f(n - 1)\ndef main(): return f(200)',
+      0,
+    ],
+    [
+      'a time-out of sockets',
+      'import socket\nsocket.setdefaulttimeout(0.001)\nresult = 0',
+      'import socket\nresult = socket.getdefaulttimeout()',
+      null,
+    ],
+    ['a function of everybody', 'import builtins\nbuiltins.len = lambda _: 9\nresult = 0', 'result = len([])', 0],
+    ['a module of everybody', 'import sys\nsys.modules["os"] = None\nresult = 0', 'import os\nresult = os.sep', '/'],
+    [
+      'a database',
+      'import sqlite3\nsqlite3.connect("db").execute("CREATE TABLE t (x)")\nos.makedirs("a/b")\nos.symlink("/", "a/root")\nresult = 0',
+      'result = os.listdir(".")',
+      [],
+    ],
+  ])('keeps from the next call what one leaves behind: %s', async (name, first, second, expected) => {
+    const tenantId = name; // a process that nobody else has used
+    expect(await valueOf(first, {}, { tenantId })).toEqual(first === large ? expected : 0);
+    expect(await valueOf(second, {}, { tenantId })).toEqual(expected);
+  });
+
+  it('draws other numbers after a call that wanted the same ones', async () => {
+    const seeded = 'import random\nrandom.seed(42)\nresult = 0';
+    const drawn = async () => [await valueOf(seeded), await valueOf('import random\nresult = random.random()')][1];
+    expect(await drawn()).not.toBe(await drawn());
+  });
+
+  it('keeps what was printed through a stream of the code', async () => {
+    const { logs } = await run('import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.buffer)\nprint("hi")\nresult = 1');
+    expect(logs).toBe('hi\n');
+  });
+
   it('shows nothing of the environment of the service', async () => {
     process.env['SHOWRUNNER_TEST_SECRET'] = 'canary';
     const seen = await valueOf('result = sorted(os.environ)');

@@ -63,6 +63,8 @@ export class ProcessPool {
     const worker = await this.acquire(tenantId, signal);
     const abort = () => worker.kill(signal.reason);
     signal.addEventListener('abort', abort, { once: true });
+    // Between the turn and here others may have had theirs.
+    if (signal.aborted) abort();
     try {
       return await work((message) => worker.call(message));
     } catch (error) {
@@ -110,7 +112,7 @@ export class ProcessPool {
 
   /** Own and idle, else unbound, else new, else the place of another tenant's idle one; null: all are busy. The found one counts as taken. */
   private pick(tenantId: string): WorkerProcess | null {
-    const idle = [...this.workers].filter((worker) => !this.taken.has(worker));
+    const idle = [...this.workers].filter((worker) => !this.taken.has(worker) && !worker.isDoomed);
     let worker = idle.find((each) => each.tenantId === tenantId) ?? idle.find((each) => each.tenantId === null);
     if (!worker && this.workers.size >= this.options.workers) {
       if (!idle[0]) return null;
@@ -142,7 +144,9 @@ export class ProcessPool {
   private start(): WorkerProcess {
     const worker = new WorkerProcess(this.options.launch, this.options.maxFrameBytes);
     this.workers.add(worker);
-    void worker.ended.then(() => this.workers.delete(worker));
+    void worker.ended.then(() => {
+      if (this.workers.delete(worker)) this.serveQueue();
+    });
     return worker;
   }
 

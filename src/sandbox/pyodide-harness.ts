@@ -31,9 +31,10 @@ async def perform(text):
         value = call.begin()
         if inspect.isawaitable(value):
             value = await value
-        return call.success(value).decode('utf-8')
+        outcome = call.success(value)
     except BaseException as error:
-        return call.failure(error).decode('utf-8')
+        outcome = call.failure(error)
+    return call.answer(*outcome, leftovers()).decode('utf-8')
 
 import threading
 leftovers.known = set(threading.enumerate())

@@ -35,6 +35,8 @@ class CappedSink(io.RawIOBase):
         if room > 0:
             self.kept += bytes(memoryview(data)[:room])
         return size
+    def close(self):
+        pass # whatever wraps it closes it when it goes, and the next call prints here too
     def text(self):
         text = self.kept.decode('utf-8', 'replace')
         return text + '\n[output cut at %d bytes]\n' % self.limit if self.cut else text
@@ -47,14 +49,22 @@ class Prints:
     def open(self):
         return io.TextIOWrapper(self.sink, encoding='utf-8', errors='backslashreplace', write_through=True)
     def begin(self):
-        self.streams = [self.open() if stream.closed else stream for stream in self.streams]
-        if self.sink.closed:
-            self.sink = CappedSink(self.sink.limit)
-            self.streams = [self.open(), self.open()]
+        self.streams = [self.open() if is_detached(stream) else stream for stream in self.streams]
         sys.stdout, sys.stderr = self.streams
         self.sink.reset()
     def text(self):
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except BaseException:
+                pass # a stream of the code's own
         return self.sink.text()
+
+def is_detached(stream):
+    try:
+        return stream.closed
+    except ValueError:
+        return True
 
 COMPILED = collections.OrderedDict()
 
@@ -173,17 +183,17 @@ def frames_of(error):
     return found
 
 class Call:
-    """One run of one code; value = begin(), awaited where it can be; then success(value) or failure(error) gives the answer's bytes."""
+    """One run of one code; value = begin(), awaited where it can be; then success(value) or failure(error) gives what answer() makes bytes of."""
     def __init__(self, request, prints, result_limit):
         self.request = request
         self.prints = prints
         self.result_limit = result_limit
+        self.module = types.ModuleType('playbook')
 
     def begin(self):
         self.prints.begin()
         request = self.request
         context = request['context'] if request['context'] is not None else {}
-        self.module = types.ModuleType('playbook')
         sys.modules['playbook'] = self.module
         scope = self.module.__dict__
         scope.update(os=os, json=json, datetime=datetime, uuid=uuid, context=context)
@@ -203,7 +213,7 @@ class Call:
             raise unstorable('', 'holds text that is not valid Unicode')
         if len(text) > self.result_limit:
             raise Refused('result_too_large', 'ResultTooLarge', 'the result is %d bytes long, the limit is %d' % (len(text), self.result_limit))
-        return self.answer({'ok': True}, text)
+        return {'ok': True}, text
 
     def failure(self, error):
         refused = isinstance(error, Refused)
@@ -220,10 +230,10 @@ class Call:
             'message': message[:2000].encode('utf-8', 'replace').decode('utf-8'),
             'frames': [] if refused else frames_of(error),
         }
-        return self.answer(outcome, b'null')
+        return outcome, b'null'
 
-    def answer(self, outcome, value):
-        outcome.update(id=self.request['id'], logs=self.prints.text(), retire=leftovers())
+    def answer(self, outcome, value, retire):
+        outcome.update(id=self.request['id'], logs=self.prints.text(), retire=retire)
         return json.dumps(outcome).encode('ascii')[:-1] + b',"value":' + value + b'}'
 
 def leftovers():

@@ -1,5 +1,6 @@
 import { PYTHON_CONFINEMENT } from './python-confinement.js';
 import { PYTHON_CORE } from './python-core.js';
+import { PYTHON_SURROUNDINGS } from './python-surroundings.js';
 
 /**
  * The program of a python3 worker: reads calls on stdin, answers on descriptor 3. Argument 1 is a JSON object
@@ -8,8 +9,8 @@ import { PYTHON_CORE } from './python-core.js';
  * keep-alive, comes for one lease, also while code runs. Code that never lets another thread run is ended by the
  * parent-death signal.
  */
-export const PYTHON_HARNESS = `${PYTHON_CORE}${PYTHON_CONFINEMENT}${String.raw`
-import asyncio, queue, select, threading
+export const PYTHON_HARNESS = `${PYTHON_CORE}${PYTHON_CONFINEMENT}${PYTHON_SURROUNDINGS}${String.raw`
+import asyncio, contextvars, queue, select, threading
 
 def allow_cpu(seconds):
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -48,33 +49,39 @@ class Calls:
 async def settle(awaitable):
     return await awaitable
 
-def perform(call):
+def perform(call, surroundings):
     try:
-        value = call.begin()
-        if inspect.isawaitable(value):
-            value = asyncio.run(settle(value))
+        try:
+            value = call.begin()
+            if inspect.isawaitable(value):
+                value = asyncio.run(settle(value))
+        finally:
+            surroundings.restore()
         return call.success(value)
     except BaseException as error:
         return call.failure(error)
 
 def serve(limits):
+    memory = Memory(limits['memoryBytes'])
     confine(limits)
     source, answers = os.dup(0), open(3, 'wb')
     os.set_inheritable(3, False)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
-    home, environment = os.getcwd(), dict(os.environ)
     prints = Prints(limits['logBytes'])
     calls = Calls(source, limits['leaseSeconds'])
     leftovers.known = set(threading.enumerate())
+    surroundings = Surroundings()
+    memory.begin()
     while True:
         body = calls.arrived.get()
-        os.chdir(home)
-        if os.environ != environment:
-            os.environ.clear()
-            os.environ.update(environment)
         allow_cpu(limits['cpuSeconds'])
-        answer = perform(Call(json.loads(body), prints, limits['resultBytes']))
+        call = Call(json.loads(body), prints, limits['resultBytes'])
+        # A context of its own: that of decimal is in it.
+        outcome, value = contextvars.Context().run(perform, call, surroundings)
+        call.module.__dict__.clear()
+        answer = call.answer(outcome, value, leftovers() or not surroundings.are_whole or not memory.is_free())
+        call = body = outcome = value = None
         answers.write(struct.pack('>I', len(answer)) + answer)
         answers.flush()
 

@@ -3,7 +3,7 @@ import { chownSync, mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Duplex } from 'node:stream';
+import { type Readable, type Stream } from 'node:stream';
 import { type JsonObject, isObject } from '../engine/values.js';
 import { encodeFrame, FrameReader, KEEP_ALIVE } from './frames.js';
 import { bareEnvironment, type Launch } from './launch.js';
@@ -37,31 +37,40 @@ export class WorkerProcess {
   /** It has ended, or was killed and will have in a moment. */
   isDoomed = false;
 
-  private readonly child: ChildProcess;
-  private readonly folder: string | null;
+  /** Null where not even its folder could be made. */
+  private readonly child: ChildProcess | null = null;
+  private readonly folder: string | null = null;
   private readonly answers: FrameReader;
   private pending: Pending | null = null;
   private stderrTail = '';
+  private lost = new ProcessLost('the process had ended');
 
+  /** Never throws: a process that cannot be started has ended, as its calls hear. */
   constructor(launch: Launch, maxFrameBytes: number) {
-    this.folder = launch.ownFolder ? privateFolder(launch.user) : null;
     this.answers = new FrameReader(maxFrameBytes);
-    this.child = spawn(launch.command, [...launch.args], {
-      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-      detached: true,
-      cwd: this.folder ?? '/',
-      env: bareEnvironment(this.folder ?? '/tmp'),
-      ...launch.user,
-    });
+    try {
+      this.folder = launch.ownFolder ? privateFolder(launch.user) : null;
+      this.child = spawn(launch.command, [...launch.args], {
+        stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+        detached: true,
+        cwd: this.folder ?? '/',
+        env: bareEnvironment(this.folder ?? '/tmp'),
+        ...launch.user,
+      });
+    } catch (error) {
+      this.ended = this.onEnd(notStarted(error));
+      return;
+    }
+    const { child } = this;
     this.ended = new Promise((resolve) => {
-      this.child.once('error', (error) => resolve(this.onEnd(`could not be started: ${error.message}`)));
-      this.child.once('exit', (code, signal) => resolve(this.onEnd(signal ? `was ended by ${signal}` : `ended with code ${code}`)));
+      child.once('error', (error) => resolve(this.onEnd(notStarted(error))));
+      child.once('exit', (code, signal) => resolve(this.onEnd(signal ? `was ended by ${signal}` : `ended with code ${code}`)));
     });
     this.listen();
   }
 
   get pid(): number | undefined {
-    return this.child.pid;
+    return this.child?.pid;
   }
   get isBusy(): boolean {
     return this.pending !== null;
@@ -72,13 +81,13 @@ export class WorkerProcess {
     const id = ++this.calls;
     return new Promise((resolve, reject) => {
       this.pending = { id, resolve, reject };
-      if (this.hasEnded) return this.settleWith(new ProcessLost('the process had ended'));
-      this.child.stdin?.write(encodeFrame({ ...message, id }));
+      if (this.hasEnded) return this.settleWith(this.lost);
+      this.child?.stdin?.write(encodeFrame({ ...message, id }));
     });
   }
 
   keepAlive(): void {
-    this.child.stdin?.write(KEEP_ALIVE);
+    this.child?.stdin?.write(KEEP_ALIVE);
   }
 
   /** Kills the process and all it started; the call under way fails with `reason`. */
@@ -91,12 +100,18 @@ export class WorkerProcess {
 
   private listen(): void {
     // A broken pipe is followed by the exit event, which says what happened.
-    for (const stream of this.child.stdio) stream?.on('error', () => {});
-    this.child.stdout?.resume();
-    this.child.stderr?.on('data', (chunk: Buffer) => {
+    for (const stream of this.streams) stream?.on('error', () => {});
+    const [, stdout, stderr, answers] = this.streams as (Readable | null | undefined)[];
+    stdout?.resume();
+    stderr?.on('data', (chunk: Buffer) => {
       this.stderrTail = (this.stderrTail + chunk.toString('utf8')).slice(-STDERR_TAIL);
     });
-    (this.child.stdio[3] as Duplex | undefined)?.on('data', (chunk: Buffer) => this.onData(chunk));
+    answers?.on('data', (chunk: Buffer) => this.onData(chunk));
+  }
+
+  /** None where there were no descriptors left for them: then it is not started either. */
+  private get streams(): readonly (Stream | null | undefined)[] {
+    return (this.child?.stdio as ChildProcess['stdio'] | undefined) ?? [];
   }
 
   private onData(chunk: Buffer): void {
@@ -120,8 +135,9 @@ export class WorkerProcess {
     this.isDoomed = true;
     this.killGroup();
     const tail = this.stderrTail.trim();
-    this.settleWith(new ProcessLost(`the process ${how}${tail ? `: ${tail.split('\n').at(-1)}` : ''}`));
-    for (const stream of this.child.stdio) stream?.destroy();
+    this.lost = new ProcessLost(`the process ${how}${tail ? `: ${tail.split('\n').at(-1)}` : ''}`);
+    this.settleWith(this.lost);
+    for (const stream of this.streams) (stream as Readable | null | undefined)?.destroy();
     if (this.folder) await rm(this.folder, { recursive: true, force: true }).catch(() => {});
   }
 
@@ -132,13 +148,18 @@ export class WorkerProcess {
   }
 
   private killGroup(): void {
-    if (this.child.pid === undefined) return;
+    if (this.pid === undefined) return;
     try {
-      process.kill(-this.child.pid, 'SIGKILL');
+      process.kill(-this.pid, 'SIGKILL');
     } catch {
       // The group is gone already.
     }
   }
+}
+
+/** Without what the system says, which names places of this machine. */
+function notStarted(error: unknown): string {
+  return `could not be started (${(error as NodeJS.ErrnoException).code ?? 'no code'})`;
 }
 
 function privateFolder(user: Launch['user']): string {

@@ -225,6 +225,8 @@ describe('a server that misbehaves', () => {
     ['deaf', 'timeout', 'did not end'],
     ['flood', 'mcp_protocol_error', 'floods'],
     ['garbage', 'mcp_protocol_error', 'floods'],
+    ['answers', 'mcp_protocol_error', 'floods'],
+    ['deep', 'result_not_storable', 'deeper than 64 levels'],
     ['huge', 'result_too_large', '8388608 bytes'],
     ['die', 'mcp_server_unavailable', 'ended the connection'],
     ['liar', 'output_schema_mismatch', 'does not fit'],

@@ -8,7 +8,24 @@ const { SCRIPTED_STATE, SCRIPTED_LOG, SCRIPTED_TOKEN, SCRIPTED_STUBBORN } = proc
 const note = (line) => SCRIPTED_LOG && appendFileSync(SCRIPTED_LOG, `${line}\n`);
 const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
 const text = (value) => ({ content: [{ type: 'text', text: value }] });
-const TOOLS = ['plain', 'json', 'hang', 'deaf', 'flood', 'garbage', 'huge', 'die', 'secret', 'shout', 'liar', 'error', 'count', 'ticks'];
+const TOOLS = [
+  'plain',
+  'json',
+  'hang',
+  'deaf',
+  'flood',
+  'garbage',
+  'huge',
+  'die',
+  'secret',
+  'shout',
+  'liar',
+  'error',
+  'count',
+  'ticks',
+  'answers',
+  'deep',
+];
 
 note(`started ${process.pid}`);
 if (SCRIPTED_STUBBORN) setInterval(() => undefined, 60_000);
@@ -59,6 +76,12 @@ function call(id, { name, arguments: args = {}, _meta: { progressToken } = {} })
       );
     case 'garbage':
       return forever(() => `this is no JSON ${'x'.repeat(10_000)}\n`);
+    case 'answers': // to what nobody asked
+      return forever(() => `${JSON.stringify({ jsonrpc: '2.0', id: 999_999, result: text('x'.repeat(10_000)) })}\n`);
+    case 'deep':
+      return process.stdout.write(
+        `{"jsonrpc":"2.0","id":${id},"result":{"content":[],"structuredContent":{"list":${'['.repeat(100_000)}${']'.repeat(100_000)}}}}\n`,
+      );
     case 'count':
       tick(1, 2, 'half');
       // What is said right before the answer is heard by nobody.
