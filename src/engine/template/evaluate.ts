@@ -113,7 +113,7 @@ export class ExpressionCompiler {
     if (isRefusedName(name)) return () => undefined;
     if (!this.bound.has(name)) this.names.add(name);
     if (this.local.has(name)) return counted((frame) => frame.lookup(name));
-    return counted((frame) => frame.scope.lookup(name));
+    return counted((frame) => frame.scope.lookup(name, frame.rendering));
   }
 
   private item(objectExpression: Expression, keyExpression: Expression): Evaluator {

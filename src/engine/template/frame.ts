@@ -32,7 +32,7 @@ export class Frame implements Calls {
 
   lookup(name: string): unknown {
     const local = this.locals?.find(name);
-    return local === undefined ? this.scope.lookup(name) : local.value;
+    return local === undefined ? this.scope.lookup(name, this.rendering) : local.value;
   }
 
   applyFilter(name: string, value: unknown, args: readonly unknown[]): unknown {
