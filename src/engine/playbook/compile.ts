@@ -203,6 +203,7 @@ class Compiler {
     }
     const merged: Action = {
       ...task,
+      data: own.data,
       save: own.save.length > 0 ? own.save : task.save,
       assert: own.assert ?? task.assert,
       auth: own.auth ?? task.auth,
