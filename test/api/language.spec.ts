@@ -114,3 +114,18 @@ workflow:
     expect(result).toEqual(['7!', '7!']);
   });
 });
+
+describe('conditions of retries', () => {
+  it('see the body of an answer as data, on a step and on the task of an iterator', async () => {
+    const call = (path: string): string =>
+      `type: http, endpoint: "http://127.0.0.1:${world.port}/${path}", retry: { max_attempts: 3, initial_delay: 0.01, retry_when: "{{ data.path == '/${path}' and attempt < 3 }}" }`;
+    await run(
+      'retry data',
+      `workflow:
+  - { step: start, ${call('step')}, next: items }
+  - { step: items, type: iterator, collection: [1], element: n, task: { ${call('item')} } }
+`,
+    );
+    expect([world.of('/step').length, world.of('/item').length]).toEqual([3, 3]);
+  });
+});

@@ -4,7 +4,7 @@ import { callsOthers, type CompiledPlaybook, type CompiledStep } from '../playbo
 import { runFault } from '../run-fault.js';
 import { storableText } from '../storability.js';
 import { StepFailure } from '../step-executor.js';
-import { type Json, type JsonObject } from '../values.js';
+import { type Json } from '../values.js';
 import { type AttemptOutcome, Deciding, type Decision, type DecisionWorld, type Stimulus } from './decision.js';
 import { detailsOf, errorView, failureFrom } from './failures.js';
 import { elapsed, fireStep, LOOP_LIMITS } from './fire.js';
@@ -12,7 +12,7 @@ import { performOf } from './performs.js';
 import { leaveReady, nextReady } from './ready-steps.js';
 import { fireReady } from './lost-branches.js';
 import { resultOf } from './result.js';
-import { retryDelayMs, retryVerdict, tryAgain } from './retry.js';
+import { AttemptData, retryDelayMs, retryVerdict, tryAgain } from './retry.js';
 import { type RunFacts } from './run-scope.js';
 import { type ActedStep, findPart, liveCalls } from './parts.js';
 import { type Firing, isParked, type RunState } from './run-state.js';
@@ -292,8 +292,9 @@ function verdictOf(deciding: Deciding, settling: Settling, outcome: AttemptOutco
   const value = outcome.ok ? outcome.result.value : (outcome.failure.value ?? null);
   const failure = outcome.ok ? null : outcome.failure;
   const error = failure && detailsOf(failure, { step: step.name, stepType: step.type, attempt });
-  const moment: JsonObject = { attempt, success: outcome.ok, status_code: statusCodeOf(value, failure), error: error && errorView(error) };
   const view = { ...outcomeView(settling, value, outcome.ok ? 'success' : 'error'), error: failure?.message ?? null };
+  const statusCode = statusCodeOf(value, failure);
+  const moment = { attempt, success: outcome.ok, status_code: statusCode, error: error && errorView(error), data: new AttemptData(view) };
   const scope = scopeOf(deciding, settling, view, null, error, moment);
   return retryVerdict(
     retry,
