@@ -129,3 +129,25 @@ describe('conditions of retries', () => {
     expect([world.of('/step').length, world.of('/item').length]).toEqual([3, 3]);
   });
 });
+
+describe('failures that an iterator goes over', () => {
+  it('are seen by its own conditions, edges and variables', async () => {
+    const { result } = await run(
+      'errors on edges',
+      `workflow:
+  - step: start
+    type: iterator
+    collection: [1, 0]
+    element: n
+    on_error: continue
+    task: { type: python, code: "def main(n): return 1 / n" }
+    vars: { failed: "{{ start.errors | length }}" }
+    next:
+      - { when: "{{ start.errors }}", step: end, data: { at: "{{ result.errors[0].index }}", failed: "{{ vars.failed }}" } }
+      - { else: end }
+  - step: end
+`,
+    );
+    expect(result).toEqual({ at: 1, failed: 1 });
+  });
+});
