@@ -121,7 +121,7 @@ export class Orchestrator implements UnitSource {
       state: this.state,
       facts,
       world: options.world,
-      secrets: new SecretKeeper(this.held.run.tenantId, options.secrets, earlier, facts.mayHoldSecrets),
+      secrets: new SecretKeeper(this.held.run.tenantId, options.secrets, earlier, facts.mayHoldSecrets, this.held.run.id),
       children: options.children,
       admit: options.admit,
       feed: (stimulus) => this.feed(stimulus),

@@ -18,6 +18,7 @@ import {
   type CompiledCall,
   type CompiledIterator,
   isApproval,
+  isLateTemplate,
   type CompiledWait,
   type CompiledPages,
   type CompiledSave,
@@ -104,6 +105,7 @@ class Compiler {
       progressUnits: progressUnits(units, entry),
       plainWorkload: workloadTemplates.size === 0,
       workloadTemplates,
+      hasLateWorkload: [...workloadTemplates.values()].some(isLateTemplate),
       handles: this.handles,
       fetchesSecrets: [
         ...this.playbook.workflow.flatMap(({ action, compensate }) => [action, compensate?.action ?? null]),
@@ -201,6 +203,7 @@ class Compiler {
     }
     const merged: Action = {
       ...task,
+      data: own.data,
       save: own.save.length > 0 ? own.save : task.save,
       assert: own.assert ?? task.assert,
       auth: own.auth ?? task.auth,

@@ -1,12 +1,12 @@
 import { StepFailure } from '../step-executor.js';
 import { storableText } from '../storability.js';
-import { type Json, type JsonObject } from '../values.js';
+import { type Json } from '../values.js';
 import { completeUndo, failUndo, shownName } from './compensation.js';
 import { type AttemptOutcome, type Deciding, type Stimulus } from './decision.js';
 import { detailsOf, errorView, failureFrom } from './failures.js';
 import { elapsed, LOOP_LIMITS } from './fire.js';
 import { type ActedStep } from './parts.js';
-import { retryDelayMs, retryVerdict } from './retry.js';
+import { AttemptData, retryDelayMs, retryVerdict } from './retry.js';
 import { type Firing } from './run-state.js';
 import { completeStep, failAction, failStep, outcomeView, scopeOf, settleAction, type Settling, timeOutStep } from './settle.js';
 import { inputsAfter } from './undoing.js';
@@ -107,8 +107,9 @@ function verdictOf(deciding: Deciding, settling: Settling, outcome: AttemptOutco
   const value = outcome.ok ? outcome.result.value : (outcome.failure.value ?? null);
   const failure = outcome.ok ? null : outcome.failure;
   const error = failure && detailsOf(failure, { step: step.name, stepType: step.type, attempt });
-  const moment: JsonObject = { attempt, success: outcome.ok, status_code: statusCodeOf(value, failure), error: error && errorView(error) };
   const view = { ...outcomeView(settling, value, outcome.ok ? 'success' : 'error'), error: failure?.message ?? null };
+  const statusCode = statusCodeOf(value, failure);
+  const moment = { attempt, success: outcome.ok, status_code: statusCode, error: error && errorView(error), data: new AttemptData(view) };
   const scope = scopeOf(deciding, settling, view, null, error, moment);
   return retryVerdict(
     retry,
