@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util';
-import { parseRetention } from './config/retention-rules.js';
+import { ageMs, isPathOrBelow, parseRetention } from './config/retention-rules.js';
 import { loadSettings, SettingsError } from './config/settings.js';
-import { durationMs } from './engine/run/durations.js';
 import { createDataSource } from './storage/data-source.js';
 import { existingDatabase, NoDatabaseError } from './storage/existing-database.js';
 import { Purge, type PurgeSelection } from './storage/purge.js';
@@ -50,8 +49,10 @@ function readCall(argv: readonly string[]): Call {
 }
 
 function selectionOf(choice: { 'older-than'?: string; status?: string; path?: string; tenant?: string }): PurgeSelection {
-  const olderThanMs = durationMs(choice['older-than']);
-  if (olderThanMs === undefined) throw new UsageError('--older-than needs a duration, such as 30d');
+  const olderThanMs = ageMs(choice['older-than'] ?? '');
+  if (olderThanMs === undefined) throw new UsageError('--older-than needs a duration with a unit, such as 30d');
+  if (choice.path !== undefined && !isPathOrBelow(choice.path))
+    throw new UsageError(`--path needs a path of the catalog, or one with a trailing /*, not ${choice.path}`);
   const statuses = (choice.status ?? ENDS.join(',')).split(',').map((word) => {
     const status = ENDS.find((each) => each === word.trim());
     if (!status) throw new UsageError(`--status knows ${ENDS.join(', ')}, not ${word}`);

@@ -1,8 +1,10 @@
 import { type Server } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
 import { RegistrationService } from './catalog/registration.service.js';
 import { ClosingDoor } from './common/closing-door.js';
+import { withoutPassword } from './config/database-address.js';
 import { loadSettings, type Settings, SettingsError } from './config/settings.js';
 import { registerExamples } from './examples/shipped-examples.js';
 import { createHttpApp } from './http-app.js';
@@ -38,10 +40,11 @@ async function start(): Promise<void> {
   say(settings.databaseUrl === null ? `Starting the embedded PostgreSQL below ${settings.dataDir} ...` : 'Connecting to PostgreSQL ...');
   const database = await openDatabase(settings, logger);
   const stopDatabase = (): Promise<void> => database.stop();
+  let app: NestFastifyApplication | null = null;
   try {
     const migrations = await runMigrations(database.url, logger);
     if (migrations.length > 0) say(`Migrated the database: ${migrations.join(', ')}`);
-    const app = await createHttpApp(AppModule.on(database, settings, logger), settings, logger);
+    app = await createHttpApp(AppModule.on(database, settings, logger), settings, logger);
     stopOnSignals(app, logger, stopDatabase);
     if (settings.examples) await registerExamples(app.get(RegistrationService, { strict: false }), logger);
     await app.listen(settings.port, settings.host);
@@ -55,9 +58,19 @@ async function start(): Promise<void> {
       ].join('\n'),
     );
   } catch (error) {
+    // It works already, whether its port was free or not: executions that it took go back at once, or each such start would count as a crash of theirs.
+    if (app !== null) await closeInTime(app, logger);
     await stopDatabase();
     throw error;
   }
+}
+
+/** For a start that failed: what hinders the closing is not what the operator has to know. */
+async function closeInTime(app: NestFastifyApplication, logger: Logger): Promise<void> {
+  const cutOff = new AbortController();
+  const late = delay(SHUTDOWN_MS, undefined, { signal: cutOff.signal, ref: false });
+  await Promise.race([app.close(), late]).catch((error: unknown) => logger.error({ err: error }, 'what had begun could not be ended'));
+  cutOff.abort();
 }
 
 async function openDatabase(settings: Settings, logger: Logger): Promise<Database> {
@@ -96,12 +109,6 @@ function stopOnSignals(app: NestFastifyApplication, logger: Logger, stopDatabase
       });
     });
   }
-}
-
-function withoutPassword(url: string): string {
-  const shown = new URL(url);
-  if (shown.password !== '') shown.password = '***';
-  return shown.href;
 }
 
 function say(text: string): void {

@@ -48,13 +48,22 @@ export class IssuerKeys {
     try {
       return await known.find(header, token);
     } catch (error) {
-      // Perhaps it is new. Whoever invents names of keys does not make us ask again and again.
-      if (!(error instanceof errors.JWKSNoMatchingKey) || this.monotonic() - this.missedAt < PAUSE_MS) throw error;
-      this.missedAt = this.monotonic();
-      await this.ask().catch(() => undefined);
-      return (this.known ?? known).find(header, token);
+      const newer = error instanceof errors.JWKSNoMatchingKey ? await this.newerThan(known) : null;
+      if (newer === null) throw error;
+      return newer.find(header, token);
     }
   };
+
+  /** What has become of keys among which one is missing: perhaps it is new. Whoever invents names of keys does not make us ask again and again. */
+  private async newerThan(known: KnownKeys): Promise<KnownKeys | null> {
+    if (this.known === known) {
+      if (this.asking === null && this.monotonic() - this.missedAt < PAUSE_MS) return null;
+      // Everybody who comes with a new key while it is asked for waits for the answer.
+      if (this.asking === null) this.missedAt = this.monotonic();
+      await this.ask().catch(() => undefined);
+    }
+    return this.known === known ? null : this.known;
+  }
 
   private async current(): Promise<KnownKeys> {
     const { known } = this;

@@ -63,8 +63,8 @@ function issuerOf(entry: Json, index: number): TokenIssuer {
   const { issuer } = entry;
   if (!isAddress(issuer ?? null)) throw wrong('needs "issuer", an http or https address without a query');
   const jwksUrl = own(entry, 'jwks_url') ?? null;
-  if (jwksUrl !== null && !(typeof jwksUrl === 'string' && /^https?:$/.test(URL.parse(jwksUrl)?.protocol ?? '')))
-    throw wrong('has a "jwks_url" that is no http or https address');
+  if (jwksUrl !== null && !(typeof jwksUrl === 'string' && isOpenAddress(jwksUrl)))
+    throw wrong('has a "jwks_url" that is no http or https address without a name and password');
   const scopeClaim = own(entry, 'scope_claim') ?? null;
   if (scopeClaim !== null && !isText(scopeClaim)) throw wrong('has a "scope_claim" that is no text');
   return {
@@ -112,7 +112,13 @@ const isText = (value: Json): value is string => typeof value === 'string' && va
 
 /** An issuer identifier (RFC 8414, 2): tokens repeat it to the letter, so it is kept as it is written. */
 function isAddress(value: Json): boolean {
-  if (typeof value !== 'string') return false;
-  const url = URL.parse(value);
-  return url !== null && /^https?:$/.test(url.protocol) && url.search === '' && url.hash === '' && url.username === '';
+  if (typeof value !== 'string' || !isOpenAddress(value)) return false;
+  const { search, hash } = new URL(value);
+  return search === '' && hash === '';
+}
+
+/** Addresses of issuers are shown to clients and in the log. */
+function isOpenAddress(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '';
 }

@@ -51,7 +51,7 @@ export class CatalogController {
   })
   @ApiCreatedResponse({ type: RegisterCatalogEntryResponse })
   @ApiOkResponse({ type: RegisterCatalogEntryResponse })
-  @ApiConflictResponse({ description: 'The version is registered with another text.' })
+  @ApiConflictResponse({ description: 'The version is registered with another text, or tags were sent for an entry that is yanked.' })
   async register(
     @Caller() principal: Principal,
     @Query(REGISTER_QUERY) query: RegisterCatalogEntryQuery,

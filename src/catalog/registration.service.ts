@@ -57,7 +57,8 @@ export class RegistrationService {
 
   /**
    * Registers a document at the path it names. Known to every start on this node when it resolves.
-   * @throws EngineError what `DocumentReader.read` throws, `version_conflict`, `version_exists`, `invalid_value` (tags), `invalid_path`
+   * @throws EngineError what `DocumentReader.read` throws, `version_conflict`, `version_exists`, `invalid_value` (tags), `invalid_path`,
+   * `entry_state_conflict` (tags on an entry that is yanked or held)
    */
   async register(principal: Principal, command: RegisterDocument): Promise<RegisteredEntry> {
     const tags = [...new Set(command.tags.map(checkTagName))];
@@ -103,7 +104,10 @@ export class RegistrationService {
     try {
       const registered = await this.playbooks.register(tenant, path, tags, subject, (versions) => {
         const decision = decideRegistration(versions, digest, named);
-        if ('existing' in decision) return decision;
+        if ('existing' in decision) {
+          if (tags.length > 0) refuseTagsOn(decision.existing);
+          return decision;
+        }
         return {
           add: {
             id: this.ids.next(),
@@ -130,6 +134,12 @@ export class RegistrationService {
 
 function digestOf(content: string): string {
   return createHash('sha256').update(content, 'utf8').digest('hex');
+}
+
+/** What nothing but an exact pin finds is no place for a tag, as `TagService.put` has it. */
+function refuseTagsOn({ path, version, status }: CatalogEntry): void {
+  if (status === 'yanked' || status === 'held')
+    throw new EngineError('conflict', 'entry_state_conflict', `${path} ${version} is ${status}; no tag can point at it.`);
 }
 
 function wrongPath(expected: string, named: string): EngineError {

@@ -1,4 +1,4 @@
-import { parseRetention } from './retention-rules.js';
+import { ageMs, parseRetention } from './retention-rules.js';
 
 const DAY_MS = 86_400_000;
 
@@ -25,6 +25,7 @@ describe(parseRetention.name, () => {
     '30d',
     'running=30d',
     'completed=30',
+    'completed=90.5',
     'completed=0d',
     'completed=5s',
     'completed=40000d',
@@ -44,4 +45,15 @@ describe(parseRetention.name, () => {
     expect(read('completed=1d, nonsense, completed=2d, gone=1d, a:completed=3d')).toHaveLength(2);
     expect(problems).toHaveLength(3);
   });
+});
+
+describe(ageMs.name, () => {
+  it.each([
+    ['30d', 30 * DAY_MS],
+    ['0.5h', DAY_MS / 48],
+    ['PT24H', DAY_MS],
+    ['0s', 0],
+  ])('%s is so many milliseconds', (text, ms) => expect(ageMs(text)).toBe(ms));
+
+  it.each(['30', ' 30 ', '90.5', '', '-5d', '40000d', 'P1Y', 'never'])('"%s" is none', (text) => expect(ageMs(text)).toBeUndefined());
 });

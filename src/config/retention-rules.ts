@@ -37,17 +37,26 @@ export function parseRetention(text: string, refuse: (message: string) => void):
   return Object.freeze(rules);
 }
 
+/** Milliseconds of an age as operators write it, 100 years at most; undefined for anything else. A bare number would be seconds, and is hardly meant. */
+export function ageMs(text: string): number | undefined {
+  const ms = /^\s*\d+(?:\.\d+)?\s*$/.test(text) ? undefined : durationMs(text);
+  return ms !== undefined && ms <= LONGEST_MS ? ms : undefined;
+}
+
+/** Whether a text is a path of the catalog, or with a trailing `/*` everything below one. */
+export const isPathOrBelow = (text: string): boolean => PATH.test(text);
+
 /** A rule, or what is wrong with it. */
 function ruleOf(entry: string): RetentionRule | string {
   const [, path = null, word, age = ''] = RULE.exec(entry) ?? [];
   if (word === undefined) return 'is not status=age or path:status=age, such as billing/*:completed=7d';
   const status = ENDS.find((end) => end === word);
   if (!status) return `has a state that is none of ${ENDS.join(', ')}`;
-  if (path !== null && !PATH.test(path)) return 'has a path that is neither one of the catalog nor everything below one, such as billing/*';
+  if (path !== null && !isPathOrBelow(path))
+    return 'has a path that is neither one of the catalog nor everything below one, such as billing/*';
   if (age === 'forever') return { path, status, keptMs: null };
-  // A bare number would be seconds, and is hardly meant.
-  const keptMs = /^\d+$/.test(age) ? undefined : durationMs(age);
-  if (keptMs === undefined) return 'has an age that is neither a duration with a unit, such as 30d, nor forever';
-  if (keptMs < SHORTEST_MS || keptMs > LONGEST_MS) return 'has an age that is not from 1m to 100 years';
+  const keptMs = ageMs(age);
+  if (keptMs === undefined) return 'has an age that is neither a duration with a unit, such as 30d, of 100 years at most, nor forever';
+  if (keptMs < SHORTEST_MS) return 'has an age below 1m';
   return { path, status, keptMs };
 }

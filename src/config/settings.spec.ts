@@ -59,6 +59,7 @@ describe(loadSettings.name, () => {
     ['OUTBOUND_PROXY_RESOLVES', 'true', 'yes'],
     ['ENV_ALLOW', 'STAGE, REGION', 'STAGE, NOT A NAME'],
     ['DATABASE_URL', 'postgresql://db.internal/app', 'mysql://db.internal/app'],
+    ['DATABASE_URL', 'postgresql://ann:100%25@db.internal/app', 'postgresql://ann:100%@db.internal/app'],
   ])('%s accepts %s and refuses %s', (name, good, bad) => {
     expect(() => loadSettings({ [name]: good })).not.toThrow();
     expect(problemsOf({ [name]: bad })).toEqual([expect.stringMatching(`^${name}: `)]);
@@ -107,6 +108,8 @@ describe(loadSettings.name, () => {
         [[{ issuer: 'login.example.com', tenant: 'a' }], /issuer/],
         [[{ issuer: 'https://u:p@login.example.com', tenant: 'a' }], /issuer/],
         [[{ issuer, tenant: 'a', jwks_url: 'file:///keys' }], /jwks_url/],
+        [[{ issuer, tenant: 'a', jwks_url: 'http://ann:geheim@keys' }], /jwks_url/],
+        [[{ issuer: 'https://:geheim@login.example.com', tenant: 'a' }], /issuer/],
         [[{ issuer, tenant: 'a', algorithms: ['HS256'] }], /algorithms/],
         [[{ issuer, tenant: 'a', algorithms: ['none'] }], /algorithms/],
         [[{ issuer, tenant: 'a', audience: 'x' }], /unknown key/],

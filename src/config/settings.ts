@@ -247,7 +247,13 @@ function plainTextWarnings(addresses: readonly (string | null)[]): string[] {
 
 function databaseUrl(environment: Environment, name: string): string | null {
   const url = environment.url(name, ['postgres:', 'postgresql:']);
-  return url === null ? null : environment.text(name);
+  if (url === null) return null;
+  try {
+    decodeURIComponent(`${url.username}${url.password}${url.pathname}`);
+    return environment.text(name);
+  } catch {
+    return environment.refuse(name, 'has a % that begins no percent-encoded character; in a name or password it is written as %25', null);
+  }
 }
 
 function templateEnv(environment: Environment): Record<string, string> {

@@ -121,7 +121,7 @@ export class Orchestrator implements UnitSource {
       state: this.state,
       facts,
       world: options.world,
-      secrets: new SecretKeeper(this.held.run.tenantId, options.secrets, earlier, facts.mayHoldSecrets),
+      secrets: new SecretKeeper(this.held.run.tenantId, options.secrets, earlier, facts.mayHoldSecrets, this.held.run.id),
       children: options.children,
       admit: options.admit,
       feed: (stimulus) => this.feed(stimulus),
@@ -339,7 +339,7 @@ export class Orchestrator implements UnitSource {
       else this.perform(perform);
     }
     // After the performs: what was made again only to be ended is ended.
-    for (const step of decision.aborts) this.performer?.abort(step, 'cancelled');
+    for (const step of decision.aborts) this.performer?.abort(step);
     if (this.isHalted(decision)) this.performer?.halt();
     if (decision.orphans.length > 0) this.takeAlong(decision.orphans);
     if (decision.finish) this.finish = decision.finish;

@@ -96,6 +96,30 @@ describe('values take the form of their place', () => {
       'INSERT INTO t VALUES {% for r in rows %}({{ r.a }}){% if not loop.last %},{% endif %}{% endfor %}',
       `INSERT INTO t VALUES ( 1 ),( 'b''' )`,
     ],
+    ['a direction', 'SELECT 1 ORDER BY a {{ "DESC" if n > 1 else "ASC" }} LIMIT {{ n }}', 'SELECT 1 ORDER BY a DESC LIMIT  5'],
+    [
+      'a direction with more',
+      'SELECT 1 ORDER BY a {{ "DESC NULLS LAST" if n > 9 else "ASC NULLS FIRST" if yes }}',
+      'SELECT 1 ORDER BY a ASC NULLS FIRST',
+    ],
+    [
+      'a comma but after the last',
+      'INSERT INTO t VALUES {% for r in rows %}({{ r.a }}){{ ", " if not loop.last }}{% endfor %}',
+      `INSERT INTO t VALUES ( 1 ), ( 'b''' )`,
+    ],
+    ['a connective', 'SELECT 1 WHERE a = {{ n }} {{ "AND" if yes else "OR" }} b', 'SELECT 1 WHERE a =  5  AND b'],
+    ['words that are values', 'SELECT 1 WHERE way = {{ "ASC" if yes else "DESC" }}', `SELECT 1 WHERE way =  'ASC'`],
+    ['a mark that is a value', 'SELECT string_agg(a, {{ "," if yes else ";" }})', `SELECT string_agg(a,  ',' )`],
+    ['other words that are chosen', 'SELECT a, {{ "on" if yes else "off" }}', `SELECT a,  'on'`],
+    ['a list in IN', 'SELECT 1 WHERE a IN ({{ list | join(", ") }})', `SELECT 1 WHERE a IN ( 1 ,  NULL ,  E'a"\\\\' )`],
+    [
+      'a list with more in IN',
+      'SELECT 1 WHERE a NOT IN (0, {{ [n, x] | join(",") }})',
+      `SELECT 1 WHERE a NOT IN (0,  5 , 'a''; DROP TABLE t; --' )`,
+    ],
+    ['a quoted list in IN', `SELECT 1 WHERE a IN ('{{ ["b", x] | join("', '") }}')`, `SELECT 1 WHERE a IN ('b', 'a''; DROP TABLE t; --')`],
+    ['a joined list elsewhere', 'SELECT {{ ["a", "b"] | join(",") }}', `SELECT  'a,b'`],
+    ['a joined list in quotes', `SELECT '{{ ["a", "b'"] | join(", ") }}'`, `SELECT 'a, b'''`],
     ['variables', "{% set v %}'{{ n }}{% endset %}SELECT {{ v }}", `SELECT  '''5'`],
   ])('%s', (_name, text, expected) => expect(texts(text)).toEqual([expected]));
 

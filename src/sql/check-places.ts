@@ -1,5 +1,6 @@
 import { type Block, type Expression, type Statement } from '../engine/template/template.js';
 import { describe } from './arrange.js';
+import { withAuthorText } from './author-text.js';
 import { type Dialect, isWordPart, SqlLexer } from './sql-lexer.js';
 import { SqlPlaceError } from './sql-place-error.js';
 
@@ -28,8 +29,10 @@ class Walk {
       case 'data':
         lexer.readAll(statement.text);
         return statement;
-      case 'output':
-        return this.output(statement, lexer, following);
+      case 'output': {
+        const written = withAuthorText(statement, lexer);
+        return written === null ? this.output(statement, lexer, following) : this.statement(written, lexer, following);
+      }
       case 'if':
         return this.ifStatement(statement, lexer);
       case 'for':

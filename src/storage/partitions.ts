@@ -1,9 +1,15 @@
 import { type DataSource, type EntityManager } from 'typeorm';
 import { firstIdAt } from './ids.js';
 import { type Log } from './log.js';
+import { sqlStateOf } from './sql-state.js';
 
 const WEEK_MS = 7 * 24 * 3_600_000;
 const CHECK_EVERY_MS = 3_600_000;
+/** Where somebody reads history for long, as a backup does. */
+const RETRY_AFTER_MS = 5 * 60_000;
+/** How long readers and writers of history may be held up by a partition that is made while somebody reads. */
+const LONGEST_WAIT_MS = 200;
+const LOCK_NOT_AVAILABLE = '55P03';
 /** This week's and two ahead. */
 const WEEKS = 3;
 const TABLES = ['execution_event', 'execution_payload', 'execution_blob'];
@@ -12,7 +18,8 @@ const LOCK = '31640494105551982';
 
 /** Makes the weekly partitions of history and payloads, by ranges of the time-ordered ids (D36). */
 export class Partitions {
-  private timer: NodeJS.Timeout | null = null;
+  private timer: NodeJS.Timeout | undefined;
+  private stopped = false;
 
   constructor(
     private readonly db: DataSource,
@@ -20,17 +27,39 @@ export class Partitions {
     private readonly now: () => number = Date.now,
   ) {}
 
-  /** Makes what is missing now and every hour; rejects only at the first time. */
+  /** Makes what is missing now and every hour. Rejects only at the first time, and not where somebody reads just now: the next weeks are there already. */
   async start(): Promise<void> {
-    await this.ensure();
-    this.timer = setInterval(() => {
-      this.ensure().catch((error: unknown) => this.log.error({ err: error }, 'partitions could not be made'));
-    }, CHECK_EVERY_MS);
-    this.timer.unref();
+    this.after((await this.made()) ? CHECK_EVERY_MS : RETRY_AFTER_MS);
   }
 
   stop(): void {
-    if (this.timer !== null) clearInterval(this.timer);
+    this.stopped = true;
+    clearTimeout(this.timer);
+  }
+
+  private after(waitMs: number): void {
+    if (this.stopped) return;
+    this.timer = setTimeout(() => {
+      void this.made()
+        .catch((error: unknown) => {
+          this.log.error({ err: error }, 'partitions could not be made');
+          return false;
+        })
+        .then((made) => this.after(made ? CHECK_EVERY_MS : RETRY_AFTER_MS));
+    }, waitMs);
+    this.timer.unref();
+  }
+
+  /** False where somebody holds what it needs. */
+  private async made(): Promise<boolean> {
+    try {
+      await this.ensure();
+      return true;
+    } catch (error) {
+      if (sqlStateOf(error) !== LOCK_NOT_AVAILABLE) throw error;
+      this.log.warn({}, 'partitions are made later: somebody reads history for long');
+      return false;
+    }
   }
 
   /** @returns the names of the partitions made here; none where another node is at it */
@@ -38,6 +67,7 @@ export class Partitions {
     const made = await this.db.transaction(async (tx) => {
       const [lock] = await tx.query<{ mine: boolean }[]>(`SELECT pg_try_advisory_xact_lock(${LOCK}) AS mine`);
       if (lock?.mine !== true) return null;
+      await tx.query(`SET LOCAL lock_timeout = ${LONGEST_WAIT_MS}`);
       const names: string[] = [];
       const thisWeek = Math.floor(this.now() / WEEK_MS);
       for (let week = thisWeek; week < thisWeek + WEEKS; week++) {

@@ -8,6 +8,7 @@ const BATCH = 1_000;
 /** How long writers of history may be held up by the drop of a partition that somebody reads. */
 const LONGEST_DROP_WAIT_MS = 200;
 const STATEMENT_TIMED_OUT = '57014';
+const NO_SUCH_TABLE = '42P01';
 const PARTITIONED = ['execution_event', 'execution_payload', 'execution_blob'] as const;
 
 /** Which finished executions go. */
@@ -120,7 +121,9 @@ export class Purge {
         return true;
       });
     } catch (error) {
-      if (isTransient(sqlStateOf(error) ?? '')) return false;
+      const state = sqlStateOf(error) ?? '';
+      // Without the table another node was faster.
+      if (isTransient(state) || state === NO_SUCH_TABLE) return false;
       throw error;
     }
   }

@@ -358,4 +358,17 @@ describe('tags and states', () => {
     });
     expect((await call('POST', '/catalog/entries/1/yank')).status).toBe(404);
   });
+
+  it('a registration moves no tag to an entry that is yanked, and leaves the tag where it is', async () => {
+    const document = (version: string): string => text('states/tagged', version);
+    await call('POST', '/catalog/register', { content: document('1.0.0'), tags: ['prod'] });
+    const { catalog_id: id } = (await call('POST', '/catalog/register', { content: document('1.1.0') })).json;
+    await call('POST', `/catalog/entries/${String(id)}/yank`);
+    expect(await call('POST', '/catalog/register', { content: document('1.1.0'), tags: ['prod'] })).toMatchObject({
+      status: 409,
+      json: { code: 'entry_state_conflict' },
+    });
+    expect((await call('GET', '/catalog/resolve?path=states/tagged&version=prod')).json).toMatchObject({ chosen: '1.0.0' });
+    expect((await call('POST', '/catalog/register', { content: document('1.1.0') })).status).toBe(200);
+  });
 });

@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { EffectServer } from '../support/effect-server.js';
 import { type ServiceProcess, spawnService } from '../support/service.js';
@@ -11,11 +12,12 @@ let effects: EffectServer;
 let nodes: ServiceProcess[] = [];
 let gone: ServiceProcess[] = [];
 
-const node = async (): Promise<ServiceProcess> => {
+const node = async (env: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> => {
   const started = await spawnService({
     DATABASE_URL: database.url,
     LEASE_SECONDS: String(LEASE_MS / 1000),
     OUTBOUND_ALLOW: `127.0.0.1:${effects.port}`,
+    ...env,
   });
   nodes.push(started);
   return started;
@@ -95,6 +97,29 @@ it(
     expect(events.at(-1)?.event_type).toBe('execution_completed');
     expect(effects.of('/last')).toHaveLength(1);
     expect(await first.waitDone(await first.execute('recovery'))).toMatchObject({ status: 'completed' });
+  },
+  LONG,
+);
+
+it(
+  'a node that cannot have its port has taken executions already: it gives them back, and none of its starts counts as a crash of theirs',
+  async () => {
+    const first = await node({ ROLE: 'api' });
+    await first.register(playbook());
+    const id = await first.execute('recovery');
+    // Holds up the start where it registers what comes with the service, until the execution is taken.
+    const held = new pg.Client({ connectionString: database.url });
+    await held.connect();
+    await held.query(`SELECT pg_advisory_lock(hashtextextended('catalog default tools/data_validator', 0))`);
+    const refused = expect(node({ EXAMPLES: 'true', PORT: new URL(first.url).port })).rejects.toThrow('the service ended at once');
+    await effects.called('/hold', 1);
+    await held.end();
+    await refused;
+    expect(await attemptsOf(id)).toEqual({ attempts: 0, claim_no: 1, lease_token: null });
+    effects.release();
+    const second = await node();
+    expect(await second.waitDone(id)).toMatchObject({ status: 'completed' });
+    expect(effects.of('/once')).toHaveLength(1);
   },
   LONG,
 );

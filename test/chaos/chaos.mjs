@@ -34,8 +34,12 @@ const totals = {};
 const samples = {};
 let violation = null;
 try {
-  for (let left = options.minutes * 60, number = 1; left > 0 && violation === null; left -= roundSeconds, number++) {
-    const seconds = Math.min(left, roundSeconds);
+  const planned = options.minutes * 60;
+  for (let spent = 0, number = 1; violation === null; number++) {
+    // What proves nothing yet, on a slow machine, goes on for as long again.
+    const seconds = Math.min(roundSeconds, (spent < planned || lacks(totals, FLOOR[profile]).length === 0 ? planned : 2 * planned) - spent);
+    if (seconds <= 0) break;
+    spent += seconds;
     const label = `r${number}`;
     const {
       facts,

@@ -24,10 +24,13 @@ import {
 } from '../../src/storage/embedded/embedded-postgres.js';
 import { findPostmaster, stopPostmaster } from '../../src/storage/embedded/postmaster.js';
 import { firstClosedFolder } from '../../src/storage/embedded/server-user.js';
-import { startEmbeddedService } from '../support/embedded-service.js';
+import { type EmbeddedService, startEmbeddedService } from '../support/embedded-service.js';
 
 const NOBODY = { uid: 65_534, gid: 65_534 };
 const asRoot = process.getuid?.() === 0 ? it : it.skip;
+// What a container has of its own: numbers of processes, and the shared memory by which servers know each other. It ends whole.
+const CONTAINER = ['unshare', '--pid', '--ipc', '--fork', '--kill-child', '--mount-proc'] as const;
+const withContainers = spawnSync(CONTAINER[0], [...CONTAINER.slice(1), 'true']).status === 0 ? it : it.skip;
 // Another user can run the service only from a checkout that is open to it.
 const asRootInOpenCheckout = process.getuid?.() === 0 && firstClosedFolder(process.cwd(), NOBODY) === undefined ? it : it.skip;
 
@@ -155,6 +158,20 @@ describe(startEmbeddedPostgres.name, () => {
     await expect(startEmbeddedService(dataDir)).rejects.toThrow(`(pid ${process.pid}) uses the data folder`);
   });
 
+  withContainers('lets one container of several use a folder, however many of them start and be the first killed', async () => {
+    const container = (): Promise<EmbeddedService> => startEmbeddedService(dataDir, {}, CONTAINER);
+    const outcomes = await Promise.allSettled([container(), container(), container()]);
+    expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected', 'rejected']);
+    await expect(container()).rejects.toThrow('uses the data folder');
+    await expect(start()).rejects.toThrow('uses the data folder');
+    const [first] = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+    await run(first!.url, 'CREATE TABLE kept (n int)');
+    await first!.end('SIGKILL');
+    const second = await container();
+    expect(await rows(second.url, 'SELECT n FROM kept')).toEqual([]);
+    await second.end('SIGKILL');
+  });
+
   it('says why the server does not start, and starts once the reason is gone', async () => {
     await expect(start({ settings: { shared_preload_libraries: 'no_such_library' } })).rejects.toThrow(
       /does not start \(5 attempts\)[^]*no_such_library[^]*DATABASE_URL/,
@@ -188,6 +205,16 @@ describe(startEmbeddedPostgres.name, () => {
     const server = await start({ nativeFolder: native });
     expect(existsSync(programsFolder(dataDir))).toBe(true);
     expect(await rows(server.url, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
+  asRoot('opens its data folder to the server’s user, and takes nothing from whoever else may use that', async () => {
+    mkdirSync(dataDir, { mode: 0o700 });
+    chmodSync(dataDir, 0o1773);
+    await stop(await start());
+    expect(statSync(dataDir).mode & 0o7777).toBe(0o1773);
+    chmodSync(dataDir, 0o700);
+    await stop(await start());
+    expect(statSync(dataDir).mode & 0o7777).toBe(0o711);
   });
 
   asRoot('names the closed folder where the data itself lies below one', async () => {

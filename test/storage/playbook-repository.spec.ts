@@ -244,4 +244,29 @@ describe(PlaybookListingRepository.name, () => {
     const [entry] = await listing.list(tenant, { kind: null, text: null }, null, 1);
     expect(entry?.stepCount).toBe(2);
   });
+
+  it('reads what it shows, however many versions there are', async () => {
+    await add('many/first', '1.0.0', {}, 'many');
+    await db.query(
+      `INSERT INTO playbook (id, tenant_id, path, name, kind, version, version_major, version_minor, version_patch, version_prerelease, revision, digest, source,
+         normalised, registered_by)
+       SELECT 900000 + n, 'many', 'many/first', name, kind, '0.0.' || n, 0, 0, n, '~', n + 1, digest, source, normalised, registered_by
+       FROM playbook, generate_series(1, 2000) n WHERE tenant_id = 'many'`,
+    );
+    const one = await createDataSource(database.url, { poolSize: 1 }).initialize();
+    const rowsRead = async (): Promise<number> => {
+      await one.query('SELECT pg_stat_force_next_flush()');
+      const [row] = await one.query<{ read: string }[]>(
+        `SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) AS read FROM pg_stat_user_tables WHERE relname = 'playbook'`,
+      );
+      return Number(row!.read);
+    };
+    const before = await rowsRead();
+    const pages = new PlaybookListingRepository(one);
+    expect(await pages.list('many', { kind: null, text: null }, null, 10)).toMatchObject([{ path: 'many/first', version: '1.0.0' }]);
+    expect(await pages.list('many', { kind: null, text: 'nowhere' }, null, 10)).toEqual([]);
+    expect(await pages.below('many', 'many', 10)).toEqual([{ path: 'many/first', version: '1.0.0' }]);
+    expect((await rowsRead()) - before).toBeLessThan(100);
+    await one.destroy();
+  });
 });

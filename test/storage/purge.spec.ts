@@ -163,4 +163,19 @@ describe(Purge.name, () => {
     expect(partitions).toEqual(['execution_event_old_80']);
     expect(await idsIn('execution_event_old_60')).toEqual([open]);
   });
+
+  it('a partition that another node drops first is no fault', async () => {
+    await db.query(`CREATE TABLE execution_event_old PARTITION OF execution_event FOR VALUES FROM (1) TO (1000)`);
+    const other = db.createQueryRunner();
+    await other.startTransaction();
+    // Holds this one up after it has seen the partition, and before it drops it.
+    await other.query('LOCK TABLE execution IN ACCESS EXCLUSIVE MODE');
+    const dropped = purge.dropEmptyPartitions(Date.now());
+    const waiting = `SELECT count(*)::int AS count FROM pg_locks WHERE NOT granted AND relation = 'execution'::regclass AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+    while (((await other.query(waiting)) as unknown as { count: number }[])[0]?.count === 0) continue;
+    await other.query('DROP TABLE execution_event_old');
+    await other.commitTransaction();
+    await other.release();
+    expect(await dropped).toEqual([]);
+  });
 });

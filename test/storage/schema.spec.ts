@@ -102,4 +102,23 @@ describe(Partitions.name, () => {
     expect(errors).toHaveLength(2);
     await node.close();
   });
+
+  it('a node starts also where a backup reads history and a week is missing far ahead; the week is made later', async () => {
+    database = await createMigratedDatabase();
+    const db = await createDataSource(database.url, { poolSize: 3 }).initialize();
+    await new Partitions(db, SILENT_LOG).ensure();
+    const warnings: string[] = [];
+    const log = { ...SILENT_LOG, warn: (_fields: object, message: string) => void warnings.push(message) };
+    const inAWeek = new Partitions(db, log, () => Date.now() + 7 * 86_400_000);
+    const backup = db.createQueryRunner();
+    await backup.startTransaction();
+    await backup.query('LOCK TABLE execution_event, execution_payload, execution_blob IN ACCESS SHARE MODE');
+    await inAWeek.start();
+    inAWeek.stop();
+    expect(warnings).toEqual(['partitions are made later: somebody reads history for long']);
+    await backup.rollbackTransaction();
+    await backup.release();
+    expect(await inAWeek.ensure()).toHaveLength(3);
+    await db.destroy();
+  });
 });

@@ -13,9 +13,14 @@ export interface EmbeddedService {
 
 const PROGRAM = join(process.cwd(), 'test', 'support', 'embedded-service-process.mjs');
 
-/** Starts the process, as another user where one is given, and waits until its database is up. */
-export async function startEmbeddedService(dataDir: string, user: { uid?: number; gid?: number } = {}): Promise<EmbeddedService> {
-  const child = spawn(process.execPath, ['--no-warnings', PROGRAM, dataDir], { ...user, stdio: ['pipe', 'pipe', 'pipe'] });
+/** Starts the process, as another user where one is given, by a program that runs it if one is, and waits until its database is up. */
+export async function startEmbeddedService(
+  dataDir: string,
+  user: { uid?: number; gid?: number } = {},
+  by: readonly string[] = [],
+): Promise<EmbeddedService> {
+  const [program, ...words] = [...by, process.execPath, '--no-warnings', PROGRAM, dataDir];
+  const child = spawn(program!, words, { ...user, stdio: ['pipe', 'pipe', 'pipe'] });
   const errors: string[] = [];
   child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text));
   const ended = once(child, 'exit');

@@ -5,7 +5,7 @@ import { type AttemptOutcome } from '../run/decision.js';
 import { durationMs } from '../run/durations.js';
 import { asFailure, detailsOf, errorView } from '../run/failures.js';
 import { failureOf, reportOf } from '../run/reports.js';
-import { retryDelayMs, retryVerdict } from '../run/retry.js';
+import { AttemptData, retryDelayMs, retryVerdict } from '../run/retry.js';
 import { renderMapping } from '../run/route.js';
 import { type StepOutcomeView, type StepView } from '../run/run-scope.js';
 import { StepFailure, type StepKind } from '../step-executor.js';
@@ -265,11 +265,12 @@ class Task {
     const value = outcome.ok ? outcome.result.value : (outcome.failure.value ?? null);
     const error = failure && errorView(this.details(failure, attempt));
     const statusCode = failure?.statusCode ?? (isObject(value) ? (value['status_code'] ?? null) : null);
+    const seen = { ...this.outcome(value, outcome.ok), error: failure?.message ?? null };
     const scope = this.context.scope({
       ...view,
-      outcome: { ...this.outcome(value, outcome.ok), error: failure?.message ?? null },
+      outcome: seen,
       ...(error ? { error } : {}),
-      moment: { ...view.moment, attempt, success: outcome.ok, status_code: statusCode, error },
+      moment: { ...view.moment, attempt, success: outcome.ok, status_code: statusCode, error, data: new AttemptData(seen) },
     });
     const end = { attempt, succeeded: outcome.ok, code: failure?.code ?? null, retryable: failure?.retryable ?? true };
     return retryVerdict(retry, end, scope, this.rendering);

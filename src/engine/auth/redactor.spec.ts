@@ -49,4 +49,11 @@ describe(Redactor.name, () => {
   });
 
   it('does not look for short ones', () => expect(redactorOf('abc').isIdle).toBe(true));
+
+  it('leaves the id of the execution, which authors put into headers', () => {
+    const redactor = new Redactor('252867244734808064');
+    redactor.taint('252867244734808064');
+    redactor.taint('request-252867244734808064');
+    expect(redactor.text('252867244734808064 request-252867244734808064')).toBe('252867244734808064 [REDACTED]');
+  });
 });

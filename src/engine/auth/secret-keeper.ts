@@ -19,7 +19,7 @@ const NO_AUTH: ReadonlyMap<string, ResolvedCredential> = new Map();
  * pays nothing.
  */
 export class SecretKeeper {
-  private readonly redactor = new Redactor();
+  private readonly redactor: Redactor;
   private readonly revealed = new Map<string, string>();
   /** What others opened before this holder; its secrets may still come back. */
   private earlier: readonly Json[];
@@ -27,13 +27,16 @@ export class SecretKeeper {
   /**
    * @param earlier requests of the history, and values that `secrets` steps left there
    * @param mayHoldSealed whether requests may hold what `secrets` steps left
+   * @param executionId what is never a secret of this execution
    */
   constructor(
     private readonly tenantId: string,
     private readonly secrets: Secrets = NO_SECRETS,
     earlier: readonly Json[] = [],
     private readonly mayHoldSealed = false,
+    executionId: string | null = null,
   ) {
+    this.redactor = new Redactor(executionId);
     this.earlier = earlier;
   }
 

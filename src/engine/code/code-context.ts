@@ -1,5 +1,6 @@
 import { type ErrorCode } from '../error-codes.js';
 import { StepFailure } from '../step-executor.js';
+import { type Rendering } from '../template/rendering.js';
 import { type Scope, TemplateReference } from '../template/scope.js';
 import { isObject, type Json, type JsonObject, own } from '../values.js';
 
@@ -21,6 +22,9 @@ const TEMPLATE_ONLY = new Set([
   'error',
   'workload',
 ]);
+
+/** The scope as a template of this rendering sees it, for code, which is given values and renders nothing. */
+export const scopeFor = (scope: Scope, rendering: Rendering): Scope => ({ lookup: (name) => scope.lookup(name, rendering) });
 
 /** The JSON that a dotted name stands for in the scope, or undefined where it is not known. */
 export function valueAt(scope: Scope, [root, ...path]: readonly string[]): Json | undefined {

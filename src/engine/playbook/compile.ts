@@ -6,7 +6,9 @@ import { isObject, type Json, type JsonObject } from '../values.js';
 import { compileJsonSchema, type JsonSchema } from './json-schema.js';
 import { compileApproval } from './approval-step.js';
 import { compileFail, compileReport } from './reports.js';
-import { isTemplatedContent } from './inline-content.js';
+import { compileCall } from './compile-call.js';
+import { compileInputs, compileSaveData } from './compile-inputs.js';
+import { compilePages } from './compile-pages.js';
 import { edgesOf, reachFrom, StepSet } from './graph.js';
 import { joinsOf, type StepJoins } from './joins.js';
 import { compensationName } from './compensation-name.js';
@@ -15,19 +17,15 @@ import {
   type CompiledPlaybook,
   type CompiledStep,
   type CompiledAction,
-  type CompiledCall,
   type CompiledIterator,
   isApproval,
+  isLateTemplate,
   type CompiledWait,
-  type CompiledPages,
   type CompiledSave,
   type CompiledEdge,
   type CompiledNext,
 } from './compiled.js';
 import { askingActionsOf, inputsOf, signalsOf } from './named-waits.js';
-
-/** Pages of one action, at most. */
-const MOST_PAGES = 1_000;
 
 const NOT_PARSED = Symbol('not parsed');
 
@@ -104,6 +102,7 @@ class Compiler {
       progressUnits: progressUnits(units, entry),
       plainWorkload: workloadTemplates.size === 0,
       workloadTemplates,
+      hasLateWorkload: [...workloadTemplates.values()].some(isLateTemplate),
       handles: this.handles,
       fetchesSecrets: [
         ...this.playbook.workflow.flatMap(({ action, compensate }) => [action, compensate?.action ?? null]),
@@ -201,6 +200,7 @@ class Compiler {
     }
     const merged: Action = {
       ...task,
+      data: own.data,
       save: own.save.length > 0 ? own.save : task.save,
       assert: own.assert ?? task.assert,
       auth: own.auth ?? task.auth,
@@ -219,13 +219,13 @@ class Compiler {
       performer = { does: 'report', report: compileReport(action.type, action.fields) };
     else if (action.type === 'fail') performer = { does: 'fail', fail: compileFail(action.fields) };
     else if (WAITING_TYPES.has(action.type)) performer = { does: 'wait', wait: this.wait(action, pointer) };
-    else if (CALLING_TYPES.has(action.type)) performer = { does: 'playbook', call: callOf(action) };
+    else if (CALLING_TYPES.has(action.type)) performer = { does: 'playbook', call: compileCall(action) };
     else if (action.type === 'iterator') performer = { does: 'iterator', iterator: this.iterator(action, pointer) };
     else if (kind) {
       const config = this.parsed(() => kind.parse(action), pointer);
       if (config !== NOT_PARSED) performer = { does: 'step', kind, config };
     } else refusal = { code: 'unsupported_type', message: `Steps of type ${action.type} cannot run here.` };
-    const pages = action.retry?.onSuccess ? this.pages(action.retry.onSuccess, pointer) : null;
+    const pages = action.retry?.onSuccess ? compilePages(action.retry.onSuccess, pointer, (issue) => this.errors.push(issue)) : null;
     if (!refusal && pages && !(performer?.does === 'step' && performer.kind.pages))
       refusal = { code: 'unsupported_pagination', message: `Steps of type ${action.type} have no pages (retry.on_success).` };
     if (refusal) this.warnings.push({ ...refusal, pointer });
@@ -290,36 +290,6 @@ class Compiler {
       if (error.issues.length === 0) this.errors.push({ code: error.code, message: error.message, pointer });
       return NOT_PARSED;
     }
-  }
-
-  private pages(onSuccess: Json, pointer: string): CompiledPages {
-    const fields = isObject(onSuccess) ? onSuccess : {};
-    const collect = isObject(fields['collect']) ? fields['collect'] : {};
-    const wrong = (place: string, message: string): void => {
-      this.errors.push({
-        code: 'invalid_retry',
-        message: `retry.on_success.${place} ${message}`,
-        pointer: `${pointer}/retry/on_success/${place.replaceAll('.', '/')}`,
-      });
-    };
-    const most = fields['max_attempts'] ?? MOST_PAGES;
-    if (typeof most !== 'number' || !Number.isInteger(most) || most < 1 || most > MOST_PAGES)
-      wrong('max_attempts', `must be a whole number from 1 to ${MOST_PAGES}.`);
-    const strategy = collect['strategy'] ?? 'append';
-    if (strategy !== 'append' && strategy !== 'replace' && strategy !== 'merge')
-      wrong('collect.strategy', 'must be append, replace or merge.');
-    const path = collect['path'] ?? null;
-    if (path !== null && typeof path !== 'string') wrong('collect.path', 'must be a text.');
-    const into = collect['into'] ?? null;
-    if (into !== null && typeof into !== 'string') wrong('collect.into', 'must be a text.');
-    return {
-      while: compileCondition(fields['while'] ?? false),
-      maxPages: Number(most),
-      nextCall: compileValue(fields['next_call'] ?? {}),
-      strategy: strategy === 'replace' || strategy === 'merge' ? strategy : 'append',
-      path: typeof path === 'string' && path !== '' ? path.split('.') : null,
-      into: typeof into === 'string' ? into : null,
-    };
   }
 
   private iterator(action: Action, pointer: string): CompiledIterator {
@@ -405,37 +375,6 @@ const CONNECTING_TYPES: ReadonlySet<string> = new Set(['postgres', 'duckdb', 'tr
 
 function fetchesSecrets(action: Action | null): boolean {
   return action !== null && (action.type === 'secrets' || action.tasks.some(fetchesSecrets));
-}
-
-function callOf({ type, fields }: Action): CompiledCall {
-  const template = (name: string): ValueTemplate | null => (fields[name] === undefined ? null : compileValue(fields[name]));
-  const isPrefix = type === 'playbooks';
-  return {
-    path: isPrefix ? null : template('path'),
-    prefix: isPrefix ? template('catalog_path') : null,
-    version: template('version'),
-    returnStep: template('return_step'),
-    parallel: template('parallel'),
-    callable: type === 'tool' || type === 'model' || type === 'workflow' ? type : 'playbook',
-    content: isPrefix || fields['path'] !== undefined ? null : contentOf(fields['content'] ?? null),
-  };
-}
-
-function contentOf(content: Json): CompiledCall['content'] {
-  return isTemplatedContent(content) ? compileValue(content) : { render: () => content };
-}
-
-/** Inputs are a mapping of templates or one lone template that gives a mapping. */
-function compileInputs(data: JsonObject | string): ValueTemplate {
-  return compileValue(data === '' ? {} : data);
-}
-
-/** The bare words data, result and this name the value (real documents write `data: data`); other text is literal or a template. */
-function compileSaveData(data: Json): ValueTemplate {
-  const bare = (value: Json): Json => (value === 'data' || value === 'result' || value === 'this' ? `{{ ${value} }}` : value);
-  if (typeof data === 'string') return compileValue(bare(data));
-  if (data === null || typeof data !== 'object' || Array.isArray(data)) return compileValue(data);
-  return compileValue(Object.fromEntries(Object.entries(data).map(([key, value]) => [key, bare(value)])));
 }
 
 function progressUnits(steps: readonly CompiledStep[], entry: CompiledStep): CompiledStep[] {

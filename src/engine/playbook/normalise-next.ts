@@ -48,7 +48,8 @@ function entry(value: Json, pointer: string, findings: Findings, places: EdgePla
   const others = references(otherwise?.value ?? [], otherwise?.pointer ?? pointer, findings, places);
   if (!refuseUnknown(mapping, findings)) return [];
   const reached = targets.filter((target) => target !== null);
-  if (when) {
+  // A `when` that was left empty is no condition.
+  if (when && when.value !== null) {
     if (!step && !then && !otherwise)
       findings.error('invalid_next', pointer, 'An entry of next with "when" needs "then", "else" or "step".');
     return [{ kind: 'when', when: when.value, then: reached, else: others }];

@@ -348,7 +348,7 @@ describe('parsePlaybook: the canonical form', () => {
 
   it('edges: every form of next', () => {
     const steps = [
-      'step: start, next: [a, {step: b, args: {x: 1}}, {when: c, step: a}, {when: d, then: a, else: [b]}, {else: {step: a}}, {then: [b]}]',
+      'step: start, next: [a, {step: b, args: {x: 1}}, {when: c, step: a}, {when: d, then: a, else: [b]}, {else: {step: a}}, {then: [b]}, {when: , step: b}]',
       'step: a',
       'step: b',
     ];
@@ -359,6 +359,7 @@ describe('parsePlaybook: the canonical form', () => {
       { kind: 'when', when: 'c', then: [to('a')], else: [] },
       { kind: 'when', when: 'd', then: [to('a')], else: [to('b')] },
       { kind: 'else', then: [to('a')] },
+      { kind: 'plain', then: [to('b')] },
       { kind: 'plain', then: [to('b')] },
     ]);
   });

@@ -1,11 +1,15 @@
 import { type CompiledRetry } from '../playbook/compiled.js';
 import { type Retry } from '../playbook/playbook.js';
 import { type Rendering } from '../template/rendering.js';
-import { type Scope } from '../template/scope.js';
+import { itemOf } from '../template/access.js';
+import { type Scope, TemplateReference } from '../template/scope.js';
+import { type StepReference } from '../template/step-reference.js';
 import { type FailureCode } from '../error-codes.js';
+import { isObject, type Json } from '../values.js';
 import { holdsOrWarns } from './conditions.js';
 import { type Deciding } from './decision.js';
 import { performOf } from './performs.js';
+import { referenceTo, type StepOutcomeView } from './run-scope.js';
 import { type Firing } from './run-state.js';
 
 /** How one attempt ended, as far as retry cares. */
@@ -18,6 +22,27 @@ export interface AttemptEnd {
 
 /** keep: the outcome stands. again: another attempt is due. exhausted: a success that should have been retried, with no attempt left. */
 export type RetryVerdict = 'keep' | 'again' | 'exhausted';
+
+/** `data` in conditions of retries: the value, and through it what stands in its `data`, so that `data.state` and `data.status` are of the body of an answer. */
+export class AttemptData extends TemplateReference {
+  private readonly reference: StepReference;
+
+  constructor(private readonly outcome: StepOutcomeView) {
+    super();
+    this.reference = referenceTo(outcome);
+  }
+  get(key: string | number): unknown {
+    const { value } = this.outcome;
+    if (isObject(value) && itemOf(value, key) === undefined) {
+      const inner = itemOf(value['data'] ?? null, key);
+      if (inner !== undefined) return inner;
+    }
+    return this.reference.get(key);
+  }
+  unwrap(): Json {
+    return this.outcome.value;
+  }
+}
 
 /** Decides about another attempt (playbook language §7.2). Conditions that throw count as false and warn. */
 export function retryVerdict(retry: CompiledRetry | null, end: AttemptEnd, scope: Scope, rendering: Rendering): RetryVerdict {

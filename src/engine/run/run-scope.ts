@@ -2,11 +2,14 @@ import { type CompiledPlaybook, iterates, valueAliasesOf } from '../playbook/com
 import { isWrittenOut } from '../playbook/playbook.js';
 import { type SecretScope } from '../auth/secret-scope.js';
 import { type ValueAliases } from '../step-executor.js';
+import { itemOf, settled } from '../template/access.js';
+import { type Rendering } from '../template/rendering.js';
 import { type Scope, TemplateReference } from '../template/scope.js';
 import { StepReference } from '../template/step-reference.js';
 import { isObject, type Json, type JsonObject, own } from '../values.js';
 import { type NewRun } from '../ports.js';
 import { type RunState } from './run-state.js';
+import { workloadOnUse } from './workload.js';
 
 /** What stays the same for all renders of one run. */
 export interface RunFacts {
@@ -74,6 +77,8 @@ export interface StepOutcomeView {
 
 /** The names a template sees (playbook language §3), later layers shadowing earlier ones: workload keys, steps, inputs, reserved. */
 export class RunScope implements Scope {
+  private workloadOnUse: TemplateReference | undefined;
+
   constructor(
     private readonly playbook: CompiledPlaybook,
     private readonly state: RunState,
@@ -81,17 +86,17 @@ export class RunScope implements Scope {
     private readonly view: StepView,
   ) {}
 
-  lookup(name: string): unknown {
+  lookup(name: string, rendering?: Rendering): unknown {
     switch (name) {
       case 'workload':
       case 'work':
-        return this.state.workload;
+        return this.workload(rendering);
       case 'execution_id':
         return this.facts.executionId;
       case 'job':
         return { id: this.facts.executionId, uuid: this.facts.executionId, execution_id: this.facts.executionId };
       case 'context':
-        return { workload: this.state.workload, execution_id: this.facts.executionId };
+        return { workload: settled(this.workload(rendering)), execution_id: this.facts.executionId };
       case 'steps':
         return new StepsReference(
           (step) => this.settledReference(step),
@@ -105,7 +110,7 @@ export class RunScope implements Scope {
         return this.facts.parameters;
       case 'arguments':
         // What a tool is called with; in a playbook or workflow it is a name like any other.
-        return isWrittenOut(this.playbook.playbook.kind) ? this.named(name) : this.state.workload;
+        return isWrittenOut(this.playbook.playbook.kind) ? this.named(name, rendering) : this.state.workload;
       case 'metadata':
         return this.facts.metadata;
       case 'this':
@@ -116,13 +121,19 @@ export class RunScope implements Scope {
       case 'keychain':
       case 'secret':
       case 'credentials':
-        return this.view.secrets ? this.view.secrets.lookup(name, () => this.named(name)) : this.named(name);
+        return this.view.secrets ? this.view.secrets.lookup(name, () => this.named(name, rendering)) : this.named(name, rendering);
     }
-    return this.named(name);
+    return this.named(name, rendering);
+  }
+
+  private workload(rendering: Rendering | undefined): JsonObject | TemplateReference {
+    const { playbook, state, facts } = this;
+    if (!playbook.hasLateWorkload || !rendering) return state.workload;
+    return (this.workloadOnUse ??= workloadOnUse(playbook, state.workload, facts.parameters, this, rendering));
   }
 
   /** What is no reserved name. */
-  private named(name: string): unknown {
+  private named(name: string, rendering: Rendering | undefined): unknown {
     const { moment, inputs, outcome, undone } = this.view;
     if (moment && Object.hasOwn(moment, name)) return moment[name];
     const isOutcome = name === 'result' || name === 'data';
@@ -136,7 +147,7 @@ export class RunScope implements Scope {
     if (outcome?.names.includes(name)) return referenceTo(outcome);
     if (Object.hasOwn(this.state.variables, name)) return this.state.variables[name];
     const exposed = own(this.playbook.playbook.exposed, name);
-    const found = this.settledReference(name) ?? own(this.state.workload, name) ?? exposed;
+    const found = this.settledReference(name) ?? itemOf(this.workload(rendering), name) ?? exposed;
     // Real documents write the plural too; anything else of that name is meant first.
     return found === undefined && name === 'secrets' ? this.view.secrets?.lookup('secret', () => undefined) : found;
   }

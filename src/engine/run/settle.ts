@@ -288,14 +288,17 @@ export function scopeOf(
   return new RunScope(deciding.playbook, deciding.state, deciding.facts, view);
 }
 
-export function outcomeView(settling: Pick<Settling, 'step'>, value: Json, status: StepOutcomeView['status']): StepOutcomeView {
-  const { step } = settling;
+export function outcomeView(
+  { step, itemErrors = null }: Pick<Settling, 'step' | 'itemErrors'>,
+  value: Json,
+  status: StepOutcomeView['status'],
+): StepOutcomeView {
   return {
     names: [step.name, ...step.aliases],
     value,
     status,
     error: null,
-    meta: null,
+    meta: itemErrors && { errors: itemErrors.map(({ index, message }) => ({ index, message })) },
     valueAliases: valueAliasesOf(step),
     iterates: iterates(step),
   };

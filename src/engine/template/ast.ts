@@ -50,4 +50,5 @@ export type Statement =
       readonly otherwise: Block;
     }
   | { readonly kind: 'set'; readonly targets: readonly string[]; readonly value: Expression }
+  | { readonly kind: 'set_part'; readonly namespace: string; readonly part: string; readonly value: Expression }
   | { readonly kind: 'set_block'; readonly target: string; readonly body: Block };

@@ -32,7 +32,8 @@ export interface Template {
 /** Compiles text with {{ }}, {% %} and {# #}. Throws TemplateSyntaxError with line and column in the text. */
 export function compileTemplate(text: string): Template {
   if (!mayHoldTemplate(text)) return constantTemplate(text, text);
-  const block = parseTemplate(text);
+  // As Jinja: one line break at the end is of the block of YAML, not of what the author wants said.
+  const block = parseTemplate(text.replace(/\r?\n$/, ''));
   const lone = loneExpression(block);
   if (lone !== undefined) return loneTemplate(text, lone.expression, lone.source);
   if (block.every((part) => part.kind === 'data')) return constantTemplate(text, block.map((part) => (part.kind === 'data' ? part.text : '')).join('')); // prettier-ignore

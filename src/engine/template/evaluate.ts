@@ -1,10 +1,11 @@
-import { type Json, type JsonObject } from '../values.js';
+import { isObject, type Json, type JsonObject } from '../values.js';
 import { element, isRefusedName, itemOf, settled } from './access.js';
 import { type Arguments, type Expression } from './ast.js';
+import { printf } from './filters/printf.js';
 import { FILTERS } from './filters/registry.js';
 import { type Frame } from './frame.js';
 import { FUNCTIONS } from './functions.js';
-import { callMethod } from './methods.js';
+import { callMethod, isChange } from './methods.js';
 import { type Signature } from './operation.js';
 import { binary, compare, isTrue, kindOf, signed, slice, textOf } from './operators.js';
 import { TemplateError } from './template-error.js';
@@ -18,6 +19,8 @@ const MAX_HEIGHT = 1_000;
 
 /** Filters that know what to do with a text that has a secret in it, or need not look into it. */
 const SECRET_FILTERS: ReadonlySet<string> = new Set(['b64encode', 'urlencode', 'default', 'd', 'string']);
+/** Methods whose arguments may have names. */
+const NAMING_METHODS: ReadonlySet<string> = new Set(['format', 'update']);
 /** Tests that compare by value. */
 const COMPARING_TESTS: ReadonlySet<string> = new Set([
   'eq',
@@ -43,6 +46,8 @@ export class ExpressionCompiler {
   /** Names that {% set %} or {% for %} may have bound: looked for among the locals first. */
   readonly local = new Set<string>();
   private height = 0;
+  /** A method of the template changes values: what it makes is kept in mind. */
+  private changes = false;
 
   constructor(private readonly fail: (message: string, offset: number) => Error) {}
 
@@ -96,6 +101,7 @@ export class ExpressionCompiler {
       }
       case 'binary': {
         const { operator } = expression;
+        if (operator === '%') return this.remainder(expression);
         const left = this.compile(expression.left);
         const right = this.compile(expression.right);
         return counted((frame) => binary(operator, left(frame), right(frame), frame.rendering));
@@ -109,11 +115,26 @@ export class ExpressionCompiler {
     }
   }
 
+  /** Of numbers; of a text it is what Python formats with. */
+  private remainder(expression: Expression & { kind: 'binary' }): Evaluator {
+    const left = this.compile(expression.left);
+    const right = this.compile(expression.right);
+    return counted((frame) => {
+      const pattern = settled(left(frame));
+      const value = right(frame);
+      if (typeof pattern !== 'string') return binary('%', pattern, value, frame.rendering);
+      if (frame.rendering.secrets !== null) frame.rendering.refuseSecrets(pattern, 'The operator %');
+      const plain = element(value);
+      const values = Array.isArray(plain) ? plain : isObject(plain) && pattern.includes('%(') ? [] : [plain];
+      return printf(pattern, values, plain, frame.rendering);
+    });
+  }
+
   private name(name: string): Evaluator {
     if (isRefusedName(name)) return () => undefined;
     if (!this.bound.has(name)) this.names.add(name);
     if (this.local.has(name)) return counted((frame) => frame.lookup(name));
-    return counted((frame) => frame.scope.lookup(name));
+    return counted((frame) => frame.scope.lookup(name, frame.rendering));
   }
 
   private item(objectExpression: Expression, keyExpression: Expression): Evaluator {
@@ -139,7 +160,8 @@ export class ExpressionCompiler {
     const items = expressions.map((item) => this.compile(item));
     return (frame) => {
       frame.rendering.spend(1 + items.length);
-      return items.map((item) => element(item(frame)));
+      const list = items.map((item) => element(item(frame)));
+      return this.changes ? frame.madeHere(list) : list;
     };
   }
 
@@ -149,7 +171,7 @@ export class ExpressionCompiler {
       frame.rendering.spend(1 + entries.length);
       const mapping: JsonObject = {};
       for (const [key, value] of entries) mapping[mappingKey(key(frame))] = element(value(frame));
-      return mapping;
+      return this.changes ? frame.madeHere(mapping) : mapping;
     };
   }
 
@@ -241,7 +263,10 @@ export class ExpressionCompiler {
         const called = FUNCTIONS.get(name);
         if (called === undefined) throw this.fail(`There is no function ${name}.`, offset);
         const args = this.arguments(name, called, expression.arguments);
-        return counted((frame) => called.call(args(frame), frame));
+        return counted((frame) => {
+          const value = called.call(args(frame), frame);
+          return this.changes && isObject(value) && name === 'dict' ? frame.madeHere(value) : value;
+        });
       }
       case 'method':
         return this.method(expression);
@@ -250,13 +275,17 @@ export class ExpressionCompiler {
 
   private method(expression: Expression & { kind: 'method' }): Evaluator {
     const { name } = expression;
-    if (expression.arguments.named.length > 0) throw this.fail('Methods take no named arguments.', expression.arguments.offset);
+    const { positional, named, offset } = expression.arguments;
+    if (named.length > 0 && !NAMING_METHODS.has(name)) throw this.fail(`The method ${name} takes no named arguments.`, offset);
+    if (isChange(name)) this.changes = true;
     const object = this.compile(expression.object);
-    const args = expression.arguments.positional.map((argument) => this.compile(argument));
+    const args = positional.map((argument) => this.compile(argument));
+    const others = this.mapping(named.map((argument) => [{ kind: 'constant', value: argument.name }, argument.value]));
     return counted((frame) => {
       const value = object(frame);
       if (frame.rendering.secrets !== null) frame.rendering.refuseSecretText(settled(value), `The method ${name}`);
-      return callMethod(value, name, args.map((argument) => argument(frame)), frame.rendering); // prettier-ignore
+      const given = args.map((argument) => argument(frame));
+      return callMethod(value, name, given, named.length > 0 ? (others(frame) as JsonObject) : {}, frame);
     });
   }
 

@@ -1,6 +1,7 @@
 import { type Json, type JsonObject } from '../values.js';
 import { element, settled } from './access.js';
 import { type LanguageFunction } from './operation.js';
+import { Namespace } from './namespace.js';
 import { TemplateError } from './template-error.js';
 
 /** Version 4, from the injected randomness: a replay with the same randomness yields the same id. */
@@ -39,6 +40,7 @@ export const FUNCTIONS: ReadonlyMap<string, LanguageFunction> = new Map<string, 
       return Array.from({ length }, (_, index) => start + index * step);
     },
   }],
+  ['namespace', { parameters: ['pairs'], anyName: true, call: ([pairs, named]) => new Namespace(dict(pairs, named as JsonObject)) }],
   ['dict', { parameters: ['pairs'], anyName: true, call: ([pairs, named]) => dict(pairs, named as JsonObject) }],
 ]); // prettier-ignore
 

@@ -1,33 +1,10 @@
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { element, isRefusedName, itemOf, settled } from './access.js';
-import { capitalized, replaced, splitText, stripped, titled } from './filters/text-operations.js';
-import { itemsOf, kindOf, textOf } from './operators.js';
-import { type Rendering } from './rendering.js';
+import { type Frame } from './frame.js';
+import { equal, itemsOf, kindOf } from './operators.js';
 import { TemplateReference } from './scope.js';
 import { TemplateError } from './template-error.js';
-
-type Method<Value> = (value: Value, args: readonly unknown[], rendering: Rendering) => unknown;
-
-const TEXT_METHODS: ReadonlyMap<string, Method<string>> = new Map<string, Method<string>>([
-  ['upper', (value, _args, rendering) => counted(value.toUpperCase(), rendering)],
-  ['lower', (value, _args, rendering) => counted(value.toLowerCase(), rendering)],
-  ['title', (value, _args, rendering) => counted(titled(value), rendering)],
-  ['capitalize', (value, _args, rendering) => counted(capitalized(value), rendering)],
-  ['strip', (value, [characters]) => stripped(value, optionalText(characters), 'both')],
-  ['lstrip', (value, [characters]) => stripped(value, optionalText(characters), 'start')],
-  ['rstrip', (value, [characters]) => stripped(value, optionalText(characters), 'end')],
-  ['split', (value, [separator, limit], rendering) => splitText(value, optionalText(separator), optionalCount(limit), rendering)],
-  ['replace', (value, [from, to, limit], rendering) => replaced(value, text(from, 'replace'), text(to, 'replace'), optionalCount(limit), rendering)],
-  ['startswith', (value, [start]) => value.startsWith(text(start, 'startswith'))],
-  ['endswith', (value, [end]) => value.endsWith(text(end, 'endswith'))],
-  ['join', (value, [items], rendering) => {
-    const parts = itemsOf(items, rendering).map((item) => textOf(item, rendering));
-    rendering.spendText(parts.reduce((length, part) => length + part.length + value.length, 0));
-    return parts.join(value);
-  }],
-  // Dates are ISO texts here; documents written for datetime objects still call this.
-  ['isoformat', (value) => value],
-]); // prettier-ignore
+import { type Method, TEXT_METHODS } from './text-methods.js';
 
 const MAPPING_METHODS: ReadonlyMap<string, Method<JsonObject>> = new Map<string, Method<JsonObject>>([
   ['get', (value, [key, fallback]) => {
@@ -38,18 +15,59 @@ const MAPPING_METHODS: ReadonlyMap<string, Method<JsonObject>> = new Map<string,
   ['keys', (value, _args, rendering) => itemsOf(value, rendering)],
   ['values', (value, _args, rendering) => itemsOf(value, rendering).map((key) => value[key as string] as Json)],
   ['items', (value, _args, rendering) => itemsOf(value, rendering).map((key) => [key, value[key as string] as Json])],
+  // Of the `loop` of a for.
+  ['cycle', (value, args) => {
+    const at = value['index0'];
+    if (typeof at !== 'number' || args.length === 0) throw new TemplateError('cycle belongs to loop, and needs values.');
+    return args[at % args.length];
+  }],
 ]); // prettier-ignore
 
+const LIST_METHODS: ReadonlyMap<string, Method<readonly Json[]>> = new Map<string, Method<readonly Json[]>>([
+  ['index', (value, [item], rendering) => {
+    const at = value.findIndex((each) => { rendering.spend(1); return equal(each, item, rendering); });
+    if (at < 0) throw new TemplateError('index: the list has no such item.');
+    return at;
+  }],
+  ['count', (value, [item], rendering) => value.filter((each) => { rendering.spend(1); return equal(each, item, rendering); }).length],
+]); // prettier-ignore
+
+/** Methods that change a value: only one that the template has made itself, so that nothing of a run ever changes. */
+const CHANGES: ReadonlyMap<string, Method<Json[] | JsonObject>> = new Map<string, Method<Json[] | JsonObject>>([
+  ['append', (value, [item]) => {
+    if (!Array.isArray(value)) throw new TemplateError('append belongs to lists.');
+    value.push(element(item));
+  }],
+  ['extend', (value, [items], rendering) => {
+    if (!Array.isArray(value)) throw new TemplateError('extend belongs to lists.');
+    for (const item of itemsOf(items, rendering).slice()) value.push(item);
+  }],
+  ['update', (value, [pairs], rendering, named) => {
+    const added = settled(pairs) ?? {};
+    if (Array.isArray(value) || !isObject(added)) throw new TemplateError('update belongs to mappings, and needs one.');
+    rendering.spend(Object.keys(added).length);
+    Object.assign(value, added, named);
+  }],
+]); // prettier-ignore
+
+/** True where a template with this method may change values, so that what it makes has to be known. */
+export function isChange(method: string): boolean {
+  return CHANGES.has(method);
+}
+
 /** Calls a method of the fixed list; everything else throws template_error. Objects of the host have none that could be reached. */
-export function callMethod(value: unknown, name: string, args: readonly unknown[], rendering: Rendering): unknown {
+export function callMethod(value: unknown, name: string, args: readonly unknown[], named: JsonObject, frame: Frame): unknown {
+  const { rendering } = frame;
   if (name === 'get' && value instanceof TemplateReference) return getFromReference(value, args);
   const plain = settled(value);
   if (typeof plain === 'string') {
     const method = TEXT_METHODS.get(name);
-    if (method !== undefined) return method(plain, args, rendering);
-  } else if (isObject(plain)) {
-    const method = MAPPING_METHODS.get(name);
-    if (method !== undefined) return method(plain, args, rendering);
+    if (method !== undefined) return method(plain, args, rendering, named);
+  } else if (Array.isArray(plain) || isObject(plain)) {
+    if (name === 'copy') return frame.madeHere(Array.isArray(plain) ? [...(plain as Json[])] : { ...plain });
+    if (CHANGES.has(name)) return change(plain as Json[] | JsonObject, name, args, named, frame);
+    const method = Array.isArray(plain) ? LIST_METHODS.get(name) : MAPPING_METHODS.get(name);
+    if (method !== undefined) return method(plain as never, args, rendering, named);
   }
   throw new TemplateError(`unknown method: ${kindOf(plain)} has no method ${name}.`);
 }
@@ -61,23 +79,14 @@ function getFromReference(reference: TemplateReference, [key, fallback]: readonl
   return found ?? fallback ?? null;
 }
 
-function counted(value: string, rendering: Rendering): string {
-  rendering.spendText(value.length);
-  return value;
-}
-
-function text(value: unknown, method: string): string {
-  const plain = element(value);
-  if (typeof plain !== 'string') throw new TemplateError(`${method} needs a text, not ${kindOf(plain)}.`);
-  return plain;
-}
-
-function optionalText(value: unknown): string | undefined {
-  const plain = element(value);
-  return typeof plain === 'string' ? plain : undefined;
-}
-
-function optionalCount(value: unknown): number {
-  const plain = element(value);
-  return typeof plain === 'number' && plain >= 0 ? plain : Number.POSITIVE_INFINITY;
+/** As in Python these give nothing back. */
+function change(value: Json[] | JsonObject, name: string, args: readonly unknown[], named: JsonObject, frame: Frame): null {
+  if (!frame.isMadeHere(value)) {
+    throw new TemplateError(
+      `${name} changes only what the template has made ([…], {…}, dict(…), .copy()), and this is not: use + or .copy().`,
+    );
+  }
+  frame.rendering.spend(1);
+  CHANGES.get(name)?.(value, args, frame.rendering, named);
+  return null;
 }

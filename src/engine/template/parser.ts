@@ -143,6 +143,13 @@ class Parser {
 
   private setStatement(): Statement {
     const targets = this.targets();
+    if (targets.length === 1 && this.acceptOperator('.')) {
+      const part = this.name('a name after the dot');
+      this.expectOperator('=');
+      const value = this.tuple();
+      this.expectKind('statement_end');
+      return { kind: 'set_part', namespace: targets[0]!, part, value };
+    }
     if (this.acceptOperator('=')) {
       const value = this.tuple();
       this.expectKind('statement_end');

@@ -1,8 +1,10 @@
 import { type Json } from '../values.js';
+import { type Rendering } from './rendering.js';
 
 /** Where a template finds its names. Values are JSON, TemplateReferences or undefined. */
 export interface Scope {
-  lookup(name: string): unknown;
+  /** @param rendering of the template that asks; without it, what itself has to be rendered first stays as it is */
+  lookup(name: string, rendering?: Rendering): unknown;
 }
 
 /**

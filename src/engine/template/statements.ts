@@ -3,6 +3,7 @@ import { element, settled } from './access.js';
 import { type Block, type Statement } from './ast.js';
 import { type Evaluator, type ExpressionCompiler } from './evaluate.js';
 import { Locals, type Frame } from './frame.js';
+import { Namespace } from './namespace.js';
 import { isTrue, itemsOf, kindOf, textOf } from './operators.js';
 import { TemplateError } from './template-error.js';
 
@@ -41,6 +42,8 @@ export class StatementCompiler {
         return this.forStatement(statement);
       case 'set':
         return this.setStatement(statement);
+      case 'set_part':
+        return this.setPart(statement);
       case 'set_block':
         return this.setBlock(statement);
     }
@@ -126,6 +129,17 @@ export class StatementCompiler {
     return (frame) => {
       frame.rendering.spend(1);
       assign((frame.locals ??= new Locals(undefined)), targets, evaluate(frame));
+    };
+  }
+
+  private setPart({ namespace, part, value }: Statement & { kind: 'set_part' }): Writer {
+    const target = this.expressions.compile({ kind: 'name', name: namespace });
+    const evaluate = this.expressions.compile(value);
+    return (frame) => {
+      frame.rendering.spend(1);
+      const found = target(frame);
+      if (!(found instanceof Namespace)) throw new TemplateError(`${namespace}.${part} cannot be set: ${namespace} is no namespace().`);
+      found.set(part, element(evaluate(frame)));
     };
   }
 

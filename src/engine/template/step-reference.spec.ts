@@ -8,6 +8,8 @@ const envelope = { status: 'success', data: { test_passed: true, message: 'ok' }
 const http = { status_code: 200, url: 'u', data: { current: { x: 1 } } };
 const sql = { command_0: { status: 'success', rows: [{ records: 3 }], row_count: 1 } };
 
+const rowsOf = (value: Json): Json | undefined => (value === sql ? sql.command_0.rows : undefined);
+
 describe(StepReference.name, () => {
   it.each<[string, string, Json, Json]>([
     ['alone: the value', 's', { a: 1 }, { a: 1 }],
@@ -31,6 +33,8 @@ describe(StepReference.name, () => {
     ['statement row', 's.command_0[0].records', sql, 3],
     ['statement rows', 's.command_0.rows[0].records', sql, 3],
     ['last row', 's.command_0[-1].records', sql, 3],
+    ['row of the last statement with rows', '[s[0].records, s.data[-1].records, s.result[5]]', sql, [3, 3, null]],
+    ['no row', 's.data[0]', { a: 1 }, null],
     ['unknown', 's.nope.deeper', { a: 1 }, null],
     ['prototype', 's.constructor', { constructor: 1 }, null],
     ['get method', 's.get("data").get("age", 1)', { age: 3 }, 3],
@@ -44,7 +48,7 @@ describe(StepReference.name, () => {
     ['position', 's.result_index', [1, 2], 4],
   ])('%s: %s', (_name, expression, value, expected) => {
     const iterator = Array.isArray(value) ? { results: value, errors: [{ index: 1, message: 'm' }], resultIndex: 4 } : undefined;
-    const reference = new StepReference(value, { ...done, aliases: { body: 'data' }, ...(iterator && { iterator }) });
+    const reference = new StepReference(value, { ...done, aliases: { body: 'data', rows: rowsOf }, ...(iterator && { iterator }) });
     const scope = { lookup: (name: string) => (name === 's' ? reference : undefined) };
     const rendering = new Rendering({ now: '', random: () => 0, nextId: () => '' });
     expect(compileTemplate(`{{ ${expression} }}`).render(scope, rendering)).toEqual(expected);

@@ -26,7 +26,7 @@ export class StepReference extends TemplateReference {
   }
 
   get(key: string | number): unknown {
-    if (typeof key === 'number') return subscript(this.value, key);
+    if (typeof key === 'number') return this.at(key);
     if (isRefusedName(key)) return undefined;
     const found = this.ofValue(key);
     if (found !== undefined) return found;
@@ -36,6 +36,14 @@ export class StepReference extends TemplateReference {
 
   unwrap(): Json {
     return this.value ?? null;
+  }
+
+  /** An item of a list; of a mapping that has rows, one of these. */
+  private at(position: number): Json | undefined {
+    const { value } = this;
+    if (!isObject(value)) return subscript(value, position);
+    const rows = this.ofAlias('rows');
+    return Array.isArray(rows) ? subscript(rows as Json[], position) : undefined;
   }
 
   /** Rules 1 to 3: own keys, the value itself, inside an inner envelope. */

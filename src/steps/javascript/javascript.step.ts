@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { contextOf } from '../../engine/code/code-context.js';
+import { contextOf, scopeFor } from '../../engine/code/code-context.js';
 import { notRun, resultOf } from '../../engine/code/code-outcome.js';
 import { CodeRegistry } from '../../engine/code/code-registry.js';
 import { compileScript, scriptNote, scriptSourceOf } from '../../engine/code/script-source.js';
@@ -72,7 +72,7 @@ const javascriptStep = (sandbox: Sandbox, scripts: Scripts) => {
         codeDigest: code?.digest ?? '',
         script,
         inputs,
-        context: usesContext ? contextOf(code?.text ?? '', inputs, scope, 'javascript_error') : null,
+        context: usesContext ? contextOf(code?.text ?? '', inputs, scopeFor(scope, rendering), 'javascript_error') : null,
       };
     },
 

@@ -1,4 +1,4 @@
-import { contextOf, fallbacksOf, valueAt } from '../../engine/code/code-context.js';
+import { contextOf, fallbacksOf, scopeFor, valueAt } from '../../engine/code/code-context.js';
 import { notRun, resultOf } from '../../engine/code/code-outcome.js';
 import { CodeRegistry } from '../../engine/code/code-registry.js';
 import { compileScript, scriptNote, scriptSourceOf } from '../../engine/code/script-source.js';
@@ -76,7 +76,14 @@ const pythonStep = (sandbox: Sandbox, scripts: Scripts) => {
         const script = scriptSourceOf(config.script.render(scope, rendering));
         rendering.refuseSecrets(script.uri, 'The uri of a script');
         // Nobody has read the script yet: it gets everything that it may ask for by name.
-        return { codeDigest: '', code: null, script, inputs, fallbacks: {}, context: contextOf('', inputs, scope, 'python_error') };
+        return {
+          codeDigest: '',
+          code: null,
+          script,
+          inputs,
+          fallbacks: {},
+          context: contextOf('', inputs, scopeFor(scope, rendering), 'python_error'),
+        };
       }
       return requestOf(config.code, inputs, scope, rendering);
     },
@@ -93,7 +100,8 @@ const pythonStep = (sandbox: Sandbox, scripts: Scripts) => {
 const factory: StepFactory = ({ sandbox, scripts }) => pythonStep(sandbox, scripts);
 export default factory;
 
-function requestOf(code: PythonCode, inputs: JsonObject, scope: Scope, rendering: Rendering): PythonRequest {
+function requestOf(code: PythonCode, inputs: JsonObject, asked: Scope, rendering: Rendering): PythonRequest {
+  const scope = scopeFor(asked, rendering);
   const filled = code.hasPlaceholder ? fillPlaceholders(code.text, (path) => valueAt(scope, path)) : code.text;
   // In code a secret would be source text.
   if (filled !== code.text) rendering.refuseSecrets(filled, 'A placeholder in Python code');

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
@@ -44,11 +44,11 @@ const WATCH_EVERY_MS = 500;
  * Throws with the end of the server's log when it does not start, and when another service uses the folder.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  mkdirSync(options.dataDir, { recursive: true });
+  const isNew = mkdirSync(options.dataDir, { recursive: true }) !== undefined;
   const dataDir = realpathSync(options.dataDir);
   const unlock = lockFolder(dataDir);
   try {
-    const cluster = openCluster(dataDir, options);
+    const cluster = openCluster(dataDir, isNew, options);
     const address = await run(cluster, dataDir, options);
     await ensureDatabase(address);
     const stopWatching = watch(cluster, address, options);
@@ -66,11 +66,12 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
 }
 
-function openCluster(dataDir: string, options: EmbeddedPostgresOptions): Cluster {
+function openCluster(dataDir: string, isNew: boolean, options: EmbeddedPostgresOptions): Cluster {
   const folder = join(dataDir, 'postgres');
   const user = serverUser(folder);
   if (user !== undefined) {
-    chmodSync(dataDir, 0o711); // passable for the server's user; what is secret in it has its own mode
+    // Passable for the server's user; what is secret in it has its own mode. A folder that was there may be of use to others, such as /tmp.
+    chmodSync(dataDir, isNew ? 0o711 : (statSync(dataDir).mode & 0o7777) | 0o011);
     const closed = firstClosedFolder(dataDir, user);
     if (closed !== undefined) {
       throw new Error(

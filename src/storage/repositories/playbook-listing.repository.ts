@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { kindNamed } from '../../engine/playbook/kinds/kind-readers.js';
 import { type EntryStatus, type ListedEntry } from '../catalog-entry.js';
 
 export interface ListingFilter {
@@ -23,7 +24,7 @@ export class PlaybookListingRepository {
     const rows = await this.db.query<ListedRow[]>(LIST, [
       tenantId,
       after,
-      filter.kind,
+      filter.kind && (kindNamed(filter.kind) ?? filter.kind),
       filter.text && `%${escapeLike(filter.text)}%`,
       limit,
     ]);
@@ -41,35 +42,26 @@ interface ListedRow extends Omit<ListedEntry, 'registeredAt' | 'status'> {
   readonly status: EntryStatus;
 }
 
-/** What is written inside steps of other playbooks is kept here too, and listed nowhere. The order inside a path is that of resolution for `latest`: state, release before pre-release, then the version. */
+/**
+ * Each path has one head, the entry that `latest` means; paths with nothing that could be chosen have none, nor has what is written inside steps of
+ * other playbooks. So a page reads as many rows as it shows, however many versions there are.
+ */
 const LIST = `
-  SELECT id, tenant_id AS "tenantId", path, name, kind, version, revision, digest, status, status_reason AS "statusReason",
-    registered_at AS "registeredAt", registered_by AS "registeredBy", left(description, 2000) AS description,
-    CASE WHEN json_typeof(normalised -> 'workflow') = 'array' THEN json_array_length(normalised -> 'workflow') ELSE 0 END AS "stepCount"
-  FROM (
-    SELECT DISTINCT ON (path) *
-    FROM playbook
-    WHERE tenant_id = $1 AND ($2::text IS NULL OR path > $2) AND status NOT IN ('yanked', 'held')
-      AND strpos(path, '/@inline/') = 0
-    ORDER BY path, status = 'deprecated', version_prerelease COLLATE "C" <> '~', version_major DESC, version_minor DESC, version_patch DESC,
-      version_prerelease COLLATE "C" DESC
-  ) latest
-  WHERE ($3::text IS NULL OR lower(kind) = lower($3))
-    AND ($4::text IS NULL OR path ILIKE $4 OR name ILIKE $4 OR description ILIKE $4)
-  ORDER BY path
+  SELECT p.id, p.tenant_id AS "tenantId", p.path, p.name, p.kind, p.version, p.revision, p.digest, p.status, p.status_reason AS "statusReason",
+    p.registered_at AS "registeredAt", p.registered_by AS "registeredBy", left(p.description, 2000) AS description,
+    CASE WHEN json_typeof(p.normalised -> 'workflow') = 'array' THEN json_array_length(p.normalised -> 'workflow') ELSE 0 END AS "stepCount"
+  FROM catalog_head h JOIN playbook p ON p.id = h.entry_id
+  WHERE h.tenant_id = $1 AND ($2::text IS NULL OR h.path > $2)
+    AND ($3::text IS NULL OR h.kind = $3)
+    AND ($4::text IS NULL OR h.path ILIKE $4 OR p.name ILIKE $4 OR p.description ILIKE $4)
+  ORDER BY h.path
   LIMIT $5`;
 
 const BELOW = `
-  SELECT path, version
-  FROM (
-    SELECT DISTINCT ON (path) path, version
-    FROM playbook
-    WHERE tenant_id = $1 AND starts_with(path, $2) AND status = 'active' AND lower(kind) = 'playbook'
-      AND strpos(path, '/@inline/') = 0
-    ORDER BY path, version_prerelease COLLATE "C" <> '~', version_major DESC, version_minor DESC, version_patch DESC,
-      version_prerelease COLLATE "C" DESC
-  ) latest
-  ORDER BY path COLLATE "C"
+  SELECT h.path, h.version
+  FROM catalog_head h JOIN playbook p ON p.id = h.entry_id
+  WHERE h.tenant_id = $1 AND starts_with(h.path, $2) AND p.status = 'active' AND h.kind = 'Playbook'
+  ORDER BY h.path COLLATE "C"
   LIMIT $3`;
 
 /** Text that LIKE takes word for word. */

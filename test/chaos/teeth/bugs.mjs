@@ -121,8 +121,8 @@ export const BUGS = {
     says: 'a cancel does not reach what was called',
     changes: [
       {
-        file: 'engine/performer.js',
-        find: 'return await children.cancel(held.run.tenantId, childIds, state.cancel?.reason ?? null);',
+        file: 'engine/patient-calls.js',
+        find: 'await children.cancel(held.run.tenantId, childIds, state.cancel?.reason ?? null);',
         put: 'return;',
       },
     ],

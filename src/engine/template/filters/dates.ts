@@ -1,6 +1,7 @@
 import { element } from '../access.js';
 import { filter, type Filters } from '../operation.js';
-import { kindOf, textOf } from '../operators.js';
+import { kindOf } from '../operators.js';
+import { type Rendering } from '../rendering.js';
 import { TemplateError } from '../template-error.js';
 import { textArgument } from './arguments.js';
 
@@ -27,8 +28,14 @@ function valid(date: Date): Date {
 
 const two = (value: number) => String(value).padStart(2, '0');
 
-/** strftime in UTC; directives it does not know stay as they are. */
-function strftime(date: Date, pattern: string): string {
+/** A date in a pattern of Python. */
+export function strftime(value: unknown, pattern: string, rendering: Rendering): string {
+  rendering.spendText(pattern.length * 8);
+  return written(dateOf(value, rendering.world.now), pattern);
+}
+
+/** In UTC; directives it does not know stay as they are. */
+function written(date: Date, pattern: string): string {
   const year = String(date.getUTCFullYear()).padStart(4, '0');
   const hour = date.getUTCHours();
   const dayOfYear = Math.floor((date.getTime() - Date.UTC(date.getUTCFullYear(), 0, 1)) / DAY_MS) + 1;
@@ -46,9 +53,7 @@ function strftime(date: Date, pattern: string): string {
 }
 
 const date = filter(['format'], (value, [format], { rendering }) => {
-  const pattern = textArgument(format, 'format', '%F');
-  rendering.spendText(pattern.length * 8);
-  return strftime(dateOf(value, rendering.world.now), textOf(pattern, rendering));
+  return strftime(value, textArgument(format, 'format', '%F'), rendering);
 });
 
 export const DATE_FILTERS: Filters = { date };

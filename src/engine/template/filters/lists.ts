@@ -1,7 +1,7 @@
 import { isObject, type Json, type JsonObject } from '../../values.js';
 import { charactersOf, element, itemAtPath, settled } from '../access.js';
 import { type Calls, filter, type Filter, type Filters } from '../operation.js';
-import { equal, isTrue, itemsOf, kindOf, numberOf, order, textOf } from '../operators.js';
+import { binary, equal, isTrue, itemsOf, kindOf, numberOf, order, textOf } from '../operators.js';
 import { TemplateError } from '../template-error.js';
 import { flagArgument, integerArgument, textArgument } from './arguments.js';
 
@@ -83,13 +83,16 @@ function extreme(sign: 1 | -1): Filter {
 
 const sum = filter(['attribute', 'start'], (value, [attribute, start], { rendering }) => {
   const pick = picker(attribute);
+  const first = element(start);
+  if (Array.isArray(first))
+    return itemsOf(value, rendering).reduce<Json>((sumSoFar, item) => binary('+', sumSoFar, pick(item), rendering), first);
   const total = itemsOf(value, rendering).reduce<number>(
     (sumSoFar, item) => {
       const number = numberOf(settled(pick(item)));
       if (number === undefined) throw new TemplateError(`sum needs numbers, not ${kindOf(pick(item))}.`);
       return sumSoFar + number;
     },
-    numberOf(element(start)) ?? 0,
+    numberOf(first) ?? 0,
   );
   if (!Number.isFinite(total)) throw new TemplateError('The sum is not a number that can be represented.');
   return total;
@@ -122,6 +125,24 @@ const batch = filter(['linecount', 'fill_with'], (value, [size, fill], { renderi
   return rows;
 });
 
+/** So many lists of about the same length; with `fill_with`, of exactly the same. */
+const slice = filter(['slices', 'fill_with'], (value, [count, fill], { rendering }) => {
+  const slices = integerArgument(count, 'slices', 0);
+  if (slices < 1) throw new TemplateError('slice needs a number of at least 1.');
+  const items = itemsOf(value, rendering);
+  rendering.spend(slices);
+  const [least, longer] = [Math.floor(items.length / slices), items.length % slices];
+  return Array.from({ length: slices }, (_, index) => {
+    const part = items.slice(index * least + Math.min(index, longer), (index + 1) * least + Math.min(index + 1, longer));
+    return index >= longer && longer > 0 && element(fill) !== null ? [...part, element(fill)] : part;
+  });
+});
+
+const random = filter([], (value, _args, { rendering }) => {
+  const items = itemsOf(value, rendering);
+  return items[Math.floor(rendering.world.random() * items.length)];
+});
+
 const reverse = filter([], (value, _args, { rendering }) => {
   const items = itemsOf(value, rendering);
   return typeof settled(value) === 'string' ? items.toReversed().join('') : items.toReversed();
@@ -149,14 +170,20 @@ const items = filter([], (value, _args, { rendering }) => {
   return pairs;
 });
 
-/** map(attribute='a.b', default=0) picks; map('upper') applies a filter. */
-const map = filter(['filter'], (value, [name, attribute, fallback, ...args], calls) => {
+/** map(attribute='a.b', default=0) picks; map('upper') and map('sum', attribute='price') apply a filter with what else is given. */
+const map = filter(['filter'], (value, [name, named, ...args], calls) => {
   const source = itemsOf(value, calls.rendering);
   calls.rendering.spend(source.length);
-  if (attribute !== undefined) return source.map((item) => element(picker(attribute)(item) ?? fallback));
+  const given = named as JsonObject;
+  if (name === undefined && Object.hasOwn(given, 'attribute')) {
+    const { attribute, default: fallback, ...others } = given;
+    const [unknown] = Object.keys(others);
+    if (unknown !== undefined) throw new TemplateError(`map has no argument ${unknown.slice(0, 40)}.`);
+    return source.map((item) => element(picker(attribute)(item) ?? fallback));
+  }
   const filterName = textArgument(name, 'filter');
-  return source.map((item) => element(calls.applyFilter(filterName, item, args)));
-}, { keywords: ['attribute', 'default'], rest: true }); // prettier-ignore
+  return source.map((item) => element(calls.applyFilter(filterName, item, args, given)));
+}, { anyName: true, rest: true }); // prettier-ignore
 
 function choosing(isKept: boolean, byAttribute: boolean): Filter {
   const parameters = byAttribute ? ['attribute', 'test'] : ['test'];
@@ -191,6 +218,8 @@ export const LIST_FILTERS: Filters = {
   sum,
   join,
   batch,
+  slice,
+  random,
   reverse,
   dictsort,
   items,

@@ -34,7 +34,7 @@ function parsedInteger(value: Json, base: number): number | undefined {
 }
 
 /** Python's rounding: a true tie goes to the even neighbour, which binary floats reach only where twice the value is odd. */
-function roundedHalfEven(value: number, digits: number): number {
+export function roundedHalfEven(value: number, digits: number): number {
   if (digits < 0) {
     const unit = 10 ** -digits;
     return roundedHalfEven(value / unit, 0) * unit;

@@ -2,6 +2,7 @@ import { isObject, type Json } from '../../values.js';
 import { element } from '../access.js';
 import { jsonTextOf, kindOf, numberOf, textOf } from '../operators.js';
 import { type Rendering } from '../rendering.js';
+import { roundedHalfEven } from './numbers.js';
 import { TemplateError } from '../template-error.js';
 
 const DIRECTIVE = /%(?:\(([^)%]{1,100})\))?([-+ 0#]{0,5})(\d{0,4})(?:\.(\d{1,2}))?([a-zA-Z%])?/g;
@@ -17,6 +18,7 @@ export function printf(text: string, positional: readonly unknown[], named: Json
     if (kind === undefined) throw new TemplateError('format: a % is not followed by a kind.');
     if (name === undefined && used >= positional.length) throw new TemplateError('format: there are more placeholders than values.');
     const value = name === undefined ? element(positional[used++]) : namedValue(named, name);
+    if (width !== '' || precision !== undefined) rendering.refuseSecretText(value, 'A format with a width or a precision');
     const body = converted(kind, value, precision === undefined ? undefined : Number(precision), flags, rendering);
     const part = padded(body, flags, Math.min(Number(width), MAX_WIDTH));
     size += part.length;
@@ -48,7 +50,7 @@ function magnitude(kind: string, number: number, precision: number): string {
       return String(Math.trunc(number));
     case 'f':
     case 'F':
-      return number.toFixed(precision);
+      return roundedHalfEven(number, precision).toFixed(precision);
     case 'e':
       return number.toExponential(precision).replace(/e([+-])(\d)$/, 'e$10$2');
     case 'g':

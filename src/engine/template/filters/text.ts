@@ -45,6 +45,13 @@ const truncate = filter(['length', 'killwords', 'end', 'leeway'], (value, [lengt
   return (flagArgument(killWords) || lastBlank < 0 ? cut : cut.slice(0, lastBlank)) + end;
 });
 
+const center = filter(['width'], (value, [width], { rendering }) => {
+  const text = textOf(value, rendering);
+  const missing = Math.max(0, Math.min(integerArgument(width, 'width', 80), MAX_WIDTH) - text.length);
+  rendering.spendText(text.length + missing);
+  return ' '.repeat(Math.floor(missing / 2)) + text + ' '.repeat(Math.ceil(missing / 2));
+});
+
 const indent = filter(['width', 'first', 'blank'], (value, [width, first, blank], { rendering }) => {
   const text = textOf(value, rendering);
   const given = element(width);
@@ -147,6 +154,13 @@ export const TEXT_FILTERS: Filters = {
   trim,
   replace,
   truncate,
+  center,
+  striptags: ofText((text) =>
+    text
+      .replace(/<!--[^]*?-->|<[^>]*>/g, '')
+      .replace(/\s+/g, ' ')
+      .trim(),
+  ),
   indent,
   split,
   format,
