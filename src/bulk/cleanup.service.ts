@@ -3,6 +3,7 @@ import { type Principal } from '../common/principal.js';
 import { EngineError } from '../engine/engine-error.js';
 import { isTerminal, RUN_STATUSES } from '../engine/run/events.js';
 import { ControlService } from '../execution/control.service.js';
+import { DatabaseClock } from '../storage/database-clock.js';
 import { type ExecutionFilter, ExecutionRepository } from '../storage/repositories/execution.repository.js';
 import { PAST_THE_WISH } from './bulk-actions.js';
 import { type CleanupResponse } from './dto/cleanup.js';
@@ -31,10 +32,11 @@ export class CleanupService {
   constructor(
     private readonly executions: ExecutionRepository,
     private readonly control: ControlService,
+    private readonly clock: DatabaseClock,
   ) {}
 
   async cancelOlderThan(principal: Principal, ageMs: number, dryRun: boolean): Promise<CleanupResponse> {
-    const createdUntil = Date.now() - ageMs;
+    const createdUntil = this.clock.now() - ageMs;
     const ids = await this.executions.idsOf(principal.tenant, OPEN, { after: '0', upTo: HIGHEST_ID, createdUntil, limit: MOST });
     if (dryRun) return { cancelled_count: ids.length, execution_ids: ids, message: `${ids.length} executions would be cancelled.` };
     const cancelled: string[] = [];

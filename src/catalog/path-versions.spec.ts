@@ -1,3 +1,4 @@
+import { type CatalogEntry } from '../storage/catalog-entry.js';
 import { PathVersions, type PathState } from './path-versions.js';
 
 /** A database whose answers are given by hand. */
@@ -114,5 +115,19 @@ describe(PathVersions.name, () => {
     const second = tagsOf();
     await database.answer('second');
     expect(await second).toEqual(['second']);
+  });
+
+  it('keeps as many versions as a node can bear, however few paths have them', async () => {
+    const read: string[] = [];
+    const entry = {} as CatalogEntry;
+    const many = new PathVersions(
+      (_tenant, path) => {
+        read.push(path);
+        return Promise.resolve({ versions: Array<CatalogEntry>(60_000).fill(entry), tags: new Map() });
+      },
+      () => now,
+    );
+    for (const path of ['a', 'b', 'b', 'a']) await many.of('t', path);
+    expect(read).toEqual(['a', 'b', 'a']);
   });
 });

@@ -40,7 +40,8 @@ export class KnownPath {
 const USABLE_MS = 1000;
 /** Milliseconds after which it is read anew behind the caller's back, so that busy paths never wait for the database. */
 const FRESH_MS = 500;
-const CAPACITY = 10_000;
+/** Versions and paths together: some 400 bytes each. */
+const CAPACITY = 100_000;
 
 /**
  * The paths this node resolved lately. A path that changed here is forgotten at once and a reading that began before the change
@@ -99,7 +100,7 @@ export class PathVersions {
     const settle = (known: KnownPath | null): void => {
       if (this.readings.get(key) !== reading) return; // forgotten or read anew meanwhile: what was read may be older than the change
       this.readings.delete(key);
-      if (known) this.known.set(key, known);
+      if (known) this.known.set(key, known, 1 + known.state.versions.length);
     };
     reading.then(settle, () => settle(null));
     return reading;
