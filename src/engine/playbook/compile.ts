@@ -10,7 +10,16 @@ import { isTemplatedContent } from './inline-content.js';
 import { edgesOf, reachFrom, StepSet } from './graph.js';
 import { joinsOf, type StepJoins } from './joins.js';
 import { compensationName } from './compensation-name.js';
-import { type Action, type Compensate, type EdgeTarget, type NextEntry, type Playbook, type Save, type Step } from './playbook.js';
+import {
+  type Action,
+  type Compensate,
+  type EdgeTarget,
+  type NextEntry,
+  type Playbook,
+  type RetryTemplates,
+  type Save,
+  type Step,
+} from './playbook.js';
 import {
   type CompiledPlaybook,
   type CompiledStep,
@@ -245,6 +254,9 @@ class Compiler {
       assert: action.assert,
       retry: retry && {
         policy: retry,
+        templates: Object.entries(retry.templates ?? {}).map(
+          ([field, text]) => [field as keyof RetryTemplates, compileValue(text)] as const,
+        ),
         retryWhen: retry.retryWhen === null ? null : compileCondition(retry.retryWhen),
         stopWhen: retry.stopWhen === null ? null : compileCondition(retry.stopWhen),
       },

@@ -9,7 +9,7 @@ import { type CompiledApproval } from './approval-step.js';
 import { type CompiledFail, type CompiledReport } from './reports.js';
 import { type StepSet } from './graph.js';
 import { type StepJoins } from './joins.js';
-import { type Action, type AssertSpec, type Playbook, type Retry, type Save, type Step } from './playbook.js';
+import { type Action, type AssertSpec, type Playbook, type Retry, type RetryTemplates, type Save, type Step } from './playbook.js';
 
 /** A playbook ready to run: templates parsed, tasks resolved, the graph known. Made once per catalog entry, shared by all runs. */
 export interface CompiledPlaybook {
@@ -176,6 +176,8 @@ export interface CompiledPages {
 
 export interface CompiledRetry {
   readonly policy: Retry;
+  /** Its templates by the field that each gives; empty where all of it is known. */
+  readonly templates: readonly (readonly [field: keyof RetryTemplates, template: ValueTemplate])[];
   readonly retryWhen: Condition | null;
   readonly stopWhen: Condition | null;
 }

@@ -238,8 +238,8 @@ function settle(deciding: Deciding, firing: Firing, settled: Extract<Stimulus, {
     return askOnTheWay(deciding, settling, firing, outcome.result.asks);
   const isLast = !firing.undoes && (state.failure || state.cancel || firing.isLost || state.seq - state.itemEvents >= LOOP_LIMITS.events);
   const verdict = isLast ? 'keep' : verdictOf(deciding, settling, outcome);
-  if (verdict === 'again') {
-    const { policy } = step.action!.retry!;
+  if (typeof verdict === 'object') {
+    const policy = verdict;
     const delayMs = retryDelayMs(policy, firing.attempt, () => world.random(), outcome.ok ? 0 : outcome.failure.retryAfterMs);
     const dueAt = world.now() + delayMs;
     deciding.emit({
