@@ -6,6 +6,8 @@ import { isObject, type Json, type JsonObject } from '../values.js';
 import { compileJsonSchema, type JsonSchema } from './json-schema.js';
 import { compileApproval } from './approval-step.js';
 import { compileFail, compileReport } from './reports.js';
+import { fits, isTemplate } from './normalise-values.js';
+import { MOST_PAGES } from './document-limits.js';
 import { isTemplatedContent } from './inline-content.js';
 import { edgesOf, reachFrom, StepSet } from './graph.js';
 import { joinsOf, type StepJoins } from './joins.js';
@@ -35,9 +37,6 @@ import {
   type CompiledNext,
 } from './compiled.js';
 import { askingActionsOf, inputsOf, signalsOf } from './named-waits.js';
-
-/** Pages of one action, at most. */
-const MOST_PAGES = 1_000;
 
 const NOT_PARSED = Symbol('not parsed');
 
@@ -318,7 +317,7 @@ class Compiler {
       });
     };
     const most = fields['max_attempts'] ?? MOST_PAGES;
-    if (typeof most !== 'number' || !Number.isInteger(most) || most < 1 || most > MOST_PAGES)
+    if (!isTemplate(most) && !(fits(most, 'count') && Number(most) >= 1 && Number(most) <= MOST_PAGES))
       wrong('max_attempts', `must be a whole number from 1 to ${MOST_PAGES}.`);
     const strategy = collect['strategy'] ?? 'append';
     if (strategy !== 'append' && strategy !== 'replace' && strategy !== 'merge')
@@ -329,7 +328,7 @@ class Compiler {
     if (into !== null && typeof into !== 'string') wrong('collect.into', 'must be a text.');
     return {
       while: compileCondition(fields['while'] ?? false),
-      maxPages: Number(most),
+      maxPages: compileValue(most),
       nextCall: compileValue(fields['next_call'] ?? {}),
       strategy: strategy === 'replace' || strategy === 'merge' ? strategy : 'append',
       path: typeof path === 'string' && path !== '' ? path.split('.') : null,

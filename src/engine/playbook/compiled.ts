@@ -165,7 +165,8 @@ export type CompiledWait =
 export interface CompiledPages {
   readonly while: Condition;
   /** Pages in all, at most. */
-  readonly maxPages: number;
+  /** Gives a whole number from 1; what gives none counts as if it were not written. */
+  readonly maxPages: ValueTemplate;
   readonly nextCall: ValueTemplate;
   readonly strategy: 'append' | 'replace' | 'merge';
   /** What is collected of each body; null: all of it. */
