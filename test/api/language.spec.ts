@@ -115,7 +115,7 @@ workflow:
   });
 });
 
-describe('conditions of retries', () => {
+describe('retries', () => {
   it('see the body of an answer as data, on a step and on the task of an iterator', async () => {
     const call = (path: string): string =>
       `type: http, endpoint: "http://127.0.0.1:${world.port}/${path}", retry: { max_attempts: 3, initial_delay: 0.01, retry_when: "{{ data.path == '/${path}' and attempt < 3 }}" }`;
@@ -127,6 +127,30 @@ describe('conditions of retries', () => {
 `,
     );
     expect([world.of('/step').length, world.of('/item').length]).toEqual([3, 3]);
+  });
+
+  it.each([
+    [
+      'numbers of templates',
+      'retry: { max_attempts: "{{ workload.attempts }}", initial_delay: "{{ workload.delay }}", jitter: "false" }',
+      2,
+    ],
+    ['a template alone', 'retry: "{{ workload.attempts }}", retry_delay: "{{ workload.delay }}"', 2],
+    ['none, by a template', 'retry: "{{ workload.attempts > 5 }}"', 1],
+    ['what gives no number', 'retry: { max_attempts: "{{ workload.nothing }}", initial_delay: "{{ 0 }}", max_delay: "{{ 1 / 0 }}" }', 3],
+  ])('%s', async (name, retry, attempts) => {
+    const calls = (status: number): number => world.of(`/status/${status}`).length;
+    const before = [calls(500), calls(501)];
+    const failing = (status: number): string => `type: http, endpoint: "http://127.0.0.1:${world.port}/status/${status}", ${retry}`;
+    await run(
+      name,
+      `workload: { attempts: 2, delay: 0.01 }
+workflow:
+  - { step: start, ${failing(500)}, on_error: items }
+  - { step: items, type: iterator, collection: [1], element: n, task: { ${failing(501)} } }
+`,
+    );
+    expect([calls(500) - before[0]!, calls(501) - before[1]!]).toEqual([attempts, attempts]);
   });
 });
 

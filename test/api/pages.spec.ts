@@ -58,9 +58,15 @@ it('reads page after page and collects what it is told', async () => {
   expect(asked).toEqual(['/items?size=2', '/items?size=2&page=2', '/items?size=2&page=3']);
 });
 
-it('reads as many pages as it may', async () => {
-  expect(await run('pages/two', '/items', `${WHILE}${COLLECT}        max_attempts: 2\n`)).toMatchObject({ result: { list: [1, 2, 3, 4] } });
-  expect(asked).toHaveLength(2);
+it.each([
+  ['a number', '2', 2],
+  ['a text', '"2"', 2],
+  ['a template', '"{{ 1 + 1 }}"', 2],
+  ['a template that gives none', '"{{ workload.nothing }}"', 3],
+])('reads as many pages as it may: %s', async (name, most, pages) => {
+  const { result } = await run(`pages/most_${name.replaceAll(' ', '_')}`, '/items', `${WHILE}${COLLECT}        max_attempts: ${most}\n`);
+  expect(result).toMatchObject({ list: [1, 2, 3, 4, 5].slice(0, pages * 2) });
+  expect(asked).toHaveLength(pages);
 });
 
 it('replaces and merges', async () => {
@@ -69,6 +75,9 @@ it('replaces and merges', async () => {
   });
   expect(await run('pages/merged', '/items', `${WHILE}        collect: { strategy: merge, path: paging }\n`)).toMatchObject({
     result: { list: { page: 3, hasMore: false } },
+  });
+  expect(await run('pages/merged_lists', '/items', `${WHILE}        collect: { strategy: merge, path: data }\n`)).toMatchObject({
+    result: { list: [1, 2, 3, 4, 5] },
   });
 });
 

@@ -1,4 +1,7 @@
 import { type CompiledPages } from '../playbook/compiled.js';
+import { MOST_PAGES } from '../playbook/document-limits.js';
+import { type Rendering } from '../template/rendering.js';
+import { type Scope } from '../template/scope.js';
 import { isSealed, sealedRequest } from '../auth/sealed-request.js';
 import { type StepOutcomeView, type StepView } from '../run/run-scope.js';
 import { StepFailure, type StepKind } from '../step-executor.js';
@@ -65,18 +68,23 @@ function afterPage(
 ): PageEnd {
   const body = calls.body(value);
   const items = pages.path === null ? body : at(body, pages.path);
-  if (page + 1 >= pages.maxPages) return { items, next: null };
   const scope = context.scope({
     ...view,
     outcome: outcomeOf(value),
     moment: { ...view.moment, response: body, page: page + 1, ...(pages.into === null ? {} : { [pages.into]: collected }) },
   });
   const rendering = context.rendering();
+  if (page + 1 >= mostPages(pages, scope, rendering)) return { items, next: null };
   if (!pages.while.isTrue(scope, rendering)) return { items, next: null };
   const call = pages.nextCall.render(scope, rendering);
   const changes = isObject(call) ? call : {};
   if (isSealed(request)) return { items, next: sealedRequest(request.$auth, calls.next(request.request, changes)) };
   return { items, next: calls.next(request, changes) };
+}
+
+function mostPages({ maxPages }: CompiledPages, scope: Scope, rendering: Rendering): number {
+  const most = Number(maxPages.render(scope, rendering) ?? Number.NaN);
+  return Number.isInteger(most) && most >= 1 ? Math.min(most, MOST_PAGES) : MOST_PAGES;
 }
 
 function at(body: Json, path: readonly string[]): Json {
@@ -87,6 +95,7 @@ function at(body: Json, path: readonly string[]): Json {
 
 function collect(strategy: CompiledPages['strategy'], collected: Json, items: Json): Json {
   if (strategy === 'replace') return items;
+  if (strategy === 'merge' && Array.isArray(items)) return [...(Array.isArray(collected) ? collected : []), ...items];
   if (strategy === 'merge') return { ...(isObject(collected) ? collected : {}), ...(isObject(items) ? items : {}) } satisfies JsonObject;
   const list = Array.isArray(collected) ? collected : [];
   if (items === null) return list;

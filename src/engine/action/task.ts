@@ -154,7 +154,7 @@ class Task {
     view: StepView,
     isPage = false,
   ): Promise<TaskEnd> {
-    const { context, action } = this;
+    const { context } = this;
     const { host, journal, activity } = context;
     const known = context.find(path);
     const isBegun = known?.inputs !== null && known?.inputs !== undefined;
@@ -182,7 +182,7 @@ class Task {
       if (verdict === 'keep') {
         return outcome.ok ? this.ended(outcome.result.value, attempt, outcome.result.logs, isPage) : this.failed(outcome.failure, attempt);
       }
-      const { policy } = action.retry!;
+      const policy = verdict;
       const delayMs = retryDelayMs(policy, attempt, () => host.world.random(), outcome.ok ? 0 : outcome.failure.retryAfterMs);
       due = host.world.now() + delayMs;
       const error = outcome.ok ? null : this.details(outcome.failure, attempt);

@@ -2,9 +2,8 @@ import { type Issue } from '../engine-error.js';
 import { compileCondition, compileValue } from '../template/template.js';
 import { isObject, type Json } from '../values.js';
 import { type CompiledPages } from './compiled.js';
-
-/** Pages of one action, at most. */
-const MOST_PAGES = 1_000;
+import { MOST_PAGES } from './document-limits.js';
+import { fits, isTemplate } from './normalise-values.js';
 
 /** What `retry.on_success` says: how the next page is asked for, and what becomes of all of them. */
 export function compilePages(onSuccess: Json, pointer: string, refuse: (issue: Issue) => void): CompiledPages {
@@ -18,7 +17,7 @@ export function compilePages(onSuccess: Json, pointer: string, refuse: (issue: I
     });
   };
   const most = fields['max_attempts'] ?? MOST_PAGES;
-  if (typeof most !== 'number' || !Number.isInteger(most) || most < 1 || most > MOST_PAGES)
+  if (!isTemplate(most) && !(fits(most, 'count') && Number(most) >= 1 && Number(most) <= MOST_PAGES))
     wrong('max_attempts', `must be a whole number from 1 to ${MOST_PAGES}.`);
   const strategy = collect['strategy'] ?? 'append';
   if (strategy !== 'append' && strategy !== 'replace' && strategy !== 'merge')
@@ -29,7 +28,7 @@ export function compilePages(onSuccess: Json, pointer: string, refuse: (issue: I
   if (into !== null && typeof into !== 'string') wrong('collect.into', 'must be a text.');
   return {
     while: compileCondition(fields['while'] ?? false),
-    maxPages: Number(most),
+    maxPages: compileValue(most),
     nextCall: compileValue(fields['next_call'] ?? {}),
     strategy: strategy === 'replace' || strategy === 'merge' ? strategy : 'append',
     path: typeof path === 'string' && path !== '' ? path.split('.') : null,

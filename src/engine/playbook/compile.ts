@@ -12,7 +12,16 @@ import { compilePages } from './compile-pages.js';
 import { edgesOf, reachFrom, StepSet } from './graph.js';
 import { joinsOf, type StepJoins } from './joins.js';
 import { compensationName } from './compensation-name.js';
-import { type Action, type Compensate, type EdgeTarget, type NextEntry, type Playbook, type Save, type Step } from './playbook.js';
+import {
+  type Action,
+  type Compensate,
+  type EdgeTarget,
+  type NextEntry,
+  type Playbook,
+  type RetryTemplates,
+  type Save,
+  type Step,
+} from './playbook.js';
 import {
   type CompiledPlaybook,
   type CompiledStep,
@@ -244,6 +253,9 @@ class Compiler {
         policy: retry,
         retryWhen: retry.retryWhen === null ? null : compileCondition(retry.retryWhen),
         stopWhen: retry.stopWhen === null ? null : compileCondition(retry.stopWhen),
+        templates: Object.entries(retry.templates ?? {}).map(
+          ([field, text]) => [field as keyof RetryTemplates, compileValue(text)] as const,
+        ),
       },
       pages,
       timeout: action.timeout === null ? null : compileValue(action.timeout),

@@ -9,7 +9,7 @@ import { type CompiledApproval } from './approval-step.js';
 import { type CompiledFail, type CompiledReport } from './reports.js';
 import { type StepSet } from './graph.js';
 import { type StepJoins } from './joins.js';
-import { type Action, type AssertSpec, type Playbook, type Retry, type Save, type Step } from './playbook.js';
+import { type Action, type AssertSpec, type Playbook, type Retry, type RetryTemplates, type Save, type Step } from './playbook.js';
 
 /** A playbook ready to run: templates parsed, tasks resolved, the graph known. Made once per catalog entry, shared by all runs. */
 export interface CompiledPlaybook {
@@ -165,7 +165,8 @@ export type CompiledWait =
 export interface CompiledPages {
   readonly while: Condition;
   /** Pages in all, at most. */
-  readonly maxPages: number;
+  /** Gives a whole number from 1; what gives none counts as if it were not written. */
+  readonly maxPages: ValueTemplate;
   readonly nextCall: ValueTemplate;
   readonly strategy: 'append' | 'replace' | 'merge';
   /** What is collected of each body; null: all of it. */
@@ -176,6 +177,8 @@ export interface CompiledPages {
 
 export interface CompiledRetry {
   readonly policy: Retry;
+  /** Its templates by the field that each gives; empty where all of it is known. */
+  readonly templates: readonly (readonly [field: keyof RetryTemplates, template: ValueTemplate])[];
   readonly retryWhen: Condition | null;
   readonly stopWhen: Condition | null;
 }

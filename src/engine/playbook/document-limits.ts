@@ -18,3 +18,6 @@ export const DOCUMENT_LIMITS: DocumentLimits = Object.freeze({
   aliases: 100,
   steps: 1_000,
 });
+
+/** Pages of one action, at most. */
+export const MOST_PAGES = 1_000;

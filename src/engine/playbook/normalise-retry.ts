@@ -1,8 +1,9 @@
 import { isObject, type Json } from '../values.js';
+import { isTruthy } from '../template/template.js';
 import { type Findings } from './findings.js';
 import { type Field, Mapping } from './mapping.js';
-import { secondsOf } from './normalise-values.js';
-import { type Retry } from './playbook.js';
+import { fits, isTemplate, secondsOf } from './normalise-values.js';
+import { type Retry, type RetryTemplates } from './playbook.js';
 
 const DEFAULTS: Retry = {
   maxAttempts: 3,
@@ -17,13 +18,14 @@ const DEFAULTS: Retry = {
 };
 
 const CLASSES = ['http_error', 'connection_error', 'timeout', 'exception', 'error'];
-const MOST_ATTEMPTS = 1_000;
+export const MOST_ATTEMPTS = 1_000;
 
 /** All forms of `retry`: true, a number, the full mapping, or `{on_error, on_success}`. `delay` is the old `retry_delay`. */
 export function normaliseRetry(retry: Field | null, delay: Field | null, findings: Findings): Retry | null {
   if (!retry || retry.value === null || retry.value === false || retry.value === 0) return null;
   if (isObject(retry.value)) return full(Mapping.of(retry.value, retry.pointer), findings);
-  const maxAttempts = retry.value === true ? DEFAULTS.maxAttempts : count(retry.value);
+  const templates = templatesOf({ maxAttempts: retry, initialDelay: delay, maxDelay: delay });
+  const maxAttempts = retry.value === true || templates?.maxAttempts ? DEFAULTS.maxAttempts : count(retry.value);
   if (maxAttempts === null) {
     findings.error(
       'invalid_retry',
@@ -32,9 +34,18 @@ export function normaliseRetry(retry: Field | null, delay: Field | null, finding
     );
     return null;
   }
-  if (!delay) return { ...DEFAULTS, maxAttempts };
+  if (!delay) return { ...DEFAULTS, maxAttempts, ...(templates ? { templates } : {}) };
   const seconds = duration(delay, DEFAULTS.initialDelay, findings);
-  return { ...DEFAULTS, maxAttempts, initialDelay: seconds, backoffMultiplier: 1, maxDelay: seconds, jitter: false };
+  const fixed = { initialDelay: seconds, backoffMultiplier: 1, maxDelay: seconds, jitter: false };
+  return { ...DEFAULTS, maxAttempts, ...fixed, ...(templates ? { templates } : {}) };
+}
+
+type RetryFields = Readonly<Partial<Record<keyof RetryTemplates, Field | null>>>;
+
+/** Those of the fields that are templates; undefined: none. */
+function templatesOf(fields: RetryFields): RetryTemplates | undefined {
+  const found = Object.entries(fields).flatMap(([name, field]) => (field && isTemplate(field.value) ? [[name, field.value]] : []));
+  return found.length === 0 ? undefined : (Object.fromEntries(found) as RetryTemplates);
 }
 
 function full(mapping: Mapping, findings: Findings): Retry {
@@ -53,15 +64,19 @@ function full(mapping: Mapping, findings: Findings): Retry {
 
 function policyOf(mapping: Mapping, findings: Findings): Retry {
   const attempts = mapping.take('max_attempts');
-  const maxAttempts = attempts ? count(attempts.value) : DEFAULTS.maxAttempts;
+  const [initialDelay, maxDelay] = [mapping.take('initial_delay', 'delay', 'retry_delay'), mapping.take('max_delay')];
+  const [backoffMultiplier, jitterField] = [mapping.take('backoff_multiplier'), mapping.take('jitter')];
+  const templates = templatesOf({ maxAttempts: attempts, initialDelay, backoffMultiplier, maxDelay, jitter: jitterField });
+  const maxAttempts = attempts && !isTemplate(attempts.value) ? count(attempts.value) : DEFAULTS.maxAttempts;
   if (attempts && maxAttempts === null)
     findings.error('invalid_retry', attempts.pointer, `max_attempts must be a whole number from 1 to ${MOST_ATTEMPTS}.`);
   const policy: Retry = {
     maxAttempts: maxAttempts ?? DEFAULTS.maxAttempts,
-    initialDelay: duration(mapping.take('initial_delay', 'delay', 'retry_delay'), DEFAULTS.initialDelay, findings),
-    backoffMultiplier: multiplier(mapping.take('backoff_multiplier'), findings),
-    maxDelay: duration(mapping.take('max_delay'), DEFAULTS.maxDelay, findings),
-    jitter: jitter(mapping.take('jitter'), findings),
+    initialDelay: duration(initialDelay, DEFAULTS.initialDelay, findings),
+    backoffMultiplier: multiplier(backoffMultiplier, findings),
+    maxDelay: duration(maxDelay, DEFAULTS.maxDelay, findings),
+    jitter: jitter(jitterField, findings),
+    ...(templates ? { templates } : {}),
     retryWhen: mapping.take('retry_when', 'when')?.value ?? null,
     stopWhen: mapping.take('stop_when')?.value ?? null,
     retryOn: classes(mapping.take('retry_on'), findings),
@@ -78,14 +93,14 @@ function count(value: Json): number | null {
 }
 
 function duration(field: Field | null, fallback: number, findings: Findings): number {
-  if (!field || field.value === null) return fallback;
+  if (!field || field.value === null || isTemplate(field.value)) return fallback;
   const seconds = secondsOf(field.value);
   if (seconds === null) findings.error('invalid_retry', field.pointer, `${field.key} must be seconds (2, 0.5) or a duration ("30s").`);
   return seconds ?? fallback;
 }
 
 function multiplier(field: Field | null, findings: Findings): number {
-  if (!field || field.value === null) return DEFAULTS.backoffMultiplier;
+  if (!field || field.value === null || isTemplate(field.value)) return DEFAULTS.backoffMultiplier;
   const number = typeof field.value === 'boolean' || field.value === '' ? Number.NaN : Number(field.value);
   if (number > 0 && Number.isFinite(number)) return number;
   findings.error('invalid_retry', field.pointer, 'backoff_multiplier must be a number above 0.');
@@ -93,9 +108,9 @@ function multiplier(field: Field | null, findings: Findings): number {
 }
 
 function jitter(field: Field | null, findings: Findings): boolean {
-  if (!field || field.value === null) return DEFAULTS.jitter;
-  if (typeof field.value !== 'boolean') findings.error('invalid_retry', field.pointer, 'jitter must be true or false.');
-  return field.value !== false;
+  if (!field || field.value === null || isTemplate(field.value)) return DEFAULTS.jitter;
+  if (!fits(field.value, 'bool')) findings.error('invalid_retry', field.pointer, 'jitter must be true or false.');
+  return isTruthy(field.value);
 }
 
 function classes(field: Field | null, findings: Findings): string[] | null {

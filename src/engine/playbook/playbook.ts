@@ -212,6 +212,10 @@ export interface AssertPath {
 }
 
 /** Delays in seconds. Absent conditions are null. */
+export type RetryTemplates = Readonly<
+  Partial<Record<'maxAttempts' | 'initialDelay' | 'backoffMultiplier' | 'maxDelay' | 'jitter', string>>
+>;
+
 export interface Retry {
   readonly maxAttempts: number;
   readonly initialDelay: number;
@@ -221,6 +225,8 @@ export interface Retry {
   /** Template or bare expression; null: retry on any error. */
   readonly retryWhen: Json;
   readonly stopWhen: Json;
+  /** Numbers that the document gives as templates: rendered when an attempt has ended; the fields above then hold what counts where they give none. */
+  readonly templates?: RetryTemplates;
   /** Classes: http_error, connection_error, timeout, exception, error. */
   readonly retryOn: readonly string[] | null;
   /** `retry.on_success` (pagination) as written, null when absent. */

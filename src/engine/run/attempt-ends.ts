@@ -1,3 +1,4 @@
+import { type Retry } from '../playbook/playbook.js';
 import { StepFailure } from '../step-executor.js';
 import { storableText } from '../storability.js';
 import { type Json } from '../values.js';
@@ -51,7 +52,7 @@ export function settleAttempt(deciding: Deciding, firing: Firing, settled: Extra
     return askOnTheWay(deciding, settling, firing, outcome.result.asks);
   const isLast = !firing.undoes && (state.failure || state.cancel || firing.isLost || state.seq - state.itemEvents >= LOOP_LIMITS.events);
   const verdict = isLast ? 'keep' : verdictOf(deciding, settling, outcome);
-  if (verdict === 'again') return waitToTryAgain(deciding, settling, firing, outcome);
+  if (typeof verdict === 'object') return waitToTryAgain(deciding, settling, firing, outcome, verdict);
   const [complete, fail] = firing.undoes ? [completeUndo, failUndo] : [settleAction, failAction];
   if (verdict === 'exhausted') {
     const message = `retry_when still held after ${firing.attempt} attempts.`;
@@ -61,9 +62,14 @@ export function settleAttempt(deciding: Deciding, firing: Firing, settled: Extra
 }
 
 /** The next attempt begins after the pause that its policy and the answer ask for. */
-function waitToTryAgain(deciding: Deciding, { step, rendering, logs }: Settling, firing: Firing, outcome: AttemptOutcome): void {
+function waitToTryAgain(
+  deciding: Deciding,
+  { step, rendering, logs }: Settling,
+  firing: Firing,
+  outcome: AttemptOutcome,
+  policy: Retry,
+): void {
   const { world, playbook } = deciding;
-  const { policy } = step.action!.retry!;
   const { wave, attempt } = firing;
   const delayMs = retryDelayMs(policy, attempt, () => world.random(), outcome.ok ? 0 : outcome.failure.retryAfterMs);
   const dueAt = world.now() + delayMs;

@@ -1,5 +1,8 @@
 import { type CompiledRetry } from '../playbook/compiled.js';
+import { MOST_ATTEMPTS } from '../playbook/normalise-retry.js';
+import { secondsOf } from '../playbook/normalise-values.js';
 import { type Retry } from '../playbook/playbook.js';
+import { isTruthy, TemplateError, type ValueTemplate } from '../template/template.js';
 import { type Rendering } from '../template/rendering.js';
 import { itemOf } from '../template/access.js';
 import { type Scope, TemplateReference } from '../template/scope.js';
@@ -20,8 +23,8 @@ export interface AttemptEnd {
   readonly retryable: boolean;
 }
 
-/** keep: the outcome stands. again: another attempt is due. exhausted: a success that should have been retried, with no attempt left. */
-export type RetryVerdict = 'keep' | 'again' | 'exhausted';
+/** keep: the outcome stands. A policy: by it another attempt is due. exhausted: a success that should have been retried, with no attempt left. */
+export type RetryVerdict = 'keep' | Retry | 'exhausted';
 
 /** `data` in conditions of retries: the value, and through it what stands in its `data`, so that `data.state` and `data.status` are of the body of an answer. */
 export class AttemptData extends TemplateReference {
@@ -49,8 +52,44 @@ export function retryVerdict(retry: CompiledRetry | null, end: AttemptEnd, scope
   if (!retry || (!end.succeeded && !end.retryable)) return 'keep';
   if (retry.stopWhen && holdsOrWarns('stop_when', retry.stopWhen, scope, rendering)) return 'keep';
   if (!wants(retry, end, scope, rendering)) return 'keep';
-  if (end.attempt < retry.policy.maxAttempts) return 'again';
+  const policy = policyIn(retry, scope, rendering);
+  if (end.attempt < policy.maxAttempts) return policy;
   return end.succeeded ? 'exhausted' : 'keep';
+}
+
+/** The policy with what its templates give; what gives no number counts as if it were not written. */
+function policyIn({ policy, templates }: CompiledRetry, scope: Scope, rendering: Rendering): Retry {
+  const found = { ...policy };
+  for (const [field, template] of templates) {
+    const value = renderedOrWarned(field, template, scope, rendering);
+    if (value === null) continue;
+    if (field === 'jitter') found.jitter = isTruthy(value);
+    else if (field === 'maxAttempts') found.maxAttempts = attemptsOf(value) ?? policy.maxAttempts;
+    else found[field] = (field === 'backoffMultiplier' ? numberOf(value) : secondsOf(value)) ?? policy[field];
+  }
+  return found;
+}
+
+function renderedOrWarned(field: string, template: ValueTemplate, scope: Scope, rendering: Rendering): Json {
+  try {
+    return template.render(scope, rendering);
+  } catch (thrown) {
+    if (!(thrown instanceof TemplateError)) throw thrown;
+    rendering.warn(`retry: ${field}: ${thrown.message}`);
+    return null;
+  }
+}
+
+/** As written in a document: false and 0 are one attempt, true is as many as there are by default. */
+function attemptsOf(value: Json): number | null {
+  if (value === false) return 1;
+  const number = numberOf(value);
+  return number === null ? null : Math.min(Math.max(1, Math.trunc(number)), MOST_ATTEMPTS);
+}
+
+function numberOf(value: Json): number | null {
+  const number = typeof value === 'number' || (typeof value === 'string' && value.trim() !== '') ? Number(value) : Number.NaN;
+  return Number.isFinite(number) && number >= 0 ? number : null;
 }
 
 function wants(retry: CompiledRetry, end: AttemptEnd, scope: Scope, rendering: Rendering): boolean {
