@@ -11,6 +11,7 @@ import { createHttpApp } from './http-app.js';
 import { createLogger, flushLog, type Logger } from './observability/logger.js';
 import { Readiness } from './observability/readiness.js';
 import { startEmbeddedPostgres } from './storage/embedded/embedded-postgres.js';
+import { databaseFailure, embeddedFailure, listenFailure, StartFailure } from './start-failure.js';
 import { runMigrations } from './storage/run-migrations.js';
 import { type DatabaseAddress } from './storage/storage.module.js';
 
@@ -26,7 +27,8 @@ export async function runService(): Promise<void> {
   try {
     await start();
   } catch (error) {
-    const text = error instanceof Error ? (error instanceof SettingsError ? error.message : error.stack) : String(error);
+    const isTold = error instanceof SettingsError || error instanceof StartFailure;
+    const text = error instanceof Error ? (isTold ? error.message : error.stack) : String(error);
     process.stderr.write(`${text}\n`);
     process.exit(1);
   }
@@ -42,12 +44,16 @@ async function start(): Promise<void> {
   const stopDatabase = (): Promise<void> => database.stop();
   let app: NestFastifyApplication | null = null;
   try {
-    const migrations = await runMigrations(database.url, logger);
+    const migrations = await runMigrations(database.url, logger).catch((error: unknown) => {
+      throw databaseFailure(error, database.url);
+    });
     if (migrations.length > 0) say(`Migrated the database: ${migrations.join(', ')}`);
     app = await createHttpApp(AppModule.on(database, settings, logger), settings, logger);
     stopOnSignals(app, logger, stopDatabase);
     if (settings.examples) await registerExamples(app.get(RegistrationService, { strict: false }), logger);
-    await app.listen(settings.port, settings.host);
+    await app.listen(settings.port, settings.host).catch((error: unknown) => {
+      throw listenFailure(error, settings.host, settings.port);
+    });
     const address = await app.getUrl();
     say(
       [
@@ -76,7 +82,10 @@ async function closeInTime(app: NestFastifyApplication, logger: Logger): Promise
 async function openDatabase(settings: Settings, logger: Logger): Promise<Database> {
   const { databaseUrl, databaseDirectUrl } = settings;
   if (databaseUrl !== null) return { url: databaseUrl, directUrl: databaseDirectUrl ?? databaseUrl, stop: () => Promise.resolve() };
-  const embedded = await startEmbeddedPostgres({ dataDir: settings.dataDir, log: (message) => logger.info(message) });
+  const { dataDir } = settings;
+  const embedded = await startEmbeddedPostgres({ dataDir, log: (message) => logger.info(message) }).catch((error: unknown) => {
+    throw embeddedFailure(error, dataDir);
+  });
   return { url: embedded.url, directUrl: embedded.url, stop: embedded.stop };
 }
 

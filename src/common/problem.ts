@@ -62,7 +62,7 @@ function problemOfHttpException(error: HttpException): Problem {
 }
 
 const FASTIFY_PROBLEMS: Readonly<Record<string, Problem>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: problem(413, 'body_too_large', 'The body is above 1 MiB.'),
+  FST_ERR_CTP_BODY_TOO_LARGE: problem(413, 'body_too_large', 'The body is above the limit of this service.'),
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     ...problem(415, 'unsupported_media_type', 'Only application/json is accepted.'),
     headers: { accept: 'application/json' },

@@ -22,7 +22,7 @@ export const ERROR_CODES = {
   method_not_allowed: 'The route exists, but not with this method.',
   not_acceptable: 'None of the asked media types can be served.',
   request_timeout: 'The request was not received in time.',
-  body_too_large: 'The body is above 1 MiB.',
+  body_too_large: 'The body is above the limit of this service (MAX_BODY_BYTES, 1 MiB by default).',
   headers_too_large: 'The request headers are above 16 KiB.',
   unsupported_media_type: 'Only application/json is accepted.',
   overloaded: 'The service is at its limit; try again after Retry-After seconds.',
