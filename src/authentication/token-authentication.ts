@@ -3,7 +3,8 @@ import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import { type FastifyRequest } from 'fastify';
 import { Authentication, type Demand, type Refusal } from '../common/authentication.js';
 import { HttpRefusal } from '../common/http-refusal.js';
-import { type Principal, type Scope, SCOPES } from '../common/principal.js';
+import { type Principal } from '../common/principal.js';
+import { SCOPE_NAME } from '../engine/playbook/approval-step.js';
 import { type Outbound } from '../engine/outbound-port.js';
 import { type TokenSettings } from './authentication-settings.js';
 import { IssuerKeys, KeysUnavailable } from './issuer-keys.js';
@@ -17,7 +18,6 @@ const TRUST_MS = 30_000;
 const MOST_TRUSTED = 5_000;
 const MOST_SUBJECT = 255;
 const BEARER = /^Bearer +([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+) *$/i;
-const KNOWN_SCOPES: ReadonlySet<string> = new Set(SCOPES);
 
 interface TrustedToken {
   readonly issuer: TokenIssuer;
@@ -127,7 +127,8 @@ function principalIn(payload: JWTPayload, { issuer, tenant, scopeClaim }: TokenI
   if (typeof name !== 'string' || !TENANT_NAME.test(name)) throw new TokenRefused('The token names no tenant.');
   const claimed = scopeClaim === null ? (payload['scope'] ?? payload['scp']) : payload[scopeClaim];
   const words: unknown[] = typeof claimed === 'string' ? claimed.split(' ') : Array.isArray(claimed) ? claimed : [];
-  const scopes = words.filter((word): word is Scope => typeof word === 'string' && KNOWN_SCOPES.has(word));
+  // Words that no route asks for are kept: approvers may be chosen by them.
+  const scopes = words.filter((word): word is string => typeof word === 'string' && SCOPE_NAME.test(word));
   // Subjects are unique for their issuer only.
   return { tenant: name, subject: `${issuer}#${sub}`, scopes: new Set(scopes) };
 }

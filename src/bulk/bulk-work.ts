@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fingerprintOf } from '../common/idempotency.js';
-import { type Principal, type Scope } from '../common/principal.js';
+import { type Principal } from '../common/principal.js';
 import { problemOf } from '../common/problem.js';
 import { type BulkHold, type BulkLeases } from '../storage/bulk-leases.js';
 import { type BulkProgress, type HeldBulkOperation } from '../storage/bulk-operation-record.js';
@@ -50,7 +50,7 @@ export class BulkWork {
     this.principal = {
       tenant: operation.tenantId,
       subject: operation.createdBy,
-      scopes: new Set(operation.scopes as readonly Scope[]),
+      scopes: new Set(operation.scopes),
     };
   }
 

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiConflictResponse, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiConflictResponse, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { Policy } from '../common/policy.js';
@@ -16,7 +16,12 @@ import {
   ResolveCatalogQuery,
   SearchCatalogQuery,
 } from './dto/catalog.queries.js';
-import { RegisterCatalogEntryQuery, RegisterCatalogEntryRequest, ValidatePlaybookRequest } from './dto/catalog.requests.js';
+import {
+  REGISTER_EXAMPLE,
+  RegisterCatalogEntryQuery,
+  RegisterCatalogEntryRequest,
+  ValidatePlaybookRequest,
+} from './dto/catalog.requests.js';
 import { CatalogResolution, CatalogVersionList, PlaybookValidation, RegisterCatalogEntryResponse } from './dto/catalog.responses.js';
 import { RegistrationService } from './registration.service.js';
 import { contentOf, refuseOtherKinds } from './request-content.js';
@@ -51,6 +56,7 @@ export class CatalogController {
   })
   @ApiCreatedResponse({ type: RegisterCatalogEntryResponse })
   @ApiOkResponse({ type: RegisterCatalogEntryResponse })
+  @ApiBody({ type: RegisterCatalogEntryRequest, examples: { document: { value: REGISTER_EXAMPLE } } })
   @ApiConflictResponse({ description: 'The version is registered with another text, or tags were sent for an entry that is yanked.' })
   async register(
     @Caller() principal: Principal,

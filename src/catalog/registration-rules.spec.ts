@@ -30,4 +30,6 @@ describe(decideRegistration.name, () => {
 
   it('starts at 1.0.0', () => expect(decideRegistration([], 'a', null)).toEqual({ version: '1.0.0' }));
   it('never gives a version another text', () => expect(() => decideRegistration(versions, 'c', '1.0.1')).toThrow(code('version_exists')));
+  it('says then how the text gets in', () =>
+    expect(() => decideRegistration(versions, 'c', '1.0.1')).toThrow('versions never change. Register this text as another version.'));
 });

@@ -33,5 +33,6 @@ export function decideRegistration(versions: readonly CatalogEntry[], digest: st
   const taken = versions.find((entry) => entry.version === named);
   if (!taken) return { version: named };
   if (taken.digest === digest) return { existing: taken };
-  throw new EngineError('conflict', 'version_exists', `${taken.path} ${named} is registered with another text; versions never change.`);
+  const message = `${taken.path} ${named} is registered with another text; versions never change. Register this text as another version.`;
+  throw new EngineError('conflict', 'version_exists', message);
 }

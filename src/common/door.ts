@@ -5,7 +5,7 @@ import { type RequestLimits } from '../config/request-limits.js';
 import { HttpRefusal } from './http-refusal.js';
 import { readIdempotencyKeys } from './idempotency.js';
 import { acceptJsonOnly } from './json-body.js';
-import { problemDocument, problemOf } from './problem.js';
+import { NO_SUCH_ROUTE, problemDocument, problemOf } from './problem.js';
 import { type ProblemFilter } from './problem.filter.js';
 import { RequestGate } from './request-gate.js';
 import { requestIdOf } from './request-id.js';
@@ -76,7 +76,7 @@ export function installDoor(fastify: FastifyInstance, limits: RequestLimits, fil
 }
 
 function noSuchRoute(allowed: readonly string[]): HttpRefusal {
-  if (allowed.length === 0) return new HttpRefusal(404, 'not_found', 'There is no such route.');
+  if (allowed.length === 0) return new HttpRefusal(404, 'not_found', NO_SUCH_ROUTE);
   return new HttpRefusal(405, 'method_not_allowed', `This route knows ${allowed.join(', ')}.`, { allow: allowed.join(', ') });
 }
 

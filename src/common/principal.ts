@@ -1,4 +1,4 @@
-/** What a caller may do; each route names the one it needs. */
+/** What a caller may do here; each route names the one it needs. */
 export const SCOPES = [
   'executions:start',
   'executions:read',
@@ -22,7 +22,8 @@ export type Scope = (typeof SCOPES)[number];
 export interface Principal {
   readonly tenant: string;
   readonly subject: string;
-  readonly scopes: ReadonlySet<Scope>;
+  /** Scopes of the service, and others that only approvals ask for. */
+  readonly scopes: ReadonlySet<string>;
 }
 
 /** Everybody, until authentication is configured. */

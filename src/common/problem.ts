@@ -20,6 +20,8 @@ export const STATUS_OF_KIND: Readonly<Record<ErrorKind, number>> = {
 
 /** Seconds a client should let pass before the next try. */
 const RETRY_AFTER_SECONDS = 1;
+/** What a request for a route that does not exist is told. */
+export const NO_SUCH_ROUTE = 'There is no such route; GET /docs shows which there are.';
 
 /** What of an error is told to the client. */
 export interface Problem {
@@ -57,7 +59,7 @@ const retryAfter = (status: number): Record<string, string> =>
 function problemOfHttpException(error: HttpException): Problem {
   const known = problemOfForeign(error.cause);
   if (known) return known;
-  if (error.getStatus() === 404) return problem(404, 'not_found', 'There is no such route.');
+  if (error.getStatus() === 404) return problem(404, 'not_found', NO_SUCH_ROUTE);
   return problem(400, 'malformed_request', 'The request cannot be read.');
 }
 

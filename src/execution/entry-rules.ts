@@ -4,6 +4,7 @@ import { type CompiledPlaybook } from '../engine/playbook/compiled.js';
 import { type JsonObject } from '../engine/values.js';
 import { type CatalogEntry } from '../storage/catalog-entry.js';
 import { checkModelCall, checkTensors } from './model-start.js';
+import { checkServes } from './served-names.js';
 import { type StartRun } from './start-run.js';
 
 /**
@@ -60,8 +61,5 @@ function checkSchema(parameters: JsonObject, { inputSchema }: CompiledPlaybook, 
 }
 
 function checkTool({ name, pointer }: NonNullable<StartRun['tool']>, entry: CatalogEntry, { playbook }: CompiledPlaybook): void {
-  const { toolName, serves } = playbook.contract;
-  if ([entry.name, entry.path.split('/').at(-1), toolName, ...serves].includes(name)) return;
-  const message = `${entry.path} ${entry.version} does not serve a tool "${name.slice(0, 80)}".`;
-  throw new EngineError('invalid', 'unknown_tool', message, [{ code: 'unknown_tool', pointer, message }]);
+  checkServes('tool', name, pointer, entry, playbook.contract);
 }

@@ -5,6 +5,7 @@ import { type EntryContract } from '../engine/playbook/playbook.js';
 import { readTensors } from '../engine/tensors/read-tensors.js';
 import { isObject, type JsonObject, own } from '../engine/values.js';
 import { type CatalogEntry } from '../storage/catalog-entry.js';
+import { checkServes } from './served-names.js';
 import { type StartRun } from './start-run.js';
 
 /** Where the parts of a model call may stand besides `parameters`. */
@@ -39,10 +40,7 @@ export function checkModelCall(
   const { call, issues } = readModelCall(parameters);
   if (issues.length > 0)
     throw new EngineError('invalid', 'invalid_request', 'The request is not valid; errors[] says where.', issues.map(placed));
-  if (call.name !== null && ![entry.name, entry.path.split('/').at(-1), toolName, ...serves].includes(call.name)) {
-    const message = `${entry.path} ${entry.version} does not serve a model "${call.name.slice(0, 80)}".`;
-    throw new EngineError('invalid', 'unknown_model', message, [{ code: 'unknown_model', pointer: placeOf('model_name'), message }]);
-  }
+  if (call.name !== null) checkServes('model', call.name, placeOf('model_name'), entry, { toolName, serves });
   const broken = settingIssues(inference, call.settings).map((issue) => placed({ ...issue, pointer: `/inference_config${issue.pointer}` }));
   const [first] = broken;
   if (first) {

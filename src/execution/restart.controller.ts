@@ -7,7 +7,7 @@ import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
 import { ExecutionStatus } from '../status/dto/execution-status.js';
 import { ApiStart } from './api-start.js';
-import { EXECUTION_STATUS_EXAMPLE } from './dto/examples.js';
+import { EXECUTION_STATUS_EXAMPLE, REQUEST_EXAMPLES } from './dto/examples.js';
 import { ForkRequest } from './dto/fork-request.js';
 import { RerunRequest } from './dto/rerun-request.js';
 import { RestartService } from './restart.service.js';
@@ -42,7 +42,7 @@ export class RestartController {
     'Start an execution again from its beginning',
     'A new execution with the same path, version, parameters and metadata, but for what the body names; forked_from is the earlier one.',
   )
-  @ApiBody({ type: RerunRequest, required: false })
+  @ApiBody({ type: RerunRequest, required: false, examples: { rerun: { value: REQUEST_EXAMPLES.rerun } } })
   async rerun(
     @Caller() principal: Principal,
     @Param('execution_id', EXECUTION_ID) id: string,
@@ -75,7 +75,7 @@ export class RestartController {
     'Go on from a step of an execution, another way',
     'A new execution that keeps what completed and does not follow from that step, with another version or other parameters where the body names them.',
   )
-  @ApiBody({ type: ForkRequest })
+  @ApiBody({ type: ForkRequest, examples: { fork: { value: REQUEST_EXAMPLES.fork } } })
   async fork(
     @Caller() principal: Principal,
     @Param('execution_id', EXECUTION_ID) id: string,

@@ -1,5 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import {
+  ApiBody,
   ApiConflictResponse,
   ApiCreatedResponse,
   ApiNoContentResponse,
@@ -15,7 +16,7 @@ import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
 import { MCP_SERVER_NAME } from '../mcp-client/servers-file.js';
-import { ApproveMcpToolRequest, McpPageQuery, McpServerRequest } from './dto/mcp-server.request.js';
+import { ApproveMcpToolRequest, MCP_SERVER_EXAMPLE, McpPageQuery, McpServerRequest } from './dto/mcp-server.request.js';
 import {
   McpImport,
   McpServerList,
@@ -46,6 +47,7 @@ export class McpServersController {
     summary: 'Register an MCP server',
     description: 'A name that exists gets a new version. Nothing is asked of the server yet; import does that.',
   })
+  @ApiBody({ type: McpServerRequest, examples: { http: { value: MCP_SERVER_EXAMPLE } } })
   @ApiCreatedResponse({ type: McpServerResponse, description: 'Registered.' })
   @ApiOkResponse({ type: McpServerResponse, description: 'The name existed: a new version.' })
   @ApiConflictResponse(CONFIGURED)

@@ -24,6 +24,8 @@ export function completed(document: OpenAPIObject): OpenAPIObject {
     const schema = components.schemas[name];
     if (schema?.properties !== undefined) schema.additionalProperties ??= false;
   }
+  // Nest gives an enum the description of whichever use it saw first; each use has its own.
+  for (const schema of Object.values(components.schemas)) if (schema.enum !== undefined) delete schema.description;
   return {
     ...document,
     paths: sorted(paths),

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request as httpRequest } from 'node:http';
 import { type AddressInfo } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { RouteTable } from '../../src/common/route-table.js';
 import { SCOPES } from '../../src/common/principal.js';
 import { type JsonObject } from '../../src/engine/values.js';
@@ -164,6 +165,35 @@ describe('tokens', () => {
     expect(challenge).toContain('scope="catalog:read"');
     // The audience may be a list, and an origin may end in a slash.
     expect((await ask('/executions', await rest({ aud: ['https://elsewhere.example.com', `${PUBLIC}/`] }))).status).toBe(200);
+  });
+
+  it('has scopes of its own, by which approvers are chosen', async () => {
+    const starter = await rest({ sub: 'starter', org: 'approving' });
+    const approvers = { scopes: ['finance:approve'] };
+    const document = JSON.stringify({
+      apiVersion: 'noetl.io/v1',
+      kind: 'Playbook',
+      metadata: { name: 'pay', path: 'auth/pay' },
+      workflow: [{ step: 'start', type: 'approval', title: 'Pay?', approvers, next: 'end' }, { step: 'end' }],
+    });
+    expect((await service.post('/catalog/register', { content: document }, starter)).status).toBe(201);
+    expect((await service.post('/execute', { path: 'auth/pay' }, starter)).status).toBe(202);
+
+    const person = (sub: string, words: string): Promise<Record<string, string>> =>
+      rest({ sub, org: 'approving', scope: `approvals:read approvals:decide ${words}` });
+    const [clerk, officer] = [await person('clerk', 'finance:read \u0000'), await person('officer', 'finance:approve')];
+    const mine = async (headers: Record<string, string>): Promise<{ id: string }[]> =>
+      (await ask('/approvals?mine=true', headers)).json as unknown as { id: string }[];
+    let waiting: { id: string }[] = [];
+    for (let tries = 0; waiting.length === 0 && tries < 100; tries++) {
+      await setTimeout(50);
+      waiting = await mine(officer);
+    }
+    expect(waiting).toHaveLength(1);
+    expect(await mine(clerk)).toEqual([]);
+    const decide = (headers: Record<string, string>) => service.post(`/approvals/${waiting[0]?.id}`, { decision: 'approve' }, headers);
+    expect(await decide(clerk)).toMatchObject({ status: 403, json: { code: 'approval_not_allowed' } });
+    expect(await decide(officer)).toMatchObject({ status: 200, json: { state: 'approved', decisions: [{ by: `${issuer.url}#officer` }] } });
   });
 
   it('of an issuer with its own names, algorithms and claims', async () => {

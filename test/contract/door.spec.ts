@@ -276,6 +276,13 @@ describe('cancelling', () => {
 });
 
 describe('problems', () => {
+  it('say of an unknown route where the known ones are', async () => {
+    for (const url of ['/', '/docs/', '/api/nope', '/nope'])
+      expect((await send({ method: 'GET', url })).json<{ detail: string }>().detail).toBe(
+        'There is no such route; GET /docs shows which there are.',
+      );
+  });
+
   it.each<[string, Sent, number, string]>([
     ['an unknown route', { url: '/nope', body: '{' }, 404, 'not_found'],
     ['an unknown route below /api', { method: 'GET', url: '/api/nope' }, 404, 'not_found'],

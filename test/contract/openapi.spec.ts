@@ -45,6 +45,8 @@ describe('the OpenAPI document', () => {
     expect(document.servers.map(({ url }) => url)).toEqual(['/', '/api']);
   });
 
+  it('tells of every error code what to do', () => expect(generated.get('errors.md')).not.toContain('Read the message.'));
+
   it('names every operation once', () => {
     const ids = operations.map(([, { operationId }]) => operationId);
     expect(ids.filter((id) => !id || !/^[a-z][A-Za-z]+$/.test(id))).toEqual([]);
@@ -73,6 +75,24 @@ describe('the OpenAPI document', () => {
       for (const [, { content }] of problems)
         expect(content).toEqual({ 'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemDocument' } } });
     }
+  });
+
+  it.each([
+    ['registerCatalogEntry', ['content', 'content_base64']],
+    ['rerunExecution', ['start_at', 'delay']],
+    ['forkExecution', ['start_at', 'delay']],
+    ['saveMcpServer', ['url', 'command']],
+  ])('shows a body of %s, as one with every field would be refused', (id, exclusive) => {
+    const bodies = operations
+      .filter(([, { operationId }]) => operationId === id)
+      .flatMap(([, { requestBody }]) => Object.values(requestBody?.content['application/json']?.examples ?? {}));
+    expect(bodies).not.toEqual([]);
+    for (const { value } of bodies) expect(exclusive.filter((field) => field in (value as object)).length).toBeLessThan(2);
+  });
+
+  it('describes an enum where it is used: what is said of one use does not hold for all', () => {
+    const described = Object.entries(document.components.schemas).filter(([, schema]) => schema.enum && 'description' in schema);
+    expect(described.map(([name]) => name)).toEqual([]);
   });
 
   it('lists every error code', () => expect(document.components.schemas.ErrorCode?.enum).toEqual(Object.keys(ERROR_CODES)));

@@ -6,6 +6,9 @@ import { NumberAsText } from '../../common/wire-field.js';
 const TEXT =
   'apiVersion: noetl.io/v1\nkind: Playbook\nmetadata:\n  name: hello\n  path: examples/hello\n  version: 1.2.0\nworkflow:\n  - step: start\n    next: end\n  - step: end\n';
 
+/** A request as pages of the API show it: of content and content_base64 only one may be given. */
+export const REGISTER_EXAMPLE = { content: TEXT, version: '1.2.0', tags: ['prod'] } as const;
+
 /** The kind of the document, as clients name it that know several. */
 export class RegisterCatalogEntryQuery {
   @ApiPropertyOptional({ maxLength: 64, example: 'Playbook', description: 'A kind of entries; what counts is what the document says.' })

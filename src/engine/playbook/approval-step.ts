@@ -11,7 +11,7 @@ import { at } from './source-positions.js';
 /** More approvers than this never have to agree. */
 export const MOST_APPROVALS = 100;
 /** What a scope may be called. */
-const SCOPE = /^[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}$/;
+export const SCOPE_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127}$/;
 
 /** What an `approval` step asks, and whom. */
 export interface CompiledApproval {
@@ -74,7 +74,7 @@ function checkApprovers(approvers: Json, quorum: Json, pointer: string, findings
   if (unknown !== undefined)
     findings.error('invalid_value', at(pointer, unknown), `approvers have "scopes" and "subjects", no "${unknown}".`);
   const { scopes = [], subjects = [] } = approvers;
-  if (!Array.isArray(scopes) || !scopes.every((scope) => typeof scope === 'string' && SCOPE.test(scope)))
+  if (!Array.isArray(scopes) || !scopes.every((scope) => typeof scope === 'string' && SCOPE_NAME.test(scope)))
     findings.error('invalid_value', at(pointer, 'scopes'), 'scopes must be a list of names of scopes, without templates.');
   if (isTemplate(subjects)) return;
   if (!Array.isArray(subjects) || !subjects.every((subject) => typeof subject === 'string' && subject.trim() !== ''))

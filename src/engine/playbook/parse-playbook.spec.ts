@@ -133,6 +133,11 @@ describe('parsePlaybook: errors', () => {
     ]);
   });
 
+  it('knows a type where a task was meant to be named', () => {
+    const { errors } = parsePlaybook(withSteps('step: start, task: python, code: "result = 1"'));
+    expect(errors).toMatchObject([{ code: 'unknown_task', message: 'There is no workbook task "python"; did you mean "type: python"?' }]);
+  });
+
   it('finds a broken template on its line of the document', () => {
     const { errors } = parsePlaybook(
       `${HEAD}workflow:\n  - step: start\n    type: postgres\n    command: |\n      SELECT 1;\n      SELECT {{ 1 + }};\n`,

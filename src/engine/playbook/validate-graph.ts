@@ -1,3 +1,4 @@
+import { TYPE_WORDS } from './action-fields.js';
 import { type Findings } from './findings.js';
 import { checkJoins } from './joins.js';
 import { type EdgePlaces } from './normalise-next.js';
@@ -58,7 +59,8 @@ function checkTasks(drafts: readonly StepDraft[], tasks: readonly WorkbookTask[]
   const check = (action: Action, pointer: string): void => {
     const name = action.fields['name'];
     if (action.type === 'workbook' && typeof name === 'string' && !names.includes(name)) {
-      const hint = nearest(name, names);
+      // In some spellings a step names its type with `task`; here that names a task.
+      const hint = TYPE_WORDS.includes(name) ? `type: ${name}` : nearest(name, names);
       findings.error('unknown_task', pointer, `There is no workbook task "${name}"${hint ? `; did you mean "${hint}"?` : '.'}`);
     }
     for (const task of action.tasks) check(task, pointer);

@@ -4,6 +4,7 @@ import { type Json, type JsonObject } from '../values.js';
 import { type RunEvent, type SaveOutcome, type TakenEdge } from './events.js';
 import { isComplete, isCounting, type Left, lateForOf, leavesNow, passJoin, reaches } from './join-counts.js';
 import { newPart, partAt, type PartRecord, partsForRetry, startLoop, startParts, stopItems, stopParts } from './parts.js';
+import { publishedBy } from './saves.js';
 import { endUndo, rememberUndo, skipUndos, startUndo } from './undoing.js';
 import { type ArmedStep, type Arrival, type Firing, newRunState, type RunState } from './run-state.js';
 
@@ -360,9 +361,7 @@ function leave(state: RunState, playbook: CompiledPlaybook, step: CompiledStep, 
 
 function publish(state: RunState, vars: JsonObject | null, saves: readonly SaveOutcome[]): void {
   if (vars) Object.assign(state.vars, vars);
-  for (const save of saves) {
-    if (save.name !== null && save.status === 'success') state.variables[save.name] = save.data;
-  }
+  Object.assign(state.variables, publishedBy(saves));
 }
 
 function takeEdges(state: RunState, playbook: CompiledPlaybook, left: Left, edges: readonly TakenEdge[], error: Arrival['error']): void {

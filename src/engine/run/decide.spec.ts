@@ -1,4 +1,5 @@
 import { StepFailure } from '../step-executor.js';
+import { type Json } from '../values.js';
 import { aRetry, aStep, anAction, compiled, to, when } from '../testing/playbook-builder.js';
 import { simulateRun } from '../testing/simulated-run.js';
 import { decide } from './decide.js';
@@ -202,6 +203,39 @@ describe(decide.name, () => {
       aStep('show', { data: { a: '{{ alias.only }}', b: '{{ act.result.only }}', c: '{{ vars.v }}', d: '{{ kept.s }}' } }),
     ]);
     expect(simulateRun(playbook, { outcome: () => gives({ deep: { x: 7 } }) }).result).toEqual({ a: 7, b: 7, c: 7, d: 7 });
+  });
+
+  describe('variables that a step saves', () => {
+    const keeping = (name: string | null, data: Json, on: 'success' | 'error' = 'success') =>
+      anAction({ save: [{ storage: 'variables', when: null, on, name, data, auth: null, onError: null, fields: {} }] });
+    const shown = aStep('show', { data: { later: '{{ kept }}' } });
+    const showing = [when('{{ kept == 7 }}', 'show', { edge: '{{ kept }}' })];
+
+    it('are seen by its own edges, and by the steps after it', () => {
+      const playbook = compiled([acting({ action: keeping('kept', '{{ result.x }}'), next: showing }), shown]);
+      expect(simulateRun(playbook, { outcome: () => gives({ x: 7 }) }).result).toEqual({ edge: 7, later: 7 });
+    });
+
+    it('are each key of its data where the save has no name', () => {
+      const playbook = compiled([acting({ action: keeping(null, { kept: '{{ result.x }}' }), next: showing }), shown]);
+      expect(simulateRun(playbook, { outcome: () => gives({ x: 7 }) }).result).toEqual({ edge: 7, later: 7 });
+    });
+
+    it('are seen by the result of end, where end saves them', () => {
+      const end = aStep('end', { action: keeping('kept', '{{ result.x }}'), result: '{{ kept }}', hasResult: true });
+      expect(simulateRun(compiled([aStep('start', { next: to('end') }), end]), { outcome: () => gives({ x: 7 }) }).result).toBe(7);
+    });
+
+    it('are seen where on_error leads to', () => {
+      const action = keeping('kept', '{{ this.error }}', 'error');
+      const handled = acting({ action, onError: { kind: 'goto', target: { step: 'show', data: { edge: '{{ kept }}' } } } });
+      expect(simulateRun(compiled([handled, shown]), { outcome: () => fails('down') }).result).toEqual({ edge: 'down', later: 'down' });
+    });
+
+    it('are none where a save without a name has no keys to give', () => {
+      const playbook = compiled([acting({ action: keeping(null, '{{ result.x }}'), next: to('show') }), shown]);
+      expect(simulateRun(playbook, { outcome: () => gives({ x: 7 }) }).result).toEqual({ later: null });
+    });
   });
 
   it('asserts inputs before the action and outputs after it', () => {

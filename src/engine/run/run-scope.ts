@@ -8,7 +8,9 @@ import { type Scope, TemplateReference } from '../template/scope.js';
 import { StepReference } from '../template/step-reference.js';
 import { isObject, type Json, type JsonObject, own } from '../values.js';
 import { type NewRun } from '../ports.js';
+import { type SaveOutcome } from './events.js';
 import { type RunState } from './run-state.js';
+import { publishedBy } from './saves.js';
 import { workloadOnUse } from './workload.js';
 
 /** What stays the same for all renders of one run. */
@@ -61,6 +63,8 @@ export interface StepView {
   readonly undone?: Readonly<Record<string, unknown>>;
   /** Variables this step has just extracted; seen by its saves and edges. */
   readonly vars?: JsonObject;
+  /** Variables that its saves have just published; seen by its edges. */
+  readonly published?: JsonObject;
   /** What the templates of its action see of secrets; nothing else sees any. */
   readonly secrets?: SecretScope;
 }
@@ -85,6 +89,12 @@ export class RunScope implements Scope {
     private readonly facts: RunFacts,
     private readonly view: StepView,
   ) {}
+
+  /** What its edges see once these saves of the step are done. */
+  afterSaves(saves: readonly SaveOutcome[]): RunScope {
+    const { playbook, state, facts, view } = this;
+    return new RunScope(playbook, state, facts, { ...view, published: publishedBy(saves) });
+  }
 
   lookup(name: string, rendering?: Rendering): unknown {
     switch (name) {
@@ -134,7 +144,7 @@ export class RunScope implements Scope {
 
   /** What is no reserved name. */
   private named(name: string, rendering: Rendering | undefined): unknown {
-    const { moment, inputs, outcome, undone } = this.view;
+    const { moment, inputs, outcome, undone, published } = this.view;
     if (moment && Object.hasOwn(moment, name)) return moment[name];
     const isOutcome = name === 'result' || name === 'data';
     // What passes its inputs through has them as its value: there an input of that name is meant.
@@ -145,6 +155,7 @@ export class RunScope implements Scope {
     if (name === 'data') return inputs;
     if (name === 'input') return inputs;
     if (outcome?.names.includes(name)) return referenceTo(outcome);
+    if (published && Object.hasOwn(published, name)) return published[name];
     if (Object.hasOwn(this.state.variables, name)) return this.state.variables[name];
     const exposed = own(this.playbook.playbook.exposed, name);
     const found = this.settledReference(name) ?? itemOf(this.workload(rendering), name) ?? exposed;

@@ -55,6 +55,17 @@ export function runSave(save: CompiledSave, fallback: Json, scope: Scope, render
   }
 }
 
+/** The variables that saves publish: each under its name; of one to `variables` that has none, each key of its data. */
+export function publishedBy(saves: readonly SaveOutcome[]): JsonObject {
+  let variables: JsonObject = {};
+  for (const { status, storage, name, data } of saves) {
+    if (status !== 'success') continue;
+    if (name !== null) variables = { ...variables, [name]: data };
+    else if (storage === 'variables' && isObject(data)) variables = { ...variables, ...data };
+  }
+  return variables;
+}
+
 /** The value of a `type: save` step: {saved, table, …data} of its last save that ran. */
 export function saveValue(step: CompiledStep, outcomes: readonly SaveOutcome[]): JsonObject {
   const last = outcomes.findLast((outcome) => outcome.status !== 'skipped');

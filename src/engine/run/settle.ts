@@ -110,7 +110,7 @@ export function completeStep(deciding: Deciding, settling: Settling, value: Json
     const ended = isTerminal ? terminalValue(deciding, settling, seen, saves, vars) : undefined;
     const final = ended?.determined ? ended.value : seen;
     const view = outcomeView(settling, final, status);
-    const edges = takenEdges(step, deciding.state.override, scopeOf(deciding, settling, view, vars), rendering);
+    const edges = takenEdges(step, deciding.state.override, scopeOf(deciding, settling, view, vars).afterSaves(saves), rendering);
     deciding.checkStorable(final, raw?.value ?? null, [edges, vars, saves], settling.started ? null : settling.inputs);
     deciding.emit({
       type: 'step_completed',
@@ -142,14 +142,15 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
   const outcome = { ...outcomeView(settling, value, 'error'), error: failure.message };
   const scope = scopeOf(deciding, settling, outcome, null, error);
   let saves = saved ?? savesOfFailure(settling, value, scope);
+  const onEdges = scope.afterSaves(saves);
   let edges: readonly TakenEdge[] = [];
   // A runaway playbook is cut whatever it says about errors: absorbed, the limit would be none.
   let kind = failure.origin === 'limit' ? 'fail' : step.onError.kind;
   try {
-    if (kind === 'continue') edges = takenEdges(step, deciding.state.override, scope, rendering);
+    if (kind === 'continue') edges = takenEdges(step, deciding.state.override, onEdges, rendering);
     if (kind === 'goto' && step.onError.kind === 'goto') {
       const { to, data } = step.onError.target;
-      edges = [{ to: to.name, data: renderMapping(data, scope, rendering, `data of the edge to ${to.name}`) }];
+      edges = [{ to: to.name, data: renderMapping(data, onEdges, rendering, `data of the edge to ${to.name}`) }];
     }
     deciding.checkStorable([edges, saves]);
   } catch (thrown) {
@@ -204,7 +205,8 @@ export function timeOutStep(
   const scope = scopeOf(deciding, settling, { ...outcomeView(settling, null, 'error'), error: failure.message }, null, error);
   const saves = saved ?? savesOfFailure(settling, null, scope);
   try {
-    const edges = [{ to: target.to.name, data: renderMapping(target.data, scope, rendering, `data of the edge to ${target.to.name}`) }];
+    const onEdges = scope.afterSaves(saves);
+    const edges = [{ to: target.to.name, data: renderMapping(target.data, onEdges, rendering, `data of the edge to ${target.to.name}`) }];
     deciding.checkStorable([edges, saves]);
     deciding.emit({ type: 'step_timed_out', ...placeOf(settling), error, edges, vars: null, saves, ...tailOf(settling) });
   } catch (thrown) {
@@ -246,7 +248,7 @@ function terminalValue(
 ): { determined: boolean; value: Json } {
   const { step, inputs, passed, rendering } = settling;
   if (step.result) {
-    const scope = scopeOf(deciding, settling, outcomeView(settling, value, 'success'), vars);
+    const scope = scopeOf(deciding, settling, outcomeView(settling, value, 'success'), vars).afterSaves(saves);
     return { determined: true, value: step.result.render(scope, rendering) };
   }
   const saved = saves.findLast((save) => save.status === 'success');

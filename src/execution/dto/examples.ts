@@ -41,6 +41,8 @@ export const REQUEST_EXAMPLES = {
     execution_type: 'workflow',
     parameters: { records: [{ id: 'f1', product: 'lamp', text: 'I love this lamp.' }] },
   },
+  rerun: { version: 'latest', parameters: { message: 'Hello again' }, delay: '5m' },
+  fork: { from_step: 'transform', version: 'latest', parameters: { message: 'Hello again' } },
 } as const;
 
 const STARTED = {

@@ -8,6 +8,14 @@ import { MCP_SERVER_NAME } from '../../mcp-client/servers-file.js';
 const TRANSPORTS = ['streamable_http', 'stdio'] as const;
 const REFUSED = 'Refused: servers that are processes are configured where the service runs (MCP_SERVERS_FILE).';
 
+/** A request as pages of the API show it: without the fields that are here to be refused. */
+export const MCP_SERVER_EXAMPLE = {
+  name: 'weather',
+  url: 'https://mcp.example.com/mcp',
+  auth: 'weather_token',
+  description: 'Forecasts',
+} as const;
+
 /** An MCP server that is to be known by a name. */
 export class McpServerRequest {
   @ApiProperty({
