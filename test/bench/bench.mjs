@@ -39,8 +39,11 @@ try {
   }
   if (options.workloads.includes('W6')) await waiting(url, service.pid, db, options.waiting);
   if (options.stored > 0) {
-    const { p50, p99 } = await lists(url);
-    console.log(`\nPages of the list over ${options.stored} stored executions: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms.`);
+    for (const clients of [1, 4]) {
+      console.log(`\nPages of the list over ${options.stored} stored executions, ${clients} at a time:`);
+      for (const { page, p50, p99 } of await lists(url, clients))
+        console.log(`  ${page}: p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`);
+    }
   }
 } finally {
   await service.stop();
