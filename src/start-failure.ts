@@ -26,9 +26,9 @@ export function databaseFailure(error: unknown, url: string): unknown {
   return new StartFailure(`PostgreSQL cannot be used at ${withoutPassword(url)}: ${messageOf(error)}. ${help}`, { cause: error });
 }
 
-/** Where the data folder or the server in it cannot be used, why and what helps. */
+/** Where the data folder or the server in it cannot be used, why and what helps; any other error, such as a fault of ours, as it is. */
 export function embeddedFailure(error: unknown, dataDir: string): unknown {
-  if (!(error instanceof Error)) return error;
+  if (!(error instanceof Error) || error.name !== 'Error') return error;
   if (!UNUSABLE.has(codeOf(error))) return new StartFailure(error.message, { cause: error });
   return new StartFailure(`DATA_DIR (${dataDir}) cannot be used: ${error.message}. Choose another one, or set DATABASE_URL.`, {
     cause: error,

@@ -1,7 +1,7 @@
 import { type CompiledAuth, compileAuth, compileHandles } from '../auth/compiled-auth.js';
 import { EngineError, type Issue } from '../engine-error.js';
 import { type StepKinds } from '../step-executor.js';
-import { compileCondition, compileTemplate, compileValue, type Template, type ValueTemplate } from '../template/template.js';
+import { compileCondition, compileValue, type Template, type ValueTemplate } from '../template/template.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { compileJsonSchema, type JsonSchema } from './json-schema.js';
 import { compileApproval } from './approval-step.js';
@@ -28,13 +28,13 @@ import {
   type CompiledAction,
   type CompiledIterator,
   isApproval,
-  isLateTemplate,
   type CompiledWait,
   type CompiledSave,
   type CompiledEdge,
   type CompiledNext,
 } from './compiled.js';
 import { askingActionsOf, inputsOf, signalsOf } from './named-waits.js';
+import { collectTemplates, isLateTemplate } from './workload-templates.js';
 
 const NOT_PARSED = Symbol('not parsed');
 
@@ -393,15 +393,4 @@ function progressUnits(steps: readonly CompiledStep[], entry: CompiledStep): Com
   const reached = steps.filter((step) => step === entry || entry.reach.has(step.index) || step.definition.role === 'terminal');
   const counted = reached.filter((step) => step.action !== null || step.definition.role === 'inner');
   return counted.length > 0 ? counted : reached;
-}
-
-function* collectTemplates(value: Json, found: Map<string, Template>): Generator<void, void, void> {
-  if (typeof value === 'string') {
-    if (found.has(value)) return;
-    const template = compileTemplate(value);
-    if (!template.isConstant) found.set(value, template);
-    yield;
-  } else if (value !== null && typeof value === 'object') {
-    for (const entry of Object.values(value)) yield* collectTemplates(entry, found);
-  }
 }

@@ -208,11 +208,3 @@ export interface CompiledTarget {
 export type CompiledNext =
   | { readonly kind: 'when'; readonly when: Condition; readonly then: readonly CompiledEdge[]; readonly else: readonly CompiledEdge[] }
   | { readonly kind: 'else' | 'plain'; readonly then: readonly CompiledEdge[] };
-
-/** What templates of a workload can ask before anything has run; whatever else one needs is known later, if ever. */
-const KNOWN_AT_START: ReadonlySet<string> = new Set(['execution_id', 'job', 'env', 'workload']);
-
-/** True where the text may have to wait for steps, or for names of the moment. */
-export function isLateTemplate({ names }: Template): boolean {
-  return [...names].some((name) => !KNOWN_AT_START.has(name));
-}

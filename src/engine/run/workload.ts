@@ -1,4 +1,5 @@
-import { type CompiledPlaybook, isLateTemplate } from '../playbook/compiled.js';
+import { type CompiledPlaybook } from '../playbook/compiled.js';
+import { isLateTemplate } from '../playbook/workload-templates.js';
 import { itemOf, settled } from '../template/access.js';
 import { type Rendering } from '../template/rendering.js';
 import { type Scope, TemplateReference } from '../template/scope.js';
