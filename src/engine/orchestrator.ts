@@ -169,8 +169,10 @@ export class Orchestrator implements UnitSource {
     if (!this.isOver) this.close('lost');
   }
 
+  /** A result that is no text is the value of a step as a rule, which is recorded already. */
   get characters(): number {
-    return this.outbox.characters;
+    const result = this.finish?.result;
+    return this.outbox.characters + (typeof result === 'string' ? result.length : 0);
   }
 
   takeUnit(): Unit | null {

@@ -17,6 +17,8 @@ export class AnnouncedUnits {
   private readonly sources = new Set<UnitSource>();
   /** Taken, but not for the batch of then: the run that hears of their end had a unit in it. They go first in the next. */
   private carried: PendingUnit[] = [];
+  /** Taken among small ones, and found to be large: their sources did not know. They wait for the connection of such. */
+  private readonly foundLarge: PendingUnit[] = [];
 
   constructor(
     private readonly underWay: UnitsUnderWay,
@@ -35,11 +37,14 @@ export class AnnouncedUnits {
 
   /** A batch, which is under way from then on: one large unit, or as many others as fit. */
   takeBatch(forLarge: boolean): PendingUnit[] {
+    const found = forLarge ? this.foundLarge.shift() : undefined;
+    if (found) return [found];
     const units: PendingUnit[] = [];
     const ids = new Set<RunId>();
     const told = new Set<RunId>();
     const maxUnits = forLarge ? 1 : MAX_UNITS;
     let events = 0;
+    /** Of all that is made text in this turn. */
     let size = 0;
     /** A row is written once in a batch (D3): by its own unit, or because called runs end whose callers it is. */
     const add = (pending: PendingUnit): void => {
@@ -50,11 +55,13 @@ export class AnnouncedUnits {
       units.push(pending);
       events += pending.events.length;
       for (const child of pending.children) events += child.events.length;
-      size += pending.size;
     };
     const carried = this.carried;
     this.carried = [];
-    for (const pending of carried) add(pending);
+    for (const pending of carried) {
+      size += pending.size;
+      add(pending);
+    }
     for (const source of this.sources) {
       if (units.length >= maxUnits || events >= MAX_EVENTS || size >= MAX_SIZE) break;
       // Its source stays announced and is taken once the unit in flight is settled, or the batch that tells it something.
@@ -64,7 +71,9 @@ export class AnnouncedUnits {
       const pending = this.takeUnit(source);
       if (pending === null) continue;
       this.underWay.add(source.runId);
-      add(pending);
+      size += pending.size;
+      if (!forLarge && pending.size >= LARGE_UNIT) this.foundLarge.push(pending);
+      else add(pending);
     }
     return units;
   }

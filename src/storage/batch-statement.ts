@@ -26,9 +26,9 @@ export const UNIT_PARAMETERS = 27;
 /** So many has the one that makes rows too; those of the rows come after the others, and only there. */
 export const PLAIN_PARAMETERS = 57;
 /** So many has the one with the seldom parts (seldom-parts.ts); those of the calls come after them, and only there. */
-export const SELDOM_PARAMETERS = 70;
+export const SELDOM_PARAMETERS = 75;
 /** So many has the one with calls; those of approvals come after them, and only there. */
-export const CALL_PARAMETERS = 81;
+export const CALL_PARAMETERS = 86;
 
 /** The statements of batches, told apart by the number of their parameters: what a batch has nothing for costs it nothing. */
 export function batchForms(lease: LeaseTerm): (parameters: readonly BatchParameter[]) => BatchForm {
@@ -55,7 +55,8 @@ export function batchForms(lease: LeaseTerm): (parameters: readonly BatchParamet
  *   inbox is read (D1, D2); nothing but CANCELLED may end a run once its cancel was acknowledged (D28).
  * - Every other part joins the fence by the unit's ordinal, never by id: two units of one id with different tokens must not ride on each
  *   other's fence. An ordinal that is missing in the answer met a fence that held it off. Rows of creates have no ordinal.
- * - Messages that were read, idempotency keys, snapshots and large values have parts of their own (seldom-parts.ts), which most batches do without.
+ * - Messages that were read, idempotency keys, snapshots, large values and results that are such have parts of their own (seldom-parts.ts), which most
+ *   batches do without.
  * - A create without a holder is due at its start, or now: priority is an offset in time, so that nothing waits for ever.
  * - Every committed unit of a held run renews its lease (D11), and `unheard` tells it of a cancel that it has not read (D28): hints may be lost.
  * - Where units call runs, or end called ones, the statement has more parts (call-parts.ts); without them nothing is to be paid for those.
@@ -160,7 +161,7 @@ export function batchParameters(units: readonly PendingUnit[]): BatchParameter[]
     } else {
       creates.push({ ...pending, run, caller: null });
     }
-    if (run !== null || pending.mode === MODE.ended) payloads.push({ pending, ordinal });
+    if (run !== null || (pending.mode === MODE.ended && pending.resultPlace === null)) payloads.push({ pending, ordinal });
     events.add(pending, ordinal);
     for (const child of pending.children) {
       creates.push({ ...child, run: child.unit.create!, caller: { ordinal, unit: pending.unit } });

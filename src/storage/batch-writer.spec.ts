@@ -34,13 +34,23 @@ class Source implements UnitSource {
   constructor(
     readonly runId: string,
     readonly characters?: number,
+    private readonly text = '',
   ) {}
 
   takeUnit(): Unit {
     this.taken += 1;
     const row = { status: 'running', progress: 0, currentStep: null, waitingFor: null, error: null } as const;
     const none = { end: null, release: null, seenInbox: 0, recordsProgress: false, snapshot: null, children: [], parent: null };
-    return { runId: this.runId, tenantId: 't', token: 'x', create: newRun(this.runId), expectedSeq: 0, events: [], row, ...none };
+    return {
+      runId: this.runId,
+      tenantId: 't',
+      token: 'x',
+      create: newRun(this.runId, { parameters: { text: this.text } }),
+      expectedSeq: 0,
+      events: [],
+      row,
+      ...none,
+    };
   }
 
   unitSettled({ kind }: UnitOutcome): void {
@@ -89,6 +99,29 @@ describe(BatchWriter.name, () => {
     forLarge.writes[1]!.commit();
     await writer.flush();
     expect([next.outcomes, writer.counts]).toEqual([['committed'], { batches: 4, commits: 4, units: 4 }]);
+  });
+
+  it('has what turns out to be large wait for the connection of large ones, and its neighbours for nothing', async () => {
+    const [large, next, small] = [
+      new Source('1', undefined, 'x'.repeat(MIB)),
+      new Source('2', undefined, 'x'.repeat(MIB)),
+      new Source('3'),
+    ];
+    for (const source of [large, next, small]) writer.announce(source);
+    await turns();
+    const [forAll, forLarge] = connections as [SlowConnection, SlowConnection];
+    expect([forAll.writes.map(({ ids }) => ids), forLarge.writes.map(({ ids }) => ids)]).toEqual([[['3']], [['1']]]);
+    forAll.writes[0]!.commit();
+    forLarge.writes[0]!.commit();
+    await turns();
+    forLarge.writes[1]!.commit();
+    await writer.flush();
+    expect([large, next, small].map(({ outcomes, taken }) => [outcomes, taken])).toEqual([
+      [['committed'], 1],
+      [['committed'], 1],
+      [['committed'], 1],
+    ]);
+    expect([forAll.writes.length, forLarge.writes.map(({ ids }) => ids)]).toEqual([1, [['1'], ['2']]]);
   });
 
   it('settles large units that were not taken yet as lost where it closes', async () => {

@@ -20,15 +20,15 @@ export type CreatedUnit = PendingUnit & {
  *   release nor end it before it has read them. All of that depends on the called run's own fence: told exactly once.
  */
 export const CALLS = {
-  fence: ` AND (e.cancel_requested_at IS NULL OR u.ord <> ALL ($76::int[]))
+  fence: ` AND (e.cancel_requested_at IS NULL OR u.ord <> ALL ($81::int[]))
     OR u.mode = ${MODE.told} AND e.status NOT IN ('completed', 'failed', 'cancelled')`,
   aUnit: ` AND ord IS NOT NULL`,
   denied: `
-  UNION ALL SELECT h.id FROM unnest($77::bigint[], $78::bigint[]) AS h(id, caller) WHERE h.caller NOT IN (SELECT execution_id FROM keys)`,
+  UNION ALL SELECT h.id FROM unnest($82::bigint[], $83::bigint[]) AS h(id, caller) WHERE h.caller NOT IN (SELECT execution_id FROM keys)`,
   columns: `, parent_run_id, parent_wave, parent_item, lineage`,
   values: `, x.parent_run, x.parent_wave, x.parent_item, x.lineage::json`,
   arrays: `,
-    $71::bigint[], $72::int[], $73::text[], string_to_array($74::text, chr(31), ''), $75::int[]`,
+    $76::bigint[], $77::int[], $78::text[], string_to_array($79::text, chr(31), ''), $80::int[]`,
   names: `, parent_run, parent_wave, parent_item, lineage, ord`,
   born: ` AND (x.ord IS NULL OR x.ord IN (SELECT ord FROM fenced))`,
 } as const;
@@ -36,7 +36,7 @@ export const CALLS = {
 /** What is in IS TRUE is looked up by hash; as plain conditions these would be joins, each row with each (see the settings of the writer's session). */
 export const callParts = `,
 told AS MATERIALIZED (
-  SELECT t.* FROM unnest($79::bigint[], $80::int[], string_to_array($81::text, chr(31), '')) AS t(parent, ord, payload)
+  SELECT t.* FROM unnest($84::bigint[], $85::int[], string_to_array($86::text, chr(31), '')) AS t(parent, ord, payload)
   WHERE (t.ord IN (SELECT ord FROM fenced)) IS TRUE AND (t.parent IN (SELECT id FROM fenced WHERE mode = ${MODE.told})) IS TRUE),
 bumped AS (
   UPDATE execution e SET inbox_seq = e.inbox_seq + cardinality(t.payloads),

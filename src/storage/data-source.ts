@@ -12,6 +12,7 @@ import { CreateMcpServer1795906000000 } from '../../migrations/1795906000000-cre
 import { AllowHeldEntries1795906100000 } from '../../migrations/1795906100000-allow-held-entries.js';
 import { CreateApproval1795911000000 } from '../../migrations/1795911000000-create-approval.js';
 import { BoundMetadataFlush1796000000000 } from '../../migrations/1796000000000-bound-metadata-flush.js';
+import { ReferToLargeResults1796100000000 } from '../../migrations/1796100000000-refer-to-large-results.js';
 import { BoundedPool } from './bounded-pool.js';
 import { connectionOptions, PATIENT_ANSWER_MS, REQUEST_ANSWER_MS } from './connection-options.js';
 import { type DatabaseHistory } from './database-history.js';
@@ -34,6 +35,7 @@ export const MIGRATIONS = [
   AllowHeldEntries1795906100000,
   CreateApproval1795911000000,
   BoundMetadataFlush1796000000000,
+  ReferToLargeResults1796100000000,
 ];
 
 /** Less than a request waits for the answer. */

@@ -77,7 +77,7 @@ describe(encodeEvent.name, () => {
     );
     remember(value, { json, depth: 1, fault: null });
     const { body, blobs } = encodeEvent(completed({ value }));
-    expect(blobs).toEqual([{ part: 'value', body: json }]);
+    expect(blobs).toEqual([{ part: 'value', body: json, bytes: json.length }]);
     expect(JSON.parse(body)).toMatchObject({ blobs: { value: json.length } });
   });
 

@@ -17,6 +17,8 @@ export type BlobPart = (typeof BLOB_PARTS)[number];
 export interface BlobRow {
   readonly part: BlobPart;
   readonly body: JsonText;
+  /** Of `body` as UTF-8. */
+  readonly bytes: number;
 }
 
 /** An event as its row holds it; `body` is JSON text of all fields but `type` and `step`, and of `blobs` only the sizes. */
@@ -62,8 +64,9 @@ function apart(fields: Record<string, unknown>, textOf: (value: unknown) => Json
     if (fields[part] === undefined) continue;
     const body = textOf(fields[part]);
     if (!isLarge(body)) continue;
-    blobs.push({ part, body });
-    sizes[part] = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    blobs.push({ part, body, bytes });
+    sizes[part] = bytes;
     delete fields[part];
   }
   const rest = blobs.length === 0 ? fields : { ...fields, blobs: sizes };

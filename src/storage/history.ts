@@ -2,6 +2,7 @@ import { type EntityManager } from 'typeorm';
 import { type RunId } from '../engine/ports.js';
 import { type RunEvent } from '../engine/run/events.js';
 import { type Json } from '../engine/values.js';
+import { rememberPlace } from './blob-places.js';
 import { type BlobPart, blobSizesOf, decodeEvent } from './event-codec.js';
 
 /** A value that lies apart is gone: its execution is being removed, or was by somebody else. */
@@ -65,6 +66,7 @@ export async function wholeEvents(tx: Reading, rows: readonly HistoryRow[]): Pro
     decodeEvent(type, step, body, (part) => {
       const value = blobs.get(keyOf(id, seq, part));
       if (value === undefined) throw new ValueMissing(`the ${part} of event ${seq} of execution ${id} is missing`);
+      rememberPlace(value, { runId: id, seq, part, bytes: blobSizesOf(body)![part]! });
       return value;
     }),
   );

@@ -4,6 +4,7 @@ import { type UnitApprovals } from '../engine/approvals.js';
 import { type RunId, type Unit, type UnitSource } from '../engine/ports.js';
 import { knownJson } from '../engine/known-json.js';
 import { type Json } from '../engine/values.js';
+import { type BlobPlace, placeOf, rememberPlace } from './blob-places.js';
 import { encodeEvent, type EventRow } from './event-codec.js';
 import { checkText, type JsonText, NotStorable, storableJson } from './storability.js';
 
@@ -21,8 +22,10 @@ export interface PendingUnit {
   readonly events: readonly EventRow[];
   readonly waitingFor: string | null;
   readonly error: string | null;
-  /** Where the unit ends the run. */
+  /** Where the unit ends the run; null as well where the result lies apart already. */
   readonly result: JsonText | null;
+  /** Where the result lies that is a large value of the run's history; null for all others. */
+  readonly resultPlace: BlobPlace | null;
   readonly parameters: string | null;
   readonly workload: string | null;
   readonly metadata: string | null;
@@ -67,13 +70,15 @@ export function pendingUnit(source: UnitSource, unit: Unit, history: number): Pe
   }
   if (row.currentStep !== null) checkText(row.currentStep);
   const events = unit.events.map(encodeEvent);
-  const result = unit.end === null ? null : (knownText(unit.end.result, unit, events) ?? storableJson(unit.end.result));
+  rememberPlaces(unit, events);
+  const resultPlace = unit.end === null ? null : placeOf(unit.end.result, unit.runId);
+  const result = unit.end === null || resultPlace !== null ? null : (knownJson(unit.end.result)?.json ?? storableJson(unit.end.result));
   const parameters = create === null ? null : storableJson(create.parameters);
   const workload = create === null || create.workload === null ? null : storableJson(create.workload);
   // A crash at its commit could not tell whether it was stored (D9).
   if (unit.children.length > 0 && events.length === 0) throw new NotStorable('runs are born with an event that says so');
   const children = unit.children.length === 0 ? NO_CHILDREN : unit.children.map((child) => pendingUnit(source, birthOf(child), history));
-  const ended = unit.end === null ? null : childEnded(unit, result?.length ?? 0);
+  const ended = unit.end === null ? null : childEnded(unit, resultPlace?.bytes ?? result?.length ?? 0);
   const tells = ended && { parentId: ended.parentId, payload: storableJson(ended.payload) };
   const approvals = unit.approvals ? pendingApprovals(unit.approvals) : null;
   let size = (result?.length ?? 0) + (parameters?.length ?? 0) + (workload?.length ?? 0) + (unit.snapshot?.length ?? 0);
@@ -91,6 +96,7 @@ export function pendingUnit(source: UnitSource, unit: Unit, history: number): Pe
     waitingFor: row.waitingFor === null ? null : storableJson(row.waitingFor),
     error: row.error === null ? null : storableJson(row.error),
     result,
+    resultPlace,
     parameters,
     workload,
     metadata: create === null || Object.keys(create.metadata).length === 0 ? null : storableJson(create.metadata),
@@ -112,13 +118,12 @@ function pendingApprovals({ opens, closes, closesAll }: UnitApprovals): PendingA
 }
 
 const NO_CHILDREN: readonly PendingUnit[] = [];
-/** The result often is the value of the last step: a large one is not made text twice. */
-function knownText(result: Json, { events }: Unit, rows: readonly EventRow[]): JsonText | null | undefined {
-  if (typeof result !== 'object' || result === null) return undefined;
-  const known = knownJson(result);
-  if (known) return known.json;
-  const index = events.findLastIndex((event) => event.type === 'step_completed' && event.value === result);
-  return rows[index]?.blobs.find(({ part }) => part === 'value')?.body;
+
+function rememberPlaces({ runId, expectedSeq, events }: Unit, rows: readonly EventRow[]): void {
+  rows.forEach(({ blobs }, index) => {
+    const fields = events[index] as unknown as Readonly<Record<string, Json>>;
+    for (const { part, bytes } of blobs) rememberPlace(fields[part]!, { runId, seq: expectedSeq + 1 + index, part, bytes });
+  });
 }
 
 function modeOf(unit: Unit): Mode {

@@ -25,8 +25,8 @@ denied AS MATERIALIZED (SELECT id FROM unnest($58::bigint[]) id WHERE id NOT IN 
 `;
 
 /**
- * The same for units that have read messages, for snapshots, and for values that lie apart from their events. Messages go with the unit that consumed
- * them (R10); the array makes it a look-up by key whatever the planner thinks of the table's size.
+ * The same for units that have read messages, for snapshots, for values that lie apart from their events, and for results that are such a value.
+ * Messages go with the unit that consumed them (R10); the array makes it a look-up by key whatever the planner thinks of the table's size.
  */
 export const seldomParts = `,
 consumed AS (
@@ -37,6 +37,11 @@ blobs AS (
   SELECT x.id, x.seq, x.part, x.tenant, x.body::json
   FROM unnest($65::bigint[], $66::int[], $67::text[], $68::text[], string_to_array($69::text, chr(31), ''), $70::int[])
     AS x(id, seq, part, tenant, body, ord)
+  WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced)),
+placed AS (
+  INSERT INTO execution_payload (execution_id, part, tenant_id, result_seq, result_part)
+  SELECT x.id, 1, x.tenant, x.seq, x.part
+  FROM unnest($71::bigint[], $72::text[], $73::int[], $74::text[], $75::int[]) AS x(id, tenant, seq, part, ord)
   WHERE (x.ord IS NULL AND x.id NOT IN (SELECT id FROM denied)) OR x.ord IN (SELECT ord FROM fenced))`;
 
 /**
@@ -45,9 +50,10 @@ blobs AS (
  */
 export function hasSeldom(units: readonly PendingUnit[]): boolean {
   return units.some(
-    ({ unit, mode, snapshot, events }) =>
+    ({ unit, mode, snapshot, events, resultPlace }) =>
       unit.seenInbox > 0 ||
       snapshot !== null ||
+      resultPlace !== null ||
       (mode === MODE.ended && unit.expectedSeq >= SNAPSHOT_EVERY) ||
       (unit.create !== null && unit.create.idempotency !== null) ||
       events.some(({ blobs }) => blobs.length > 0),
@@ -57,10 +63,13 @@ export function hasSeldom(units: readonly PendingUnit[]): boolean {
 /** The parameters of these parts. @param units a unit's ordinal is its index */
 export function seldomParameters(units: readonly PendingUnit[], creates: readonly CreatedUnit[]): BatchParameter[] {
   const keyed = creates.flatMap(({ run }) => (run.idempotency ? [{ run, claim: run.idempotency }] : []));
-  const blobs = units.flatMap((pending, index) => {
-    const ordinal = pending.unit.create === null ? index : null;
-    return [pending, ...pending.children].flatMap((each) => blobsOf(each, ordinal));
-  });
+  const ordinalOf = ({ unit }: PendingUnit, index: number): number | null => (unit.create === null ? index : null);
+  const blobs = units.flatMap((pending, index) =>
+    [pending, ...pending.children].flatMap((each) => blobsOf(each, ordinalOf(pending, index))),
+  );
+  const placed = units.flatMap((pending, index) =>
+    pending.resultPlace === null ? [] : [{ place: pending.resultPlace, tenant: pending.unit.tenantId, ordinal: ordinalOf(pending, index) }],
+  );
   return [
     plainArray(keyed.map(({ run }) => run.id)),
     textArray(keyed.map(({ run }) => run.tenantId)),
@@ -73,6 +82,11 @@ export function seldomParameters(units: readonly PendingUnit[], creates: readonl
     textArray(blobs.map(({ tenant }) => tenant)),
     mixedJsonList(blobs.map(({ body }) => body)),
     plainArray(blobs.map(({ ordinal }) => ordinal)),
+    plainArray(placed.map(({ place }) => place.runId)),
+    textArray(placed.map(({ tenant }) => tenant)),
+    plainArray(placed.map(({ place }) => place.seq)),
+    plainArray(placed.map(({ place }) => place.part)),
+    plainArray(placed.map(({ ordinal }) => ordinal)),
   ];
 }
 

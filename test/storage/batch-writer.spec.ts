@@ -6,6 +6,8 @@ import { type RunEvent } from '../../src/engine/run/events.js';
 import { type Json } from '../../src/engine/values.js';
 import { BatchWriter } from '../../src/storage/batch-writer.js';
 import { LargeWork } from '../../src/storage/large-work.js';
+import { Prepared } from '../../src/storage/prepared.js';
+import { ExecutionRepository } from '../../src/storage/repositories/execution.repository.js';
 import { SILENT_LOG } from '../../src/storage/log.js';
 import { PostgresRunStore } from '../../src/storage/run-store.js';
 import { CuttingProxy } from '../support/cutting-proxy.js';
@@ -105,6 +107,58 @@ describe(BatchWriter.name, () => {
       large('x'),
       stepEvent('a'),
       large('w'),
+    ]);
+  });
+
+  it('stores a result that is a large value of its history once, and a copy of one that is not', async () => {
+    const large = { text: 'x'.repeat(300_000) };
+    const completed = { ...(stepEvent('a') as object), value: large } as unknown as RunEvent;
+    const passedOn = { ...(completed as object), inputs: large } as unknown as RunEvent;
+    const ends: [string, (run: ScriptedRun) => Promise<UnitOutcome>][] = [
+      ['with its end', (run) => run.write({ events: [completed], row: COMPLETED, end: { result: large } })],
+      [
+        'before its end',
+        async (run) => {
+          expect(await run.write({ events: [completed] })).toEqual(COMMITTED);
+          return run.write({ row: COMPLETED, end: { result: large } });
+        },
+      ],
+      ['as inputs', (run) => run.write({ events: [passedOn], row: COMPLETED, end: { result: large } })],
+      [
+        'as read from a history',
+        async (run) => {
+          expect(await run.write({ events: [completed] })).toEqual(COMMITTED);
+          const read = (await readStoredRun(node.db, run.runId))!.events.at(-1) as unknown as { value: Json };
+          return run.write({ row: COMPLETED, end: { result: read.value } });
+        },
+      ],
+      ['only like it', (run) => run.write({ events: [completed], row: COMPLETED, end: { result: { ...large } } })],
+      ['of another', (run) => run.write({ row: COMPLETED, end: { result: large } })],
+    ];
+    const places: unknown[] = [];
+    for (const [name, end] of ends) {
+      const run = born();
+      await run.create();
+      expect([name, await end(run)]).toEqual([name, COMMITTED]);
+      const executions = new ExecutionRepository(node.db, new Prepared(node.db));
+      expect(await executions.resultText(TEST_TENANT, run.runId)).toBe(JSON.stringify(large));
+      expect((await executions.withPayload(TEST_TENANT, run.runId))!.payload).toMatchObject({
+        resultOmitted: true,
+        parameters: { region: 'eu' },
+      });
+      const [row] = await node.db.query<{ at: string | null }[]>(
+        `SELECT result_seq || ' ' || result_part AS at FROM execution_payload WHERE execution_id = $1 AND part = 1`,
+        [run.runId],
+      );
+      places.push([name, row!.at]);
+    }
+    expect(places).toEqual([
+      ['with its end', '2 value'],
+      ['before its end', '2 value'],
+      ['as inputs', '2 inputs'],
+      ['as read from a history', '2 value'],
+      ['only like it', null],
+      ['of another', null],
     ]);
   });
 

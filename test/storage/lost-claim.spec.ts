@@ -29,7 +29,14 @@ describe('a claim whose connection is lost while it reads its rows', () => {
     await other.connect();
     await other.query('BEGIN; LOCK TABLE execution_payload IN ACCESS EXCLUSIVE MODE');
     const claim = claimDue(db, new LeaseTerm(60_000), 10, []).catch((error: unknown) => error);
-    while ((await query(database.url, `SELECT FROM pg_locks WHERE NOT granted`)).length === 0)
+    while (
+      (
+        await query(
+          database.url,
+          `SELECT FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+        )
+      ).length === 0
+    )
       await new Promise((done) => setTimeout(done, 10));
     proxy.arm('reply');
     await other.query('COMMIT');

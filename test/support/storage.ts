@@ -149,7 +149,9 @@ export async function readStoredRun(db: DataSource, runId: string): Promise<Stor
   const seqs = await db.query<{ seq: number }[]>(`SELECT seq FROM execution_event WHERE execution_id = $1 ORDER BY seq`, [runId]);
   if (seqs.some(({ seq }, index) => seq !== index + 1)) throw new Error(`the history of ${runId} has gaps`);
   const results = await db.query<{ result: Json }[]>(
-    `SELECT result FROM execution_payload WHERE execution_id = $1 AND result IS NOT NULL`,
+    `SELECT coalesce(p.result, b.body) AS result FROM execution_payload p
+     LEFT JOIN execution_blob b ON b.execution_id = p.execution_id AND b.seq = p.result_seq AND b.part = p.result_part
+     WHERE p.execution_id = $1 AND coalesce(p.result, b.body) IS NOT NULL`,
     [runId],
   );
   const snapshots = await db.query<RunSnapshot[]>(`SELECT seq, state FROM execution_snapshot WHERE execution_id = $1`, [runId]);

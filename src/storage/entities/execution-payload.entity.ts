@@ -19,6 +19,14 @@ export class ExecutionPayloadEntity {
   @Column({ type: 'json', nullable: true })
   readonly workload!: Json | null;
 
+  /** Null as well where the result lies apart. */
   @Column({ type: 'json', nullable: true })
   readonly result!: Json | null;
+
+  /** Of the execution_blob that is the result. */
+  @Column({ name: 'result_seq', type: 'integer', nullable: true })
+  readonly resultSeq!: number | null;
+
+  @Column({ name: 'result_part', type: 'text', nullable: true })
+  readonly resultPart!: string | null;
 }

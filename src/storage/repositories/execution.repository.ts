@@ -82,7 +82,9 @@ export class ExecutionRepository {
   /** JSON text of the result, whatever its size; null where there is none (yet). */
   async resultText(tenantId: string, id: string): Promise<string | null> {
     const [row] = await this.db.query<{ text: string }[]>(
-      `SELECT result::text AS text FROM execution_payload WHERE execution_id = $1 AND tenant_id = $2 AND result IS NOT NULL ORDER BY part DESC LIMIT 1`,
+      `SELECT coalesce(p.result, b.body)::text AS text FROM execution_payload p
+       LEFT JOIN execution_blob b ON b.execution_id = $1 AND b.seq = p.result_seq AND b.part = p.result_part
+       WHERE p.execution_id = $1 AND p.tenant_id = $2 AND (p.result IS NOT NULL OR p.result_seq IS NOT NULL) ORDER BY p.part DESC LIMIT 1`,
       [id, tenantId],
     );
     return row?.text ?? null;
@@ -200,14 +202,18 @@ const COLUMNS = `${LISTED}, e.tenant_id AS "tenantId", e.version, e.merge, ${epo
 
 const BY_ID = `SELECT ${COLUMNS} FROM execution e WHERE e.id = $1 AND e.tenant_id = $2`;
 
-/** The payload is addressed by the parameter, not by e.id: then all partitions but one are pruned before the plan runs. */
+/**
+ * The payload is addressed by the parameter, not by e.id: then all partitions but one are pruned before the plan runs. A result that lies apart is one
+ * that is too large to be shown.
+ */
 const WITH_PAYLOAD = `
   SELECT ${COLUMNS},
     (SELECT p.parameters FROM execution_payload p WHERE p.execution_id = $1 AND p.part = 0) AS parameters,
     CASE WHEN octet_length(r.result::text) > $3 THEN NULL ELSE r.result END AS result,
-    octet_length(r.result::text) > $3 AS "resultOmitted"
+    r.result_seq IS NOT NULL OR octet_length(r.result::text) > $3 AS "resultOmitted"
   FROM execution e
   LEFT JOIN LATERAL (
-    SELECT p.result FROM execution_payload p WHERE p.execution_id = $1 AND p.result IS NOT NULL ORDER BY p.part DESC LIMIT 1
+    SELECT p.result, p.result_seq FROM execution_payload p WHERE p.execution_id = $1 AND (p.result IS NOT NULL OR p.result_seq IS NOT NULL)
+    ORDER BY p.part DESC LIMIT 1
   ) r ON true
   WHERE e.id = $1 AND e.tenant_id = $2`;

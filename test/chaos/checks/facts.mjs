@@ -93,7 +93,9 @@ const EXECUTIONS = `
     e.parent_run_id::text AS parent, e.parent_step, e.parent_wave, e.parent_item, (p.parameters->>'n')::int AS n, length(p.parameters->>'blob') AS size, r.result
   FROM execution e
   LEFT JOIN execution_payload p ON p.execution_id = e.id AND p.part = 0
-  LEFT JOIN LATERAL (SELECT result FROM execution_payload x WHERE x.execution_id = e.id AND x.result IS NOT NULL LIMIT 1) r ON true
+  LEFT JOIN LATERAL (SELECT coalesce(x.result, b.body) AS result FROM execution_payload x
+    LEFT JOIN execution_blob b ON b.execution_id = e.id AND b.seq = x.result_seq AND b.part = x.result_part
+    WHERE x.execution_id = e.id AND coalesce(x.result, b.body) IS NOT NULL LIMIT 1) r ON true
   WHERE e.path LIKE $1`;
 
 const EVENTS = (ids) => `
