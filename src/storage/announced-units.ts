@@ -7,10 +7,10 @@ import { type UnitsUnderWay } from './units-under-way.js';
 
 const MAX_UNITS = 500;
 const MAX_EVENTS = 4_000;
-/** Characters of JSON in one batch; a single larger unit may go beyond. */
-const MAX_SIZE = 4 * 1024 * 1024;
 /** Units of so many characters are large: each travels alone, on a connection that has no others, so that neighbours do not wait for them. */
 const LARGE_UNIT = 1024 * 1024;
+/** Characters of JSON after which a batch takes no further unit: nobody waits long for those who came before. */
+const MAX_SIZE = LARGE_UNIT;
 
 /** Who has something to write, and the batches that are made of it: nothing is taken before there is a connection for it (D4). */
 export class AnnouncedUnits {
