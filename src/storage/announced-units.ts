@@ -19,6 +19,8 @@ export class AnnouncedUnits {
   private carried: PendingUnit[] = [];
   /** Taken among small ones, and found to be large: their sources did not know. They wait for the connection of such. */
   private readonly foundLarge: PendingUnit[] = [];
+  /** The batch that was made last is empty, since what was taken for it is large: others may be waiting still. */
+  foundOnlyLarge = false;
 
   constructor(
     private readonly underWay: UnitsUnderWay,
@@ -37,6 +39,7 @@ export class AnnouncedUnits {
 
   /** A batch, which is under way from then on: one large unit, or as many others as fit. */
   takeBatch(forLarge: boolean): PendingUnit[] {
+    this.foundOnlyLarge = false;
     const found = forLarge ? this.foundLarge.shift() : undefined;
     if (found) return [found];
     const units: PendingUnit[] = [];
@@ -75,6 +78,7 @@ export class AnnouncedUnits {
       if (!forLarge && pending.size >= LARGE_UNIT) this.foundLarge.push(pending);
       else add(pending);
     }
+    this.foundOnlyLarge = units.length === 0 && size > 0;
     return units;
   }
 

@@ -155,6 +155,7 @@ export class BatchWriter {
       if (lane.forLarge && this.rests()) continue;
       const since = this.timing.monotonic();
       const units = this.announced.takeBatch(lane.forLarge);
+      if (this.announced.foundOnlyLarge) this.schedule();
       if (units.length === 0 && returning.length === 0) continue;
       lane.busySince = this.timing.monotonic();
       // Its JSON was made just now, and leaves in this turn.
