@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { ageMs, isPathOrBelow, parseRetention } from './config/retention-rules.js';
-import { loadSettings, SettingsError } from './config/settings.js';
-import { createDataSource } from './storage/data-source.js';
-import { existingDatabase, NoDatabaseError } from './storage/existing-database.js';
+import { commandFailure, withDatabase } from './command.js';
+import { loadSettings } from './config/settings.js';
+import { NoDatabaseError } from './storage/existing-database.js';
 import { Purge, type PurgeSelection } from './storage/purge.js';
 import { selectionsOf } from './storage/retention.js';
 
@@ -63,18 +63,13 @@ function selectionOf(choice: { 'older-than'?: string; status?: string; path?: st
 
 async function main(): Promise<void> {
   const { selections, dryRun } = readCall(process.argv.slice(2));
-  const database = await existingDatabase(loadSettings(process.env));
-  const db = await createDataSource(database.url, { poolSize: 1 }).initialize();
-  try {
+  await withDatabase(loadSettings(process.env), async (db) => {
     const purge = new Purge(db);
     if (dryRun) return say(`${await countAll(purge, selections)} executions would be removed`);
     let removed = 0;
     for (const selection of selections) removed += await removeAll(purge, selection);
     say(`${removed} executions removed`);
-  } finally {
-    await db.destroy();
-    await database.stop();
-  }
+  });
 }
 
 async function countAll(purge: Purge, selections: readonly PurgeSelection[]): Promise<number> {
@@ -99,13 +94,6 @@ function say(text: string): void {
 
 main().catch((error: unknown) => {
   const isUsage = error instanceof UsageError || error instanceof NoDatabaseError;
-  const text = isUsage
-    ? `purge: ${error.message}\n${USAGE}`
-    : error instanceof SettingsError
-      ? error.message
-      : error instanceof Error
-        ? (error.stack ?? error.message)
-        : String(error);
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(isUsage ? `purge: ${error.message}\n${USAGE}\n` : `${commandFailure(error)}\n`);
   process.exit(isUsage ? 2 : 1);
 });

@@ -1,9 +1,8 @@
+import { commandFailure, withDatabase } from './command.js';
 import { loadKeyRing } from './credentials/key-ring.js';
 import { rewrapKey } from './credentials/envelope.js';
 import { loadSettings, SettingsError } from './config/settings.js';
 import { SecretsError } from './engine/secrets-port.js';
-import { createDataSource } from './storage/data-source.js';
-import { existingDatabase, NoDatabaseError } from './storage/existing-database.js';
 import { CredentialRepository } from './storage/repositories/credential.repository.js';
 
 const BATCH = 100;
@@ -13,11 +12,9 @@ async function main(): Promise<boolean> {
   const settings = loadSettings(process.env);
   const ring = loadKeyRing(settings);
   if (!ring) throw new SettingsError(['ENCRYPTION_KEY_FILE: must name the key file']);
-  const database = await existingDatabase(settings);
-  const db = await createDataSource(database.url, { poolSize: 1 }).initialize();
   let done = 0;
   let unreadable = 0;
-  try {
+  await withDatabase(settings, async (db) => {
     const credentials = new CredentialRepository(db);
     for (let after = '0'; ;) {
       const batch = await credentials.notWrappedBy(ring.current.kid, after, BATCH);
@@ -34,10 +31,7 @@ async function main(): Promise<boolean> {
         }
       }
     }
-  } finally {
-    await db.destroy();
-    await database.stop();
-  }
+  });
   say(`${done} credentials are wrapped with the key ${ring.current.kid} now${unreadable > 0 ? `, ${unreadable} could not be opened` : ''}`);
   return unreadable === 0;
 }
@@ -49,10 +43,7 @@ function say(text: string): void {
 main().then(
   (allDone) => process.exit(allDone ? 0 : 1),
   (error: unknown) => {
-    const isPlain = error instanceof SettingsError || error instanceof NoDatabaseError;
-    process.stderr.write(
-      `rewrap-keys: ${isPlain ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
+    process.stderr.write(`rewrap-keys: ${commandFailure(error)}\n`);
     process.exit(1);
   },
 );

@@ -50,7 +50,7 @@ export const ERROR_CODES = {
   unknown_version: 'The path exists, but no version of it matches.',
   unknown_tag: 'The path has no such tag.',
   version_exists: 'This version exists with another text; versions are immutable.',
-  tool_name_taken: 'Another entry has this tool name, or it is one of the service itself.',
+  tool_name_taken: 'Another entry has this tool name, or it is one of the service itself: choose another mcp.tool_name.',
   version_conflict: 'The document and the request name different versions.',
   document_too_large: 'The document is above 512 KiB, or its aliases copy more than that.',
   document_too_complex: 'Reading the document takes more time or memory than allowed.',

@@ -105,6 +105,6 @@ async function save(
 }
 
 function taken(name: string): EngineError {
-  const message = `The tool name ${name} belongs to another entry of the catalog, or to the service itself.`;
+  const message = `The tool name ${name} belongs to another entry of the catalog, or to the service itself. Give this one another mcp.tool_name.`;
   return new EngineError('conflict', 'tool_name_taken', message, [{ code: 'tool_name_taken', pointer: '/content', message }]);
 }

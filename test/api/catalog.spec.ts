@@ -167,7 +167,10 @@ describe('POST /catalog/register', () => {
   it('warns of what cannot run here, with its place in the text', async () => {
     const content = text('register/warned').replace('- step: start\n', '- step: start\n    type: container\n');
     const answer = await call('POST', '/catalog/register', { content });
-    expect(answer).toMatchObject({ status: 201, json: { warnings: Array(2).fill({ code: 'unsupported_type', line: 7 }) } });
+    expect(answer).toMatchObject({ status: 201, json: { warnings: [{ code: 'unsupported_type', line: 7 }] } });
+    const saving = text('register/saving').replace('- step: start\n', '- step: start\n    save: { storage: s3 }\n');
+    const saved = await call('POST', '/catalog/register', { content: saving });
+    expect(saved).toMatchObject({ status: 201, json: { warnings: [{ code: 'unsupported_storage', line: 8 }] } });
     const strict = await call('POST', '/catalog/register', { content, strict: true, version: '9.0.0' });
     expect(strict).toMatchObject({ status: 422, json: { errors: [{ code: 'unsupported_type' }] } });
     const entry = await call('GET', `/catalog/entries/${String(answer.json.catalog_id)}`);

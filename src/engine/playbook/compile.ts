@@ -237,7 +237,8 @@ class Compiler {
     const pages = action.retry?.onSuccess ? compilePages(action.retry.onSuccess, pointer, (issue) => this.errors.push(issue)) : null;
     if (!refusal && pages && !(performer?.does === 'step' && performer.kind.pages))
       refusal = { code: 'unsupported_pagination', message: `Steps of type ${action.type} have no pages (retry.on_success).` };
-    if (refusal) this.warnings.push({ ...refusal, pointer });
+    // Types that cannot run here were told of when the document was read.
+    if (refusal && refusal.code !== 'unsupported_type') this.warnings.push({ ...refusal, pointer });
     const { retry } = action;
     const auth = this.auth(action, pointer);
     return {
@@ -347,16 +348,12 @@ class Compiler {
     const storage = kind?.save;
     const config = storage ? this.parsed(() => storage.parse(save), pointer) : NOT_PARSED;
     const external = kind && storage && config !== NOT_PARSED ? { kind, storage, config } : null;
-    const supported = INTERNAL_STORAGES.has(save.storage) || storage !== undefined;
-    if (!supported) {
-      this.warnings.push({ code: 'unsupported_storage', message: `Saves to ${save.storage} cannot run here.`, pointer });
-    }
     return {
       definition: save,
       when: save.when === null ? null : compileCondition(save.when),
       data: save.data === null ? null : compileSaveData(save.data),
       params: isObject(save.fields['params']) ? compileValue(save.fields['params']) : null,
-      supported,
+      supported: INTERNAL_STORAGES.has(save.storage) || storage !== undefined,
       external,
       auth: this.found(() => compileAuth(save.auth, null), `${pointer}/auth`) ?? auth,
     };
