@@ -66,7 +66,7 @@ export const ERROR_CODES = {
   // playbook documents
   invalid_document: 'The playbook is not valid; errors[] says where.',
   duplicate_key: 'A mapping has the same key twice.',
-  unsupported_yaml: 'Custom tags, merge keys or too many aliases.',
+  unsupported_yaml: 'Custom tags, a merge key without a mapping, or too many aliases.',
   missing_workflow: 'The playbook has no steps.',
   too_many_steps: 'The playbook has more than 1,000 steps.',
   duplicate_step: 'Two steps have the same name.',

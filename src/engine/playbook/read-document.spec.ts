@@ -25,6 +25,25 @@ describe('readDocument: what it reads', () => {
     ['a byte order mark', '\uFEFFa: 1', { a: 1 }],
     ['an empty document behind the real one', 'a: 1\n---\n', { a: 1 }],
     ['aliases as copies', 'a: &x {k: [1]}\nb: *x\nc: &x 2\nd: *x', { a: { k: [1] }, b: { k: [1] }, c: 2, d: 2 }],
+    ['a merge key', 'a: &x {b: 1, c: 2}\nd:\n  c: 3\n  <<: *x', { a: { b: 1, c: 2 }, d: { b: 1, c: 3 } }],
+    [
+      'several merged mappings, the first before the others',
+      'a: &x {b: 1}\nc: &y {b: 2, d: 3}\ne: {<<: [*x, *y, {f: 4}]}',
+      {
+        a: { b: 1 },
+        c: { b: 2, d: 3 },
+        e: { b: 1, d: 3, f: 4 },
+      },
+    ],
+    ['a key that only looks like one', '"<<": {a: 1}', { '<<': { a: 1 } }],
+    [
+      'a merge key in the deepest mapping',
+      `a: &x {b: 1}\nc: ${'['.repeat(62)}{<<: *x}${']'.repeat(62)}`,
+      {
+        a: { b: 1 },
+        c: JSON.parse(`${'['.repeat(62)}{"b": 1}${']'.repeat(62)}`) as unknown,
+      },
+    ],
     ['integers in other bases', 'a: 0x1F\nb: 0o17\nc: 017', { a: 31, b: 15, c: 17 }],
     ['the largest exact integer', 'a: 9007199254740991', { a: 9007199254740991 }],
     ['an unsafe integer as text', 'a: "9007199254740993"', { a: '9007199254740993' }],
@@ -54,7 +73,11 @@ describe('readDocument: what it refuses, and where', () => {
   it.each([
     ['a duplicate key', 'a: 1\nb: {c: 1,\n  c: 2}', 'invalid', 'duplicate_key', 3, 3],
     ['a duplicate key in two notations', 'a: 1\n"a": 2', 'invalid', 'duplicate_key', 2, 1],
-    ['a merge key', 'a: &x {b: 1}\nc:\n  <<: *x', 'invalid', 'unsupported_yaml', 3, 3],
+    ['a merge key without a mapping', 'a: &x 1\nc:\n  <<: *x', 'invalid', 'unsupported_yaml', 3, 7],
+    ['a merge key with a list of others', 'a: &x {b: 1}\nc:\n  <<: [*x, 2]', 'invalid', 'unsupported_yaml', 3, 7],
+    ['two merge keys', 'a: &x {b: 1}\nc:\n  <<: *x\n  <<: *x', 'invalid', 'duplicate_key', 4, 3],
+    ['a mapping that is merged into itself', 'a: &x\n  <<: *x', 'invalid', 'unsupported_yaml', 2, 7],
+    ['a forbidden key that is merged', 'a: {<<: {"__proto__": 1}}', 'unreadable', 'forbidden_key', 1, 10],
     ['a custom tag', 'a: !include x', 'invalid', 'unsupported_yaml', 1, 4],
     ['a tag of another kind', 'a: !!binary aGk=', 'invalid', 'unsupported_yaml', 1, undefined],
     ['two documents', 'a: 1\n---\nb: 2', 'invalid', 'unsupported_yaml', 3, 1],

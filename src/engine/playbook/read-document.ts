@@ -1,7 +1,7 @@
 import { Composer, type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Pair, type ParsedNode, type Scalar } from 'yaml';
 import { EngineError, type ErrorKind, type Issue } from '../engine-error.js';
 import { type ErrorCode } from '../error-codes.js';
-import { type Json, type JsonObject } from '../values.js';
+import { isObject, type Json, type JsonObject } from '../values.js';
 import { scanTokens } from './depth-scan.js';
 import { DOCUMENT_LIMITS, type DocumentLimits } from './document-limits.js';
 import { keyText, type Position, SourcePositions } from './source-positions.js';
@@ -15,8 +15,8 @@ export interface SourceDocument {
 }
 
 /**
- * Reads YAML 1.2 (core schema) or JSON as JSON, without what makes YAML dangerous or ambiguous: custom tags, merge keys,
- * duplicate keys, `__proto__`, NUL and lone surrogates, numbers a double cannot hold, and bombs of any shape.
+ * Reads YAML 1.2 (core schema, and the merge keys of YAML 1.1, which authors use) or JSON as JSON, without what makes YAML dangerous or ambiguous:
+ * custom tags, duplicate keys, `__proto__`, NUL and lone surrogates, numbers a double cannot hold, and bombs of any shape.
  *
  * @throws EngineError `too_large` (`document_too_large`), `unreadable` (`malformed_yaml`, `depth_exceeded`,
  * `too_many_nodes`, `invalid_unicode`, `forbidden_key`, `unsafe_number`) or `invalid` (`duplicate_key`, `unsupported_yaml`);
@@ -112,13 +112,28 @@ class Conversion {
     if (isSeq(node)) return node.items.map((item) => this.convert(item as ParsedNode | null, depth));
     if (!isMap(node)) throw this.refuse('invalid', 'unsupported_yaml', 'This kind of value is not accepted.', node);
     const object: JsonObject = {};
+    let merged: readonly JsonObject[] | null = null;
     for (const pair of node.items as Pair<ParsedNode, ParsedNode | null>[]) {
       const key = this.key(pair.key, node);
+      if (isMergeKey(pair.key)) {
+        if (merged) throw this.refuse('invalid', 'duplicate_key', 'The key "<<" occurs twice in this mapping; it takes a list.', pair.key);
+        merged = this.mergedInto(pair, depth);
+        continue;
+      }
       if (Object.hasOwn(object, key))
         throw this.refuse('invalid', 'duplicate_key', `The key "${key}" occurs twice in this mapping.`, pair.key);
       object[key] = this.convert(pair.value, depth);
     }
-    return object;
+    return merged === null ? object : (Object.assign({}, ...merged.toReversed(), object) as JsonObject);
+  }
+
+  /** What stands behind `<<`: of several that have a key the first counts, and the mapping's own before all (https://yaml.org/type/merge.html). */
+  private mergedInto({ key, value }: Pair<ParsedNode, ParsedNode | null>, depth: number): readonly JsonObject[] {
+    // Its entries are on the level of the mapping itself.
+    const source = this.convert(value, depth - 1);
+    const mappings = Array.isArray(source) ? source : [source];
+    if (mappings.every(isObject)) return mappings;
+    throw this.refuse('invalid', 'unsupported_yaml', 'A merge key (<<) takes a mapping, or a list of mappings.', value ?? key);
   }
 
   private key(key: ParsedNode | null, parent: ParsedNode): string {
@@ -127,8 +142,6 @@ class Conversion {
     if (name === null)
       throw this.refuse('invalid', 'unsupported_yaml', 'A key must be text. A template needs quotes: "{{ … }}".', key ?? parent);
     if (name === '__proto__') throw this.refuse('unreadable', 'forbidden_key', 'The key __proto__ is refused.', key ?? parent);
-    if (name === '<<' && isScalar(key) && key.type === 'PLAIN')
-      throw this.refuse('invalid', 'unsupported_yaml', 'Merge keys (<<) are not accepted; write the entries out.', key);
     this.checkText(name, key ?? parent);
     return name;
   }
@@ -204,6 +217,8 @@ class Conversion {
     return refusal(kind, code, message, node ? posOf(this.lines, node.range[0]) : {});
   }
 }
+
+const isMergeKey = (key: ParsedNode | null): boolean => isScalar(key) && key.type === 'PLAIN' && key.value === '<<';
 
 /** Marks an anchor whose value is still being read. */
 const OPEN = Symbol('open');
