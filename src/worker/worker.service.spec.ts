@@ -8,6 +8,7 @@ import { Worker } from './worker.service.js';
 function stage() {
   const reading = Promise.withResolvers<CompiledPlaybook>();
   const givenBack: string[] = [];
+  const alarms: unknown[] = [];
   const nothing = (): void => undefined;
   let consumer: RunConsumer | undefined;
   const queue = {
@@ -19,7 +20,7 @@ function stage() {
   };
   const worker = new Worker(
     { role: 'all', maxInFlightRuns: 10 } as never,
-    { error: nothing, warn: nothing, info: nothing } as never,
+    { error: (...alarm: unknown[]) => void alarms.push(alarm), warn: nothing, info: nothing } as never,
     queue as never,
     {} as never,
     { onAbandoned: nothing, onInbox: nothing, onBorn: nothing } as never,
@@ -30,14 +31,24 @@ function stage() {
     {} as never,
   );
   worker.start();
-  return { worker, reading, givenBack, take: () => consumer!.take({ run: newRun('7', {}), token: 't', claimNo: 1, history: null }) };
+  return {
+    worker,
+    reading,
+    givenBack,
+    alarms,
+    take: () => consumer!.take({ run: newRun('7', {}), token: 't', claimNo: 1, history: null }),
+  };
 }
 
-it('a drain waits for runs whose entries are still being read: their leases are to be given back', async () => {
-  const { worker, reading, givenBack, take } = stage();
-  take();
-  const drained = worker.drain().then(() => [...givenBack]);
-  await new Promise((resolve) => setImmediate(resolve));
-  reading.reject(new EngineError('unavailable', 'database_unavailable', 'away'));
-  expect(await drained).toEqual(['7']);
-});
+it.each([new EngineError('unavailable', 'database_unavailable', 'away'), new Error('timeout exceeded when trying to connect')])(
+  'a drain waits for runs whose entries are still being read: their leases are to be given back, and a database that is away is no alarm (%s)',
+  async (away) => {
+    const { worker, reading, givenBack, alarms, take } = stage();
+    take();
+    const drained = worker.drain().then(() => [...givenBack]);
+    await new Promise((resolve) => setImmediate(resolve));
+    reading.reject(away);
+    expect(await drained).toEqual(['7']);
+    expect(alarms).toEqual([]);
+  },
+);

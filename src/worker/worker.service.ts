@@ -252,8 +252,8 @@ export class Worker implements RunConsumer {
 
   /** A claimed run whose entry cannot be used ends as failed; where it is only the database that is away, it is given back. */
   private refuse(held: HeldRun, error: unknown): void {
-    this.log.error({ err: error, executionId: held.run.id }, 'the playbook of a claimed execution cannot be used');
     if (error instanceof EngineError && error.kind !== 'unavailable') return this.fail(held, error.message, error.code);
+    this.log.warn({ err: error, executionId: held.run.id }, 'the playbook of a claimed execution cannot be read now; it is given back');
     this.clear(held.run.id);
     this.queue.giveBack(held, DATABASE_AWAY_MS);
   }

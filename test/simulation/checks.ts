@@ -32,7 +32,7 @@ const STARTS = new Set(['step_started', 'step_waiting']);
 /** A row that is given back with a time is due after so many milliseconds at the latest, whatever is in its inbox. */
 const GIVEN_BACK_MS = 5_500;
 /** Faults of the service that its log may tell of where the world is as bad as here. */
-const EXPECTED_ERRORS = new Set(['an execution is ended as poison', 'the playbook of a claimed execution cannot be used']);
+const EXPECTED_ERRORS = new Set(['an execution is ended as poison']);
 
 /** What must hold at every moment, asked at every commit and every effect. */
 export class Checks {
