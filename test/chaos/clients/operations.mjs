@@ -22,12 +22,15 @@ export const OPERATIONS = {
   same_start: { weight: 0, starts: true, run: sameStart },
 };
 
+/** Some results are large enough to lie apart. */
+const blobKib = (random) => (random.chance(0.25) ? random.int(300, 900) : random.int(1, 100));
+
 /** One in two starts has a key and is repeated until its outcome is known. @returns the execution's id, null where it is not known */
 async function start(client) {
   const { random, load } = client;
   const op = load.nextOp();
   const playbook = random.pick([...load.playbooks.values()]);
-  const parameters = { n: random.int(0, 1_000_000), blob: random.chance(0.03) ? 'b'.repeat(random.int(1, 100) * 1024) : '' };
+  const parameters = { n: random.int(0, 1_000_000), blob: random.chance(0.03) ? 'b'.repeat(blobKib(random) * 1024) : '' };
   const request = {
     op,
     playbook,

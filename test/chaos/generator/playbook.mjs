@@ -66,7 +66,7 @@ export class Playbook {
       workflow: [
         { step: 'start', data: { v: '{{ workload.n }}' }, next: entries[0] },
         ...this.#blocks.flatMap((block, index) => block.steps(entries[index + 1])),
-        { step: 'end', result: { v: `{{ ${output} }}`, n: '{{ workload.n }}', size: '{{ workload.blob | length }}' } },
+        { step: 'end', result: { v: `{{ ${output} }}`, n: '{{ workload.n }}', blob: '{{ workload.blob }}' } },
       ],
     };
   }
@@ -79,7 +79,7 @@ export class Playbook {
       value = block.predict(run, value);
       if (run.failedStep !== null) return run;
     }
-    run.result = { v: value, n, size: blob.length };
+    run.result = { v: value, n, blob };
     return run;
   }
 }
