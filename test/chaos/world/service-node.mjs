@@ -12,6 +12,9 @@ const ALARM = /unhandled|uncaught|FATAL ERROR|MaxListenersExceeded|"level":"(err
 const POISON = '"msg":"an execution is ended as poison"';
 const LOST_CONNECTION = /terminating connection|Connection terminated|ECONN|timeout expired|Query read timeout|the database system is/;
 
+/** As `npm start` and the image set it. */
+const ALLOCATOR = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
+
 /** One node: the built program as a process, started again whenever it has ended, on the same port. */
 export class ServiceNode {
   /** Ends that nobody asked for: code, signal, and the end of what the process said. */
@@ -65,6 +68,7 @@ export class ServiceNode {
         cwd: this.program,
         env: {
           PATH: process.env.PATH,
+          ...ALLOCATOR,
           PORT: String(this.port),
           LOG_LEVEL: 'warn',
           DATA_DIR: join(this.folder, `data-${this.index}`),
