@@ -5,6 +5,7 @@ import { Caller } from '../common/caller.js';
 import { Policy, Produces } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
+import { toldHeader } from '../common/told-header.js';
 import { CatalogService } from './catalog.service.js';
 import { CatalogEntryResponse } from './dto/catalog-entry.response.js';
 import { EntryStatusRequest } from './dto/catalog.requests.js';
@@ -34,7 +35,10 @@ export class CatalogEntryController {
   @Policy('catalog:read')
   @Produces('application/yaml')
   @ApiOperation({ operationId: 'getCatalogEntryContent', summary: 'The text as registered' })
-  @ApiOkResponse({ content: { 'application/yaml': { schema: { type: 'string' } } } })
+  @ApiOkResponse({
+    content: { 'application/yaml': { schema: { type: 'string' } } },
+    headers: { ETag: toldHeader('The digest of the text; it never changes.') },
+  })
   async content(
     @Caller() principal: Principal,
     @Param('catalog_id') id: string,

@@ -5,7 +5,7 @@ import { Caller } from '../common/caller.js';
 import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
-import { warningHeader } from '../common/warning-header.js';
+import { WARNING, warningHeader } from '../common/warning-header.js';
 import { CatalogListing } from './catalog-listing.js';
 import { CatalogService } from './catalog.service.js';
 import { CatalogEntryList, CatalogEntryResponse } from './dto/catalog-entry.response.js';
@@ -143,7 +143,7 @@ export class CatalogController {
   @Get('resource')
   @Policy('catalog:read')
   @ApiOperation({ operationId: 'getCatalogResource', summary: 'One entry with its text; without a version the latest' })
-  @ApiOkResponse({ type: CatalogEntryResponse })
+  @ApiOkResponse({ type: CatalogEntryResponse, headers: WARNING })
   async resource(
     @Caller() principal: Principal,
     @Query(RESOURCE_QUERY) query: CatalogResourceQuery,
@@ -156,7 +156,7 @@ export class CatalogController {
   @HttpCode(200)
   @Policy('catalog:read')
   @ApiOperation({ operationId: 'getCatalogResourceByPost', summary: 'One entry with its text, for clients that post', deprecated: true })
-  @ApiOkResponse({ type: CatalogEntryResponse })
+  @ApiOkResponse({ type: CatalogEntryResponse, headers: WARNING })
   async resourceByPost(
     @Caller() principal: Principal,
     @Body(RESOURCE_BODY) body: CatalogResourceQuery,
