@@ -94,7 +94,7 @@ export class CatalogController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CatalogEntryList> {
-    return CatalogEntryList.from(await this.listing.page(principal, { kind: query.resource_type, ...query }, request, reply));
+    return CatalogEntryList.from(await this.listing.page(principal, { kind: query.resource_type, ...query }, request.originalUrl, reply));
   }
 
   @Post('list')
@@ -108,7 +108,9 @@ export class CatalogController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CatalogEntryList> {
-    return CatalogEntryList.from(await this.listing.page(principal, { kind: body.resource_type, ...body }, request, reply));
+    const asked = new URLSearchParams(Object.entries(body).map(([name, value]): [string, string] => [name, String(value)]));
+    const url = `${request.originalUrl.split('?', 1)[0]}?${asked.toString()}`;
+    return CatalogEntryList.from(await this.listing.page(principal, { kind: body.resource_type, ...body }, url, reply));
   }
 
   @Get('search')
@@ -121,7 +123,7 @@ export class CatalogController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CatalogEntryList> {
-    return CatalogEntryList.from(await this.listing.page(principal, { text: query.q, ...query }, request, reply));
+    return CatalogEntryList.from(await this.listing.page(principal, { text: query.q, ...query }, request.originalUrl, reply));
   }
 
   @Get('versions')
