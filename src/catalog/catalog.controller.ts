@@ -101,6 +101,7 @@ export class CatalogController {
   @HttpCode(200)
   @Policy('catalog:read')
   @ApiOperation({ operationId: 'listCatalogByPost', summary: 'List the catalog, for clients that post', deprecated: true })
+  @ApiBody({ type: ListCatalogQuery, required: false })
   @ApiOkResponse({ type: CatalogEntryList })
   async listByPost(
     @Caller() principal: Principal,
