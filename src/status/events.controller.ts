@@ -126,6 +126,8 @@ export class EventsController {
     const record = await this.status.record(principal, id); // a 404 is still an ordinary answer
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
+    // What the door has set belongs to streams, too.
+    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value);
     reply.hijack();
     const events = ofTypes(this.status.follow(record, asked.after, gone.signal), asked.types);
     await streamEvents(reply.raw, events, (listener) => this.live.follow(id, listener));

@@ -295,6 +295,19 @@ describe('the stream of events', () => {
     expect(answer.headers.get('content-type')).toBe(`${mediaType}; charset=utf-8`);
   });
 
+  it('has the headers of every answer', async () => {
+    const answer = await fetch(`${service.url}/executions/${child}/events`, {
+      headers: { accept: 'text/event-stream', 'x-request-id': 'trace-1' },
+    });
+    await answer.text();
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      'x-request-id': 'trace-1',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': expect.stringContaining('sandbox') as string,
+      'cache-control': 'no-store',
+    });
+  });
+
   it('follows a running execution to its terminal event', async () => {
     const id = await service.execute('read/nap');
     const live: string[] = [];
