@@ -7,6 +7,7 @@ import { cursorOf, linkNextPage, readCursor } from '../common/paging.js';
 import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
+import { toldHeader } from '../common/told-header.js';
 import { BulkService } from './bulk.service.js';
 import { BulkOperationRequest, ListBulkOperationsQuery } from './dto/bulk-operation.request.js';
 import { BulkOperation, BulkOperationCount } from './dto/bulk-operation.response.js';
@@ -43,8 +44,8 @@ export class BulkOperationsController {
     type: BulkOperation,
     description: 'Accepted; it goes on.',
     headers: {
-      Location: { description: 'Where the operation is read.', schema: { type: 'string' } },
-      'Idempotency-Replayed': { description: 'true where the Idempotency-Key named an operation of before.', schema: { type: 'string' } },
+      Location: toldHeader('Where the operation is read.'),
+      'Idempotency-Replayed': toldHeader('true where the Idempotency-Key named an operation of before.'),
     },
   })
   @ApiResponse({ status: 200, description: 'A dry run.', schema: { $ref: getSchemaPath(BulkOperationCount) } })

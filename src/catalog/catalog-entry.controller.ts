@@ -1,16 +1,29 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
-import { ApiConflictResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import { applyDecorators, Body, Controller, Get, HttpCode, Param, Post, Res } from '@nestjs/common';
+import { ApiBody, ApiConflictResponse, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { Policy, Produces } from '../common/policy.js';
-import { type Principal } from '../common/principal.js';
+import { type Principal, type Scope } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
+import { toldHeader } from '../common/told-header.js';
 import { CatalogService } from './catalog.service.js';
 import { CatalogEntryResponse } from './dto/catalog-entry.response.js';
 import { EntryStatusRequest } from './dto/catalog.requests.js';
 import { EntryStatusService } from './entry-status.service.js';
 
 const STATUS = new RequestPipe(EntryStatusRequest, { optional: true });
+
+/** Policy and documentation of what changes whether an entry is in use. */
+function ApiStatusChange(scope: Scope, operationId: string, summary: string): MethodDecorator {
+  return applyDecorators(
+    Policy(scope),
+    HttpCode(200),
+    ApiOperation({ operationId, summary }),
+    ApiBody({ type: EntryStatusRequest, required: false }),
+    ApiOkResponse({ type: CatalogEntryResponse }),
+    ApiConflictResponse({ description: 'Its state forbids this.' }),
+  );
+}
 
 /** One entry by its id: its text, and whether it is in use. */
 @ApiTags('catalog')
@@ -34,7 +47,10 @@ export class CatalogEntryController {
   @Policy('catalog:read')
   @Produces('application/yaml')
   @ApiOperation({ operationId: 'getCatalogEntryContent', summary: 'The text as registered' })
-  @ApiOkResponse({ content: { 'application/yaml': { schema: { type: 'string' } } } })
+  @ApiOkResponse({
+    content: { 'application/yaml': { schema: { type: 'string' } } },
+    headers: { ETag: toldHeader('The digest of the text; it never changes.') },
+  })
   async content(
     @Caller() principal: Principal,
     @Param('catalog_id') id: string,
@@ -46,11 +62,7 @@ export class CatalogEntryController {
   }
 
   @Post('deprecate')
-  @HttpCode(200)
-  @Policy('catalog:edit')
-  @ApiOperation({ operationId: 'deprecateCatalogEntry', summary: 'Choose the entry only where nothing else matches' })
-  @ApiOkResponse({ type: CatalogEntryResponse })
-  @ApiConflictResponse({ description: 'Its state forbids this.' })
+  @ApiStatusChange('catalog:edit', 'deprecateCatalogEntry', 'Choose the entry only where nothing else matches')
   async deprecate(
     @Caller() principal: Principal,
     @Param('catalog_id') id: string,
@@ -60,11 +72,7 @@ export class CatalogEntryController {
   }
 
   @Post('yank')
-  @HttpCode(200)
-  @Policy('catalog:delete')
-  @ApiOperation({ operationId: 'yankCatalogEntry', summary: 'Choose the entry only where its exact version is named' })
-  @ApiOkResponse({ type: CatalogEntryResponse })
-  @ApiConflictResponse({ description: 'Its state forbids this.' })
+  @ApiStatusChange('catalog:delete', 'yankCatalogEntry', 'Choose the entry only where its exact version is named')
   async yank(
     @Caller() principal: Principal,
     @Param('catalog_id') id: string,
@@ -74,11 +82,7 @@ export class CatalogEntryController {
   }
 
   @Post('restore')
-  @HttpCode(200)
-  @Policy('catalog:edit')
-  @ApiOperation({ operationId: 'restoreCatalogEntry', summary: 'Take the entry back into use' })
-  @ApiOkResponse({ type: CatalogEntryResponse })
-  @ApiConflictResponse({ description: 'Its state forbids this.' })
+  @ApiStatusChange('catalog:edit', 'restoreCatalogEntry', 'Take the entry back into use')
   async restore(
     @Caller() principal: Principal,
     @Param('catalog_id') id: string,

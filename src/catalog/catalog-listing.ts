@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type FastifyReply, type FastifyRequest } from 'fastify';
+import { type FastifyReply } from 'fastify';
 import { cursorOf, linkNextPage, readCursor } from '../common/paging.js';
 import { type Principal } from '../common/principal.js';
 import { type ListedEntry } from '../storage/catalog-entry.js';
@@ -20,14 +20,14 @@ export interface ListingPage {
 export class CatalogListing {
   constructor(private readonly entries: PlaybookListingRepository) {}
 
-  /** A page; the reply is told where the next one is. @throws EngineError `invalid_cursor` */
-  async page(principal: Principal, asked: ListingPage, request: FastifyRequest, reply: FastifyReply): Promise<readonly ListedEntry[]> {
+  /** A page; the reply is told where the next one is. @param url of this page, as a GET asks for it @throws EngineError `invalid_cursor` */
+  async page(principal: Principal, asked: ListingPage, url: string, reply: FastifyReply): Promise<readonly ListedEntry[]> {
     const after = asked.cursor === undefined ? null : readCursor(asked.cursor, (key) => CATALOG_PATH.test(key));
     const filter = { kind: asked.kind || null, text: asked.text || null };
     const found = await this.entries.list(principal.tenant, filter, after, asked.limit + 1);
     const page = found.slice(0, asked.limit);
     const last = page.at(-1);
-    linkNextPage(reply, request.originalUrl, last && found.length > page.length ? cursorOf(last.path) : null);
+    linkNextPage(reply, url, last && found.length > page.length ? cursorOf(last.path) : null);
     return page;
   }
 }

@@ -4,7 +4,7 @@ import { type FastifyReply } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
-import { warningHeader } from '../common/warning-header.js';
+import { WARNING, warningHeader } from '../common/warning-header.js';
 import { CatalogSchema } from './dto/catalog-schema.response.js';
 import { ResolveCatalogQuery } from './dto/catalog.queries.js';
 import { EntryDescriptions } from './entry-descriptions.js';
@@ -19,7 +19,7 @@ export class CatalogSchemaController {
   @Get()
   @Policy('catalog:read')
   @ApiOperation({ operationId: 'getCatalogSchema', summary: 'The schemas of the parameters and of the result of an entry' })
-  @ApiOkResponse({ type: CatalogSchema })
+  @ApiOkResponse({ type: CatalogSchema, headers: WARNING })
   async schema(
     @Caller() principal: Principal,
     @Query(ENTRY_QUERY) query: ResolveCatalogQuery,

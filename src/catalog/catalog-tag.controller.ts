@@ -15,6 +15,7 @@ import { cursorOf, linkNextPage, readCursor } from '../common/paging.js';
 import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
+import { toldHeader } from '../common/told-header.js';
 import { CatalogTagList, CatalogTagResponse } from './dto/catalog-tag.responses.js';
 import { CatalogPathQuery, ListCatalogTagsQuery } from './dto/catalog.queries.js';
 import { PutCatalogTagRequest } from './dto/catalog.requests.js';
@@ -59,7 +60,7 @@ export class CatalogTagController {
   @ApiParam({ name: 'tag', example: 'prod' })
   @ApiHeader(IF_MATCH)
   @ApiOperation({ operationId: 'putCatalogTag', summary: 'Point a tag at a version' })
-  @ApiOkResponse({ type: CatalogTagResponse })
+  @ApiOkResponse({ type: CatalogTagResponse, headers: { ETag: toldHeader('For If-Match; also in the answer.') } })
   @ApiConflictResponse({ description: 'The version is yanked.' })
   @ApiPreconditionFailedResponse({ description: 'The tag was moved since, or is gone.' })
   async put(

@@ -5,7 +5,7 @@ import { Caller } from '../common/caller.js';
 import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
-import { warningHeader } from '../common/warning-header.js';
+import { WARNING, warningHeader } from '../common/warning-header.js';
 import { CatalogListing } from './catalog-listing.js';
 import { CatalogService } from './catalog.service.js';
 import { CatalogEntryList, CatalogEntryResponse } from './dto/catalog-entry.response.js';
@@ -94,13 +94,14 @@ export class CatalogController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CatalogEntryList> {
-    return CatalogEntryList.from(await this.listing.page(principal, { kind: query.resource_type, ...query }, request, reply));
+    return CatalogEntryList.from(await this.listing.page(principal, { kind: query.resource_type, ...query }, request.originalUrl, reply));
   }
 
   @Post('list')
   @HttpCode(200)
   @Policy('catalog:read')
   @ApiOperation({ operationId: 'listCatalogByPost', summary: 'List the catalog, for clients that post', deprecated: true })
+  @ApiBody({ type: ListCatalogQuery, required: false })
   @ApiOkResponse({ type: CatalogEntryList })
   async listByPost(
     @Caller() principal: Principal,
@@ -108,7 +109,9 @@ export class CatalogController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CatalogEntryList> {
-    return CatalogEntryList.from(await this.listing.page(principal, { kind: body.resource_type, ...body }, request, reply));
+    const asked = new URLSearchParams(Object.entries(body).map(([name, value]): [string, string] => [name, String(value)]));
+    const url = `${request.originalUrl.split('?', 1)[0]}?${asked.toString()}`;
+    return CatalogEntryList.from(await this.listing.page(principal, { kind: body.resource_type, ...body }, url, reply));
   }
 
   @Get('search')
@@ -121,7 +124,7 @@ export class CatalogController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<CatalogEntryList> {
-    return CatalogEntryList.from(await this.listing.page(principal, { text: query.q, ...query }, request, reply));
+    return CatalogEntryList.from(await this.listing.page(principal, { text: query.q, ...query }, request.originalUrl, reply));
   }
 
   @Get('versions')
@@ -143,7 +146,7 @@ export class CatalogController {
   @Get('resource')
   @Policy('catalog:read')
   @ApiOperation({ operationId: 'getCatalogResource', summary: 'One entry with its text; without a version the latest' })
-  @ApiOkResponse({ type: CatalogEntryResponse })
+  @ApiOkResponse({ type: CatalogEntryResponse, headers: WARNING })
   async resource(
     @Caller() principal: Principal,
     @Query(RESOURCE_QUERY) query: CatalogResourceQuery,
@@ -156,7 +159,7 @@ export class CatalogController {
   @HttpCode(200)
   @Policy('catalog:read')
   @ApiOperation({ operationId: 'getCatalogResourceByPost', summary: 'One entry with its text, for clients that post', deprecated: true })
-  @ApiOkResponse({ type: CatalogEntryResponse })
+  @ApiOkResponse({ type: CatalogEntryResponse, headers: WARNING })
   async resourceByPost(
     @Caller() principal: Principal,
     @Body(RESOURCE_BODY) body: CatalogResourceQuery,

@@ -6,6 +6,7 @@ import { LruMap } from '../storage/lru-map.js';
 import { PlaybookRepository, type StoredEntry } from '../storage/repositories/playbook.repository.js';
 import { normalisePath, parentOf, parseReference } from './catalog-path.js';
 import { type KnownPath, PathVersions } from './path-versions.js';
+import { pointedAt } from './pointed-at.js';
 import { chooseVersion, resolveVersion, type Resolution } from './resolve.js';
 import { type AskedVersion, parseAskedVersion } from './version.js';
 
@@ -45,14 +46,18 @@ export class CatalogService {
    * @throws EngineError `invalid_path`, `invalid_version`, `unknown_playbook`, `unknown_version`, `unknown_tag`, `entry_state_conflict` (held)
    */
   async resolve(tenantId: string, reference: EntryReference): Promise<ResolvedEntry> {
-    const named = parseReference(reference.style === 'id' ? reference.id : reference.path);
+    const [at, text] = reference.style === 'id' ? ['/playbook_id', reference.id] : ['/path', reference.path];
+    const named = pointedAt(at, () => parseReference(text));
     const byId = reference.style === 'id' && named.id !== null ? await this.entry(tenantId, named.id) : null;
     if (byId?.status === 'held') {
       throw new EngineError('conflict', 'entry_state_conflict', `${byId.path} ${byId.version} waits for a review.`);
     }
     if (byId) return resolvedEntry(byId, byId.version, reference.version ?? 'latest');
     const requested = requestedVersion(named.version, reference.version);
-    const asked: AskedVersion = requested === null && reference.style === 'id' ? { kind: 'newest' } : parseAskedVersion(requested);
+    const isNewest = requested === null && reference.style === 'id';
+    const asked: AskedVersion = isNewest
+      ? { kind: 'newest' }
+      : pointedAt(named.version === null ? '/version' : at, () => parseAskedVersion(requested));
     const find = async (read: PathReader): Promise<CatalogEntry> =>
       this.choose(await this.known(tenantId, named.path, read), named.path, asked, requested);
     // What this node knows may lack what another one has just acknowledged: a start is refused for a missing entry only where the database says so.
@@ -66,8 +71,8 @@ export class CatalogService {
 
   /** Every version of a path and why it was or was not chosen. @throws EngineError as `resolve` */
   async explain(tenantId: string, path: string, version: string | null): Promise<Resolution & { readonly path: string }> {
-    const normalised = normalisePath(path);
-    const asked = parseAskedVersion(version);
+    const normalised = pointedAt('/path', () => normalisePath(path));
+    const asked = pointedAt('/version', () => parseAskedVersion(version));
     const { state } = await this.known(tenantId, normalised);
     const resolution = resolveVersion(asked, state.versions, taggedBy(asked, state.tags));
     return { ...resolution, path: state.versions[0]?.path ?? normalised };
@@ -75,7 +80,10 @@ export class CatalogService {
 
   /** Every version of a path, newest registration first. @throws EngineError `invalid_path`, `unknown_playbook` */
   async versions(tenantId: string, path: string): Promise<KnownPath['state'] & { readonly path: string }> {
-    const { state } = await this.known(tenantId, normalisePath(path));
+    const { state } = await this.known(
+      tenantId,
+      pointedAt('/path', () => normalisePath(path)),
+    );
     return { ...state, path: state.versions[0]?.path ?? path };
   }
 

@@ -116,7 +116,12 @@ export class PlaybookController {
     request: FastifyRequest,
     reply: FastifyReply,
   ): Promise<PlaybookListItem[]> {
-    const entries = await this.listing.page(principal, { ...query, kind: query.kind ?? 'playbook', text: query.q }, request, reply);
+    const entries = await this.listing.page(
+      principal,
+      { ...query, kind: query.kind ?? 'playbook', text: query.q },
+      request.originalUrl,
+      reply,
+    );
     return entries.map((entry) => PlaybookListItem.from(entry));
   }
 

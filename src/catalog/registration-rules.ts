@@ -1,5 +1,6 @@
 import { EngineError } from '../engine/engine-error.js';
 import { type CatalogEntry } from '../storage/catalog-entry.js';
+import { pointedAt } from './pointed-at.js';
 import { nextVersion, normaliseVersion } from './version.js';
 
 /** Either the entry that is there already, or the version that a new one gets. */
@@ -10,7 +11,9 @@ export type RegistrationDecision = { readonly existing: CatalogEntry } | { reado
  * @throws EngineError `invalid_version`, or `version_conflict` where they differ
  */
 export function namedVersion(ofDocument: string | null, ofRequest: string | null): string | null {
-  const [document, request] = [ofDocument, ofRequest].map((text) => (text === null ? null : normaliseVersion(text)));
+  const canonical = (text: string | null): string | null => (text === null ? null : normaliseVersion(text));
+  const document = canonical(ofDocument);
+  const request = pointedAt('/version', () => canonical(ofRequest));
   if (document && request && document !== request) {
     const message = `The document names version ${document}, the request ${request}.`;
     throw new EngineError('invalid', 'version_conflict', message, [{ code: 'version_conflict', pointer: '/version', message }]);

@@ -9,6 +9,7 @@ import { PlaybookRepository, type Registered } from '../storage/repositories/pla
 import { inlinePath } from './catalog-path.js';
 import { type CatalogDocument, type CheckedDocument, DocumentReader } from './document-reader.js';
 import { PathVersions } from './path-versions.js';
+import { pointedAt } from './pointed-at.js';
 import { decideRegistration, namedVersion } from './registration-rules.js';
 import { checkTagName, versionColumns } from './version.js';
 
@@ -61,7 +62,7 @@ export class RegistrationService {
    * `entry_state_conflict` (tags on an entry that is yanked or held)
    */
   async register(principal: Principal, command: RegisterDocument): Promise<RegisteredEntry> {
-    const tags = [...new Set(command.tags.map(checkTagName))];
+    const tags = [...new Set(command.tags.map((tag, index) => pointedAt(`/tags/${index}`, () => checkTagName(tag))))];
     const document = await this.documents.read(command.content, command.strict);
     if (command.path !== undefined && command.path !== document.path) throw wrongPath(command.path, document.path);
     const named = namedVersion(document.version, command.version);

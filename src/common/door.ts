@@ -64,6 +64,10 @@ export function installDoor(fastify: FastifyInstance, limits: RequestLimits, fil
       done(error as HttpRefusal);
     }
   });
+  fastify.addHook('preHandler', (request, reply, done) => {
+    gate.read(request, reply);
+    done();
+  });
   fastify.addHook('onResponse', (_request, reply, done) => {
     gate.leave(reply);
     done();

@@ -7,6 +7,13 @@ export function assertAcceptable(accept: string, produced: readonly string[]): v
   throw new HttpRefusal(406, 'not_acceptable', `This answer exists as ${produced.join(', ')} only.`);
 }
 
+/** Whether an Accept header asks for one media type rather than for the other, which is served where it leaves the choice. */
+export function prefers(accept: string, mediaType: string, other: string): boolean {
+  const ranges = accept.split(',').map(parseRange);
+  const [wanted, instead] = [quality(mediaType, ranges), quality(other, ranges)];
+  return wanted > instead || (wanted === instead && wanted > 0 && ranges.some(({ type }) => type === mediaType));
+}
+
 interface MediaRange {
   readonly type: string;
   readonly quality: number;

@@ -1,4 +1,5 @@
 import { type FastifyReply, type FastifyRequest } from 'fastify';
+import { isObject, own } from '../engine/values.js';
 import { HttpRefusal } from './http-refusal.js';
 
 export interface GateLimits {
@@ -12,7 +13,7 @@ const SWEEP_MS = 250;
 const SILENCE_MS = 4_300;
 
 /**
- * Bounds how many requests are in work at once, and for how long. Waits and streams are exempt: they hold no worker and no
+ * Bounds how many requests are in work at once, and for how long. Waits, streams and starts without rows are exempt: they hold no worker and no
  * connection, and have a bound of their own.
  */
 export class RequestGate {
@@ -43,6 +44,11 @@ export class RequestGate {
 
   leave(reply: FastifyReply): void {
     this.inWork.delete(reply);
+  }
+
+  /** Looks again once the body is read: a start without rows is held until its end, and how many there may be is bounded elsewhere. */
+  read(request: FastifyRequest, reply: FastifyReply): void {
+    if (request.method === 'POST' && isObject(request.body) && own(request.body, 'sync_to_postgres') === false) this.leave(reply);
   }
 
   /** Answers the requests that are in work for too long; their handlers' own answers are dropped. */

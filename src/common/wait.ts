@@ -1,5 +1,13 @@
 import { EngineError } from '../engine/engine-error.js';
 
+/** Documentation of the header by which a wait is asked for. */
+export const PREFER = {
+  name: 'Prefer',
+  required: false,
+  description: 'wait=N: hold the answer until the end, N seconds at most (60); bare wait means 30.',
+  schema: { type: 'string' },
+  example: 'wait=10',
+} as const;
 /** Longest wait that is granted; larger wishes are clamped. */
 export const MAX_WAIT_SECONDS = 60;
 /** What a bare `Prefer: wait` means. */

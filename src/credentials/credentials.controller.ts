@@ -6,6 +6,7 @@ import { cursorOf, linkNextPage, readCursor } from '../common/paging.js';
 import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
+import { toldHeader } from '../common/told-header.js';
 import { EngineError } from '../engine/engine-error.js';
 import { CredentialService, type CredentialWish } from './credential.service.js';
 import { CREDENTIAL_NAME, CredentialQuery, CredentialRequest, ListCredentialsQuery } from './dto/credential.request.js';
@@ -15,6 +16,7 @@ const SAVE = new RequestPipe(CredentialRequest);
 const LIST = new RequestPipe(ListCredentialsQuery, { query: true });
 const READ = new RequestPipe(CredentialQuery, { query: true });
 const PARAM = { name: 'credential', description: 'Id or name.', schema: { type: 'string' } } as const;
+const WHERE = { Location: toldHeader('Where the credential is read.') };
 const NO_KEY = { status: 503, description: 'encryption_key_missing: the node has no key.' } as const;
 const WRITE_ONLY = { status: 403, description: 'secrets_are_write_only: include_data=true was asked for.' } as const;
 
@@ -32,8 +34,8 @@ export class CredentialsController {
     summary: 'Store a credential',
     description: 'A name that exists gets a new version; executions use it from their next attempt on.',
   })
-  @ApiCreatedResponse({ type: Credential, description: 'Stored.' })
-  @ApiOkResponse({ type: Credential, description: 'The name existed: a new version.' })
+  @ApiCreatedResponse({ type: Credential, headers: WHERE, description: 'Stored.' })
+  @ApiOkResponse({ type: Credential, headers: WHERE, description: 'The name existed: a new version.' })
   @ApiResponse(NO_KEY)
   async save(
     @Caller() principal: Principal,

@@ -7,6 +7,7 @@ import { type CompiledPlaybook } from './playbook/compiled.js';
 import { type HeldRun, type RowState, type Unit, type UnitOutcome, type UnitSource } from './ports.js';
 import { type InboxRun, RunInbox } from './run-inbox.js';
 import { RunTimers } from './run-timers.js';
+import { cancelOf } from './run/cancel.js';
 import { decide, resume } from './run/decide.js';
 import { type Decision, type Perform, type Stimulus } from './run/decision.js';
 import { earlierSecrets } from './run/earlier-secrets.js';
@@ -262,9 +263,8 @@ export class Orchestrator implements UnitSource {
   private hear(stimulus: Stimulus): void {
     if (this.refusals === 0) return this.carryOut(this.decide(stimulus));
     if (stimulus.kind !== 'cancel') return;
-    const { reason, force } = stimulus;
-    this.outbox.add([{ type: 'cancel_requested', reason, force }], 0);
-    this.finish = { event: { type: 'execution_cancelled', reason }, result: null };
+    this.outbox.add([{ type: 'cancel_requested', ...cancelOf(stimulus) }], 0);
+    this.finish = { event: { type: 'execution_cancelled', reason: stimulus.reason }, result: null };
   }
 
   private heard(wasAwaited: boolean): void {

@@ -1,14 +1,16 @@
 import { applyDecorators, HttpCode, type Type } from '@nestjs/common';
 import { ApiHeader, ApiOperation, type ApiOperationOptions, ApiQuery, ApiResponse } from '@nestjs/swagger';
 import { Policy } from '../common/policy.js';
+import { toldHeader } from '../common/told-header.js';
+import { PREFER } from '../common/wait.js';
 import { ENDED } from './dto/examples.js';
 
 const ANSWER_HEADERS = {
-  Location: { description: 'Where the execution is read.', schema: { type: 'string' } },
-  'Retry-After': { description: 'Seconds after which asking again is worth it; only where it goes on.', schema: { type: 'string' } },
-  'Preference-Applied': { description: 'The wait that was granted.', schema: { type: 'string' } },
-  'Idempotency-Replayed': { description: 'true where the Idempotency-Key named a start of before.', schema: { type: 'string' } },
-  Warning: { description: 'Code 299: a deprecated or yanked version was started, or a wish was not followed.', schema: { type: 'string' } },
+  Location: toldHeader('Where the execution is read.'),
+  'Retry-After': toldHeader('Seconds after which asking again is worth it; only where it goes on.'),
+  'Preference-Applied': toldHeader('The wait that was granted.'),
+  'Idempotency-Replayed': toldHeader('true where the Idempotency-Key named a start of before.'),
+  Warning: toldHeader('Code 299: a deprecated or yanked version was started, or a wish was not followed.'),
 } as const;
 
 /** What both ways of starting an execution have in common: policy, waiting, answers. */
@@ -23,13 +25,7 @@ export function ApiStart(
     Policy('executions:start'),
     HttpCode(202),
     ApiOperation(operation),
-    ApiHeader({
-      name: 'Prefer',
-      required: false,
-      description: 'wait=N: hold the answer until the end, N seconds at most (60); bare wait means 30.',
-      schema: { type: 'string' },
-      example: 'wait=10',
-    }),
+    ApiHeader(PREFER),
     ApiHeader({
       name: 'Idempotency-Key',
       required: false,

@@ -8,6 +8,7 @@ import { executionStatusOf } from '../status/dto/execution-view.js';
 import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
+import { toldHeader } from '../common/told-header.js';
 import { CancelRequest } from './dto/cancel-request.js';
 import { EXECUTION_STATUS_EXAMPLE } from './dto/examples.js';
 import { CancelResponse } from './dto/cancel-response.js';
@@ -36,7 +37,8 @@ function ApiCancel(operationId: string, summary: string, deprecated: boolean): M
 
 /** Policy and documentation of the wishes that are answered with the execution. */
 function ApiControl(operationId: string, summary: string, description: string, alreadySo: string | null): MethodDecorator {
-  const answer = { type: ExecutionStatus, example: { ...EXECUTION_STATUS_EXAMPLE, parameters: null } };
+  const headers = { Location: toldHeader('Where the execution is read.') };
+  const answer = { type: ExecutionStatus, headers, example: { ...EXECUTION_STATUS_EXAMPLE, parameters: null } };
   return applyDecorators(
     Policy('executions:control'),
     HttpCode(202),

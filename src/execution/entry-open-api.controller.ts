@@ -7,7 +7,7 @@ import { ENTRY_QUERY } from '../catalog/entry-query.js';
 import { Caller } from '../common/caller.js';
 import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
-import { warningHeader } from '../common/warning-header.js';
+import { WARNING, warningHeader } from '../common/warning-header.js';
 import { type JsonObject } from '../engine/values.js';
 import { OpenApiDescription } from './dto/open-api-description.js';
 import { openApiOf } from './entry-open-api.js';
@@ -24,7 +24,7 @@ export class EntryOpenApiController {
     operationId: 'getCatalogOpenApi',
     summary: 'An OpenAPI document of one entry, in which its parameters and its result are types',
   })
-  @ApiOkResponse({ type: OpenApiDescription })
+  @ApiOkResponse({ type: OpenApiDescription, headers: WARNING })
   async document(
     @Caller() principal: Principal,
     @Query(ENTRY_QUERY) query: ResolveCatalogQuery,

@@ -1,4 +1,5 @@
 import { type DescribedEntry } from '../catalog/entry-descriptions.js';
+import { BEARER_SCHEME } from '../common/bearer-scheme.js';
 import { ProblemDocument } from '../common/dto/problem-document.js';
 import { schemasOf } from '../common/schema-of.js';
 import { executionTypeOf } from '../engine/playbook/execution-types.js';
@@ -83,7 +84,9 @@ export function openApiOf(described: DescribedEntry): JsonObject {
         },
       },
     },
-    components: { schemas },
+    components: { schemas, securitySchemes: { bearer: { ...BEARER_SCHEME } } },
+    // Where no issuer is configured, nobody is asked.
+    security: [{ bearer: [] }, {}],
   };
 }
 

@@ -3,6 +3,7 @@ import { ApiBody, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { type Principal } from '../common/principal.js';
+import { toldHeader } from '../common/told-header.js';
 import { ExecutionStatus } from '../status/dto/execution-status.js';
 import { ApiStart } from './api-start.js';
 import { EXECUTION_STATUS_EXAMPLE, REQUEST_EXAMPLES } from './dto/examples.js';
@@ -16,8 +17,8 @@ import { askedBy, startRunById } from './start-command.js';
 const DEPRECATED_SINCE = '@1760140800';
 const SUCCESSOR = '</execute>; rel="successor-version"';
 const LEGACY_HEADERS = {
-  Deprecation: { description: 'This style is legacy; it works for ever.', schema: { type: 'string' } },
-  Link: { description: 'rel="successor-version": POST /execute.', schema: { type: 'string' } },
+  Deprecation: toldHeader('This style is legacy; it works for ever.'),
+  Link: toldHeader('rel="successor-version": POST /execute.'),
 } as const;
 
 /** The legacy style: by id, the most recently registered version. */

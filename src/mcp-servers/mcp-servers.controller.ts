@@ -15,6 +15,7 @@ import { cursorOf, linkNextPage, readCursor } from '../common/paging.js';
 import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
+import { toldHeader } from '../common/told-header.js';
 import { MCP_SERVER_NAME } from '../mcp-client/servers-file.js';
 import { ApproveMcpToolRequest, MCP_SERVER_EXAMPLE, McpPageQuery, McpServerRequest } from './dto/mcp-server.request.js';
 import {
@@ -30,6 +31,7 @@ import { wishOf } from './server-wish.js';
 const SAVE = new RequestPipe(McpServerRequest);
 const PAGE = new RequestPipe(McpPageQuery, { query: true });
 const NAME = { name: 'name', schema: { type: 'string' } } as const;
+const WHERE = { Location: toldHeader('Where the server is read.') };
 const CONFIGURED = { description: 'The name is configured where the service runs.' } as const;
 const DEFINITION_CURSOR = /^([A-Za-z0-9_.-]{1,128}) (\d{1,19})$/;
 
@@ -48,8 +50,8 @@ export class McpServersController {
     description: 'A name that exists gets a new version. Nothing is asked of the server yet; import does that.',
   })
   @ApiBody({ type: McpServerRequest, examples: { http: { value: MCP_SERVER_EXAMPLE } } })
-  @ApiCreatedResponse({ type: McpServerResponse, description: 'Registered.' })
-  @ApiOkResponse({ type: McpServerResponse, description: 'The name existed: a new version.' })
+  @ApiCreatedResponse({ type: McpServerResponse, headers: WHERE, description: 'Registered.' })
+  @ApiOkResponse({ type: McpServerResponse, headers: WHERE, description: 'The name existed: a new version.' })
   @ApiConflictResponse(CONFIGURED)
   async save(
     @Caller() principal: Principal,

@@ -1,12 +1,18 @@
 import { STATUS_CODES } from 'node:http';
 import { type OpenAPIObject } from '@nestjs/swagger';
+import { toldHeader } from '../common/told-header.js';
 import { isObject, type JsonObject } from '../engine/values.js';
 
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'];
+/** Of a page of a list, as `linkNextPage` sets them. */
+const PAGE_HEADERS = {
+  Link: toldHeader('rel="next": the next page; left out on the last one.'),
+  'X-Next-Cursor': toldHeader('The cursor of the next page; left out on the last one.'),
+};
 const PROBLEM = { 'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemDocument' } } };
 
 /**
- * Adds what every operation has and no decorator should repeat: answers with problem documents, and requests without
+ * Adds what every operation has and no decorator should repeat: answers with problem documents, where lists go on, and requests without
  * unknown fields. Sorted, so that a difference between two documents is one between two contracts.
  */
 export function completed(document: OpenAPIObject): OpenAPIObject {
@@ -17,7 +23,9 @@ export function completed(document: OpenAPIObject): OpenAPIObject {
   for (const path of Object.values(paths)) {
     for (const method of METHODS) {
       const operation = path[method];
-      if (isObject(operation)) addProblems(operation);
+      if (!isObject(operation)) continue;
+      addProblems(operation);
+      if (isPaged(operation, components.schemas)) addPageHeaders(operation);
     }
   }
   for (const name of requestSchemas(paths, components.schemas)) {
@@ -51,6 +59,19 @@ function addProblems(operation: JsonObject): void {
   }
   operation.responses = sorted(responses);
   if (isPublic(operation)) operation.security = [];
+}
+
+/** Whether a request says by a cursor where a list goes on: in its query, or in its body for clients that post. */
+function isPaged({ parameters, requestBody }: JsonObject, schemas: Readonly<Record<string, JsonObject>>): boolean {
+  if ((parameters as JsonObject[]).some(({ name }) => name === 'cursor')) return true;
+  const [, body = ''] = /"#\/components\/schemas\/([^"]+)"/.exec(JSON.stringify(requestBody ?? null)) ?? [];
+  const properties = schemas[body]?.properties;
+  return isObject(properties) && 'cursor' in properties;
+}
+
+function addPageHeaders(operation: JsonObject): void {
+  const page = (operation.responses as Record<string, JsonObject>)['200'];
+  if (page) page.headers = { ...(page.headers as JsonObject | undefined), ...PAGE_HEADERS };
 }
 
 /** Health is for everybody; nothing else that is described here is. */

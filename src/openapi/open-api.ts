@@ -1,5 +1,6 @@
 import { type INestApplication, Injectable } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { BEARER_SCHEME } from '../common/bearer-scheme.js';
 import { ProblemDocument } from '../common/dto/problem-document.js';
 import { SERVICE_VERSION } from '../config/service-version.js';
 import { completed } from './completed.js';
@@ -18,9 +19,6 @@ What is promised:
 Where tokens are asked for, each operation takes one with the scope it names in its 403; 401 says where tokens come from (\`WWW-Authenticate\`).
 
 Errors are problem documents (RFC 9457); \`code\` is stable. Every route also exists below \`/api\`.`;
-
-const BEARER = `An access token of an issuer that the service is configured for (AUTH_ISSUERS_FILE), with the address of the service as its audience.
-\`GET /.well-known/oauth-protected-resource\` says which issuers these are.`;
 
 /** The OpenAPI document of the running application; made once, at boot. */
 @Injectable()
@@ -41,7 +39,7 @@ export class OpenApi {
       .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
       .addServer('/')
       .addServer('/api', 'The same routes, where older clients look for them')
-      .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: BEARER }, 'bearer')
+      .addBearerAuth(BEARER_SCHEME, 'bearer')
       .addSecurityRequirements({ bearer: [] })
       // Where no issuer is configured, nobody is asked.
       .addSecurityRequirements({})

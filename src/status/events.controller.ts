@@ -2,6 +2,7 @@ import { applyDecorators, Controller, Get, Headers, Param, Query, Req, Res } fro
 import { ApiExtraModels, ApiHeader, ApiOkResponse, ApiOperation, ApiParam, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Caller } from '../common/caller.js';
+import { prefers } from '../common/media-type.js';
 import { cursorOf, linkNextPage } from '../common/paging.js';
 import { Policy, Produces } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
@@ -9,7 +10,7 @@ import { RequestPipe } from '../common/request-pipe.js';
 import { EngineError } from '../engine/engine-error.js';
 import { LiveMessages } from '../storage/live-messages.js';
 import { type EventPlace } from '../storage/repositories/execution-event.repository.js';
-import { ExecutionEventPage } from './dto/execution-event.js';
+import { type ExecutionEvent, ExecutionEventPage } from './dto/execution-event.js';
 import { ListEventsQuery } from './dto/execution-queries.js';
 import { streamEvents } from './event-stream.js';
 import { eventTypesOf } from './event-view.js';
@@ -48,7 +49,7 @@ export class EventsController {
     operationId: 'listExecutionEvents',
     summary: 'The history, oldest first, as pages or as a stream',
     description:
-      'A page has fewer than `limit` events where they are large (about 4 MiB); `next_cursor` says whether there are more. With `Accept: text/event-stream` the events so far and all that follow, to the terminal event; `Last-Event-ID` resumes after that seq. Messages `model_token`, without an id, are tokens of a model as they come, of this execution and of those it calls (`execution_id` says which): never stored, seen only on the node that runs it.',
+      'A page has fewer than `limit` events where they are large (about 4 MiB); `next_cursor` says whether there are more. With `Accept: text/event-stream` the events so far and all that follow, to the terminal event, of the types that `event_type` names; `Last-Event-ID` resumes after that seq. Messages `model_token`, without an id, are tokens of a model as they come, of this execution and of those it calls (`execution_id` says which): never stored, seen only on the node that runs it.',
   })
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'For streams: the seq to go on after.', schema: { type: 'string' } })
   @ApiOkResponse({
@@ -67,10 +68,11 @@ export class EventsController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    if (accept?.includes('text/event-stream'))
-      return this.stream(principal, id, lastEventId === undefined ? query.after : lastSeqOf(lastEventId), reply);
     const after = query.cursor === undefined ? query.after : seqOf(query.cursor);
-    const { events, next } = await this.status.events(principal, id, { after, limit: query.limit, types: eventTypesOf(query.event_type) });
+    const types = eventTypesOf(query.event_type);
+    if (accept !== undefined && prefers(accept, 'text/event-stream', 'application/json'))
+      return this.stream(principal, id, { after: lastEventId === undefined ? after : lastSeqOf(lastEventId), types }, reply);
+    const { events, next } = await this.status.events(principal, id, { after, limit: query.limit, types });
     const cursor = next === null ? null : cursorOf(String(next));
     linkNextPage(reply, request.originalUrl, cursor);
     await reply.send({ events, next_cursor: cursor });
@@ -115,13 +117,29 @@ export class EventsController {
     await reply.type('application/json; charset=utf-8').send(await this.status.eventValue(principal, id, Number(seq), place));
   }
 
-  private async stream(principal: Principal, id: string, after: number, reply: FastifyReply): Promise<void> {
+  private async stream(
+    principal: Principal,
+    id: string,
+    asked: { readonly after: number; readonly types: readonly string[] },
+    reply: FastifyReply,
+  ): Promise<void> {
     const record = await this.status.record(principal, id); // a 404 is still an ordinary answer
     const gone = new AbortController();
     reply.raw.once('close', () => gone.abort());
+    // What the door has set belongs to streams, too.
+    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value);
     reply.hijack();
-    await streamEvents(reply.raw, this.status.follow(record, after, gone.signal), (listener) => this.live.follow(id, listener));
+    const events = ofTypes(this.status.follow(record, asked.after, gone.signal), asked.types);
+    await streamEvents(reply.raw, events, (listener) => this.live.follow(id, listener));
   }
+}
+
+/** The events of these types; all where none are named. */
+async function* ofTypes(
+  chunks: AsyncIterable<readonly ExecutionEvent[]>,
+  types: readonly string[],
+): AsyncGenerator<readonly ExecutionEvent[]> {
+  for await (const events of chunks) yield types.length === 0 ? events : events.filter(({ event_type }) => types.includes(event_type));
 }
 
 function lastSeqOf(header: string): number {

@@ -1,6 +1,7 @@
 import { isId } from '../common/id-pipe.js';
 import { EngineError, type Issue } from '../engine/engine-error.js';
 import { RUN_STATUSES, type RunStatus } from '../engine/run/events.js';
+import { timeMs } from '../engine/run/times.js';
 import { isObject, type JsonObject } from '../engine/values.js';
 import { type ExecutionFilter } from '../storage/repositories/execution.repository.js';
 import { EXECUTION_TYPES } from './dto/execution-type.js';
@@ -45,8 +46,7 @@ export function filterOf(query: WrittenFilter, at = ''): ExecutionFilter {
   const time = (field: 'started_after' | 'started_before' | 'ended_after' | 'ended_before'): number | null => {
     const text = query[field];
     if (text === undefined) return null;
-    const at = Date.parse(text);
-    return Number.isNaN(at) ? refuse(field, 'is not a time') : at;
+    return timeMs(text) ?? refuse(field, 'is not a time');
   };
   const statuses = wordsOf(query.status).map((word) =>
     Object.hasOwn(STATUS_WORDS, word) ? STATUS_WORDS[word]! : refuse('status', `${word} is not an execution state`),

@@ -1,12 +1,13 @@
 import { Controller, Get, Headers, Param, Query, Req, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { cursorOf, linkNextPage, readCursor } from '../common/paging.js';
 import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
-import { waitOf } from '../common/wait.js';
+import { toldHeader } from '../common/told-header.js';
+import { PREFER, waitOf } from '../common/wait.js';
 import { ExecutionDetail, ExecutionProgress } from './dto/execution-detail.js';
 import { GetExecutionQuery, ListExecutionsQuery, ListStepsQuery } from './dto/execution-queries.js';
 import { ExecutionStatus } from './dto/execution-status.js';
@@ -56,7 +57,8 @@ export class StatusController {
     description:
       '`include=events` (or any of page, page_size, since_event_id, event_type) adds events, newest first; under /api that is the default. Of a page above 4 MiB the longer values of the older events are referred to, as values above 256 KiB are. `Prefer: wait=N` holds the answer until the end.',
   })
-  @ApiOkResponse({ type: ExecutionDetail })
+  @ApiHeader(PREFER)
+  @ApiOkResponse({ type: ExecutionDetail, headers: { 'Preference-Applied': toldHeader('The wait that was granted.') } })
   async get(
     @Caller() principal: Principal,
     @Param('execution_id') id: string,

@@ -122,6 +122,28 @@ describe('a bad start', () => {
     ]);
   });
 
+  it.each([
+    ['/execute', { ...GOOD, version: 'one dot two' }, '/version'],
+    ['/execute', { path: 'a//b' }, '/path'],
+    ['/execute', { path: 'bad/input@one dot two' }, '/path'],
+    ['/executions/run', { playbook_id: 'a//b' }, '/playbook_id'],
+    ['/executions/run', { playbook_id: 'bad/input', version: '>>1' }, '/version'],
+    ['/catalog/register', { ...documentOf('  - step: start\n'), version: 'soon' }, '/version'],
+    ['/catalog/register', { ...documentOf('  - step: start\n'), tags: ['fine', 'v1'] }, '/tags/1'],
+  ])('of %s with %j says where: %s', async (url, body, pointer) => {
+    const { status, json } = await service.post(url, body);
+    expect([status, (json.errors as JsonObject[]).map((error) => [error.pointer, error.code])]).toEqual([422, [[pointer, json.code]]]);
+  });
+
+  it.each([
+    ['/catalog/resolve?path=bad/input&version=>>1', '/version'],
+    ['/catalog/versions?path=a//b', '/path'],
+    ['/catalog/schema?path=a//b', '/path'],
+  ])('of %s says where: %s', async (url, pointer) => {
+    const { status, json } = await service.get(url);
+    expect([status, (json.errors as JsonObject[]).map((error) => [error.pointer, error.code])]).toEqual([422, [[pointer, json.code]]]);
+  });
+
   it('49,000 empty objects beside an unknown field are refused without a look at each', async () => {
     const body = JSON.stringify({ ...GOOD, parameters: { list: Array.from({ length: 49_000 }, () => ({})) }, bad: 1 });
     const costs: number[] = [];

@@ -147,6 +147,29 @@ it('a cancel and a time-out take what was called along', async () => {
   expect(await service.waitDone(String(called!.execution_id))).toMatchObject({ status: 'cancelled' });
 });
 
+it.each([
+  ['at work', false],
+  ['at work', true],
+  ['waiting as a row', false],
+])('a cancel without cascade of a caller that is %s (force: %s) leaves what was called alone', async (where, force) => {
+  const signalled = `  - step: start\n    type: wait_for\n    name: go\n    next: [{ step: end, data: { went: true } }]\n  - step: end\n`;
+  await service.register(playbook('calls/signalled', signalled));
+  await service.register(playbook('parents/leaves', call('    path: calls/signalled\n')));
+  const id = await service.execute('parents/leaves');
+  await service.waitEvent(id, ({ event_type }) => event_type === 'child_started');
+  const holder = async (): Promise<unknown> =>
+    (await query<{ lease_token: unknown }>(service.databaseUrl, 'SELECT lease_token FROM execution WHERE id = $1', [id]))[0]!.lease_token;
+  while (where !== 'at work' && (await holder()) !== null) await new Promise((done) => setTimeout(done, 50));
+  expect((await service.post(`/executions/${id}/cancel`, { cascade: false, force })).status).toBe(202);
+  expect(await service.waitDone(id)).toMatchObject({ status: 'cancelled' });
+  const [asked] = (await service.events(id)).filter(({ event_type }) => event_type === 'cancel_requested');
+  expect(asked?.meta).toMatchObject({ cascade: false, force });
+  const [child] = await childrenOf(id);
+  expect((await service.post(`/executions/${String(child!.execution_id)}/signal`, { name: 'go' })).status).toBe(202);
+  expect(await service.waitDone(String(child!.execution_id))).toMatchObject({ status: 'completed', result: { went: true } });
+  expect(await service.waitDone(id)).toMatchObject({ status: 'cancelled' });
+});
+
 it('a caller that waits for long holds no lease, and hears of the end all the same', async () => {
   await service.register(
     playbook(

@@ -239,6 +239,15 @@ describe('reading the catalog', () => {
     expect((await call('GET', '/catalog/list?limit=501')).status).toBe(422);
   });
 
+  it('a list that was posted goes on by its link with what the body asked for', async () => {
+    const posted = await call('POST', '/catalog/list', { kind: 'Playbook', limit: 1 });
+    const next = /^<([^>]+)>; rel="next"$/.exec(String(posted.headers.link))?.[1] ?? '';
+    const asked = Object.fromEntries(new URLSearchParams(next.split('?')[1]));
+    expect(asked).toEqual({ resource_type: 'Playbook', limit: '1', cursor: posted.headers['x-next-cursor'] });
+    const both = (await call('GET', '/catalog/list?limit=2')).json.entries as JsonObject[];
+    expect((await call('GET', next)).json).toEqual({ entries: both.slice(1) });
+  });
+
   it('searches', async () => {
     const { json } = await call('GET', '/catalog/search?q=MONTH&kind=playbook');
     expect(json.entries).toEqual([expect.objectContaining({ path: 'reading/beta', description: 'Closes the month.' })]);

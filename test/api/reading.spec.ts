@@ -64,6 +64,11 @@ describe('GET /executions', () => {
       [{ started_after: later(start, 60_000) }, []],
       [{ started_before: later(start, -60_000) }, []],
       [{ started_before: later(start, 60_000) }, all],
+      [{ started_after: start, started_before: later(start, 1), path: 'read/route' }, [second]],
+      [{ started_before: start, path: 'read/route' }, [first]],
+      // Without a zone it is UTC, wherever the service runs.
+      [{ started_after: start.slice(0, -1), path: 'read/route' }, [second]],
+      [{ started_after: later(start, 7_200_000).replace('Z', '+02:00'), path: 'read/route' }, [second]],
       [{ ended_after: later(ended, 60_000) }, []],
       [{ ended_before: later(ended, 60_000) }, all],
       [{ limit: '2' }, [child, failed]],
@@ -82,6 +87,8 @@ describe('GET /executions', () => {
     ['type=job', 422, 'invalid_request'],
     ['metadata=[1]', 422, 'invalid_request'],
     ['started_after=yesterday', 422, 'invalid_request'],
+    ['started_after=2025-02-30', 422, 'invalid_request'],
+    ['ended_before=2025-02-28T24:00:00Z', 422, 'invalid_request'],
     ['colour=red', 422, 'invalid_request'],
     ['cursor=abc', 400, 'invalid_cursor'],
   ])('refuses ?%s', async (query, status, code) => {
@@ -240,9 +247,9 @@ describe('the other views', () => {
 });
 
 describe('the stream of events', () => {
-  const collect = async (id: string, lastEventId?: number): Promise<StreamedEvent[]> => {
+  const collect = async (id: string, lastEventId?: number, query = ''): Promise<StreamedEvent[]> => {
     const events: StreamedEvent[] = [];
-    for await (const event of streamEvents(`${service.url}/executions/${id}/events`, lastEventId)) events.push(event);
+    for await (const event of streamEvents(`${service.url}/executions/${id}/events${query}`, lastEventId)) events.push(event);
     return events;
   };
 
@@ -256,6 +263,49 @@ describe('the stream of events', () => {
     const all = await collect(child);
     expect(await collect(child, 3)).toEqual(all.slice(3));
     expect(await collect(child, all.length)).toEqual([]);
+  });
+
+  it('begins and is narrowed as a page is', async () => {
+    const all = await collect(child);
+    expect(await collect(child, undefined, '?after=2')).toEqual(all.slice(2));
+    const { json } = await service.get(`/executions/${child}/events?limit=3`);
+    expect(await collect(child, undefined, `?cursor=${String(json.next_cursor)}`)).toEqual(all.slice(3));
+    const steps = all.filter(({ type }) => type === 'step_started' || type === 'step_completed');
+    expect(steps.length).toBeLessThan(all.length);
+    expect(await collect(child, undefined, '?event_type=step_started,step_completed')).toEqual(steps);
+    expect(await collect(child, steps[0]!.id, '?event_type=step_started,step_completed')).toEqual(steps.slice(1));
+    // It ends with the execution, also where that event is not asked for.
+    const id = await service.execute('read/nap');
+    expect((await collect(id, undefined, '?event_type=step_started')).map(({ type }) => type)).toEqual(['step_started', 'step_started']);
+    expect((await service.waitDone(id)).status).toBe('completed');
+  });
+
+  it.each([
+    ['text/event-stream', 'text/event-stream'],
+    ['Text/Event-Stream', 'text/event-stream'],
+    ['application/json, text/event-stream', 'text/event-stream'],
+    ['application/json;q=0.5, text/event-stream', 'text/event-stream'],
+    ['text/*', 'text/event-stream'],
+    ['application/json, text/event-stream;q=0.5', 'application/json'],
+    ['application/json, text/event-stream;q=0', 'application/json'],
+    ['*/*', 'application/json'],
+  ])('is what Accept: %s asks for or not', async (accept, mediaType) => {
+    const answer = await fetch(`${service.url}/executions/${child}/events`, { headers: { accept } });
+    await answer.text();
+    expect(answer.headers.get('content-type')).toBe(`${mediaType}; charset=utf-8`);
+  });
+
+  it('has the headers of every answer', async () => {
+    const answer = await fetch(`${service.url}/executions/${child}/events`, {
+      headers: { accept: 'text/event-stream', 'x-request-id': 'trace-1' },
+    });
+    await answer.text();
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      'x-request-id': 'trace-1',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': expect.stringContaining('sandbox') as string,
+      'cache-control': 'no-store',
+    });
   });
 
   it('follows a running execution to its terminal event', async () => {

@@ -346,6 +346,19 @@ describe('schemas', () => {
     expect(found.map(({ kind }) => kind)).toEqual(['Playbook', 'Tool']);
   });
 
+  it('of what comes with the service have no word that JSON Schema does not know', async () => {
+    const ajv = new Ajv2020({ strictSchema: true, strictTypes: false, strictRequired: false, validateFormats: false });
+    const shipped = ((await service.get('/catalog/list?limit=500')).json.entries as JsonObject[])
+      .map(({ path }) => String(path))
+      .filter((path) => /^(examples|models|tools|workflows)\//.test(path));
+    expect(shipped.length).toBeGreaterThan(5);
+    for (const path of shipped) {
+      const { input_schema: input, output_schema: output } = (await service.get(`/catalog/schema?path=${path}`)).json;
+      for (const schema of [input, output])
+        if (schema !== null) expect([path, typeof ajv.compile(schema as JsonObject)]).toEqual([path, 'function']);
+    }
+  });
+
   it('make an OpenAPI document in which parameters and result are types', async () => {
     const openApi = (await service.get('/catalog/openapi.json?path=tools/data_validator')).json as unknown as {
       openapi: string;
@@ -359,11 +372,16 @@ describe('schemas', () => {
           };
         };
       };
-      components: { schemas: Record<string, JsonObject> };
+      security: object;
+      components: { schemas: Record<string, JsonObject>; securitySchemes: object };
     };
     expect([openApi.openapi, openApi.info]).toEqual(['3.1.0', expect.objectContaining({ title: 'Data validator', version: '2.0.0' })]);
     const { post } = openApi.paths['/execute'];
     expect(post.operationId).toBe('executeToolsDataValidator');
+    // As the document of the whole API says it: with a token, where tokens are asked for.
+    const whole = (await (await fetch(`${service.url}/openapi.json`)).json()) as typeof openApi;
+    expect(openApi.security).toEqual(whole.security);
+    expect(openApi.components.securitySchemes).toEqual(whole.components.securitySchemes);
     const ajv = new Ajv2020({ strict: false, validateFormats: false });
     for (const name of Object.keys(openApi.components.schemas))
       ajv.compile({ $ref: `#/components/schemas/${name}`, components: openApi.components });

@@ -437,6 +437,25 @@ describe('overload', () => {
     expect((await slow.app.inject({ method: 'GET', url: '/health/live' })).statusCode).toBe(200);
     await slow.app.close();
   });
+
+  it('holds a start without rows until its end: it is no request that takes too long', async () => {
+    const slow = await startDoor({ HTTP_REQUEST_TIMEOUT_MS: '100' });
+    // Requests that are overdue are looked for four times a second.
+    const later = () =>
+      new Promise<{ ended: boolean; durable: boolean }>((end) => setTimeout(() => end({ ended: true, durable: false }), 600));
+    slow.executions.answer = later;
+    await slow.app.listen(0, '127.0.0.1');
+    const url = await slow.app.getUrl();
+    const start = (route: string, body: JsonObject) =>
+      fetch(`${url}${route}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    const answers = await Promise.all([
+      start('/execute', { path: 'a', sync_to_postgres: false }),
+      start('/api/executions/run', { playbook_id: 'a', sync_to_postgres: false }),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect(await answers[0]!.json()).toMatchObject({ durable: false });
+    await slow.app.close();
+  });
 });
 
 describe('health', () => {

@@ -12,7 +12,7 @@ interface MediaType {
 }
 interface Operation {
   readonly operationId?: string;
-  readonly requestBody?: { readonly content: Record<string, MediaType> };
+  readonly requestBody?: { readonly required?: boolean; readonly content: Record<string, MediaType> };
   readonly responses: Record<string, { readonly content?: Record<string, MediaType> }>;
 }
 interface Document {
@@ -88,6 +88,22 @@ describe('the OpenAPI document', () => {
       .flatMap(([, { requestBody }]) => Object.values(requestBody?.content['application/json']?.examples ?? {}));
     expect(bodies).not.toEqual([]);
     for (const { value } of bodies) expect(exclusive.filter((field) => field in (value as object)).length).toBeLessThan(2);
+  });
+
+  it('says which bodies may be left out', () => {
+    const optional = operations
+      .filter(([, { requestBody }]) => requestBody && !requestBody.required)
+      .map(([, { operationId }]) => operationId);
+    expect(optional.sort()).toEqual([
+      'cancelExecution',
+      'deprecateCatalogEntry',
+      'listCatalogByPost',
+      'pauseExecution',
+      'rerunExecution',
+      'restoreCatalogEntry',
+      'stopExecution',
+      'yankCatalogEntry',
+    ]);
   });
 
   it('describes an enum where it is used: what is said of one use does not hold for all', () => {

@@ -16,8 +16,12 @@ interface Schema {
   readonly items?: Schema;
   readonly properties?: Readonly<Record<string, Schema>>;
 }
+interface Response {
+  readonly headers?: Readonly<Record<string, unknown>>;
+  readonly content?: Readonly<Record<string, { readonly schema?: Schema }>>;
+}
 interface Operation {
-  readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, { readonly schema?: Schema }>> }>>;
+  readonly responses: Readonly<Record<string, Response>>;
 }
 interface OpenApiDocument {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
@@ -26,6 +30,18 @@ interface OpenApiDocument {
 
 /** Refusals of the door itself, before any operation is known or whichever it is. */
 const OF_ANY_OPERATION = new Set([405, 406, 408, 431]);
+/** Headers that clients act on. What every answer has is not listed with each, nor what comes with any refusal. */
+const TOLD = [
+  'deprecation',
+  'etag',
+  'idempotency-replayed',
+  'link',
+  'location',
+  'preference-applied',
+  'retry-after',
+  'warning',
+  'x-next-cursor',
+];
 const PROBLEM: Schema = { $ref: '#/components/schemas/ProblemDocument' };
 
 const document = JSON.parse(readFileSync(join(process.cwd(), 'docs', 'openapi.json'), 'utf8')) as OpenApiDocument;
@@ -37,7 +53,7 @@ const templates = Object.keys(document.paths)
   .sort((a, b) => Number(a.includes('{')) - Number(b.includes('{')))
   .map((path) => ({ path, pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace(/\{[^}]+\}/g, '[^/]+')}$`) }));
 
-/** Fails unless docs/openapi.json promises this answer to this request: status, media type, body and every field of it. */
+/** Fails unless docs/openapi.json promises this answer to this request: status, headers, media type, body and every field of it. */
 export function expectContract(method: string, url: string, answer: Answer): void {
   const name = `${method} ${url} -> ${answer.status}`;
   const mediaType = (answer.headers.get('content-type') ?? '').split(';')[0]!.trim();
@@ -50,6 +66,11 @@ export function expectContract(method: string, url: string, answer: Answer): voi
   }
   const promised = operation.responses[String(answer.status)];
   expect([name, promised === undefined ? 'not promised' : 'promised']).toEqual([name, 'promised']);
+  if (answer.status < 400) {
+    const declared = Object.keys(promised?.headers ?? {}).map((header) => header.toLowerCase());
+    const undeclared = TOLD.filter((header) => answer.headers.has(header) && !declared.includes(header));
+    expect([name, undeclared]).toEqual([name, []]);
+  }
   const content = promised?.content ?? {};
   if (Object.keys(content).length === 0) {
     expect([name, answer.text]).toEqual([name, '']);

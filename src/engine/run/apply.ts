@@ -1,6 +1,7 @@
 import { isSealed, sealedRequest } from '../auth/sealed-request.js';
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compiled.js';
 import { type Json, type JsonObject } from '../values.js';
+import { cancelOf } from './cancel.js';
 import { type RunEvent, type SaveOutcome, type TakenEdge } from './events.js';
 import { isComplete, isCounting, type Left, lateForOf, leavesNow, passJoin, reaches } from './join-counts.js';
 import { newPart, partAt, type PartRecord, partsForRetry, startLoop, startParts, stopItems, stopParts } from './parts.js';
@@ -185,7 +186,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     case 'compensation_skipped':
       return skipUndos(state);
     case 'cancel_requested':
-      state.cancel = { reason: event.reason, force: event.force };
+      state.cancel = cancelOf(event);
       return;
     case 'pause_requested':
       // What undoes is not held up.

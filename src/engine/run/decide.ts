@@ -5,6 +5,7 @@ import { callsOthers, type CompiledPlaybook } from '../playbook/compiled.js';
 import { runFault } from '../run-fault.js';
 import { hearDecision, settleApprovals } from './approving.js';
 import { settleAttempt } from './attempt-ends.js';
+import { cancelOf } from './cancel.js';
 import { compensate } from './compensation.js';
 import { Deciding, type Decision, type DecisionWorld, type Stimulus } from './decision.js';
 import { fireStep, LOOP_LIMITS } from './fire.js';
@@ -133,9 +134,8 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
       if (state.pause === 'none') return;
       return takeUpAgain(deciding, stimulus);
     case 'cancel':
-      if (!state.cancel) deciding.emit({ type: 'cancel_requested', reason: stimulus.reason, force: stimulus.force, ...askedBy(stimulus) });
-      else if (stimulus.force && !state.cancel.force)
-        deciding.emit({ type: 'cancel_requested', reason: stimulus.reason, force: true, ...askedBy(stimulus) });
+      if (!state.cancel || (stimulus.force && !state.cancel.force))
+        deciding.emit({ type: 'cancel_requested', ...cancelOf(stimulus), ...askedBy(stimulus) });
       abortRunning(deciding);
       return;
   }

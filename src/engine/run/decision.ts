@@ -8,6 +8,7 @@ import { Rendering } from '../template/rendering.js';
 import { type Json } from '../values.js';
 import { applyEvent } from './apply.js';
 import { type PartsEvent } from '../action/journal.js';
+import { type Cancel } from './cancel.js';
 import { type ItemFailure, type RunEvent, type SaveOutcome, type TerminalEvent } from './events.js';
 import { Moment, type World } from './moment.js';
 import { type RunFacts } from './run-scope.js';
@@ -66,7 +67,7 @@ export type Stimulus =
   | { readonly kind: 'approval_expired'; readonly step: number; readonly wave: number }
   | { readonly kind: 'pause'; readonly reason: string | null; readonly by?: string }
   | { readonly kind: 'resume'; readonly by?: string }
-  | { readonly kind: 'cancel'; readonly reason: string | null; readonly force: boolean; readonly by?: string };
+  | ({ readonly kind: 'cancel'; readonly by?: string } & Cancel);
 
 export type AttemptOutcome = { readonly ok: true; readonly result: StepResult } | { readonly ok: false; readonly failure: StepFailure };
 

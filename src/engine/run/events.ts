@@ -1,6 +1,7 @@
 import { type ApprovalAsked, type ApprovalDecision, type ApprovalOutcome } from '../approvals.js';
 import { type LogLevel } from '../playbook/reports.js';
 import { type Json, type JsonObject } from '../values.js';
+import { type Cancel } from './cancel.js';
 import { type ItemFailure, type RunErrorDetails } from './error-details.js';
 import { type ActedStep, type ItemStop, type PartStart, type PartStop } from './parts.js';
 
@@ -251,7 +252,7 @@ export type RunEvent =
   | ({ readonly type: 'execution_resumed' } & Asked)
   /** It fails for a reason that is no step's: its own time-out, or a history that is full. */
   | { readonly type: 'execution_failing'; readonly error: RunErrorDetails }
-  | ({ readonly type: 'cancel_requested'; readonly reason: string | null; readonly force: boolean } & Asked)
+  | ({ readonly type: 'cancel_requested' } & Cancel & Asked)
   | { readonly type: 'execution_completed' }
   | { readonly type: 'execution_failed'; readonly error: RunErrorDetails; readonly others: readonly RunErrorDetails[] }
   | {

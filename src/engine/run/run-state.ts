@@ -2,6 +2,7 @@ import { type ApprovalProgress } from '../approvals.js';
 import { type CompiledPlaybook } from '../playbook/compiled.js';
 import { type Json, type JsonObject, isObject } from '../values.js';
 import { type FailureCode } from '../error-codes.js';
+import { type Cancel } from './cancel.js';
 import { type RunErrorDetails, type RunStatus, type StepWait } from './events.js';
 import { type AnsweredAsk } from '../step-executor.js';
 import { type ActedStep, type PartRecord } from './parts.js';
@@ -125,7 +126,7 @@ export interface RunState {
   /** First failure that nothing absorbed. */
   failure: RunErrorDetails | null;
   readonly otherFailures: RunErrorDetails[];
-  cancel: { readonly reason: string | null; readonly force: boolean } | null;
+  cancel: Cancel | null;
   /** requested: what runs comes to its end, nothing starts. paused: nothing runs. */
   pause: 'none' | 'requested' | 'paused';
   /** Firings that would be undone, in the order of their ends; the one that is being undone is not among them. */

@@ -14,4 +14,6 @@ export class OpenApiDescription {
   readonly paths!: JsonObject;
   @ApiProperty(FREE_OBJECT)
   readonly components!: JsonObject;
+  @ApiProperty({ type: 'array', items: FREE_OBJECT })
+  readonly security!: JsonObject[];
 }

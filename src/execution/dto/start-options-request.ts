@@ -42,6 +42,6 @@ export abstract class StartOptionsRequest {
   @OptionalDuration('Fails as `expired` if nothing has begun it so long after it could have started.', '2h')
   readonly expires_in?: WireDuration | null;
 
-  @OptionalDuration('Fails as `timeout` if it has not ended so long after it could have started, queueing included.', '1d')
+  @OptionalDuration('Fails as `execution_timeout` if it has not ended so long after it could have started, queueing included.', '1d')
   readonly timeout?: WireDuration | null;
 }

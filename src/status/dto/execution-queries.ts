@@ -5,8 +5,9 @@ import { OptionalInteger, OptionalText } from '../../common/dto/optional-field.j
 
 const TIME = '^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?(Z|[+-]\\d{2}:\\d{2})?)?$';
 
-function OptionalTime(): PropertyDecorator {
-  const documented = ApiPropertyOptional({ pattern: TIME, example: '2025-10-11T00:00:00Z' });
+function OptionalTime(meaning: string): PropertyDecorator {
+  const description = `${meaning} A date alone is its midnight, and what names no zone is UTC.`;
+  const documented = ApiPropertyOptional({ pattern: TIME, example: '2025-10-11T00:00:00Z', description });
   return applyDecorators(documented, IsOptional(), Matches(new RegExp(TIME)));
 }
 
@@ -31,16 +32,16 @@ export abstract class ExecutionFilterFields {
   @OptionalText({ maxLength: 256, description: 'Executions that name this one as parent.' })
   readonly parent_execution_id?: string;
 
-  @OptionalTime()
+  @OptionalTime('Started at this time or later.')
   readonly started_after?: string;
 
-  @OptionalTime()
+  @OptionalTime('Started before this time.')
   readonly started_before?: string;
 
-  @OptionalTime()
+  @OptionalTime('Ended at this time or later.')
   readonly ended_after?: string;
 
-  @OptionalTime()
+  @OptionalTime('Ended before this time.')
   readonly ended_before?: string;
 }
 

@@ -188,7 +188,7 @@ export class ExecutionStatus {
   @ApiProperty({ type: String, nullable: true, ...TIME, description: 'It fails as `expired` where nothing has begun it by then.' })
   readonly expires_at!: string | null;
 
-  @ApiProperty({ type: String, nullable: true, ...TIME, description: 'It fails as `timeout` where it has not ended by then.' })
+  @ApiProperty({ type: String, nullable: true, ...TIME, description: 'It fails as `execution_timeout` where it has not ended by then.' })
   readonly timeout_at!: string | null;
 
   @ApiProperty({ description: 'SHA-256 of the pinned document, hexadecimal.', pattern: '^[0-9a-f]{64}$' })
