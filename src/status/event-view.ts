@@ -232,7 +232,10 @@ function metaOf(event: RunEvent): JsonObject {
     add('logs', event.logs);
   }
   if ('by' in event) add('by', event.by);
-  if (event.type === 'cancel_requested') add('force', event.force);
+  if (event.type === 'cancel_requested') {
+    add('force', event.force);
+    add('cascade', event.cascade);
+  }
   if (event.type === 'execution_failed') {
     add('error', event.error);
     add('errors', event.others.length > 0 ? event.others : undefined);

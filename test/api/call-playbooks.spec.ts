@@ -147,6 +147,31 @@ it('a cancel and a time-out take what was called along', async () => {
   expect(await service.waitDone(String(called!.execution_id))).toMatchObject({ status: 'cancelled' });
 });
 
+it.each([
+  ['a caller', 'parents/listening', {}],
+  ['a caller, by force', 'parents/listening', { force: true }],
+  ['one that iterates over calls', 'parents/many', {}],
+])('a cancel without cascade leaves alone what was called: %s', async (_which, path, more) => {
+  await service.register(playbook('calls/listens', `  - { step: start, type: wait_for, name: go, next: [end] }\n  - step: end\n`));
+  await service.register(playbook('parents/listening', call('    path: calls/listens\n')));
+  const task = '{ type: playbook, path: calls/listens }';
+  await service.register(
+    playbook('parents/many', `  - { step: start, type: iterator, collection: [1, 2], element: x, mode: async, task: ${task} }\n`),
+  );
+  const id = await service.execute(path);
+  await service.waitEvent(id, ({ event_type }) => event_type === 'child_started');
+  expect((await service.post(`/executions/${id}/cancel`, { cascade: false, ...more })).status).toBe(202);
+  expect(await service.waitDone(id)).toMatchObject({ status: 'cancelled' });
+  expect((await service.events(id)).find(({ event_type }) => event_type === 'cancel_requested')?.meta).toMatchObject({ cascade: false });
+  const children = await childrenOf(id);
+  expect(children.length).toBeGreaterThan(0);
+  for (const { execution_id: child } of children) {
+    expect((await service.post(`/executions/${String(child)}/signal`, { name: 'go', payload: 'went on' })).status).toBe(202);
+    expect(await service.waitDone(String(child))).toMatchObject({ status: 'completed', result: 'went on' });
+  }
+  expect(await service.waitDone(id)).toMatchObject({ status: 'cancelled' });
+});
+
 it('a caller that waits for long holds no lease, and hears of the end all the same', async () => {
   await service.register(
     playbook(

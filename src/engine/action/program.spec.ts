@@ -178,6 +178,15 @@ describe(runProgram.name, () => {
       await endsAfterItsChild(stage);
       expect(stage.stored.row).toMatchObject({ status: 'cancelled', error: null });
     });
+
+    it('leaves alone what it called where its cancel says so', async () => {
+      const stage = await parked();
+      await stage.tell('cancel', { reason: null, cascade: false });
+      await stage.hold('two');
+      expect(stage.ends).toEqual(['released', 'ended']);
+      expect([stage.cancelled, stage.faults]).toEqual([[], []]);
+      expect(stage.stored.row).toMatchObject({ status: 'cancelled', error: null });
+    });
   });
 
   describe('under a pause', () => {

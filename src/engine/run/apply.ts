@@ -185,7 +185,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     case 'compensation_skipped':
       return skipUndos(state);
     case 'cancel_requested':
-      state.cancel = { reason: event.reason, force: event.force };
+      state.cancel = { reason: event.reason, force: event.force, ...(event.cascade === false ? { cascade: false } : {}) };
       return;
     case 'pause_requested':
       // What undoes is not held up.

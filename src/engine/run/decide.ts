@@ -133,9 +133,10 @@ function react(deciding: Deciding, stimulus: Stimulus): void {
       if (state.pause === 'none') return;
       return takeUpAgain(deciding, stimulus);
     case 'cancel':
-      if (!state.cancel) deciding.emit({ type: 'cancel_requested', reason: stimulus.reason, force: stimulus.force, ...askedBy(stimulus) });
-      else if (stimulus.force && !state.cancel.force)
-        deciding.emit({ type: 'cancel_requested', reason: stimulus.reason, force: true, ...askedBy(stimulus) });
+      if (!state.cancel || (stimulus.force && !state.cancel.force)) {
+        const { kind: _, ...asked } = stimulus;
+        deciding.emit({ type: 'cancel_requested', ...asked });
+      }
       abortRunning(deciding);
       return;
   }

@@ -66,7 +66,7 @@ export type Stimulus =
   | { readonly kind: 'approval_expired'; readonly step: number; readonly wave: number }
   | { readonly kind: 'pause'; readonly reason: string | null; readonly by?: string }
   | { readonly kind: 'resume'; readonly by?: string }
-  | { readonly kind: 'cancel'; readonly reason: string | null; readonly force: boolean; readonly by?: string };
+  | { readonly kind: 'cancel'; readonly reason: string | null; readonly force: boolean; readonly cascade?: false; readonly by?: string };
 
 export type AttemptOutcome = { readonly ok: true; readonly result: StepResult } | { readonly ok: false; readonly failure: StepFailure };
 

@@ -251,7 +251,13 @@ export type RunEvent =
   | ({ readonly type: 'execution_resumed' } & Asked)
   /** It fails for a reason that is no step's: its own time-out, or a history that is full. */
   | { readonly type: 'execution_failing'; readonly error: RunErrorDetails }
-  | ({ readonly type: 'cancel_requested'; readonly reason: string | null; readonly force: boolean } & Asked)
+  | ({
+      readonly type: 'cancel_requested';
+      readonly reason: string | null;
+      readonly force: boolean;
+      /** What it has called is left alone; left out: that is cancelled, too. */
+      readonly cascade?: false;
+    } & Asked)
   | { readonly type: 'execution_completed' }
   | { readonly type: 'execution_failed'; readonly error: RunErrorDetails; readonly others: readonly RunErrorDetails[] }
   | {

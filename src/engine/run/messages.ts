@@ -11,7 +11,13 @@ export function stimulusOf({ kind, payload }: Pick<InboxMessage, 'kind' | 'paylo
   const asked = typeof payload['by'] === 'string' ? { by: payload['by'] } : {};
   switch (kind) {
     case 'cancel':
-      return { kind: 'cancel', reason, force: payload['force'] === true, ...asked };
+      return {
+        kind: 'cancel',
+        reason,
+        force: payload['force'] === true,
+        ...(payload['cascade'] === false ? { cascade: false } : {}),
+        ...asked,
+      };
     case 'pause':
       return { kind: 'pause', reason, ...asked };
     case 'resume':

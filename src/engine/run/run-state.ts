@@ -125,7 +125,8 @@ export interface RunState {
   /** First failure that nothing absorbed. */
   failure: RunErrorDetails | null;
   readonly otherFailures: RunErrorDetails[];
-  cancel: { readonly reason: string | null; readonly force: boolean } | null;
+  /** `cascade`: false where what it has called goes on. */
+  cancel: { readonly reason: string | null; readonly force: boolean; readonly cascade?: false } | null;
   /** requested: what runs comes to its end, nothing starts. paused: nothing runs. */
   pause: 'none' | 'requested' | 'paused';
   /** Firings that would be undone, in the order of their ends; the one that is being undone is not among them. */

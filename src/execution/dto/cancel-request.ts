@@ -9,7 +9,7 @@ export class CancelRequest {
   @MaxLength(1024)
   readonly reason?: string | null;
 
-  @ApiPropertyOptional({ type: Boolean, default: true, description: 'Cancel its children too.' })
+  @ApiPropertyOptional({ type: Boolean, default: true, description: 'Cancel what it has called too; false: that goes on by itself.' })
   @IsBoolean()
   readonly cascade: boolean = true;
 
