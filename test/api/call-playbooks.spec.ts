@@ -39,6 +39,16 @@ const call = (fields: string, result = '{{ start }}'): string =>
 const childrenOf = async (id: string): Promise<Record<string, unknown>[]> =>
   (await service.get(`/executions?parent_execution_id=${id}`)).json as unknown as Record<string, unknown>[];
 
+/** What a run that has left memory waits for. */
+async function waitingOf(id: string): Promise<unknown> {
+  let waiting: unknown = null;
+  for (const until = performance.now() + 20_000; waiting === null && performance.now() < until;) {
+    waiting = (await service.get(`/executions/${id}`)).json.waiting_for;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  return waiting;
+}
+
 it('a called playbook is an execution of its own, whose result is the value of the step', async () => {
   const execution = await run('parents/one', call('    path: calls/double\n    data: { n: "{{ workload.n }}" }\n', '{{ start.twice }}'), {
     n: 21,
@@ -182,13 +192,31 @@ it('a caller that waits for long holds no lease, and hears of the end all the sa
   await service.register(playbook('parents/idle', call('    path: calls/nine\n', '{{ start.slept }}')));
   const id = await service.execute('parents/idle');
   await service.waitEvent(id, ({ event_type }) => event_type === 'child_started');
-  let waiting: unknown = null;
-  for (const until = performance.now() + 20_000; waiting === null && performance.now() < until;) {
-    waiting = (await service.get(`/executions/${id}`)).json.waiting_for;
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  expect(waiting).toMatchObject({ kind: 'child' });
+  expect(await waitingOf(id)).toMatchObject({ kind: 'child' });
   expect(await service.waitDone(id)).toMatchObject({ status: 'completed', result: { got: true } });
+});
+
+it('an iterator one of whose calls has failed awaits the others, also where it has left memory', async () => {
+  const listens = `  - { step: start, next: [{ when: "{{ workload.n == 1 }}", step: refuse }, { else: listen }] }
+  - { step: refuse, type: fail, message: no }
+  - { step: listen, type: wait_for, name: go }
+`;
+  await service.register(playbook('calls/refuses', listens));
+  const task = '{ type: playbook, path: calls/refuses, data: { n: "{{ n }}" } }';
+  await service.register(
+    playbook('parents/three', `  - { step: start, type: iterator, collection: [1, 2, 3], element: n, mode: async, task: ${task} }\n`),
+  );
+  const id = await service.execute('parents/three');
+  expect(await waitingOf(id)).toMatchObject({ kind: 'child' });
+  const live = (await childrenOf(id)).filter(({ status }) => status === 'running').map(({ execution_id: child }) => String(child));
+  expect(live).toHaveLength(2);
+  for (const child of live) {
+    expect((await service.get(`/executions/${id}`)).json).toMatchObject({ status: 'running' });
+    await service.post(`/executions/${child}/signal`, { name: 'go' });
+    expect(await service.waitDone(child)).toMatchObject({ status: 'completed' });
+    await service.waitEvent(id, ({ event_type, meta }) => event_type === 'child_completed' && meta['child_execution_id'] === child);
+  }
+  expect(await service.waitDone(id)).toMatchObject({ status: 'failed', error_details: { code: 'child_failed', item_index: 0 } });
 });
 
 it('a caller that ends as poison takes along what it called', async () => {

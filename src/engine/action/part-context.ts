@@ -58,9 +58,10 @@ export class PartContext {
     if (signal.aborted) throw signal.reason;
     // What undoes goes on, whatever else has happened.
     if (firing.undoes) return;
-    if (state.failure) throw new StepFailure('cancelled', 'The part was not begun.', { retryable: false, origin: 'abort' });
     const known = path === undefined ? undefined : this.find(path);
-    if (state.pause !== 'none' && !(known && isUnderWay(known))) {
+    if (known && isUnderWay(known)) return;
+    if (state.failure) throw new StepFailure('cancelled', 'The part was not begun.', { retryable: false, origin: 'abort' });
+    if (state.pause !== 'none') {
       void this.journal.flush();
       await this.activity.hold();
     }

@@ -297,6 +297,60 @@ describe(runProgram.name, () => {
     });
   });
 
+  describe('an item that was under way when its holder died', () => {
+    const PLAIN = iteratorOf([1, 2, 3], anAction(), { mode: 'async', concurrency: 2 });
+
+    it('comes to its end where another has failed, and no other begins', async () => {
+      const stage = stageOf(PLAIN);
+      await stage.hold('one');
+      await stage.settle(0, new Error('no'));
+      expect(stage.ends).toEqual([]);
+      await stage.hold('two');
+      expect(stage.parts).toEqual(['0', '1', '1']);
+      expect(stage.ends).toEqual([]);
+      await stage.settle(2, 'second');
+      expect(stage.stored.row).toMatchObject({ status: 'failed', error: { step: 'start', item_index: 0 } });
+      expect(stage.eventsOf('loop_iteration')).toHaveLength(2);
+      expect([stage.calls.length, stage.ends, stage.faults]).toEqual([3, ['ended'], []]);
+    });
+
+    it('is awaited where it is a call and another one has failed, also by a caller that has left memory meanwhile', async () => {
+      const stage = stageOf(iteratorOf([1, 2, 3], CALL, { mode: 'async', concurrency: 3 }));
+      await stage.hold('one');
+      await stage.tellEnd(0, { status: 'failed', result: null });
+      await stage.advance(PARK_AFTER_MS);
+      expect(stage.ends).toEqual(['released']);
+      await stage.hold('two');
+      await stage.tellEnd(1, { status: 'completed', result: 2 });
+      await stage.advance(PARK_AFTER_MS);
+      expect(stage.ends).toEqual(['released', 'released']);
+      expect(stage.stored.row.status).toBe('running');
+      await stage.hold('three');
+      await stage.tellEnd(2, { status: 'completed', result: 3 });
+      expect(stage.stored.row).toMatchObject({ status: 'failed', error: { code: 'child_failed', item_index: 0 } });
+      expect([stage.prepared.length, stage.cancelled, stage.faults]).toEqual([3, [], []]);
+    });
+
+    it('comes to its end in a run that has failed, and no other begins', async () => {
+      const stage = new ProgramStage([
+        aStep('start', { next: to('loop', 'other') }),
+        aStep('loop', { action: PLAIN }),
+        aStep('other', { action: anAction() }),
+      ]);
+      await stage.hold('one');
+      await stage.settle(0, new Error('boom'));
+      await stage.settle(1, 'first');
+      await stage.hold('two');
+      expect(stage.parts).toEqual(['-', '0', '1', '1']);
+      expect(stage.ends).toEqual([]);
+      await stage.settle(3, 'second');
+      expect(stage.stored.row).toMatchObject({ status: 'failed', error: { step: 'other' } });
+      expect(stage.eventsOf('loop_iteration')).toHaveLength(2);
+      expect(stage.eventsOf('step_skipped')).toMatchObject([{ step: 'loop', reason: 'failure' }]);
+      expect([stage.calls.length, stage.ends, stage.faults]).toEqual([4, ['ended'], []]);
+    });
+  });
+
   describe('an item that sleeps between attempts', () => {
     const LONG: Retry = { ...RETRY, initialDelay: MINUTE / 1000 };
     const sleeper = anAction({ retry: LONG });
