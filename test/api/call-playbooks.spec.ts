@@ -196,6 +196,27 @@ it('a caller that waits for long holds no lease, and hears of the end all the sa
   expect(await service.waitDone(id)).toMatchObject({ status: 'completed', result: { got: true } });
 });
 
+it('a caller that has left memory takes along what it called where it fails by what wakes it', async () => {
+  const task = '{ type: playbook, path: calls/waits }';
+  await service.register(
+    playbook(
+      'parents/refuses',
+      `  - { step: start, next: [many, listen] }
+  - { step: many, type: iterator, collection: [1, 2, 3], element: n, mode: async, task: ${task} }
+  - { step: listen, type: wait_for, name: go, next: [refuse] }
+  - { step: refuse, type: fail, message: no }
+`,
+    ),
+  );
+  const id = await service.execute('parents/refuses');
+  await waitingOf(id);
+  await service.post(`/executions/${id}/signal`, { name: 'go' });
+  expect(await service.waitDone(id)).toMatchObject({ status: 'failed', error_details: { step: 'refuse' } });
+  const children = await childrenOf(id);
+  expect(children).toHaveLength(3);
+  for (const { execution_id: child } of children) expect(await service.waitDone(String(child))).toMatchObject({ status: 'cancelled' });
+});
+
 it('an iterator one of whose calls has failed awaits the others, also where it has left memory', async () => {
   const listens = `  - { step: start, next: [{ when: "{{ workload.n == 1 }}", step: refuse }, { else: listen }] }
   - { step: refuse, type: fail, message: no }

@@ -1,5 +1,4 @@
 import { type CompiledCall } from '../playbook/compiled.js';
-import { leavesCalls } from '../run/left-calls.js';
 import { type ChildRecord } from '../run/parts.js';
 import { type StepView } from '../run/run-scope.js';
 import { StepFailure } from '../step-executor.js';
@@ -107,8 +106,7 @@ async function callOne(context: PartContext, path: string, attempt: number, targ
   try {
     while (child.ended === null) await activity.sleepUntilTold((told) => host.onChildEnd(child.id, told));
   } catch (aborted) {
-    // Whoever is aborted takes what it called along (D27), and that is stored before it ends itself; but where a cancel says that it goes on.
-    if (!leavesCalls(host.state, host.firing)) await host.cancelChild(child.id);
+    await context.takeAlong([child.id]);
     throw aborted;
   }
   // It was cancelled because this program is aborted, in an earlier life of it: that is no outcome of the call.

@@ -179,6 +179,27 @@ describe(runProgram.name, () => {
       expect(stage.stored.row).toMatchObject({ status: 'cancelled', error: null });
     });
 
+    it.each([
+      ['a call', CALL],
+      ['calls of an iterator', iteratorOf([1, 2, 3], CALL, { mode: 'async', concurrency: 2 })],
+    ])('takes along what it called where what wakes it makes it fail: %s', async (_which, action) => {
+      const stage = new ProgramStage([
+        aStep('start', { next: to('loop', 'listens') }),
+        aStep('loop', { action }),
+        aStep('listens', { action: anAction({ type: 'wait_for', fields: { name: 'go' } }), next: to('refuses') }),
+        aStep('refuses', { action: anAction({ type: 'fail', fields: { message: 'no' } }) }),
+      ]);
+      await stage.hold('one');
+      await stage.advance(PARK_AFTER_MS);
+      expect(stage.ends).toEqual(['released']);
+      await stage.tell('signal', { name: 'go', payload: null });
+      await stage.hold('two');
+      expect(stage.stored.row).toMatchObject({ status: 'failed', error: { step: 'refuses' } });
+      expect(stage.prepared.length).toBe(action === CALL ? 1 : 2);
+      expect([...stage.cancelled].sort()).toEqual(stage.prepared.map(({ id }) => id).sort());
+      expect([stage.ends, stage.faults]).toEqual([['released', 'ended'], []]);
+    });
+
     it('leaves alone what it called where its cancel says so', async () => {
       const stage = await parked();
       await stage.tell('cancel', { reason: null, cascade: false });
