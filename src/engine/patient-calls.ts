@@ -12,10 +12,6 @@ export interface CallingRun {
   isOver(): boolean;
 }
 
-/** A failed run takes along what it called in any case, and so does one that undoes: what is called then is part of the undoing. */
-const sparesCalls = ({ cancel, failure, isCompensating }: CallingRun['state']): boolean =>
-  cancel?.cascade === false && failure === null && !isCompensating;
-
 /** A database that is away is asked again after so long, and then after ever longer. */
 const ASK_AGAIN_MS = 100;
 const LONGEST_ASK_MS = 2_000;
@@ -39,15 +35,12 @@ export class PatientCalls {
     };
   }
 
-  /**
-   * What a run calls is cancelled before it ends itself, unless whoever cancelled the run wants it to go on. Resolves once that is stored, or the run is
-   * over here.
-   */
+  /** What a run calls is cancelled before it ends itself. Resolves once that is stored, or the run is over here. */
   cancel(childIds: readonly string[]): Promise<void> {
     const { children, held, state } = this.run;
     return this.again(
       async () => {
-        if (!this.run.isOver() && !sparesCalls(state)) await children.cancel(held.run.tenantId, childIds, state.cancel?.reason ?? null);
+        if (!this.run.isOver()) await children.cancel(held.run.tenantId, childIds, state.cancel?.reason ?? null);
       },
       () => true,
     );

@@ -4,6 +4,7 @@ import { isAnonymous, type Principal } from '../common/principal.js';
 import { EngineError } from '../engine/engine-error.js';
 import { isTerminal, type RunEvent } from '../engine/run/events.js';
 import { keptForFork, keptForRetry } from '../engine/run/kept-history.js';
+import { withSignalsOfTheirOwn } from '../engine/run/kept-signals.js';
 import { inherited, withoutUndone } from '../engine/run/undone-firings.js';
 import { StatusService, unknownExecution } from '../status/status.service.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
@@ -52,7 +53,7 @@ export class RestartService {
       if (status === 'completed') throw new EngineError('conflict', 'already_completed', `Execution ${id} has completed.`);
       const playbook = await this.playbooks.compiled(principal.tenant, catalogId);
       const events = await this.historyOf(source);
-      const kept = withoutUndone(playbook, events, keptForRetry(events));
+      const kept = withSignalsOfTheirOwn(events, withoutUndone(playbook, events, keptForRetry(events)));
       return this.start(principal, source, events[0], AS_IT_WAS, asked, kept);
     });
   }
@@ -69,7 +70,8 @@ export class RestartService {
           { code: 'step_never_ran', pointer: '/from_step', message: 'names no step that has run' },
         ]);
       }
-      return this.start(principal, source, events[0], change, asked, inherited(withoutUndone(playbook, events, kept)));
+      const own = withSignalsOfTheirOwn(events, withoutUndone(playbook, events, kept));
+      return this.start(principal, source, events[0], change, asked, inherited(own));
     });
   }
 

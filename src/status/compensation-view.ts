@@ -1,6 +1,8 @@
 import { type RunEvent } from '../engine/run/events.js';
 import { type ExecutionEvent } from './dto/execution-event.js';
 import { type StepCompensation } from './dto/execution-step.js';
+import { optionalTimeOf } from './dto/time-text.js';
+import { type ExecutionRecord } from '../storage/execution-record.js';
 
 /** How the undoing of a firing stands after one more event about it. @param before null before the first */
 export function compensationAfter(before: StepCompensation | null, event: RunEvent, view: ExecutionEvent): StepCompensation {
@@ -28,4 +30,9 @@ export function compensationAfter(before: StepCompensation | null, event: RunEve
     default:
       return after;
   }
+}
+
+/** How the undoing of a firing stands once its execution is over: what was under way then has been given up. */
+export function compensationAtEnd(undoing: StepCompensation, { endedAt }: ExecutionRecord): StepCompensation {
+  return undoing.ended_at === null ? { ...undoing, status: 'SKIPPED', ended_at: optionalTimeOf(endedAt) } : undoing;
 }

@@ -2,7 +2,8 @@ import { type ExecutionRecord } from '../storage/execution-record.js';
 import { type StoredEvent } from '../storage/repositories/execution-event.repository.js';
 import { type ExecutionStep } from './dto/execution-step.js';
 import { compensatedStep } from '../engine/playbook/compensation-name.js';
-import { compensationAfter } from './compensation-view.js';
+import { compensationAfter, compensationAtEnd } from './compensation-view.js';
+import { isTerminal } from '../engine/run/events.js';
 import { eventView } from './event-view.js';
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -66,5 +67,6 @@ export function stepViews(record: ExecutionRecord, events: readonly StoredEvent[
     step.value = view.result;
     if ('attempt' in event) step.attempt = event.attempt;
   }
+  if (isTerminal(record.status)) for (const step of steps.values()) step.compensation &&= compensationAtEnd(step.compensation, record);
   return [...steps.values()];
 }

@@ -39,6 +39,16 @@ const call = (fields: string, result = '{{ start }}'): string =>
 const childrenOf = async (id: string): Promise<Record<string, unknown>[]> =>
   (await service.get(`/executions?parent_execution_id=${id}`)).json as unknown as Record<string, unknown>[];
 
+/** What a run that has left memory waits for. */
+async function waitingOf(id: string): Promise<unknown> {
+  let waiting: unknown = null;
+  for (const until = performance.now() + 20_000; waiting === null && performance.now() < until;) {
+    waiting = (await service.get(`/executions/${id}`)).json.waiting_for;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  return waiting;
+}
+
 it('a called playbook is an execution of its own, whose result is the value of the step', async () => {
   const execution = await run('parents/one', call('    path: calls/double\n    data: { n: "{{ workload.n }}" }\n', '{{ start.twice }}'), {
     n: 21,
@@ -147,11 +157,7 @@ it('a cancel and a time-out take what was called along', async () => {
   expect(await service.waitDone(String(called!.execution_id))).toMatchObject({ status: 'cancelled' });
 });
 
-it.each([
-  ['at work', false],
-  ['at work', true],
-  ['waiting as a row', false],
-])('a cancel without cascade of a caller that is %s (force: %s) leaves what was called alone', async (where, force) => {
+it('a cancel without cascade of a caller that waits as a row leaves what was called alone', async () => {
   const signalled = `  - step: start\n    type: wait_for\n    name: go\n    next: [{ step: end, data: { went: true } }]\n  - step: end\n`;
   await service.register(playbook('calls/signalled', signalled));
   await service.register(playbook('parents/leaves', call('    path: calls/signalled\n')));
@@ -159,14 +165,37 @@ it.each([
   await service.waitEvent(id, ({ event_type }) => event_type === 'child_started');
   const holder = async (): Promise<unknown> =>
     (await query<{ lease_token: unknown }>(service.databaseUrl, 'SELECT lease_token FROM execution WHERE id = $1', [id]))[0]!.lease_token;
-  while (where !== 'at work' && (await holder()) !== null) await new Promise((done) => setTimeout(done, 50));
-  expect((await service.post(`/executions/${id}/cancel`, { cascade: false, force })).status).toBe(202);
+  while ((await holder()) !== null) await new Promise((done) => setTimeout(done, 50));
+  expect((await service.post(`/executions/${id}/cancel`, { cascade: false })).status).toBe(202);
   expect(await service.waitDone(id)).toMatchObject({ status: 'cancelled' });
-  const [asked] = (await service.events(id)).filter(({ event_type }) => event_type === 'cancel_requested');
-  expect(asked?.meta).toMatchObject({ cascade: false, force });
   const [child] = await childrenOf(id);
   expect((await service.post(`/executions/${String(child!.execution_id)}/signal`, { name: 'go' })).status).toBe(202);
   expect(await service.waitDone(String(child!.execution_id))).toMatchObject({ status: 'completed', result: { went: true } });
+  expect(await service.waitDone(id)).toMatchObject({ status: 'cancelled' });
+});
+
+it.each([
+  ['a caller', 'parents/listening', {}],
+  ['a caller, by force', 'parents/listening', { force: true }],
+  ['one that iterates over calls', 'parents/many', {}],
+])('a cancel without cascade leaves alone what was called: %s', async (_which, path, more) => {
+  await service.register(playbook('calls/listens', `  - { step: start, type: wait_for, name: go, next: [end] }\n  - step: end\n`));
+  await service.register(playbook('parents/listening', call('    path: calls/listens\n')));
+  const task = '{ type: playbook, path: calls/listens }';
+  await service.register(
+    playbook('parents/many', `  - { step: start, type: iterator, collection: [1, 2], element: x, mode: async, task: ${task} }\n`),
+  );
+  const id = await service.execute(path);
+  await service.waitEvent(id, ({ event_type }) => event_type === 'child_started');
+  expect((await service.post(`/executions/${id}/cancel`, { cascade: false, ...more })).status).toBe(202);
+  expect(await service.waitDone(id)).toMatchObject({ status: 'cancelled' });
+  expect((await service.events(id)).find(({ event_type }) => event_type === 'cancel_requested')?.meta).toMatchObject({ cascade: false });
+  const children = await childrenOf(id);
+  expect(children.length).toBeGreaterThan(0);
+  for (const { execution_id: child } of children) {
+    expect((await service.post(`/executions/${String(child)}/signal`, { name: 'go', payload: 'went on' })).status).toBe(202);
+    expect(await service.waitDone(String(child))).toMatchObject({ status: 'completed', result: 'went on' });
+  }
   expect(await service.waitDone(id)).toMatchObject({ status: 'cancelled' });
 });
 
@@ -180,13 +209,52 @@ it('a caller that waits for long holds no lease, and hears of the end all the sa
   await service.register(playbook('parents/idle', call('    path: calls/nine\n', '{{ start.slept }}')));
   const id = await service.execute('parents/idle');
   await service.waitEvent(id, ({ event_type }) => event_type === 'child_started');
-  let waiting: unknown = null;
-  for (const until = performance.now() + 20_000; waiting === null && performance.now() < until;) {
-    waiting = (await service.get(`/executions/${id}`)).json.waiting_for;
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  expect(waiting).toMatchObject({ kind: 'child' });
+  expect(await waitingOf(id)).toMatchObject({ kind: 'child' });
   expect(await service.waitDone(id)).toMatchObject({ status: 'completed', result: { got: true } });
+});
+
+it('a caller that has left memory takes along what it called where it fails by what wakes it', async () => {
+  const task = '{ type: playbook, path: calls/waits }';
+  await service.register(
+    playbook(
+      'parents/refuses',
+      `  - { step: start, next: [many, listen] }
+  - { step: many, type: iterator, collection: [1, 2, 3], element: n, mode: async, task: ${task} }
+  - { step: listen, type: wait_for, name: go, next: [refuse] }
+  - { step: refuse, type: fail, message: no }
+`,
+    ),
+  );
+  const id = await service.execute('parents/refuses');
+  await waitingOf(id);
+  await service.post(`/executions/${id}/signal`, { name: 'go' });
+  expect(await service.waitDone(id)).toMatchObject({ status: 'failed', error_details: { step: 'refuse' } });
+  const children = await childrenOf(id);
+  expect(children).toHaveLength(3);
+  for (const { execution_id: child } of children) expect(await service.waitDone(String(child))).toMatchObject({ status: 'cancelled' });
+});
+
+it('an iterator one of whose calls has failed awaits the others, also where it has left memory', async () => {
+  const listens = `  - { step: start, next: [{ when: "{{ workload.n == 1 }}", step: refuse }, { else: listen }] }
+  - { step: refuse, type: fail, message: no }
+  - { step: listen, type: wait_for, name: go }
+`;
+  await service.register(playbook('calls/refuses', listens));
+  const task = '{ type: playbook, path: calls/refuses, data: { n: "{{ n }}" } }';
+  await service.register(
+    playbook('parents/three', `  - { step: start, type: iterator, collection: [1, 2, 3], element: n, mode: async, task: ${task} }\n`),
+  );
+  const id = await service.execute('parents/three');
+  expect(await waitingOf(id)).toMatchObject({ kind: 'child' });
+  const live = (await childrenOf(id)).filter(({ status }) => status === 'running').map(({ execution_id: child }) => String(child));
+  expect(live).toHaveLength(2);
+  for (const child of live) {
+    expect((await service.get(`/executions/${id}`)).json).toMatchObject({ status: 'running' });
+    await service.post(`/executions/${child}/signal`, { name: 'go' });
+    expect(await service.waitDone(child)).toMatchObject({ status: 'completed' });
+    await service.waitEvent(id, ({ event_type, meta }) => event_type === 'child_completed' && meta['child_execution_id'] === child);
+  }
+  expect(await service.waitDone(id)).toMatchObject({ status: 'failed', error_details: { code: 'child_failed', item_index: 0 } });
 });
 
 it('a caller that ends as poison takes along what it called', async () => {

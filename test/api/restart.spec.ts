@@ -97,6 +97,27 @@ describe('fork', () => {
     expect(answer.json.detail).toContain('last');
   });
 
+  it('leaves each signal with the step that took it', async () => {
+    await service.register(`apiVersion: noetl.io/v1
+kind: Playbook
+metadata: { name: signals, path: restart/signals }
+workflow:
+  - { step: start, next: [first, second] }
+  - { step: first, type: wait_for, name: go, next: [{ when: "{{ first.again }}", step: first }, { else: end }] }
+  - { step: second, type: wait_for, name: go, next: end }
+  - { step: end, result: { first: "{{ first.n }}", second: "{{ second.n }}" } }
+`);
+    const id = await service.execute('restart/signals');
+    for (const payload of [{ n: 1, again: true }, { n: 2 }, { n: 3 }])
+      expect((await service.post(`/executions/${id}/signal`, { name: 'go', payload })).status).toBe(202);
+    const result = { first: 3, second: 2 };
+    expect(await service.waitDone(id)).toMatchObject({ status: 'completed', result });
+    for (const from_step of ['second', 'first', 'end']) {
+      const { json } = await post(id, 'fork', { from_step });
+      expect([from_step, json]).toEqual([from_step, expect.objectContaining({ status: 'completed', result })]);
+    }
+  });
+
   it.each([
     ['a step that never ran', { from_step: 'fails' }, 422, 'step_never_ran'],
     ['a step that does not exist', { from_step: 'nowhere' }, 422, 'step_never_ran'],

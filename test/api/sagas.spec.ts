@@ -111,6 +111,14 @@ describe('a saga of five steps', () => {
       },
     });
     expect(events.at(-1)?.event_type).toBe('execution_cancelled');
+    const steps = (await stepsOf(id)).filter(({ type }) => type === 'http');
+    expect(steps.map(({ step, compensation }) => [step, (compensation as Record<string, unknown> | null)?.['status']])).toEqual([
+      ['a', undefined],
+      ['b', 'SKIPPED'],
+      ['c', 'COMPLETED'],
+      ['d', undefined],
+    ]);
+    expect(steps[1]).toMatchObject({ compensation: { attempt: 1, ended_at: expect.any(String) as string, value: null, error: null } });
   });
 
   it('neither stands still nor runs out of time while it undoes', async () => {

@@ -106,8 +106,7 @@ async function callOne(context: PartContext, path: string, attempt: number, targ
   try {
     while (child.ended === null) await activity.sleepUntilTold((told) => host.onChildEnd(child.id, told));
   } catch (aborted) {
-    // Whoever is aborted takes what it called along (D27), and that is stored before it ends itself.
-    await host.cancelChild(child.id);
+    await context.takeAlong([child.id]);
     throw aborted;
   }
   // It was cancelled because this program is aborted, in an earlier life of it: that is no outcome of the call.

@@ -38,20 +38,23 @@ export async function runLoop(
   const concurrency = concurrencyOf(context, iterator, view);
   const withEffects = iterator.tasks.some(hasEffects);
   const outer = context.scope(view);
+  // Where this program was made again: where another item has failed, these come to their end all the same.
+  const begun = new Set(Object.keys(context.find(path)?.parts ?? {}).map(Number));
   let next = 0;
   let stop = iterator.onError === 'fail' && loop.errors.length > 0;
   const work = async (): Promise<void> => {
-    while (!stop && next < loop.items.length) {
+    while (next < loop.items.length && (!stop || begun.size > 0)) {
       const index = next++;
-      if (loop.over[index]) continue;
+      const isBegun = begun.delete(index);
+      if (loop.over[index] || (stop && !isBegun)) continue;
       const itemPath = join(path, String(index));
       const task = await context.begin(itemPath, async () => {
-        if (stop) return null;
+        if (stop && !isBegun) return null;
         const item = loop.items[index]!;
         const names = namesOf(iterator, host.step.name, item, index, loop.items.length, outer);
         return runItem(context, iterator, itemPath, { ...view, moment: { ...view.moment, ...names } }, runTask);
       });
-      if (!task) return;
+      if (!task) continue;
       const { end, attempt, logs, characters } = task;
       if (!end.ok && iterator.onError === 'fail') stop = true;
       const ended = {

@@ -2,6 +2,7 @@ import { recordFault } from '../storability.js';
 import { StepFailure } from '../step-executor.js';
 import { Rendering } from '../template/rendering.js';
 import { type CompiledAction } from '../playbook/compiled.js';
+import { leavesCalls } from '../run/left-calls.js';
 import { findPart, isUnderWay, type PartEnd, type PartRecord } from '../run/parts.js';
 import { Moment } from '../run/moment.js';
 import { RunScope, type StepView } from '../run/run-scope.js';
@@ -27,6 +28,8 @@ export class PartContext {
   readonly journal: Journal;
   readonly activity: Activity;
   private readonly turns: Turns;
+  /** Calls that were asked to end. */
+  private readonly taken = new Set<string>();
 
   constructor(readonly host: ProgramHost) {
     const { firing, state } = host;
@@ -58,9 +61,10 @@ export class PartContext {
     if (signal.aborted) throw signal.reason;
     // What undoes goes on, whatever else has happened.
     if (firing.undoes) return;
-    if (state.failure) throw new StepFailure('cancelled', 'The part was not begun.', { retryable: false, origin: 'abort' });
     const known = path === undefined ? undefined : this.find(path);
-    if (state.pause !== 'none' && !(known && isUnderWay(known))) {
+    if (known && isUnderWay(known)) return;
+    if (state.failure) throw new StepFailure('cancelled', 'The part was not begun.', { retryable: false, origin: 'abort' });
+    if (state.pause !== 'none') {
       void this.journal.flush();
       await this.activity.hold();
     }
@@ -89,6 +93,14 @@ export class PartContext {
     const { state, firing } = this.host;
     if (!state.failure || firing.undoes) await this.activity.sleepUntil(due);
     await this.mayBegin();
+  }
+
+  /** Whoever is aborted takes what it called along (D27), and that is stored before it ends itself; but where a cancel says that it goes on. */
+  async takeAlong(childIds: readonly string[]): Promise<void> {
+    const { host, taken } = this;
+    const left = leavesCalls(host.state, host.firing) ? [] : childIds.filter((id) => !taken.has(id));
+    for (const id of left) taken.add(id);
+    await Promise.all(left.map((id) => host.cancelChild(id)));
   }
 
   /** The program is made again from its records, so these come first. */

@@ -178,6 +178,36 @@ describe(runProgram.name, () => {
       await endsAfterItsChild(stage);
       expect(stage.stored.row).toMatchObject({ status: 'cancelled', error: null });
     });
+
+    it.each([
+      ['a call', CALL],
+      ['calls of an iterator', iteratorOf([1, 2, 3], CALL, { mode: 'async', concurrency: 2 })],
+    ])('takes along what it called where what wakes it makes it fail: %s', async (_which, action) => {
+      const stage = new ProgramStage([
+        aStep('start', { next: to('loop', 'listens') }),
+        aStep('loop', { action }),
+        aStep('listens', { action: anAction({ type: 'wait_for', fields: { name: 'go' } }), next: to('refuses') }),
+        aStep('refuses', { action: anAction({ type: 'fail', fields: { message: 'no' } }) }),
+      ]);
+      await stage.hold('one');
+      await stage.advance(PARK_AFTER_MS);
+      expect(stage.ends).toEqual(['released']);
+      await stage.tell('signal', { name: 'go', payload: null });
+      await stage.hold('two');
+      expect(stage.stored.row).toMatchObject({ status: 'failed', error: { step: 'refuses' } });
+      expect(stage.prepared.length).toBe(action === CALL ? 1 : 2);
+      expect([...stage.cancelled].sort()).toEqual(stage.prepared.map(({ id }) => id).sort());
+      expect([stage.ends, stage.faults]).toEqual([['released', 'ended'], []]);
+    });
+
+    it('leaves alone what it called where its cancel says so', async () => {
+      const stage = await parked();
+      await stage.tell('cancel', { reason: null, cascade: false });
+      await stage.hold('two');
+      expect(stage.ends).toEqual(['released', 'ended']);
+      expect([stage.cancelled, stage.faults]).toEqual([[], []]);
+      expect(stage.stored.row).toMatchObject({ status: 'cancelled', error: null });
+    });
   });
 
   describe('under a pause', () => {
@@ -285,6 +315,60 @@ describe(runProgram.name, () => {
       expect(stage.parts).toEqual(['0', '0', '1']);
       // A second program beside it would never end, and its time-out would go on.
       expect(stage.clock.size).toBe(0);
+    });
+  });
+
+  describe('an item that was under way when its holder died', () => {
+    const PLAIN = iteratorOf([1, 2, 3], anAction(), { mode: 'async', concurrency: 2 });
+
+    it('comes to its end where another has failed, and no other begins', async () => {
+      const stage = stageOf(PLAIN);
+      await stage.hold('one');
+      await stage.settle(0, new Error('no'));
+      expect(stage.ends).toEqual([]);
+      await stage.hold('two');
+      expect(stage.parts).toEqual(['0', '1', '1']);
+      expect(stage.ends).toEqual([]);
+      await stage.settle(2, 'second');
+      expect(stage.stored.row).toMatchObject({ status: 'failed', error: { step: 'start', item_index: 0 } });
+      expect(stage.eventsOf('loop_iteration')).toHaveLength(2);
+      expect([stage.calls.length, stage.ends, stage.faults]).toEqual([3, ['ended'], []]);
+    });
+
+    it('is awaited where it is a call and another one has failed, also by a caller that has left memory meanwhile', async () => {
+      const stage = stageOf(iteratorOf([1, 2, 3], CALL, { mode: 'async', concurrency: 3 }));
+      await stage.hold('one');
+      await stage.tellEnd(0, { status: 'failed', result: null });
+      await stage.advance(PARK_AFTER_MS);
+      expect(stage.ends).toEqual(['released']);
+      await stage.hold('two');
+      await stage.tellEnd(1, { status: 'completed', result: 2 });
+      await stage.advance(PARK_AFTER_MS);
+      expect(stage.ends).toEqual(['released', 'released']);
+      expect(stage.stored.row.status).toBe('running');
+      await stage.hold('three');
+      await stage.tellEnd(2, { status: 'completed', result: 3 });
+      expect(stage.stored.row).toMatchObject({ status: 'failed', error: { code: 'child_failed', item_index: 0 } });
+      expect([stage.prepared.length, stage.cancelled, stage.faults]).toEqual([3, [], []]);
+    });
+
+    it('comes to its end in a run that has failed, and no other begins', async () => {
+      const stage = new ProgramStage([
+        aStep('start', { next: to('loop', 'other') }),
+        aStep('loop', { action: PLAIN }),
+        aStep('other', { action: anAction() }),
+      ]);
+      await stage.hold('one');
+      await stage.settle(0, new Error('boom'));
+      await stage.settle(1, 'first');
+      await stage.hold('two');
+      expect(stage.parts).toEqual(['-', '0', '1', '1']);
+      expect(stage.ends).toEqual([]);
+      await stage.settle(3, 'second');
+      expect(stage.stored.row).toMatchObject({ status: 'failed', error: { step: 'other' } });
+      expect(stage.eventsOf('loop_iteration')).toHaveLength(2);
+      expect(stage.eventsOf('step_skipped')).toMatchObject([{ step: 'loop', reason: 'failure' }]);
+      expect([stage.calls.length, stage.ends, stage.faults]).toEqual([4, ['ended'], []]);
     });
   });
 

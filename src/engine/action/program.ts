@@ -1,7 +1,7 @@
 import { type SaveOutcome, type ItemFailure } from '../run/events.js';
 import { asFailure, errorView, failureFrom } from '../run/failures.js';
 import { type StepView } from '../run/run-scope.js';
-import { type ActedStep } from '../run/parts.js';
+import { type ActedStep, liveCalls } from '../run/parts.js';
 import { savesOf } from '../run/saves.js';
 import { type AttemptOutcome } from '../run/decision.js';
 import { iterates, valueAliasesOf } from '../playbook/compiled.js';
@@ -32,6 +32,8 @@ export async function runProgram(host: ProgramHost): Promise<ProgramEnd> {
   try {
     return host.firing.acted ? await saveActed(context, host.firing.acted) : await iterate(context);
   } catch (thrown) {
+    // What it called under a former holder, and did not come to again before it had to end.
+    if (host.firing.parts) await context.takeAlong(liveCalls(host.firing.parts));
     if (host.signal.aborted && host.signal.reason instanceof StepFailure) return { outcome: { ok: false, failure: host.signal.reason } };
     return { outcome: { ok: false, failure: asFailure(thrown) } };
   } finally {

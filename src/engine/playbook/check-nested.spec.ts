@@ -31,6 +31,27 @@ describe(checkNested.name, () => {
     expect(errors[0]?.message).toContain(`${what} of the`);
   });
 
+  it.each([
+    ['a wait', over('{ type: wait, duration: 1 }'), 'wait'],
+    ['a signal', over('{ type: wait_for, signal: go }'), 'wait_for'],
+    ['input', over('{ type: input, requests: { a: { method: roots/list } } }'), 'input'],
+    ['a wait of the workbook', over('{ type: workbook, name: rest }'), 'wait'],
+    ['a wait among other tasks', over('[{ type: python, code: "result = 1" }, { type: wait, duration: 1 }]'), 'wait'],
+    ['a wait one deeper', over(over('{ type: wait, duration: 1 }')), 'wait'],
+    ['a wait that loops', '{ type: wait, duration: 1, loop: { collection: [1], element: i } }', 'wait'],
+  ])('refuses %s inside an iterator', (_name, step, type) => {
+    const { errors } = parsePlaybook(`apiVersion: noetl.io/v1
+kind: Playbook
+metadata: { name: n, path: p/n }
+workbook: [{ name: rest, type: wait, duration: 1 }]
+workflow:
+  - { step: start, next: end, ${step.slice(1)}
+  - step: end
+`);
+    expect(errors).toMatchObject([{ code: 'unsupported_construct', pointer: '/workflow/0' }]);
+    expect(errors[0]?.message).toContain(`of type ${type};`);
+  });
+
   it('refuses a repeated call by loop: whose attempts are its own', () => {
     const { errors } = parsed('type: playbook\n    path: a/b\n    retry: 2\n    loop: { collection: [1], element: i }');
     expect(errors).toMatchObject([{ code: 'unsupported_construct' }]);

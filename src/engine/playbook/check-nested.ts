@@ -5,10 +5,12 @@ import { type Action, type Playbook } from './playbook.js';
 type OriginOf = (place: { readonly step: string } | { readonly task: string }) => string;
 
 const COMPOSITE: ReadonlySet<string> = new Set(['iterator', 'playbook', 'playbooks', 'workflow', 'tool', 'model']);
+const WAITING: ReadonlySet<string> = new Set(['wait', 'wait_for', 'input']);
 
 /**
  * Refuses what nobody would heed: attempts and time-outs of an iterator or a call that is itself the task of an iterator. Items have no timer of
- * their own that survives a restart; the step around them has, and so have the actions inside and the playbooks that are called.
+ * their own that survives a restart; the step around them has, and so have the actions inside and the playbooks that are called. For the same reason no
+ * task of an iterator can wait.
  */
 export function checkNested(playbook: Pick<Playbook, 'workbook' | 'workflow'>, originOf: OriginOf, findings: Findings): void {
   const tasks = new Map(playbook.workbook.map((task) => [task.name, task]));
@@ -23,6 +25,10 @@ export function checkNested(playbook: Pick<Playbook, 'workbook' | 'workflow'>, o
       if (COMPOSITE.has(type) && given.length > 0) {
         const what = `${given.join(' and ')} of the ${type} inside an iterator cannot be kept`;
         findings.error('unsupported_construct', place, `${what}; give them to the step itself, or to the actions inside.`);
+      }
+      if (WAITING.has(type)) {
+        const message = `A task of an iterator cannot be of type ${type}; put the wait into a playbook that it calls.`;
+        findings.error('unsupported_construct', place, message);
       }
       check(nested, place);
     }

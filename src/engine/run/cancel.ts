@@ -3,8 +3,8 @@ export interface Cancel {
   readonly reason: string | null;
   /** Running steps are skipped at once, and what was done is not undone. */
   readonly force: boolean;
-  /** false: what the run called goes on. Left out: it is cancelled as well. */
-  readonly cascade?: boolean;
+  /** What the run called goes on; left out: it is cancelled as well. */
+  readonly cascade?: false;
 }
 
 /** Of a message or an event what says how to cancel. */

@@ -7,6 +7,7 @@ import { type Deciding } from './decision.js';
 import { type RunErrorDetails } from './error-details.js';
 import { asFailure, detailsOf, errorView } from './failures.js';
 import { checkExpects, isComposite, renderInputs, timeoutOf } from './fire.js';
+import { leavesCalls } from './left-calls.js';
 import { liveCalls } from './parts.js';
 import { performOf } from './performs.js';
 import { RunScope } from './run-scope.js';
@@ -48,7 +49,7 @@ export function skipUndos(deciding: Deciding): void {
   if (current) {
     left.unshift(current.undoes!);
     decision.aborts.push(current.step);
-    if (current.parts) decision.orphans.push(...liveCalls(current.parts));
+    if (current.parts && !leavesCalls(state, current)) decision.orphans.push(...liveCalls(current.parts));
     decision.performs.splice(0, decision.performs.length, ...decision.performs.filter(({ step }) => step !== current.step));
   }
   if (left.length > 0)

@@ -2,6 +2,7 @@ import { callsOthers, type CompiledStep } from '../playbook/compiled.js';
 import { runFault } from '../run-fault.js';
 import { compensate, errorOfCancelled, failureWithUndos, skipUndos } from './compensation.js';
 import { type Deciding } from './decision.js';
+import { leavesCalls } from './left-calls.js';
 import { liveCalls } from './parts.js';
 import { resultOf } from './result.js';
 import { type Firing, isParked } from './run-state.js';
@@ -29,7 +30,7 @@ export function abortCalls({ state, decision, playbook }: Deciding): void {
 export function skipFiring(deciding: Deciding, firing: Firing, reason: 'cancelled' | 'failure'): void {
   const step = deciding.playbook.steps[firing.step]!;
   const { orphans, performs } = deciding.decision;
-  if (firing.parts) orphans.push(...liveCalls(firing.parts));
+  if (firing.parts && !leavesCalls(deciding.state, firing)) orphans.push(...liveCalls(firing.parts));
   // A resume that was heard at the same time may have taken it up again.
   performs.splice(0, performs.length, ...performs.filter(({ step: index }) => index !== firing.step));
   deciding.emit({ type: 'step_skipped', step: step.name, stepType: step.type, wave: firing.wave, reason });

@@ -8,7 +8,11 @@ export class StepCompensation {
   @ApiProperty({ example: 'http' })
   readonly type!: string;
 
-  @ApiProperty({ enum: EVENT_STATUSES, enumName: 'EventStatus', description: 'STARTED, RUNNING (it is tried again), COMPLETED or FAILED.' })
+  @ApiProperty({
+    enum: EVENT_STATUSES,
+    enumName: 'EventStatus',
+    description: 'STARTED, RUNNING (it is tried again), COMPLETED, FAILED, or SKIPPED (given up).',
+  })
   readonly status!: EventStatus;
 
   @ApiProperty({ type: 'integer', minimum: 1 })
