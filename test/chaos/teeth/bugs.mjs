@@ -101,7 +101,7 @@ export const BUGS = {
   },
   item_again: {
     says: 'an item that is over is called again after a crash',
-    changes: [{ file: 'engine/action/loop.js', find: 'if (loop.over[index])', put: 'if (false)' }],
+    changes: [{ file: 'engine/action/loop.js', find: 'if (loop.over[index] || (stop && !isBegun))', put: 'if (stop && !isBegun)' }],
     only: ['many'],
     faults: ['kill_node'],
   },
@@ -110,8 +110,8 @@ export const BUGS = {
     changes: [
       {
         file: 'engine/action/loop.js',
-        find: 'if (loop.over[index])',
-        put: 'if (loop.over[index] || context.find(join(path, String(index)))?.inputs)',
+        find: 'if (loop.over[index] || (',
+        put: 'if (loop.over[index] || context.find(join(path, String(index)))?.inputs || (',
       },
     ],
     only: ['many'],
