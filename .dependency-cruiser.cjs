@@ -34,6 +34,16 @@ module.exports = {
       { path: 'node_modules/(@aws-sdk|@azure|@google-cloud|openai)/', dynamic: false, dependencyTypesNot: ['type-only'] },
     ),
     forbid('storage-is-low', { path: '^src/storage/' }, { path: '^src/', pathNot: '^src/(storage|engine|config)/' }),
+    // Rooms of the storage: upkeep, and claiming over batch, over history and connection; what lies beside them is for all, or puts them together.
+    forbid(
+      'connection-is-lowest',
+      { path: '^src/storage/connection/' },
+      { path: '^src/storage/(batch|claiming|history|repositories|upkeep)/' },
+    ),
+    forbid('history-is-low', { path: '^src/storage/history/' }, { path: '^src/storage/(batch|claiming|repositories|upkeep)/' }),
+    forbid('batch-looks-down', { path: '^src/storage/batch/' }, { path: '^src/storage/(claiming|repositories|upkeep)/' }),
+    forbid('claiming-looks-down', { path: '^src/storage/claiming/' }, { path: '^src/storage/(repositories|upkeep)/' }),
+    forbid('upkeep-looks-down', { path: '^src/storage/upkeep/' }, { path: '^src/storage/(batch|claiming|history|repositories)/' }),
     forbid('common-is-low', { path: '^src/common/' }, { path: '^src/', pathNot: '^src/(common|engine|config)/' }),
     forbid('read-side-is-low', { path: '^src/(catalog|status)/' }, { path: '^src/execution/' }),
     forbid(

@@ -1,7 +1,7 @@
 import { type Settings, SettingsError } from './config/settings.js';
 import { databaseFailure, StartFailure } from './start-failure.js';
-import { createDataSource } from './storage/data-source.js';
-import { existingDatabase, NoDatabaseError } from './storage/existing-database.js';
+import { createDataSource } from './storage/connection/data-source.js';
+import { existingDatabase, NoDatabaseError } from './storage/connection/existing-database.js';
 
 type Connection = ReturnType<typeof createDataSource>;
 

@@ -2,9 +2,9 @@ import { parseArgs } from 'node:util';
 import { ageMs, isPathOrBelow, parseRetention } from './config/retention-rules.js';
 import { commandFailure, withDatabase } from './command.js';
 import { loadSettings } from './config/settings.js';
-import { NoDatabaseError } from './storage/existing-database.js';
-import { Purge, type PurgeSelection } from './storage/purge.js';
-import { selectionsOf } from './storage/retention.js';
+import { NoDatabaseError } from './storage/connection/existing-database.js';
+import { Purge, type PurgeSelection } from './storage/upkeep/purge.js';
+import { selectionsOf } from './storage/upkeep/retention.js';
 
 const USAGE = `npm run purge -- --older-than <duration> [--status completed,failed,cancelled] [--path <path or path/*>] [--tenant <tenant>] [--dry-run]
        npm run purge -- --rules <rules> [--dry-run]

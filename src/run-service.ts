@@ -12,7 +12,7 @@ import { createLogger, flushLog, type Logger } from './observability/logger.js';
 import { Readiness } from './observability/readiness.js';
 import { startEmbeddedPostgres } from './storage/embedded/embedded-postgres.js';
 import { databaseFailure, embeddedFailure, listenFailure, StartFailure } from './start-failure.js';
-import { runMigrations } from './storage/run-migrations.js';
+import { runMigrations } from './storage/connection/run-migrations.js';
 import { type DatabaseAddress } from './storage/storage.module.js';
 
 /** A shutdown that takes longer than this is cut off (R12). */

@@ -1,5 +1,5 @@
 import { withoutPassword } from './config/database-address.js';
-import { sqlStateOf } from './storage/sql-state.js';
+import { sqlStateOf } from './storage/connection/sql-state.js';
 
 /** A start that failed for a reason which the operator can do something about: the message says what, and a stack would only hide it. */
 export class StartFailure extends Error {}

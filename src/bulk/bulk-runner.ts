@@ -6,7 +6,7 @@ import { BulkLeases } from '../storage/bulk-leases.js';
 import { type HeldBulkOperation } from '../storage/bulk-operation-record.js';
 import { LeaseTerm } from '../storage/lease-term.js';
 import { LOG, type Log } from '../storage/log.js';
-import { BULK_CHANNEL, Notifications } from '../storage/notifications.js';
+import { BULK_CHANNEL, Notifications } from '../storage/connection/notifications.js';
 import { ExecutionRepository } from '../storage/repositories/execution.repository.js';
 import { BulkWork } from './bulk-work.js';
 

@@ -4,7 +4,7 @@ import { EngineError } from '../engine/engine-error.js';
 import { type IdempotencyClaim } from '../engine/ports.js';
 import { type BulkOperationRecord } from '../storage/bulk-operation-record.js';
 import { IdMint } from '../storage/ids.js';
-import { BULK_CHANNEL, Notifications } from '../storage/notifications.js';
+import { BULK_CHANNEL, Notifications } from '../storage/connection/notifications.js';
 import { type Page } from '../storage/page-budget.js';
 import { BulkOperationRepository } from '../storage/repositories/bulk-operation.repository.js';
 import { ExecutionRepository } from '../storage/repositories/execution.repository.js';

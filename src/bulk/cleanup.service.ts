@@ -3,7 +3,7 @@ import { type Principal } from '../common/principal.js';
 import { EngineError } from '../engine/engine-error.js';
 import { isTerminal, RUN_STATUSES } from '../engine/run/events.js';
 import { ControlService } from '../execution/control.service.js';
-import { DatabaseClock } from '../storage/database-clock.js';
+import { DatabaseClock } from '../storage/connection/database-clock.js';
 import { type ExecutionFilter, ExecutionRepository } from '../storage/repositories/execution.repository.js';
 import { PAST_THE_WISH } from './bulk-actions.js';
 import { type CleanupResponse } from './dto/cleanup.js';

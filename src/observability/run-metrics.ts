@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { BatchWriter } from '../storage/batch-writer.js';
+import { BatchWriter } from '../storage/batch/batch-writer.js';
 import { ByteBudget } from '../storage/byte-budget.js';
 import { EphemeralRuns } from '../storage/ephemeral-runs.js';
-import { HeldRuns } from '../storage/held-runs.js';
-import { LeaseRenewal } from '../storage/lease-renewal.js';
-import { RunQueue } from '../storage/run-queue.js';
+import { HeldRuns } from '../storage/claiming/held-runs.js';
+import { LeaseRenewal } from '../storage/claiming/lease-renewal.js';
+import { RunQueue } from '../storage/claiming/run-queue.js';
 import { RunWaits } from '../storage/run-waits.js';
 import { Worker } from '../worker/worker.service.js';
 

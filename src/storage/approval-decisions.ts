@@ -3,7 +3,7 @@ import { type ApprovalState, type ApprovalWord } from '../engine/approvals.js';
 import { type RunId } from '../engine/ports.js';
 import { type Json } from '../engine/values.js';
 import { type Inbox } from './inbox.js';
-import { checkText, storableJson } from './storability.js';
+import { checkText, storableJson } from './history/storability.js';
 
 /** A decision as the door has checked it: that its principal may decide, and that what is filled in fits. */
 export interface WantedDecision {

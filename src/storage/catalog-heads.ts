@@ -2,7 +2,7 @@ import { type EntityManager } from 'typeorm';
 import { EngineError } from '../engine/engine-error.js';
 import { type Playbook } from '../engine/playbook/playbook.js';
 import { HEAD_FORM, headContentOf, type HeadContent } from './entry-card.js';
-import { sqlStateOf } from './sql-state.js';
+import { sqlStateOf } from './connection/sql-state.js';
 import { generatedToolNames, isReservedToolName } from './tool-names.js';
 
 const UNIQUE_VIOLATION = '23505';

@@ -1,6 +1,6 @@
 import { type RowState, type RunId, type Unit, type UnitOutcome } from '../engine/ports.js';
 import { type Json } from '../engine/values.js';
-import { nextSeqOf } from './pending-unit.js';
+import { nextSeqOf } from './batch/pending-unit.js';
 
 /** What one commit of a run changed; told only after it is durable. */
 export interface CommitNotice {

@@ -1,6 +1,6 @@
 import { type InboxMessage, type RunId } from '../engine/ports.js';
 import { type JsonObject } from '../engine/values.js';
-import { type Prepared } from './prepared.js';
+import { type Prepared } from './connection/prepared.js';
 
 /** Reads under way; one more than needed, for the connection of the other may be dead. */
 const MOST_UNDER_WAY = 2;

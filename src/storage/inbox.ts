@@ -3,8 +3,8 @@ import { type InboxMessage, type RunId } from '../engine/ports.js';
 import { isTerminal, type RunStatus } from '../engine/run/events.js';
 import { type JsonObject } from '../engine/values.js';
 import { type CommitSignals } from './commit-signals.js';
-import { INBOX_CHANNEL, type Notifications } from './notifications.js';
-import { checkText, storableJson } from './storability.js';
+import { INBOX_CHANNEL, type Notifications } from './connection/notifications.js';
+import { checkText, storableJson } from './history/storability.js';
 
 /**
  * delivered: the message is durable; for a cancel this is its acknowledgement (D28). already_so: the execution was asked the same before (to

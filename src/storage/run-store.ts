@@ -2,9 +2,9 @@ import { type DataSource } from 'typeorm';
 import { type InboxMessage, type RunId, type RunStore, type UnitSource } from '../engine/ports.js';
 import { type ApprovalState } from '../engine/approvals.js';
 import { expireApproval } from './approval-decisions.js';
-import { type BatchWriter } from './batch-writer.js';
+import { type BatchWriter } from './batch/batch-writer.js';
 import { InboxReads } from './inbox-reads.js';
-import { type Prepared } from './prepared.js';
+import { type Prepared } from './connection/prepared.js';
 
 /** The engine's RunStore on PostgreSQL. */
 export class PostgresRunStore implements RunStore {

@@ -2,7 +2,7 @@ import { type Json } from '../engine/values.js';
 import { type RowState, type RunId } from '../engine/ports.js';
 import { isTerminal } from '../engine/run/events.js';
 import { type CommitSignals } from './commit-signals.js';
-import { type HeldRuns } from './held-runs.js';
+import { type HeldRuns } from './claiming/held-runs.js';
 import { inlineResult } from './inline-result.js';
 import { type ExecutionRepository } from './repositories/execution.repository.js';
 

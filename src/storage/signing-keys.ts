@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type DataSource } from 'typeorm';
-import { type DatabaseHistory } from './database-history.js';
+import { type DatabaseHistory } from './connection/database-history.js';
 
 /** Keys that every node has alike, for what is handed to clients and taken back from them: random, one row each, made where it is missing. */
 export class SigningKeys {

@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { type HeldRun } from '../engine/ports.js';
 import { runFault } from '../engine/run-fault.js';
-import { HeldRuns } from '../storage/held-runs.js';
+import { HeldRuns } from '../storage/claiming/held-runs.js';
 import { LOG, type Log } from '../storage/log.js';
-import { RunQueue } from '../storage/run-queue.js';
+import { RunQueue } from '../storage/claiming/run-queue.js';
 import { PostgresRunStore } from '../storage/run-store.js';
 import { FailingRun } from './failing-run.js';
 

@@ -1,7 +1,7 @@
 import { EngineError } from '../engine/engine-error.js';
 import { type CompiledPlaybook } from '../engine/playbook/compiled.js';
 import { newRun } from '../engine/testing/scripted-run.js';
-import { type RunConsumer } from '../storage/handover.js';
+import { type RunConsumer } from '../storage/claiming/handover.js';
 import { Worker } from './worker.service.js';
 
 /** A worker whose neighbours do what a test tells them to; only the queue and the reading of entries have a part in it. */

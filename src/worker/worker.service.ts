@@ -10,18 +10,18 @@ import { CHILD_RUNS, type ChildRuns, NO_CHILD_RUNS } from '../engine/child-runs-
 import { NO_SECRETS, SECRETS, type Secrets } from '../engine/secrets-port.js';
 import { runFault } from '../engine/run-fault.js';
 import { ByteBudget } from '../storage/byte-budget.js';
-import { LargeWork } from '../storage/large-work.js';
-import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../storage/claim.js';
+import { LargeWork } from '../storage/batch/large-work.js';
+import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../storage/claiming/claim.js';
 import { CommitSignals } from '../storage/commit-signals.js';
 import { CompiledPlaybooks } from '../storage/compiled-playbooks.js';
 import { EphemeralRuns } from '../storage/ephemeral-runs.js';
-import { type RunConsumer } from '../storage/handover.js';
-import { HeldRuns } from '../storage/held-runs.js';
+import { type RunConsumer } from '../storage/claiming/handover.js';
+import { HeldRuns } from '../storage/claiming/held-runs.js';
 import { IdMint } from '../storage/ids.js';
 import { LiveMessages } from '../storage/live-messages.js';
 import { LOG, type Log } from '../storage/log.js';
 import { PostgresRunStore } from '../storage/run-store.js';
-import { RunQueue } from '../storage/run-queue.js';
+import { RunQueue } from '../storage/claiming/run-queue.js';
 import { PROCESS_TIMING, TIMING, type Timing } from '../storage/timing.js';
 import { FailingRun } from './failing-run.js';
 

@@ -7,7 +7,7 @@ import { loadSettings, Settings } from '../../src/config/settings.js';
 import { type JsonObject } from '../../src/engine/values.js';
 import { createHttpApp } from '../../src/http-app.js';
 import { CompiledPlaybooks, STEP_KINDS } from '../../src/storage/compiled-playbooks.js';
-import { createDataSource } from '../../src/storage/data-source.js';
+import { createDataSource } from '../../src/storage/connection/data-source.js';
 import { IdMint } from '../../src/storage/ids.js';
 import { PlaybookListingRepository } from '../../src/storage/repositories/playbook-listing.repository.js';
 import { PlaybookTagRepository } from '../../src/storage/repositories/playbook-tag.repository.js';

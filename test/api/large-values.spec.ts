@@ -1,6 +1,6 @@
 import { type JsonObject } from '../../src/engine/values.js';
-import { Purge } from '../../src/storage/purge.js';
-import { createDataSource } from '../../src/storage/data-source.js';
+import { Purge } from '../../src/storage/upkeep/purge.js';
+import { createDataSource } from '../../src/storage/connection/data-source.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { EffectServer } from '../support/effect-server.js';
 import { type HttpClient } from '../support/http-client.js';

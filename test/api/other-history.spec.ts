@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { AppModule } from '../../src/app.module.js';
 import { loadSettings } from '../../src/config/settings.js';
 import { createHttpApp } from '../../src/http-app.js';
-import { runMigrations } from '../../src/storage/run-migrations.js';
+import { runMigrations } from '../../src/storage/connection/run-migrations.js';
 import { CuttingProxy } from '../support/cutting-proxy.js';
 import { type DurableServer, startDurableServer } from '../support/database.js';
 import { EffectServer } from '../support/effect-server.js';

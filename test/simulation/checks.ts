@@ -3,9 +3,9 @@ import { compensatedStep } from '../../src/engine/playbook/compensation-name.js'
 import { type Unit } from '../../src/engine/ports.js';
 import { isTerminal } from '../../src/engine/run/events.js';
 import { type RunState } from '../../src/engine/run/run-state.js';
-import { encodeEvent } from '../../src/storage/event-codec.js';
-import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../../src/storage/claim.js';
-import { MODE } from '../../src/storage/pending-unit.js';
+import { encodeEvent } from '../../src/storage/history/event-codec.js';
+import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../../src/storage/claiming/claim.js';
+import { MODE } from '../../src/storage/batch/pending-unit.js';
 import { approvalsNow } from './approvals.js';
 import { type EffectCall } from './effects.js';
 import { finalChecks } from './final-checks.js';

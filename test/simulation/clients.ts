@@ -2,7 +2,7 @@ import { EngineError } from '../../src/engine/engine-error.js';
 import { newRun, TEST_TENANT } from '../../src/engine/testing/scripted-run.js';
 import { type NewRun } from '../../src/engine/ports.js';
 import { type JsonObject } from '../../src/engine/values.js';
-import { DuplicateStart } from '../../src/storage/start-answers.js';
+import { DuplicateStart } from '../../src/storage/claiming/start-answers.js';
 import { isTerminal } from '../../src/engine/run/events.js';
 import { openApproval } from './approvals.js';
 import { type Operation } from './scenario.js';

@@ -1,7 +1,7 @@
 import { type DataSource } from 'typeorm';
-import { type BatchAnswer, batchForms } from '../../src/storage/batch-statement.js';
+import { type BatchAnswer, batchForms } from '../../src/storage/batch/batch-statement.js';
 import { STANDARD_LEASE } from '../../src/storage/lease-term.js';
-import { type CommitWarning, type Connection } from '../../src/storage/own-connection.js';
+import { type CommitWarning, type Connection } from '../../src/storage/connection/own-connection.js';
 import { type Mutant } from './mutants.js';
 import { errorOf, type Network } from './network.js';
 import { type Session } from './server.js';

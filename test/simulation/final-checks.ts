@@ -1,6 +1,6 @@
 import { isTerminal } from '../../src/engine/run/events.js';
 import { approvalsAtEnd } from './approvals.js';
-import { POISON_ATTEMPTS } from '../../src/storage/claim.js';
+import { POISON_ATTEMPTS } from '../../src/storage/claiming/claim.js';
 import { predict } from './programs.js';
 import { type Stored } from './tables.js';
 import { undos } from './undos.js';

@@ -1,12 +1,12 @@
 import { describeRunStore } from '../../src/engine/testing/run-store-conformance.js';
-import { BatchWriter } from '../../src/storage/batch-writer.js';
+import { BatchWriter } from '../../src/storage/batch/batch-writer.js';
 import { CommitSignals } from '../../src/storage/commit-signals.js';
-import { DatabaseHistory } from '../../src/storage/database-history.js';
+import { DatabaseHistory } from '../../src/storage/connection/database-history.js';
 import { SILENT_LOG } from '../../src/storage/log.js';
 import { STANDARD_LEASE } from '../../src/storage/lease-term.js';
 import { PostgresRunStore } from '../../src/storage/run-store.js';
 import { PROCESS_TIMING } from '../../src/storage/timing.js';
-import { type WriterConnection } from '../../src/storage/writer-connection.js';
+import { type WriterConnection } from '../../src/storage/batch/writer-connection.js';
 import { SimulatedConnection, simulatedDataSource } from './connections.js';
 import { Network } from './network.js';
 import { Random } from './random.js';

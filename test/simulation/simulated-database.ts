@@ -1,5 +1,5 @@
-import { MODE } from '../../src/storage/pending-unit.js';
-import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../../src/storage/claim.js';
+import { MODE } from '../../src/storage/batch/pending-unit.js';
+import { POISON_ATTEMPTS, SUSPECT_ATTEMPTS } from '../../src/storage/claiming/claim.js';
 import {
   type BatchAnswer,
   type BatchForm,
@@ -8,8 +8,8 @@ import {
   PLAIN_PARAMETERS,
   SELDOM_PARAMETERS,
   UNIT_PARAMETERS,
-} from '../../src/storage/batch-statement.js';
-import { withDefaults } from '../../src/storage/event-defaults.js';
+} from '../../src/storage/batch/batch-statement.js';
+import { withDefaults } from '../../src/storage/history/event-defaults.js';
 import { STANDARD_LEASE, type LeaseTerm } from '../../src/storage/lease-term.js';
 import { isTerminal, type RunStatus } from '../../src/engine/run/events.js';
 import { type ApprovalWord, type NewApproval, type UnitApprovals } from '../../src/engine/approvals.js';

@@ -1,5 +1,5 @@
 import { type RunEvent, type RunStatus } from '../../src/engine/run/events.js';
-import { decodeEvent } from '../../src/storage/event-codec.js';
+import { decodeEvent } from '../../src/storage/history/event-codec.js';
 import { type MemoryApprovals } from '../../src/engine/testing/memory-approvals.js';
 import { type Json, type JsonObject } from '../../src/engine/values.js';
 

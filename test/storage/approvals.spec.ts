@@ -4,8 +4,8 @@ import { type NewApproval } from '../../src/engine/approvals.js';
 import { COMPLETED, newRun, ScriptedRun, stepEvent, TEST_TENANT, unitOf } from '../../src/engine/testing/scripted-run.js';
 import { type Unit } from '../../src/engine/ports.js';
 import { ApprovalDecisions, DECIDE } from '../../src/storage/approval-decisions.js';
-import { batchParameters, CALL_PARAMETERS, UNIT_PARAMETERS } from '../../src/storage/batch-statement.js';
-import { pendingUnit } from '../../src/storage/pending-unit.js';
+import { batchParameters, CALL_PARAMETERS, UNIT_PARAMETERS } from '../../src/storage/batch/batch-statement.js';
+import { pendingUnit } from '../../src/storage/batch/pending-unit.js';
 import { type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase, openStorage, readApprovals, readStoredRun, type StorageNode } from '../support/storage.js';
 

@@ -4,9 +4,9 @@ import { type RunStore, type Unit, type UnitOutcome, type UnitSource } from '../
 import { COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent, TEST_TENANT, unitOf } from '../../src/engine/testing/scripted-run.js';
 import { type RunEvent } from '../../src/engine/run/events.js';
 import { type Json } from '../../src/engine/values.js';
-import { BatchWriter } from '../../src/storage/batch-writer.js';
-import { LargeWork } from '../../src/storage/large-work.js';
-import { Prepared } from '../../src/storage/prepared.js';
+import { BatchWriter } from '../../src/storage/batch/batch-writer.js';
+import { LargeWork } from '../../src/storage/batch/large-work.js';
+import { Prepared } from '../../src/storage/connection/prepared.js';
 import { ExecutionRepository } from '../../src/storage/repositories/execution.repository.js';
 import { SILENT_LOG } from '../../src/storage/log.js';
 import { PostgresRunStore } from '../../src/storage/run-store.js';

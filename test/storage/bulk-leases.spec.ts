@@ -1,7 +1,7 @@
 import { type DataSource } from 'typeorm';
 import { BulkLeases } from '../../src/storage/bulk-leases.js';
 import { type BulkOperationRecord, type BulkProgress } from '../../src/storage/bulk-operation-record.js';
-import { createDataSource } from '../../src/storage/data-source.js';
+import { createDataSource } from '../../src/storage/connection/data-source.js';
 import { LeaseTerm } from '../../src/storage/lease-term.js';
 import { BulkOperationRepository } from '../../src/storage/repositories/bulk-operation.repository.js';
 import { type TestDatabase } from '../support/database.js';

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { type BornChild, type EngineParent, type UnitOutcome } from '../../src/engine/ports.js';
 import { calledRun, CANCELLED, COMPLETED, newRun, ScriptedRun, stepEvent, TEST_TENANT } from '../../src/engine/testing/scripted-run.js';
-import { claimDue } from '../../src/storage/claim.js';
+import { claimDue } from '../../src/storage/claiming/claim.js';
 import { type Log, SILENT_LOG } from '../../src/storage/log.js';
-import { sqlStateOf } from '../../src/storage/sql-state.js';
+import { sqlStateOf } from '../../src/storage/connection/sql-state.js';
 import { Bystander, PatientLease } from '../support/bystander.js';
 import { Collector } from '../support/collector.js';
 import { CuttingProxy } from '../support/cutting-proxy.js';

@@ -3,7 +3,7 @@ import { type DataSource } from 'typeorm';
 import { versionColumns } from '../../src/catalog/version.js';
 import { type Playbook } from '../../src/engine/playbook/playbook.js';
 import { type JsonObject } from '../../src/engine/values.js';
-import { createDataSource } from '../../src/storage/data-source.js';
+import { createDataSource } from '../../src/storage/connection/data-source.js';
 import { CatalogHeadRepository } from '../../src/storage/repositories/catalog-head.repository.js';
 import { PlaybookRepository } from '../../src/storage/repositories/playbook.repository.js';
 import { generatedToolNames } from '../../src/storage/tool-names.js';

@@ -8,7 +8,7 @@ import { versionColumns } from '../../src/catalog/version.js';
 import { ANONYMOUS } from '../../src/common/principal.js';
 import { type Playbook } from '../../src/engine/playbook/playbook.js';
 import { type CatalogEntry } from '../../src/storage/catalog-entry.js';
-import { createDataSource } from '../../src/storage/data-source.js';
+import { createDataSource } from '../../src/storage/connection/data-source.js';
 import { PlaybookRepository } from '../../src/storage/repositories/playbook.repository.js';
 import { PlaybookTagRepository } from '../../src/storage/repositories/playbook-tag.repository.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';

@@ -2,7 +2,7 @@ import { type DataSource } from 'typeorm';
 import { parsePlaybook } from '../../src/engine/playbook/parse-playbook.js';
 import { type Playbook } from '../../src/engine/playbook/playbook.js';
 import { CompiledPlaybooks } from '../../src/storage/compiled-playbooks.js';
-import { createDataSource } from '../../src/storage/data-source.js';
+import { createDataSource } from '../../src/storage/connection/data-source.js';
 import { PlaybookRepository } from '../../src/storage/repositories/playbook.repository.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { type DataSource } from 'typeorm';
 import { decryptFields, encryptFields, rewrapKey } from '../../src/credentials/envelope.js';
 import { parseKeyRing } from '../../src/credentials/key-ring.js';
-import { createDataSource } from '../../src/storage/data-source.js';
+import { createDataSource } from '../../src/storage/connection/data-source.js';
 import {
   type CredentialChange,
   type CredentialRecord,

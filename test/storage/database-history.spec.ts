@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { newRun, ScriptedRun, stepEvent } from '../../src/engine/testing/scripted-run.js';
-import { createDataSource } from '../../src/storage/data-source.js';
-import { DatabaseHistory } from '../../src/storage/database-history.js';
-import { checkDurability } from '../../src/storage/durability-check.js';
+import { createDataSource } from '../../src/storage/connection/data-source.js';
+import { DatabaseHistory } from '../../src/storage/connection/database-history.js';
+import { checkDurability } from '../../src/storage/connection/durability-check.js';
 import { type Log, SILENT_LOG } from '../../src/storage/log.js';
-import { NodeNumberLease } from '../../src/storage/node-number.js';
-import { runMigrations } from '../../src/storage/run-migrations.js';
+import { NodeNumberLease } from '../../src/storage/connection/node-number.js';
+import { runMigrations } from '../../src/storage/connection/run-migrations.js';
 import { CuttingProxy } from '../support/cutting-proxy.js';
 import { createTestDatabase, type DurableServer, startDurableServer, type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase, openStorage, readStoredRun } from '../support/storage.js';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { newRun, ScriptedRun, stepEvent, TEST_TENANT } from '../../src/engine/testing/scripted-run.js';
-import { InboxSweep } from '../../src/storage/inbox-sweep.js';
+import { InboxSweep } from '../../src/storage/upkeep/inbox-sweep.js';
 import { type Log, SILENT_LOG } from '../../src/storage/log.js';
 import { type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase, openStorage, readStoredRun, type StorageNode } from '../support/storage.js';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { CANCELLED, COMPLETED, newRun, RUNNING, ScriptedRun, stepEvent, TEST_TENANT } from '../../src/engine/testing/scripted-run.js';
-import { claimDue, claimExpired } from '../../src/storage/claim.js';
+import { claimDue, claimExpired } from '../../src/storage/claiming/claim.js';
 import { LeaseTerm } from '../../src/storage/lease-term.js';
 import { type Log, SILENT_LOG } from '../../src/storage/log.js';
 import { PROCESS_TIMING, type Timing } from '../../src/storage/timing.js';

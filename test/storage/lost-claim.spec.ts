@@ -1,6 +1,6 @@
 import pg from 'pg';
-import { claimDue, UnreadableClaim } from '../../src/storage/claim.js';
-import { createDataSource } from '../../src/storage/data-source.js';
+import { claimDue, UnreadableClaim } from '../../src/storage/claiming/claim.js';
+import { createDataSource } from '../../src/storage/connection/data-source.js';
 import { LeaseTerm } from '../../src/storage/lease-term.js';
 import { CuttingProxy } from '../support/cutting-proxy.js';
 import { type TestDatabase } from '../support/database.js';

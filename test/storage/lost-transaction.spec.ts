@@ -1,5 +1,5 @@
 import { problemOf } from '../../src/common/problem.js';
-import { createDataSource } from '../../src/storage/data-source.js';
+import { createDataSource } from '../../src/storage/connection/data-source.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { query } from '../support/sql.js';
 

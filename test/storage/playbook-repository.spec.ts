@@ -5,7 +5,7 @@ import { nextVersion, versionColumns } from '../../src/catalog/version.js';
 import { NO_CONTRACT, type Playbook } from '../../src/engine/playbook/playbook.js';
 import { CATALOG_CHANNEL, parseChange, type CatalogChange } from '../../src/storage/catalog-changes.js';
 import { type CatalogEntry } from '../../src/storage/catalog-entry.js';
-import { createDataSource } from '../../src/storage/data-source.js';
+import { createDataSource } from '../../src/storage/connection/data-source.js';
 import { PlaybookListingRepository } from '../../src/storage/repositories/playbook-listing.repository.js';
 import { type NewEntry, PlaybookRepository, type Registered } from '../../src/storage/repositories/playbook.repository.js';
 import { PlaybookTagRepository } from '../../src/storage/repositories/playbook-tag.repository.js';

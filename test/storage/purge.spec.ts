@@ -1,7 +1,7 @@
 import { type DataSource } from 'typeorm';
-import { createDataSource } from '../../src/storage/data-source.js';
+import { createDataSource } from '../../src/storage/connection/data-source.js';
 import { firstIdAt } from '../../src/storage/ids.js';
-import { Purge, type PurgeSelection } from '../../src/storage/purge.js';
+import { Purge, type PurgeSelection } from '../../src/storage/upkeep/purge.js';
 import { type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase } from '../support/storage.js';
 

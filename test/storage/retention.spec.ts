@@ -1,9 +1,9 @@
 import { type DataSource } from 'typeorm';
 import { parseRetention, type RetentionRule } from '../../src/config/retention-rules.js';
-import { createDataSource } from '../../src/storage/data-source.js';
+import { createDataSource } from '../../src/storage/connection/data-source.js';
 import { firstIdAt } from '../../src/storage/ids.js';
 import { SILENT_LOG } from '../../src/storage/log.js';
-import { Retention, RETENTION_LOCK } from '../../src/storage/retention.js';
+import { Retention, RETENTION_LOCK } from '../../src/storage/upkeep/retention.js';
 import { type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase } from '../support/storage.js';
 

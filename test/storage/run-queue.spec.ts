@@ -1,8 +1,8 @@
 import { type HeldRun, type UnitSource } from '../../src/engine/ports.js';
 import { COMPLETED, newRun, RUNNING, stepEvent } from '../../src/engine/testing/scripted-run.js';
-import { claimDue, claimExpired, giveBack } from '../../src/storage/claim.js';
+import { claimDue, claimExpired, giveBack } from '../../src/storage/claiming/claim.js';
 import { LeaseTerm } from '../../src/storage/lease-term.js';
-import { RunQueue } from '../../src/storage/run-queue.js';
+import { RunQueue } from '../../src/storage/claiming/run-queue.js';
 import { Collector } from '../support/collector.js';
 import { type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase, openStorage, readStoredRun, type StorageNode } from '../support/storage.js';

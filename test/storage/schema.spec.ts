@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { newRun, ScriptedRun } from '../../src/engine/testing/scripted-run.js';
-import { createDataSource, MIGRATIONS } from '../../src/storage/data-source.js';
+import { createDataSource, MIGRATIONS } from '../../src/storage/connection/data-source.js';
 import { ENTITIES } from '../../src/storage/entities/entities.js';
 import { firstIdAt, IdMint, NodeNumberExpired } from '../../src/storage/ids.js';
 import { SILENT_LOG } from '../../src/storage/log.js';
-import { NodeNumberLease } from '../../src/storage/node-number.js';
-import { Partitions } from '../../src/storage/partitions.js';
-import { runMigrations } from '../../src/storage/run-migrations.js';
+import { NodeNumberLease } from '../../src/storage/connection/node-number.js';
+import { Partitions } from '../../src/storage/upkeep/partitions.js';
+import { runMigrations } from '../../src/storage/connection/run-migrations.js';
 import { createTestDatabase, type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase, openStorage, readStoredRun } from '../support/storage.js';
 

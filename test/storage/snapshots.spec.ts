@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { type RunHistory } from '../../src/engine/ports.js';
 import { SNAPSHOT_EVERY } from '../../src/engine/run/snapshot.js';
 import { newRun, ScriptedRun, stepEvent } from '../../src/engine/testing/scripted-run.js';
-import { claimDue } from '../../src/storage/claim.js';
-import { readSnapshots } from '../../src/storage/snapshots.js';
+import { claimDue } from '../../src/storage/claiming/claim.js';
+import { readSnapshots } from '../../src/storage/batch/snapshots.js';
 import { type TestDatabase } from '../support/database.js';
 import { createMigratedDatabase, openStorage, type StorageNode } from '../support/storage.js';
 

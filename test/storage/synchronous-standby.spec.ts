@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { newRun, ScriptedRun, stepEvent } from '../../src/engine/testing/scripted-run.js';
-import { runMigrations } from '../../src/storage/run-migrations.js';
+import { runMigrations } from '../../src/storage/connection/run-migrations.js';
 import { SILENT_LOG } from '../../src/storage/log.js';
 import { type DurableServer, startDurableServer } from '../support/database.js';
 import { openStorage } from '../support/storage.js';

@@ -1,6 +1,6 @@
 import { type HeldRun, type UnitSource } from '../../src/engine/ports.js';
 import { ScriptedRun } from '../../src/engine/testing/scripted-run.js';
-import { type RunConsumer } from '../../src/storage/handover.js';
+import { type RunConsumer } from '../../src/storage/claiming/handover.js';
 import { type StorageNode } from './storage.js';
 
 /** A consumer that runs nothing by itself and remembers what it was handed. */

@@ -1,5 +1,5 @@
 import { SILENT_LOG } from '../../src/storage/log.js';
-import { runMigrations } from '../../src/storage/run-migrations.js';
+import { runMigrations } from '../../src/storage/connection/run-migrations.js';
 import { copyOf, onServer, type TestDatabase, urlOf } from './database.js';
 
 /** The database that others are copied from, and what it is called until it is whole. */

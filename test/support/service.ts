@@ -9,7 +9,7 @@ import { AppModule } from '../../src/app.module.js';
 import { loadSettings } from '../../src/config/settings.js';
 import { createHttpApp } from '../../src/http-app.js';
 import { createLogger } from '../../src/observability/logger.js';
-import { runMigrations } from '../../src/storage/run-migrations.js';
+import { runMigrations } from '../../src/storage/connection/run-migrations.js';
 import { HttpClient } from './http-client.js';
 import { createMigratedDatabase } from './migrated-database.js';
 

@@ -1,9 +1,9 @@
 import type pg from 'pg';
-import { type BatchAnswer } from '../../src/storage/batch-statement.js';
-import { type DatabaseHistory } from '../../src/storage/database-history.js';
+import { type BatchAnswer } from '../../src/storage/batch/batch-statement.js';
+import { type DatabaseHistory } from '../../src/storage/connection/database-history.js';
 import { type LeaseTerm } from '../../src/storage/lease-term.js';
 import { type Log } from '../../src/storage/log.js';
-import { WriterConnection } from '../../src/storage/writer-connection.js';
+import { WriterConnection } from '../../src/storage/batch/writer-connection.js';
 
 /**
  * Where the writer can be made to stand still. built: units were taken and their batch is made, nothing is sent. answered: the database has

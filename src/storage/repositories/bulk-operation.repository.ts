@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import { type BulkOperationRecord, type BulkState, type NewBulkOperation } from '../bulk-operation-record.js';
 import { BULK_COLUMNS, type BulkRow, bulkRecordOf } from '../bulk-operation-row.js';
 import { type CutRow, cutToBytes, type Page, pageOf } from '../page-budget.js';
-import { storableJson } from '../storability.js';
+import { storableJson } from '../history/storability.js';
 
 /** Bulk operations as requests see them; who works on them goes through BulkLeases. */
 @Injectable()

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { Prepared } from '../prepared.js';
+import { Prepared } from '../connection/prepared.js';
 
 const ENDS = `SELECT id::text AS id, status IN ('completed', 'failed', 'cancelled') AS over FROM execution WHERE id = ANY($1::bigint[])`;
 

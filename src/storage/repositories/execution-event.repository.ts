@@ -2,10 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { type RunEvent } from '../../engine/run/events.js';
 import { type Json } from '../../engine/values.js';
-import { BLOB_PARTS, type BlobPart, type BlobSizes, blobSizesOf, decodeEvent } from '../event-codec.js';
-import { type HistoryRow, ValueMissing, wholeEvents } from '../history.js';
+import { BLOB_PARTS, type BlobPart, type BlobSizes, blobSizesOf, decodeEvent } from '../history/event-codec.js';
+import { type HistoryRow, ValueMissing, wholeEvents } from '../history/history.js';
 import { bytesOf, type CutRow, cutToBytes, measured, type Page, PAGE_BYTES, pageOf } from '../page-budget.js';
-import { Prepared } from '../prepared.js';
+import { Prepared } from '../connection/prepared.js';
 
 /** What the API calls the values of an event. */
 export const EVENT_PLACES = ['result', 'raw', 'inputs'] as const;

@@ -5,7 +5,7 @@ import { type Json, type JsonObject } from '../../engine/values.js';
 import { type ExecutionRecord, type ListedExecution } from '../execution-record.js';
 import { INLINE_RESULT_BYTES, resultReference } from '../inline-result.js';
 import { type CutRow, cutToBytes, type Page, pageOf } from '../page-budget.js';
-import { Prepared } from '../prepared.js';
+import { Prepared } from '../connection/prepared.js';
 
 /** Everything null, or an empty list, means: not filtered by this. */
 export interface ExecutionFilter {

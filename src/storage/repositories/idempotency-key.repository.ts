@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { type RunId } from '../../engine/ports.js';
 import { type RunStatus } from '../../engine/run/events.js';
-import { Prepared } from '../prepared.js';
+import { Prepared } from '../connection/prepared.js';
 
 /** What a key was used for. */
 export interface KnownStart {

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { type JsonObject } from '../../engine/values.js';
-import { storableJson } from '../storability.js';
+import { storableJson } from '../history/storability.js';
 
 /** One firing of a step that asks. */
 export interface AskingStep {

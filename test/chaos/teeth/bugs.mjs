@@ -7,7 +7,7 @@ export const BUGS = {
     says: 'a zombie’s late result is recorded',
     changes: [
       {
-        file: 'storage/batch-statement.js',
+        file: 'storage/batch/batch-statement.js',
         find: 'WHERE e.lease_token = u.token AND e.last_seq = u.expected',
         put: 'WHERE e.last_seq = u.expected',
       },
@@ -19,7 +19,7 @@ export const BUGS = {
     says: 'a start is acknowledged before it is stored',
     changes: [
       {
-        file: 'storage/start-answers.js',
+        file: 'storage/claiming/start-answers.js',
         find: 'this.waiters.set(runId, { resolve, reject, stopTimer });',
         put: 'this.waiters.set(runId, { resolve, reject, stopTimer });\n            resolve(Date.now());',
       },
@@ -34,7 +34,7 @@ export const BUGS = {
     says: 'a node whose clock is ahead takes living leases',
     changes: [
       {
-        file: 'storage/claim.js',
+        file: 'storage/claiming/claim.js',
         find: '`lease_until < clock_timestamp() AND',
         put: '`lease_until < to_timestamp(${Date.now()} / 1000.0) AND',
       },
@@ -49,12 +49,12 @@ export const BUGS = {
     says: 'a message that comes while a run lets go is slept through',
     changes: [
       {
-        file: 'storage/batch-statement.js',
+        file: 'storage/batch/batch-statement.js',
         find: '(u.mode = ${MODE.held} OR e.inbox_seq = u.seen)',
         put: '(u.mode <> ${MODE.ended} OR e.inbox_seq = u.seen)',
       },
       {
-        file: 'storage/inbox-sweep.js',
+        file: 'storage/upkeep/inbox-sweep.js',
         find: 'this.timer = setInterval(() => void this.sweep(), this.lease.renewEveryMs);',
         put: 'this.timer = setInterval(() => undefined, 60_000);',
       },
@@ -91,7 +91,7 @@ export const BUGS = {
     says: 'what a crashed node held stays where it is',
     changes: [
       {
-        file: 'storage/claim.js',
+        file: 'storage/claiming/claim.js',
         find: 'AND (${TOO_LATE}) IS NOT TRUE AND attempts + ${COUNTED} NOT BETWEEN',
         put: "AND status <> 'running' AND (${TOO_LATE}) IS NOT TRUE AND attempts + ${COUNTED} NOT BETWEEN",
       },

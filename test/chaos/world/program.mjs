@@ -11,17 +11,17 @@ export const PROBES = fileURLToPath(new URL('./probes.mjs', import.meta.url));
  */
 const POINTS = [
   {
-    file: 'storage/writer-lane.js',
+    file: 'storage/batch/writer-lane.js',
     find: 'const answer = await this.connection.write(parameters);',
     put: "globalThis.chaosPoint?.('before_commit');\n const answer = await this.connection.write(parameters);\n globalThis.chaosPoint?.('after_commit');",
   },
   {
-    file: 'storage/start-answers.js',
+    file: 'storage/claiming/start-answers.js',
     find: 'return waiter.resolve(outcome.at);',
     put: "globalThis.chaosPoint?.('before_ack');\n return waiter.resolve(outcome.at);",
   },
   {
-    file: 'storage/lease-renewal.js',
+    file: 'storage/claiming/lease-renewal.js',
     find: 'const rows = await this.ask(this.statement,',
     put: "globalThis.chaosPoint?.('heartbeat');\n const rows = await this.ask(this.statement,",
   },
@@ -42,12 +42,12 @@ const POINTS = [
   },
   // A lease token ends in five digits that say which process has it (holder.mjs), so that the checker knows what a process leaves behind.
   {
-    file: 'storage/claim.js',
+    file: 'storage/claiming/claim.js',
     find: 'orderedBy) => `\n  UPDATE execution e SET lease_token = gen_random_uuid(),',
     put: 'orderedBy) => `\n  UPDATE execution e SET lease_token = ${globalThis.chaosTokenSql},',
   },
   {
-    file: 'storage/claim.js',
+    file: 'storage/claiming/claim.js',
     find: 'FOR NO KEY UPDATE SKIP LOCKED)\n  UPDATE execution e SET lease_token = gen_random_uuid(),',
     put: 'FOR NO KEY UPDATE SKIP LOCKED)\n  UPDATE execution e SET lease_token = ${globalThis.chaosTokenSql},',
   },
