@@ -24,8 +24,8 @@ export const EPOCH_MS = Date.UTC(2026, 0, 1);
 
 const formOf = batchForms(STANDARD_LEASE);
 const columnsByForm = new Map<BatchForm, StatementColumns>();
-/** Which parameter of the statement with calls names the units that call. */
-const CALLING = 75;
+/** Which parameter of the statement with calls names the units that call: the sixth of theirs. */
+const CALLING = SELDOM_PARAMETERS + 5;
 const NO_APPROVALS: ReadonlyMap<string, UnitApprovals[]> = new Map();
 const KEY_RETENTION_MS = 24 * 3_600_000;
 
