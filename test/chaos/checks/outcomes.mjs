@@ -13,7 +13,10 @@ export function checkOutcomes(facts) {
     else if (row.status === 'cancelled') {
       const wished = facts.callersOf(id).flatMap((caller) => cancels.get(caller) ?? []);
       const isLost = facts.callersOf(id).some((caller) => facts.lostAt(facts.executions.get(caller).row) !== undefined);
-      if (!isLost && !wished.some(({ phase }) => phase !== 'fail')) facts.violation('f', id, 'cancelled, and nobody asked for it');
+      // A caller that ends as poison takes along what it called.
+      const isTakenAlong = facts.callersOf(id).some((caller) => isPoisonedByFaults(facts, facts.executions.get(caller).row));
+      if (!isLost && !isTakenAlong && !wished.some(({ phase }) => phase !== 'fail'))
+        facts.violation('f', id, 'cancelled, and nobody asked for it');
     } else if (isPoisonedByFaults(facts, row)) {
       facts.notes.poisonedByFaults = (facts.notes.poisonedByFaults ?? 0) + 1;
     } else if (facts.isDisturbed(id)) {
