@@ -106,6 +106,22 @@ describe(Retention.name, () => {
     expect(await left()).toEqual(ascending(kept));
   });
 
+  it('comes to an end under load: what falls due during a round is left for the next, and later rules get their turn', async () => {
+    await execution('busy', 'completed', 1);
+    await execution('a', 'failed', 1);
+    // As under load: when a batch has removed something, the next falls due in a moment.
+    await db.query(`CREATE FUNCTION ends_another() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF old.path = 'busy' THEN
+        INSERT INTO execution (id, tenant_id, catalog_id, path, playbook_name, version, shown_version, requested_version, execution_type, digest, status, created_at, updated_at, ended_at)
+        VALUES (old.id + 1000, 'default', 1, 'busy', 'b', '1.0.0', '1.0.0', 'latest', 'playbook', '', 'completed', now(), now(), clock_timestamp() - interval '59.98 seconds');
+      END IF;
+      RETURN NULL;
+    END $$`);
+    await db.query('CREATE TRIGGER ends_another AFTER DELETE ON execution FOR EACH ROW EXECUTE FUNCTION ends_another()');
+    expect((await retention('completed=1m, failed=1m').apply()).executions).toBe(2);
+    expect(await db.query('SELECT path, status FROM execution')).toEqual([{ path: 'busy', status: 'completed' }]);
+  });
+
   it('keys outlive their executions and remember the end; expired ones go', async () => {
     const old = await execution('a', 'completed', 31);
     const open = await execution('a', 'running', 31);

@@ -56,17 +56,20 @@ export class Purge {
   }
 
   /**
-   * Removes executions batch by batch, each told of by its number of them.
+   * Removes executions batch by batch, each told of by its number of them: those that are old enough when it begins, so that it comes to an end however
+   * many fall due meanwhile.
    * @param within runs a batch in a transaction of the caller's; null ends it
    */
   async *batches(
     selection: PurgeSelection,
     within: (remove: (db: Querying) => Promise<string[]>) => Promise<string[] | null>,
   ): AsyncGenerator<number> {
+    const begun = performance.now();
     let after = '0';
     let size = BATCH;
     for (;;) {
-      const parameters = [...parametersOf(selection), after, size];
+      const olderThanMs = selection.olderThanMs + Math.ceil(performance.now() - begun);
+      const parameters = [...parametersOf({ ...selection, olderThanMs }), after, size];
       let removed: string[] | null;
       try {
         removed = await within(async (db) => (await db.query<{ id: string }[]>(REMOVE, parameters)).map(({ id }) => id));
