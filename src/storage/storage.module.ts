@@ -60,7 +60,7 @@ import { SigningKeys } from './signing-keys.js';
 import { PROCESS_TIMING, TIMING, type Timing } from './timing.js';
 
 /** Batches in flight at once. */
-const WRITER_CONNECTIONS = 1;
+const WRITER_CONNECTIONS = 2;
 /** For what is done behind the requests: claims, sweeps, inboxes of runs, clocks and retention. */
 const BACKGROUND_CONNECTIONS = 4;
 const WRITER_CLOSE_MS = 5_000;

@@ -30,6 +30,7 @@ describeRunStore(SimulatedDatabase.name, async () => {
     {
       url: '',
       connections: 2,
+      leavesBeside: () => true,
       lease: STANDARD_LEASE,
       history: new DatabaseHistory(SILENT_LOG),
       log: SILENT_LOG,

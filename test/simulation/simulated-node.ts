@@ -113,6 +113,8 @@ export class SimulatedNode {
       {
         url: '',
         connections: 2,
+        // Two at once as often as can be.
+        leavesBeside: () => true,
         lease,
         history,
         log,

@@ -71,7 +71,8 @@ export async function openStorage(url: string, options: StorageOptions = {}): Pr
   await db.initialize();
   const signals = new CommitSignals();
   const stalling = stalls && { connect: () => stalls.connection(writerUrl, lease, history, log) };
-  const writer = new BatchWriter({ url: writerUrl, connections, lease, history, log, ...stalling }, signals);
+  // Two batches at once as often as can be: what is to be tested comes in small numbers.
+  const writer = new BatchWriter({ url: writerUrl, connections, leavesBeside: () => true, lease, history, log, ...stalling }, signals);
   const store = new PostgresRunStore(db, writer);
   const notifications = new Notifications(url, history, log);
   await notifications.start();

@@ -66,15 +66,48 @@ const MIB = 1_048_576;
 describe(BatchWriter.name, () => {
   let connections: SlowConnection[];
   let writer: BatchWriter;
-  beforeEach(() => {
+  const newWriter = (batchesInFlight: number): BatchWriter => {
     connections = [];
     const connect = (): LaneConnection => {
       const connection = new SlowConnection();
       connections.push(connection);
       return connection as unknown as LaneConnection;
     };
-    const settings = { url: '', connections: 1, lease: new LeaseTerm(15_000), history: new DatabaseHistory(SILENT_LOG), log: SILENT_LOG };
-    writer = new BatchWriter({ ...settings, connect }, new CommitSignals());
+    const basics = { url: '', lease: new LeaseTerm(15_000), history: new DatabaseHistory(SILENT_LOG), log: SILENT_LOG };
+    return new BatchWriter({ ...basics, connections: batchesInFlight, connect }, new CommitSignals());
+  };
+  beforeEach(() => {
+    writer = newWriter(1);
+  });
+
+  it('sends a batch beside one in flight once as many wait as that one has, and a few never', async () => {
+    writer = newWriter(2);
+    let made = 0;
+    const announce = (count: number): Source[] => {
+      const sources = Array.from({ length: count }, () => new Source(String(++made)));
+      for (const source of sources) writer.announce(source);
+      return sources;
+    };
+    const sent = (): number[] => connections.flatMap(({ writes }) => writes.map(({ ids }) => ids.length));
+    announce(5);
+    await turns();
+    const few = announce(15);
+    await turns();
+    expect(sent()).toEqual([5]);
+    const enough = announce(1);
+    await turns();
+    expect(sent()).toEqual([5, 16]);
+    // Two are in flight: others wait for an end, and those that then wait are as many as the other batch has only with the next two.
+    announce(14);
+    connections[0]!.writes[0]!.commit();
+    await turns();
+    expect(sent()).toEqual([5, 16]);
+    announce(2);
+    await turns();
+    expect(sent()).toEqual([5, 16, 16]);
+    for (const connection of connections) connection.writes.at(-1)?.commit();
+    await writer.flush();
+    expect([...few, ...enough].map(({ outcomes }) => outcomes)).toEqual(Array.from({ length: 16 }, () => ['committed']));
   });
 
   it('writes large units one at a time beside the others, which do not wait for them', async () => {

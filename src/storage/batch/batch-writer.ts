@@ -24,13 +24,24 @@ export interface BatchWriterSettings {
   readonly heard?: (databaseMs: number) => void;
   /** Told of each large unit, and asked before the next; left out: large units follow one another. */
   readonly largeWork?: LargeWork;
+  /**
+   * Whether so many waiting units leave beside a batch that writes so many runs and is in flight. Left out: where there are enough of them, since what
+   * small batches cost the database is more than what not waiting gains.
+   */
+  readonly leavesBeside?: (waiting: number, inFlight: number) => boolean;
   /** How a connection is made; to the database of `url` where left out. */
   readonly connect?: () => LaneConnection;
 }
 
+/** Fewer units than these never leave beside a batch that is in flight. */
+const LEAST_BESIDE = 16;
+/** And never fewer than that one has runs (docs/performance.md, "What was compared"). */
+const enoughBeside = (waiting: number, inFlight: number): boolean => waiting >= LEAST_BESIDE && waiting >= inFlight;
+
 /**
  * All writes of this node. While a batch is in flight, those who have something to write gather; then one statement and one commit take all of
- * it. There is no delay when idle, and a run has at most one unit in flight (D3, D4). Every unit that was taken is settled exactly once.
+ * it. Where as many have gathered as are in flight, they need not wait for its end: the database works on them while this process goes on with what
+ * the other one stored. There is no delay when idle, and a run has at most one unit in flight (D3, D4). Every unit that was taken is settled exactly once.
  */
 export class BatchWriter {
   private readonly batchListeners: ((units: number, ms: number) => void)[] = [];
@@ -152,12 +163,13 @@ export class BatchWriter {
     for (const lane of this.lanes) {
       if (lane.busySince !== null) continue;
       const returning = lane.forLarge ? [] : this.abandoned.signal.aborted ? this.stuck.takeAll() : this.stuck.takeDue();
-      if (lane.forLarge && this.rests()) continue;
+      if (lane.forLarge ? this.rests() : returning.length === 0 && !this.mayLeave()) continue;
       const since = this.timing.monotonic();
       const units = this.announced.takeBatch(lane.forLarge);
       if (this.announced.foundOnlyLarge) this.schedule();
       if (units.length === 0 && returning.length === 0) continue;
       lane.busySince = this.timing.monotonic();
+      lane.runs = units.reduce((sum, { children }) => sum + 1 + children.length, 0);
       // Its JSON was made just now, and leaves in this turn.
       if (lane.forLarge) this.settings.largeWork?.begun(since);
       void lane
@@ -173,6 +185,13 @@ export class BatchWriter {
       for (const tell of this.idleListeners) tell();
       this.idleListeners.clear();
     }
+  }
+
+  /** Whether a batch of small units may leave now, beside the largest in flight. Runs that are called count: their rows are most of the work. */
+  private mayLeave(): boolean {
+    let inFlight = 0;
+    for (const { busySince, forLarge, runs } of this.lanes) if (busySince !== null && !forLarge) inFlight = Math.max(inFlight, runs);
+    return inFlight === 0 || (this.settings.leavesBeside ?? enoughBeside)(this.announced.size, inFlight);
   }
 
   /** Whether a large unit has to wait for small work; looks again by itself. */

@@ -39,6 +39,8 @@ export class WriterLane {
   readonly counts = { batches: 0, commits: 0 };
   /** Monotonic time at which its batch left; null where it is idle. The writer's to set. */
   busySince: number | null = null;
+  /** Runs that it writes, called ones included. The writer's to set. */
+  runs = 0;
   /** How often it failed since its last success. */
   private failures = 0;
 
