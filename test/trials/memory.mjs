@@ -1,5 +1,8 @@
 // A node with little memory and many large payloads at once: it refuses what is too large, ends the rest, and small executions hardly notice.
+import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Http } from '../chaos/http.mjs';
 import { World } from '../chaos/world/world.mjs';
 import { spread } from './figures.mjs';
@@ -7,6 +10,8 @@ import { MemoryLimit } from './memory-limit.mjs';
 import { OtherSide } from './other-side.mjs';
 import { allEnded, register } from './start.mjs';
 
+const execute = promisify(execFile);
+const PROGRAM_OF_NEIGHBOURS = fileURLToPath(new URL('neighbours.mjs', import.meta.url));
 const KIB = 1_024;
 const MIB = 1_024 * KIB;
 const LIMIT_MIB = 512;
@@ -81,26 +86,11 @@ async function watch(node, watching) {
   for (; watching.on; await sleep(50)) node.sampleMemory();
 }
 
-/** Small executions, each answered at its end. @returns their latencies and what was not right */
+/** Small executions beside all else, from a process of its own. @returns their latencies and what was not right */
 async function neighbours(node, path, seconds) {
-  const until = performance.now() + seconds * 1_000;
-  const found = { times: [], wrong: [] };
-  await Promise.all(
-    Array.from({ length: NEIGHBOURS }, async () => {
-      const http = new Http(node.url);
-      while (performance.now() < until) {
-        const since = performance.now();
-        const answer = await http
-          .send('POST', '/execute', { body: { path }, headers: { prefer: 'wait=30' }, timeoutMs: 60_000 })
-          .catch((error) => ({ status: 0, json: error.message }));
-        if (answer.status === 200 && answer.json.status === 'completed') found.times.push(performance.now() - since);
-        else found.wrong.push(`${answer.status} ${JSON.stringify(answer.json).slice(0, 200)}`);
-        await sleep(NEIGHBOUR_PAUSE_MS);
-      }
-      http.close();
-    }),
-  );
-  return found;
+  const options = JSON.stringify({ path, clients: NEIGHBOURS, pauseMs: NEIGHBOUR_PAUSE_MS, seconds });
+  const { stdout } = await execute(process.execPath, [PROGRAM_OF_NEIGHBOURS, node.url, options], { maxBuffer: 64 * MIB });
+  return JSON.parse(stdout);
 }
 
 /** Sizes are as likely between 256 and 512 KiB as between 8 and 16 MiB. */
