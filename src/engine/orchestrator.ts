@@ -132,6 +132,7 @@ export class Orchestrator implements UnitSource {
       hearsCancel: () => this.awaitsCancel,
       isOver: () => this.isOver,
       rests: () => this.rest(),
+      failed: (fault) => this.failed(fault),
     });
   }
 
@@ -416,8 +417,12 @@ export class Orchestrator implements UnitSource {
     try {
       work();
     } catch (error) {
-      this.options.fault(error);
-      this.close('lost');
+      this.failed(error);
     }
   }
 }
+
+  private failed(fault: unknown): void {
+    this.options.fault(fault);
+    this.close('lost');
+  }

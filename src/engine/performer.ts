@@ -34,6 +34,8 @@ export interface PerformerRun extends AttemptsRun, CallingRun {
   isFarAhead(): boolean;
   /** A program has fallen asleep, or is awake again. */
   rests(): void;
+  /** A program met a fault of the service. */
+  failed(fault: unknown): void;
 }
 
 /** Of one program. */
@@ -220,10 +222,17 @@ export class Performer {
         run.feed({ kind: 'held', step, wave });
       },
     };
-    void runProgram(host).then((end) => {
-      stopTimer?.();
-      settle(warnings.size > 0 ? { ...end, warnings: [...warnings] } : end);
-    });
+    void runProgram(host).then(
+      (end) => {
+        stopTimer?.();
+        settle(warnings.size > 0 ? { ...end, warnings: [...warnings] } : end);
+      },
+      (fault: unknown) => {
+        stopTimer?.();
+        // What was done up to then need not be done again.
+        if (isOurs()) void run.committed().then(() => run.failed(fault));
+      },
+    );
   }
 
   private endedAtBirth(child: NewRun): EndedBirth | null {
