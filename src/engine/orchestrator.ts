@@ -43,7 +43,7 @@ export class Orchestrator implements UnitSource {
   private readonly timers: RunTimers;
   private finish: Decision['finish'] = null;
   private release: { readonly wakeAt: number | null } | null = null;
-  /** Cancels of executions that were called, under way: the run does not end before they are stored. */
+  /** Cancels of executions that were called, under way: until they are stored nothing is written, for then nobody else would know whom to tell. */
   private takingAlong = 0;
   private mustContinue = false;
   private isOver = false;
@@ -179,9 +179,9 @@ export class Orchestrator implements UnitSource {
 
   takeUnit(): Unit | null {
     const { outbox } = this;
-    if (this.isOver || outbox.isInFlight) return null;
+    if (this.isOver || outbox.isInFlight || this.takingAlong > 0) return null;
     // A run that is over ends, also where it was to be given back.
-    const ends = this.takingAlong > 0 ? null : this.finish;
+    const ends = this.finish;
     if (outbox.unsent.length === 0 && !ends && !this.release && outbox.isStored) return null;
     const unit = outbox.take(ends, this.row(ends), ends ? null : this.release, this.inbox?.seen ?? 0);
     // From here on the row keeps the time: a timer that fired now would decide what the release leaves behind.
