@@ -195,7 +195,7 @@ function goOn(deciding: Deciding): void {
       if (state.running.size === 0 && compensate(deciding)) finish(deciding);
       return;
     }
-    if (facts.startAt !== null && state.firedInAll === 0 && world.now() < facts.startAt && state.pause === 'none') return;
+    if (facts.startAt !== null && world.now() < facts.startAt && state.pause === 'none') return;
     if (state.pause !== 'none') return holdStill(deciding);
     handOutSignals(deciding);
     settleApprovals(deciding);
