@@ -1,5 +1,6 @@
 import { PENDING } from './births.js';
 import { type RunEvent } from './run/events.js';
+import { runFault } from './run-fault.js';
 import { RunTimers } from './run-timers.js';
 import { aStep, anAction, to } from './testing/playbook-builder.js';
 import { oneAction, RETRY, RunStage, turn } from './testing/run-stage.js';
@@ -77,6 +78,29 @@ describe(RunTimers.name, () => {
     await stage.commit();
     expect(stage.store.read('1')?.row).toMatchObject({ status: 'failed', error: { code: 'execution_timeout' } });
     expect(stage.clock.size).toBe(0);
+  });
+
+  /** Another holder claims a run with this history, whose time-out passed a minute ago. */
+  const claimedLate = async (later: readonly RunEvent[]): Promise<RunStage> => {
+    const before = RunStage.of(oneAction());
+    before.orchestrator().start();
+    await before.commit();
+    const stage = RunStage.of(oneAction());
+    stage.run = { timeoutAt: stage.clock.now() - 60_000 };
+    await stored(stage, [...before.store.read('1')!.events, ...later]);
+    stage.orchestrator('two', 2).start();
+    for (let units = 0; units < 3; units++) await stage.commit();
+    return stage;
+  };
+
+  it.each<[string, readonly RunEvent[]]>([
+    ['while nobody held it', []],
+    ['before its holder was lost', [{ type: 'execution_failing', error: runFault('execution_timeout', 'It did not end in time.') }]],
+  ])('an effect that was under way is not begun again where the time-out of its run passed %s', async (_when, later) => {
+    const stage = await claimedLate(later);
+    expect(stage.calls).toHaveLength(0);
+    expect(stage.stored).toContain('step_skipped start');
+    expect(stage.store.read('1')?.row).toMatchObject({ status: 'failed', error: { code: 'execution_timeout' } });
   });
 
   it('a time-out that is far away does not keep a waiting run in memory, and is when it is due', async () => {
