@@ -343,7 +343,7 @@ export class Orchestrator implements UnitSource {
     }
     // After the performs: what was made again only to be ended is ended.
     for (const step of decision.aborts) this.performer?.abort(step);
-    if (this.isHalted(decision)) this.performer?.halt();
+    if (this.performer && this.tellsPrograms(decision)) this.performer.halt();
     if (decision.orphans.length > 0) this.takeAlong(decision.orphans);
     if (decision.finish) this.finish = decision.finish;
     // It had ended, and a cancel came before that was stored: what it did is undone first.
@@ -365,8 +365,10 @@ export class Orchestrator implements UnitSource {
     return perform.effect && this.awaitsCancel;
   }
 
-  private isHalted({ events }: Decision): boolean {
-    return (this.state.failure !== null || this.state.pause !== 'none') && events.some(({ type }) => HALTS.has(type));
+  /** Whether something may begin no more, or may again. */
+  private tellsPrograms({ events }: Decision): boolean {
+    const isHalted = this.state.failure !== null || this.state.pause !== 'none';
+    return events.some(({ type }) => (isHalted && HALTS.has(type)) || type === 'execution_resumed');
   }
 
   private parkIfIdle(): void {
@@ -420,9 +422,9 @@ export class Orchestrator implements UnitSource {
       this.failed(error);
     }
   }
-}
 
   private failed(fault: unknown): void {
     this.options.fault(fault);
     this.close('lost');
   }
+}

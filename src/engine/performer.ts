@@ -17,7 +17,7 @@ interface Performing extends Attempting {
   asleepSince: number;
   /** Who waits for the end of an execution that was called. */
   readonly childEnds: Map<string, () => void>;
-  /** Tells a program that the run has failed, or is to pause. */
+  /** Tells a program that the run has failed, is to pause, or goes on. */
   halted: () => void;
 }
 
@@ -129,7 +129,7 @@ export class Performer {
     return this.calls.cancel(childIds);
   }
 
-  /** The run has failed, or is to pause: programs are told, so that what sleeps in them does not hold it up. */
+  /** The run has failed, is to pause, or goes on: programs are told, so that what sleeps in them does not hold it up, and what they held back begins. */
   halt(): void {
     for (const { halted } of this.performing.values()) halted();
   }
