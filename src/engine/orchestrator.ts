@@ -43,7 +43,7 @@ export class Orchestrator implements UnitSource {
   private readonly timers: RunTimers;
   private finish: Decision['finish'] = null;
   private release: { readonly wakeAt: number | null } | null = null;
-  /** Cancels of executions that were called, under way: the run does not end before they are stored. */
+  /** Cancels of executions that were called, under way: until they are stored nothing is written, for then nobody else would know whom to tell. */
   private takingAlong = 0;
   private mustContinue = false;
   private isOver = false;
@@ -132,6 +132,7 @@ export class Orchestrator implements UnitSource {
       hearsCancel: () => this.awaitsCancel,
       isOver: () => this.isOver,
       rests: () => this.rest(),
+      failed: (fault) => this.failed(fault),
     });
   }
 
@@ -178,9 +179,9 @@ export class Orchestrator implements UnitSource {
 
   takeUnit(): Unit | null {
     const { outbox } = this;
-    if (this.isOver || outbox.isInFlight) return null;
+    if (this.isOver || outbox.isInFlight || this.takingAlong > 0) return null;
     // A run that is over ends, also where it was to be given back.
-    const ends = this.takingAlong > 0 ? null : this.finish;
+    const ends = this.finish;
     if (outbox.unsent.length === 0 && !ends && !this.release && outbox.isStored) return null;
     const unit = outbox.take(ends, this.row(ends), ends ? null : this.release, this.inbox?.seen ?? 0);
     // From here on the row keeps the time: a timer that fired now would decide what the release leaves behind.
@@ -342,7 +343,7 @@ export class Orchestrator implements UnitSource {
     }
     // After the performs: what was made again only to be ended is ended.
     for (const step of decision.aborts) this.performer?.abort(step);
-    if (this.isHalted(decision)) this.performer?.halt();
+    if (this.performer && this.tellsPrograms(decision)) this.performer.halt();
     if (decision.orphans.length > 0) this.takeAlong(decision.orphans);
     if (decision.finish) this.finish = decision.finish;
     // It had ended, and a cancel came before that was stored: what it did is undone first.
@@ -364,8 +365,10 @@ export class Orchestrator implements UnitSource {
     return perform.effect && this.awaitsCancel;
   }
 
-  private isHalted({ events }: Decision): boolean {
-    return (this.state.failure !== null || this.state.pause !== 'none') && events.some(({ type }) => HALTS.has(type));
+  /** Whether something may begin no more, or may again. */
+  private tellsPrograms({ events }: Decision): boolean {
+    const isHalted = this.state.failure !== null || this.state.pause !== 'none';
+    return events.some(({ type }) => (isHalted && HALTS.has(type)) || type === 'execution_resumed');
   }
 
   private parkIfIdle(): void {
@@ -416,8 +419,12 @@ export class Orchestrator implements UnitSource {
     try {
       work();
     } catch (error) {
-      this.options.fault(error);
-      this.close('lost');
+      this.failed(error);
     }
+  }
+
+  private failed(fault: unknown): void {
+    this.options.fault(fault);
+    this.close('lost');
   }
 }

@@ -1,6 +1,8 @@
 import { Outbox } from './outbox.js';
 import { type UnitOutcome } from './ports.js';
 import { aStep, anAction, to } from './testing/playbook-builder.js';
+import { CALL } from './testing/program-actions.js';
+import { ProgramStage } from './testing/program-stage.js';
 import { oneAction, RunStage, turn } from './testing/run-stage.js';
 
 describe(Outbox.name, () => {
@@ -47,6 +49,27 @@ describe(Outbox.name, () => {
     }
     expect(stage.ends).toEqual(['ended']);
     expect(stage.store.read('1')?.row.error).toMatchObject({ code: 'loop_limit' });
+  });
+
+  it('a call that a cancel overtakes is dropped also where its caller is given back, and the next holder undoes what was done', async () => {
+    const stage = new ProgramStage([
+      aStep('start', { action: anAction(), compensate: { action: anAction(), covers: 'completed' }, next: to('call') }),
+      aStep('call', { action: CALL, next: to('end') }),
+      aStep('end'),
+    ]);
+    await stage.hold('one');
+    const { promise, resolve } = Promise.withResolvers<UnitOutcome>();
+    stage.nextOutcome = promise;
+    await stage.settle(0, 'done');
+    await stage.tell('cancel');
+    await stage.giveBack();
+    resolve({ kind: 'inbox_moved' });
+    await stage.rest();
+    expect([stage.ends, stage.outcomes, stage.storedCall(0)]).toEqual([['released'], new Set(['committed', 'inbox_moved']), null]);
+    await stage.hold('two');
+    await stage.settle(1, 'undone');
+    expect(stage.eventsOf('compensation_completed')).toHaveLength(1);
+    expect([stage.stored.row.status, stage.faults]).toEqual(['cancelled', []]);
   });
 
   it('an end that meets a cancel is decided again as CANCELLED, with every event kept once', async () => {

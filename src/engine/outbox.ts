@@ -160,6 +160,8 @@ export class Outbox {
     this.pending = [...events, ...this.pending];
     this.pendingCharacters += characters;
     this.unborn = [...unit.children, ...this.unborn];
+    // A cancel may have been heard meanwhile: then nobody is born with it any more.
+    if (this.state.cancel) this.dropUnborn(this.state.cancel.force);
   }
 
   /** Records these events in the place of all that were decided: nobody is born, and no snapshot is taken any more. */

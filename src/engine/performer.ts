@@ -17,7 +17,7 @@ interface Performing extends Attempting {
   asleepSince: number;
   /** Who waits for the end of an execution that was called. */
   readonly childEnds: Map<string, () => void>;
-  /** Tells a program that the run has failed, or is to pause. */
+  /** Tells a program that the run has failed, is to pause, or goes on. */
   halted: () => void;
 }
 
@@ -34,6 +34,8 @@ export interface PerformerRun extends AttemptsRun, CallingRun {
   isFarAhead(): boolean;
   /** A program has fallen asleep, or is awake again. */
   rests(): void;
+  /** A program met a fault of the service. */
+  failed(fault: unknown): void;
 }
 
 /** Of one program. */
@@ -127,7 +129,7 @@ export class Performer {
     return this.calls.cancel(childIds);
   }
 
-  /** The run has failed, or is to pause: programs are told, so that what sleeps in them does not hold it up. */
+  /** The run has failed, is to pause, or goes on: programs are told, so that what sleeps in them does not hold it up, and what they held back begins. */
   halt(): void {
     for (const { halted } of this.performing.values()) halted();
   }
@@ -220,10 +222,17 @@ export class Performer {
         run.feed({ kind: 'held', step, wave });
       },
     };
-    void runProgram(host).then((end) => {
-      stopTimer?.();
-      settle(warnings.size > 0 ? { ...end, warnings: [...warnings] } : end);
-    });
+    void runProgram(host).then(
+      (end) => {
+        stopTimer?.();
+        settle(warnings.size > 0 ? { ...end, warnings: [...warnings] } : end);
+      },
+      (fault: unknown) => {
+        stopTimer?.();
+        // What was done up to then need not be done again.
+        if (isOurs()) void run.committed().then(() => run.failed(fault));
+      },
+    );
   }
 
   private endedAtBirth(child: NewRun): EndedBirth | null {

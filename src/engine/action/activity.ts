@@ -17,7 +17,8 @@ const nothing = (): void => undefined;
 export class Activity {
   private active = 0;
   private readonly sleeps = new Set<Sleep>();
-  private isHolding = false;
+  /** What is held back. */
+  private readonly holds = new Set<() => void>();
   private told = false;
   private checking = false;
 
@@ -78,14 +79,12 @@ export class Activity {
     }
   }
 
-  /** Nothing more begins: never resolves, and rejects with the abort's reason. */
-  hold(): Promise<never> {
-    this.isHolding = true;
+  /** Resolves once it is pausing no more; rejects with the abort's reason. */
+  async hold(): Promise<void> {
     this.check();
-    const { signal } = this;
-    return new Promise((_, reject) => {
-      if (signal.aborted) reject(signal.reason as Error);
-      else signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    await orAborted(this.signal, (goOn) => {
+      this.holds.add(goOn);
+      return () => this.holds.delete(goOn);
     });
   }
 
@@ -103,6 +102,7 @@ export class Activity {
   /** Whether it is pausing has changed. */
   review(): void {
     this.wake();
+    if (!this.isPausing()) for (const goOn of this.holds) goOn();
     this.check();
   }
 
@@ -122,7 +122,7 @@ export class Activity {
       // What was called goes on meanwhile: until its end is heard there is something under way.
       const until = Math.min(...[...this.sleeps].map((sleep) => sleep.until));
       const waitsForCalls = [...this.sleeps].some((sleep) => sleep.until === Infinity);
-      const isHeld = this.isHolding || (this.sleeps.size > 0 && this.isPausing());
+      const isHeld = this.holds.size > 0 || (this.sleeps.size > 0 && this.isPausing());
       if (isHeld && !waitsForCalls) {
         this.told = true;
         this.tell('held');

@@ -149,6 +149,24 @@ describe('a caller that has left memory', () => {
     expect([stage.ends, stage.faults]).toEqual([['released', 'ended'], []]);
   });
 
+  it.each<[string, number | null]>([
+    ['a cancel', null],
+    ['its time-out', START + MINUTE],
+  ])('lost while what it called is still to be told of %s, is told by the next holder', async (_what, timeoutAt) => {
+    const stage = await parked({ timeoutAt });
+    if (timeoutAt === null) await stage.tell('cancel', { reason: 'enough' });
+    else await stage.advance(MINUTE - PARK_AFTER_MS);
+    stage.cancelStored = new Promise(() => undefined);
+    await stage.hold('two');
+    // Without the call in its history nobody would know any more whom to tell.
+    expect(stage.eventsOf('step_skipped')).toEqual([]);
+    stage.cancelStored = Promise.resolve();
+    await stage.hold('three');
+    expect(stage.cancelled).toEqual([stage.prepared[0]!.id, stage.prepared[0]!.id]);
+    expect(stage.ends).toEqual(['released', 'ended']);
+    expect([stage.eventsOf('step_skipped').length, stage.faults]).toEqual([1, []]);
+  });
+
   it('leaves alone what it called where its cancel says so', async () => {
     const stage = await parked();
     await stage.tell('cancel', { reason: null, cascade: false });

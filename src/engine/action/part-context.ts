@@ -58,13 +58,14 @@ export class PartContext {
    */
   async mayBegin(path?: string): Promise<void> {
     const { state, signal, firing } = this.host;
-    if (signal.aborted) throw signal.reason;
-    // What undoes goes on, whatever else has happened.
-    if (firing.undoes) return;
-    const known = path === undefined ? undefined : this.find(path);
-    if (known && isUnderWay(known)) return;
-    if (state.failure) throw new StepFailure('cancelled', 'The part was not begun.', { retryable: false, origin: 'abort' });
-    if (state.pause !== 'none') {
+    for (;;) {
+      if (signal.aborted) throw signal.reason;
+      // What undoes goes on, whatever else has happened.
+      if (firing.undoes) return;
+      const known = path === undefined ? undefined : this.find(path);
+      if (known && isUnderWay(known)) return;
+      if (state.failure) throw new StepFailure('cancelled', 'The part was not begun.', { retryable: false, origin: 'abort' });
+      if (state.pause === 'none') return;
       void this.journal.flush();
       await this.activity.hold();
     }

@@ -52,7 +52,7 @@ export interface ProgramHost {
   cancelChild(childId: string): Promise<void>;
   /** All of the program sleeps until then (epoch ms; Infinity: until it is told something); null: something of it is under way again. */
   asleep(until: number | null): void;
-  /** Tells when the run has failed, or is to pause. */
+  /** Tells when the run has failed, is to pause, or goes on. */
   onHalt(told: () => void): void;
   /** The run is to pause, and nothing of the program is under way any more; it is made again after the resume. */
   held(): void;

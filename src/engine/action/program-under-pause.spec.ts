@@ -1,5 +1,5 @@
 import { anAction } from '../testing/playbook-builder.js';
-import { iteratorOf, RETRY, RETRY_MS, stageOf } from '../testing/program-actions.js';
+import { CALL, iteratorOf, RETRY, RETRY_MS, stageOf } from '../testing/program-actions.js';
 import { PARK_AFTER_MS } from '../testing/program-stage.js';
 
 describe('a program under a pause', () => {
@@ -68,6 +68,31 @@ describe('a program under a pause', () => {
     await stage.settle(3, 'c');
     expect(stage.parts).toEqual(['0/t0', '0/t1', '0/t1', '0/t2']);
     expect(stage.stored).toMatchObject({ row: { status: 'completed' }, result: ['c'] });
+  });
+
+  it.each([
+    ['another item is still under way', anAction()],
+    ['another call is still under way', CALL],
+  ])('an item that was held back begins with the resume, also where %s', async (_what, task) => {
+    const stage = stageOf(iteratorOf([1, 2, 3], task, { mode: 'async', concurrency: 2 }));
+    const begun = (): number => stage.calls.length + stage.prepared.length;
+    await stage.hold('one');
+    await stage.tell('pause');
+    if (task === CALL) await stage.tellEnd(0, { status: 'completed', result: 'a' });
+    else await stage.settle(0, 'a');
+    expect(begun()).toBe(2);
+    await stage.tell('resume');
+    expect(begun()).toBe(3);
+    for (const [at, result] of [
+      [2, 'c'],
+      [1, 'b'],
+    ] as const) {
+      if (task === CALL) await stage.tellEnd(at, { status: 'completed', result });
+      else await stage.settle(at, result);
+    }
+    expect(stage.stored).toMatchObject({ row: { status: 'completed' }, result: ['a', 'b', 'c'] });
+    expect([stage.faults, stage.eventsOf('action_held')]).toEqual([[], []]);
+    expect(begun()).toBe(3);
   });
 
   it('the next attempt of an item does not begin before the resume', async () => {

@@ -248,6 +248,35 @@ describe(runProgram.name, () => {
     });
   });
 
+  describe('a fault of the service in it', () => {
+    it.each([
+      ['a call', CALL],
+      ['an item', iteratorOf([1], anAction({ data: { id: '{{ get_snowflake_id() }}' } }))],
+    ])('costs its run this holder and nothing else: %s', async (_what, action) => {
+      const stage = stageOf(action);
+      stage.mintsIds = false;
+      await stage.hold('one');
+      expect([stage.ends, stage.faults]).toEqual([['lost'], [expect.objectContaining({ code: 'database_unavailable' })]]);
+      expect(stage.eventsOf('step_failed')).toEqual([]);
+      stage.mintsIds = true;
+      await stage.hold('two');
+      expect(stage.prepared.length + stage.calls.length).toBe(1);
+      expect([stage.ends.length, stage.faults.length]).toEqual([1, 1]);
+    });
+
+    it('leaves alone what it called', async () => {
+      const stage = stageOf(anAction({ type: 'playbook', fields: { path: 'called', version: '{{ get_snowflake_id() }}' } }));
+      await stage.hold('one');
+      stage.mintsIds = false;
+      await stage.hold('two');
+      expect([stage.ends, stage.cancelled]).toEqual([['lost'], []]);
+      stage.mintsIds = true;
+      await stage.hold('three');
+      await stage.tellEnd(0, { status: 'completed', result: 'done' });
+      expect(stage.stored).toMatchObject({ row: { status: 'completed' }, result: 'done' });
+    });
+  });
+
   it('a limit of ours is absorbed by nothing, also where saves of the error come first', async () => {
     const save = {
       storage: 'act',

@@ -25,21 +25,25 @@ export interface ProgramEnd {
 
 /**
  * Runs what is composite about a firing, from where its records end: the items of an iterator, or the saves to the world of an action that has
- * ended. Made again from the records after a crash, a release or a pause, it does only what is left.
+ * ended. Made again from the records after a crash, a release or a pause, it does only what is left. Rejects with faults of the service alone.
  */
 export async function runProgram(host: ProgramHost): Promise<ProgramEnd> {
   const context = new PartContext(host);
   try {
     return host.firing.acted ? await saveActed(context, host.firing.acted) : await iterate(context);
   } catch (thrown) {
+    // A fault of the service is no end of it: whoever goes on finds what it called as it is.
+    const failure = abortOf(host.signal) ?? asFailure(thrown);
     // What it called under a former holder, and did not come to again before it had to end.
     if (host.firing.parts) await context.takeAlong(liveCalls(host.firing.parts));
-    if (host.signal.aborted && host.signal.reason instanceof StepFailure) return { outcome: { ok: false, failure: host.signal.reason } };
-    return { outcome: { ok: false, failure: asFailure(thrown) } };
+    return { outcome: { ok: false, failure: abortOf(host.signal) ?? failure } };
   } finally {
     context.journal.close();
   }
 }
+
+/** Why it was aborted; null where it was not. */
+const abortOf = ({ aborted, reason }: AbortSignal): StepFailure | null => (aborted && reason instanceof StepFailure ? reason : null);
 
 async function iterate(context: PartContext): Promise<ProgramEnd> {
   const { step, firing } = context.host;

@@ -49,10 +49,12 @@ export function resume(
   if (state.status === 'pending') deciding.emit(startedBy(facts.requesters));
   for (const stimulus of heard) react(deciding, stimulus);
   endOverdue(deciding);
+  // A failure that is no step's, such as the time-out of the run, aborts what is under way: that is not begun again for it.
+  const isCut = state.cancel !== null || state.failure?.step === null;
   for (const firing of [...state.running.values()]) {
     const step = playbook.steps[firing.step]!;
     // What undoes goes on, whatever else has happened.
-    const isEnded = !firing.undoes && (state.cancel !== null || (state.failure !== null && callsOthers(step.action)));
+    const isEnded = !firing.undoes && (isCut || (state.failure !== null && callsOthers(step.action)));
     if (isEnded) skipFiring(deciding, firing, state.cancel ? 'cancelled' : 'failure');
     else if (!isParked(firing)) deciding.decision.performs.push({ ...performOf(step, firing), mayHaveActed: true });
     else armTimer(deciding, firing);
@@ -195,7 +197,7 @@ function goOn(deciding: Deciding): void {
       if (state.running.size === 0 && compensate(deciding)) finish(deciding);
       return;
     }
-    if (facts.startAt !== null && state.firedInAll === 0 && world.now() < facts.startAt && state.pause === 'none') return;
+    if (facts.startAt !== null && world.now() < facts.startAt && state.pause === 'none') return;
     if (state.pause !== 'none') return holdStill(deciding);
     handOutSignals(deciding);
     settleApprovals(deciding);

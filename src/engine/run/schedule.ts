@@ -6,9 +6,9 @@ import { undoing } from './undoing.js';
 
 type Times = Pick<RunFacts, 'startAt' | 'timeoutAt'>;
 
-/** Whether the run's own start is still ahead. */
-export function waitsForStart(state: RunState, { startAt }: Times, now: number): boolean {
-  return startAt !== null && state.firedInAll === 0 && startAt > now;
+/** Whether the run's own start is still ahead. That steps have fired says nothing: they may be kept of the execution that it goes on from. */
+export function waitsForStart({ startAt }: Times, now: number): boolean {
+  return startAt !== null && startAt > now;
 }
 
 /** Until when all that is under way in a firing sleeps (epoch ms); null where something does not. */
@@ -19,7 +19,7 @@ export function onlyWaits(state: RunState, times: Times, now: number, asleepUnti
   if (state.pause === 'paused') return true;
   if ((state.failure || state.cancel) && !undoing(state)) return false;
   for (const firing of state.running.values()) if (firing.isLost || (!isParked(firing) && asleepUntil(firing.step) === null)) return false;
-  return state.running.size > 0 || waitsForStart(state, times, now);
+  return state.running.size > 0 || waitsForStart(times, now);
 }
 
 /** What a run that undoes what it did is shown to wait for; null where it does not. */
@@ -55,7 +55,7 @@ export function waitOf(state: RunState, playbook: CompiledPlaybook, asleepUntil:
 /** The next time at which the run itself has something to do, whatever its steps do: its start, or its time-out. Epoch ms; null = none. */
 export function ownDueAt(state: RunState, times: Times, now: number): number | null {
   if (state.pause === 'paused') return null;
-  return earliest([waitsForStart(state, times, now) ? times.startAt : null, state.failure || state.cancel ? null : times.timeoutAt]);
+  return earliest([waitsForStart(times, now) ? times.startAt : null, state.failure || state.cancel ? null : times.timeoutAt]);
 }
 
 /** When a run that only waits is due: the earliest of all its times; null where only a message can wake it (D28: a paused one always). */

@@ -24,7 +24,7 @@ export function liveRow(playbook: CompiledPlaybook, state: RunState, facts: RunF
   const waits = !isBusy && onlyWaits(state, facts, now, asleepUntil);
   return {
     // One that was told something before its start is still to begin.
-    status: status === 'running' && waitsForStart(state, facts, now) ? 'pending' : status,
+    status: status === 'running' && waitsForStart(facts, now) ? 'pending' : status,
     progress: Math.max(progress, progressOf(state, playbook)),
     currentStep,
     waitingFor: undoWaitOf(state, playbook, now) ?? (waits ? waitOf(state, playbook, asleepUntil, now) : null),

@@ -1,7 +1,9 @@
 import { type ChildCall, type ChildRuns } from '../child-runs-port.js';
+import { EngineError } from '../engine-error.js';
 import { Orchestrator } from '../orchestrator.js';
 import { type CompiledAction, type CompiledPlaybook } from '../playbook/compiled.js';
-import { type ChildEnded, type InboxMessage, type NewRun, type RunStore, type UnitSource } from '../ports.js';
+import { type ChildEnded, type InboxMessage, type NewRun, type RunStore, type UnitOutcome, type UnitSource } from '../ports.js';
+import { type DecisionWorld } from '../run/decision.js';
 import { type RunEvent } from '../run/events.js';
 import { defineStep, type StepContext, type StepKind, type StepResult } from '../step-executor.js';
 import { type Json, type JsonObject } from '../values.js';
@@ -42,9 +44,13 @@ export class ProgramStage {
   cancelStored: Promise<void> = Promise.resolve();
   /** While set, nobody knows what a called execution came to that does not tell it: it is read when this resolves. */
   outcomeRead: Promise<void> = Promise.resolve();
+  /** While set, the next unit is under way: this resolves with its outcome. */
+  nextOutcome: Promise<UnitOutcome> | null = null;
+  /** False: no id can be minted, as where the database is away for long. */
+  mintsIds = true;
   private readonly store = new MemoryRunStore(this.clock.now);
   /** Every holder's: no id comes twice. */
-  private readonly world = { ...simulatedWorld(), now: this.clock.now };
+  private readonly world = this.worldOf(simulatedWorld());
   private readonly playbook: CompiledPlaybook;
   private readonly sources = new Map<UnitSource, UnitSource>();
   private current: Orchestrator | null = null;
@@ -98,6 +104,12 @@ export class ProgramStage {
       fault: (error) => this.faults.push(error),
     });
     this.current.start();
+    await this.rest();
+  }
+
+  /** Its holder is told to go. */
+  async giveBack(): Promise<void> {
+    this.current?.giveBack();
     await this.rest();
   }
 
@@ -166,6 +178,14 @@ export class ProgramStage {
     cancelAll: () => Promise.resolve(),
   };
 
+  private worldOf(world: DecisionWorld): DecisionWorld {
+    const nextId = (): string => {
+      if (this.mintsIds) return world.nextId();
+      throw new EngineError('unavailable', 'database_unavailable', 'No id can be minted.');
+    };
+    return { ...world, now: this.clock.now, nextId };
+  }
+
   private execute(request: Json, context: StepContext): Promise<StepResult> {
     const { promise, resolve, reject } = Promise.withResolvers<StepResult>();
     const settle = (outcome: Json | Error): void => (outcome instanceof Error ? reject(outcome) : resolve({ value: outcome }));
@@ -182,7 +202,11 @@ export class ProgramStage {
       takeUnit: () => {
         const unit = source.takeUnit();
         if (unit) this.units.push({ events: unit.events.length, characters: JSON.stringify(unit.events).length });
-        return unit;
+        const { nextOutcome } = this;
+        if (!unit || !nextOutcome) return unit;
+        this.nextOutcome = null;
+        void nextOutcome.then((outcome) => watched.unitSettled(outcome));
+        return null;
       },
       unitSettled: (outcome) => {
         this.outcomes.add(outcome.kind);

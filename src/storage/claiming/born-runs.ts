@@ -33,6 +33,8 @@ export class BornRuns {
         queued += 1;
         continue;
       }
+      // Its lease ran out before the commit was known, and it was claimed here: one run of it is enough (D14).
+      if (this.held.has(run.id)) continue;
       this.held.add(run.id, token, 0, true, sentAt ?? undefined);
       this.waiting.push(heldAtBirth(child, token, at));
     }
