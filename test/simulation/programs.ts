@@ -362,7 +362,9 @@ class Walk {
     const attempts = fails ? block.attempts : (block.fails as number) + 1;
     if (block.kills) this.poison = true;
     if (block.effect) this.effects.set(`${block.name}#${wave}`, { attempts, must });
-    const isSaved = block.kills || this.saves(block.saves ?? [], !fails, `${block.name}#${wave}`, must);
+    const place = `${block.name}#${wave}`;
+    if (!must && !fails && attempts > 1) this.lastAttempts(block.saves ?? [], place);
+    const isSaved = block.kills || this.saves(block.saves ?? [], !fails, place, must);
     const succeeds = !fails && isSaved;
     if (succeeds) this.succeeded.add(block.name);
     if (block.undo) this.undo(block.undo, `${block.name}.compensate#${wave}`, must && (succeeds || block.undo.covers === 'started'));
@@ -390,6 +392,11 @@ class Walk {
     return true;
   }
 
+  /** In a run that has failed meanwhile no attempt is followed by another one: one that would be has failed for good, and what is saved then may be. */
+  private lastAttempts(saves: readonly SavePlan[], place: string): void {
+    for (const [at, { on }] of saves.entries()) if (on === 'error') this.effects.set(`${place}/s${at}`, { attempts: 1, must: false });
+  }
+
   private call({ name, program, items, onError }: CallBlock, must: boolean): boolean {
     const wave = (this.waves.get(name) ?? 0) + 1;
     this.waves.set(name, wave);
@@ -414,6 +421,7 @@ class Walk {
       const fails = failing.has(part);
       const place = `${block.name}#${wave}/${part}`;
       if (block.effect) this.effects.set(place, { attempts: fails ? block.attempts : block.fails + 1, must: isCertain });
+      if (!isCertain && !fails && block.fails > 0) this.lastAttempts(block.saves, place);
       const isSaved = this.saves(block.saves, !fails, place, isCertain);
       return fails || !isSaved ? undefined : { round: wave, part };
     };
