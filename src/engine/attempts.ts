@@ -109,7 +109,7 @@ export class Attempts {
           admit: (bytes) => this.run.admit(bytes, controller.signal),
           mayAsk: attempt.path === undefined && playbook.inputs.has(playbook.steps[attempt.step]!.name),
           answered: attempt.answered,
-          report: reports.hear,
+          report: (said) => reports.hear({ ...said, message: () => secrets.said(said.message()) }),
         }),
         controller.signal,
         clock,

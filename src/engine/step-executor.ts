@@ -131,7 +131,7 @@ export interface ActionProgress {
   readonly progress: number;
   /** Where the end is, in the same measure; null where it is not known. */
   readonly total: number | null;
-  /** Asked only where the report is recorded. No secrets. */
+  /** Asked only where the report is recorded. */
   readonly message: () => string | null;
 }
 

@@ -83,6 +83,11 @@ export class SecretKeeper {
     return { value: this.redactor.value(value), ...kept, ...(logs === undefined ? {} : { logs: this.redactor.text(logs) }) };
   }
 
+  /** What an action says while it works, without secrets. */
+  said(message: string | null): string | null {
+    return message === null ? null : this.redactor.text(message);
+  }
+
   /** A failure without secrets in message, value, logs and details. */
   failure(failure: StepFailure): StepFailure {
     if (this.redactor.isIdle) return failure;
