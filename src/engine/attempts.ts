@@ -105,6 +105,7 @@ export class Attempts {
           signal: controller.signal,
           timeoutMs,
           auth,
+          secretForms: () => secrets.forms,
           assertHeld: () => this.checkBegin(attempt, controller.signal),
           admit: (bytes) => this.run.admit(bytes, controller.signal),
           mayAsk: attempt.path === undefined && playbook.inputs.has(playbook.steps[attempt.step]!.name),

@@ -40,6 +40,11 @@ export class SecretKeeper {
     this.earlier = earlier;
   }
 
+  /** What is struck out of whatever comes back, the longest first. */
+  get forms(): readonly string[] {
+    return this.redactor.forms;
+  }
+
   /** True where a request can be performed as it is recorded. */
   isPlain(recorded: Json): boolean {
     return this.earlier.length === 0 && !isSealed(recorded) && !(this.mayHoldSealed && holdsSealed(recorded));
