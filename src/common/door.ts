@@ -10,6 +10,7 @@ import { type ProblemFilter } from './problem.filter.js';
 import { RequestGate } from './request-gate.js';
 import { requestIdOf } from './request-id.js';
 import { RouteTable } from './route-table.js';
+import { leaveWhoDoesNotRead } from './slow-reader.js';
 
 const CSP = "default-src 'none'; frame-ancestors 'none'; sandbox";
 
@@ -51,6 +52,7 @@ export function installDoor(fastify: FastifyInstance, limits: RequestLimits, fil
   readIdempotencyKeys(fastify);
   fastify.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff').header('content-security-policy', CSP);
+    leaveWhoDoesNotRead(reply.raw, limits.requestTimeoutMs);
     if (request.is404) return done(noSuchRoute(routes.methodsOf(request.url)));
     if (node.draining) {
       // Who has a connection keeps it until the listening socket is closed: whoever would make another one just then may be cut off (closing-door.ts).

@@ -31,5 +31,10 @@ describe(linkNextPage.name, () => {
       'x-next-cursor': 'Zm9v',
     }));
 
+  it.each(['http://a.example/executions?limit=1', 'http://[/executions?limit=1', 'HTTPS://a:b/executions?limit=1'])(
+    'has only the path of %s',
+    (url) => expect(headersOf(url, 'Zm9v')).toMatchObject({ link: '</executions?limit=1&cursor=Zm9v>; rel="next"' }),
+  );
+
   it('says nothing on the last page', () => expect(headersOf('/executions', null)).toEqual({}));
 });

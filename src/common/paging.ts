@@ -1,6 +1,8 @@
 import { type FastifyReply } from 'fastify';
 import { EngineError } from '../engine/engine-error.js';
 
+/** What comes before the path where a request names its target in full; nobody has checked that it is a host. */
+const ORIGIN = /^https?:\/\/[^/?#]*/i;
 const DECIMAL_ID = /^\d{1,19}$/;
 
 /** A position in a list that is ordered by one text key: opaque to clients, ours to read. */
@@ -20,7 +22,7 @@ export function readCursor(cursor: string, valid: (key: string) => boolean = (ke
 /** Puts `Link: rel="next"` and `X-Next-Cursor` on an answer that has a next page; `url` is the request's own. */
 export function linkNextPage(reply: FastifyReply, url: string, nextCursor: string | null): void {
   if (nextCursor === null) return;
-  const next = new URL(url, 'http://localhost');
+  const next = new URL(url.replace(ORIGIN, ''), 'http://localhost');
   next.searchParams.set('cursor', nextCursor);
   next.searchParams.delete('offset');
   void reply.header('link', `<${next.pathname}${next.search}>; rel="next"`).header('x-next-cursor', nextCursor);

@@ -89,6 +89,8 @@ export interface StepContext {
   readonly timeoutMs: number | null;
   /** The credentials of the action's `auth` by alias, in document order; one entry for the single form, empty where there is none (D23). */
   readonly auth: ReadonlyMap<string, ResolvedCredential>;
+  /** Each form of each secret that the execution has by now, the longest first: for what a kind tells others by itself. Results need no care. */
+  secretForms(): readonly string[];
   /**
    * For kinds that do something else before the world sees anything, such as looking a name up: called right before that, it throws where the
    * execution is no longer this node's to go on with (D13, D15).
@@ -131,7 +133,7 @@ export interface ActionProgress {
   readonly progress: number;
   /** Where the end is, in the same measure; null where it is not known. */
   readonly total: number | null;
-  /** Asked only where the report is recorded. No secrets. */
+  /** Asked only where the report is recorded. */
   readonly message: () => string | null;
 }
 

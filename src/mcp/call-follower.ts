@@ -67,6 +67,8 @@ export class CallFollower {
     const record = await this.status.record(principal, id);
     for await (const events of this.status.follow(record, after, over)) {
       for (const event of events) {
+        // Whatever is said before that would wait in memory, all of a history for a client that does not read.
+        await request.caller.taken();
         await this.tell(request, event, talk, progress);
         keepOpen(open, event);
       }

@@ -9,6 +9,8 @@ export type ToolList = { readonly kind: 'pinned' } | { readonly kind: 'set'; rea
 export interface McpCaller {
   readonly principal: Principal;
   readonly list: ToolList;
+  /** Resolves once the client has taken what it was sent so far, as far as nothing but buffers holds it, or is gone. */
+  taken(): Promise<void>;
 }
 
 /** Carries a caller through the SDK. The caller's token stays behind: nothing that a handler can reach may pass it on (S17). */

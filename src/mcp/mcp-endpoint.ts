@@ -5,11 +5,11 @@ import { type NodeMcpRequestHandler, toNodeHandler } from '@modelcontextprotocol
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { HttpRefusal } from '../common/http-refusal.js';
 import { Settings } from '../config/settings.js';
-import { isObject, type Json, type JsonObject } from '../engine/values.js';
 import { RunWaits } from '../storage/run-waits.js';
 import { ChangeFeed } from './change-feed.js';
 import { authInfoOf, type McpCaller } from './mcp-caller.js';
 import { McpServerFactory } from './mcp-server.factory.js';
+import { isSubscription, subscribedUris } from './subscription.js';
 
 /** Calls that are answered slower than this when the node stops are cut off. */
 const LAST_ANSWERS_MS = 5_000;
@@ -108,14 +108,4 @@ export class McpEndpoint implements BeforeApplicationShutdown {
     this.feed.add({ tenant, notify: handler.notify });
     return made;
   }
-}
-
-const isSubscription = (body: unknown): body is JsonObject => isObject(body) && body.method === 'subscriptions/listen';
-
-/** What a `subscriptions/listen` wants to hear of; none for any other request. */
-function subscribedUris(body: unknown): readonly string[] {
-  if (!isSubscription(body) || !isObject(body.params)) return [];
-  const { notifications } = body.params;
-  const uris: Json | undefined = isObject(notifications) ? notifications.resourceSubscriptions : undefined;
-  return Array.isArray(uris) ? uris.filter((uri): uri is string => typeof uri === 'string') : [];
 }

@@ -7,6 +7,7 @@ import { HttpRefusal } from '../common/http-refusal.js';
 import { MCP_SCOPES, mcpResources, TOOLSET } from '../common/mcp-resource.js';
 import { Policy, Produces, type ProtectedResource, Protects } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
+import { drained } from '../common/slow-reader.js';
 import { Settings } from '../config/settings.js';
 import { EngineError } from '../engine/engine-error.js';
 import { McpEndpoint } from './mcp-endpoint.js';
@@ -65,7 +66,7 @@ export class McpController {
     const refusal = refusalOfOrigin(request.headers.host, request.headers.origin, this.rules);
     if (refusal !== null) throw new EngineError('forbidden', 'forbidden', refusal);
     this.requireScopes(principal, request);
-    await this.endpoint.answer({ principal, list }, request, reply);
+    await this.endpoint.answer({ principal, list, taken: () => drained(reply.raw) }, request, reply);
   }
   /**
    * A client whose token lacks a scope is told so by HTTP, which is where it can do something about that; it is to ask for what it had as well. Handlers

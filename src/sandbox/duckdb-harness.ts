@@ -161,9 +161,10 @@ async function open(call, loaded) {
       const given = Object.entries(parameters).map(([key, value]) => ', ' + key + ' ' + quoted(value)).join('');
       await connection.run('CREATE OR REPLACE TEMPORARY SECRET ' + named(name) + ' (TYPE ' + type + given + ')');
     }
-    for (const { text, head } of call.statements) {
+    // Only what was read: before the lock a statement reaches everything, and DuckDB may have another idea of where the comments before it end.
+    for (const { head } of call.statements) {
       const alias = ATTACH_ALIAS.exec(head);
-      if (alias && loaded.has('postgres') && call.secrets.some(({ name }) => name === (alias[1] ?? alias[2]))) await connection.run(text);
+      if (alias && loaded.has('postgres') && call.secrets.some(({ name }) => name === (alias[1] ?? alias[2]))) await connection.run(head);
     }
   }
   await lock(connection, call.folder);

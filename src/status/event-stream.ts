@@ -1,4 +1,5 @@
 import { type ServerResponse } from 'node:http';
+import { drained } from '../common/slow-reader.js';
 import { type LiveMessage } from '../engine/live-port.js';
 import { type ExecutionEvent } from './dto/execution-event.js';
 
@@ -39,14 +40,4 @@ export async function streamEvents(
     clearInterval(heartbeat);
     response.end();
   }
-}
-
-function drained(response: ServerResponse): Promise<void> {
-  return new Promise((done) => {
-    const settle = (): void => {
-      response.off('drain', settle).off('close', settle);
-      done();
-    };
-    response.once('drain', settle).once('close', settle);
-  });
 }

@@ -14,7 +14,7 @@ import { type ExecutionEvent, ExecutionEventPage } from './dto/execution-event.j
 import { ListEventsQuery } from './dto/execution-queries.js';
 import { streamEvents } from './event-stream.js';
 import { eventTypesOf } from './event-view.js';
-import { seqOf } from './status.controller.js';
+import { isSeq, seqOf } from './status.controller.js';
 import { StatusService } from './status.service.js';
 
 const EVENTS = new RequestPipe(ListEventsQuery, { query: true });
@@ -143,6 +143,6 @@ async function* ofTypes(
 }
 
 function lastSeqOf(header: string): number {
-  if (!/^\d{1,10}$/.test(header)) throw new EngineError('unreadable', 'invalid_header', 'Last-Event-ID must be the seq of an event.');
+  if (!isSeq(header)) throw new EngineError('unreadable', 'invalid_header', 'Last-Event-ID must be the seq of an event.');
   return Number(header);
 }

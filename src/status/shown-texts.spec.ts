@@ -1,3 +1,4 @@
+import { type EngineError } from '../engine/engine-error.js';
 import { shownText } from './shown.js';
 import { ShownTexts } from './shown-texts.js';
 
@@ -16,4 +17,18 @@ it.each([
 it('gives large ones as bytes, which are sent as they are', async () => {
   expect(await texts.shown(JSON.stringify(long))).toBeInstanceOf(Buffer);
   expect(await texts.shown('"short"')).toBe('"short"');
+});
+
+it('lets so many bytes wait for the thread and no more', async () => {
+  const text = JSON.stringify('x'.repeat(16 * 1_048_576));
+  const codes = await Promise.all(
+    Array.from({ length: 10 }, () =>
+      texts.shown(text).then(
+        (shown) => shown.length,
+        ({ code }: EngineError) => code,
+      ),
+    ),
+  );
+  expect(codes).toEqual([...Array.from({ length: 7 }, () => text.length), 'overloaded', 'overloaded', 'overloaded']);
+  expect(await texts.shown(text)).toHaveLength(text.length);
 });

@@ -20,6 +20,8 @@ const LIST = new RequestPipe(ListExecutionsQuery, { query: true });
 const GET_ONE = new RequestPipe(GetExecutionQuery, { query: true });
 const STEPS = new RequestPipe(ListStepsQuery, { query: true });
 const DEFAULT_EVENT_PAGE = 100;
+/** The largest seq that can be stored. */
+const MAX_SEQ = 2_147_483_647;
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** The read side of executions: lists, one, its small form, its result, steps and tree. */
@@ -125,7 +127,12 @@ export class StatusController {
 
 /** The seq inside a cursor. */
 export function seqOf(cursor: string): number {
-  return Number(readCursor(cursor, (key) => /^\d{1,10}$/.test(key)));
+  return Number(readCursor(cursor, isSeq));
+}
+
+/** Whether a text says after which event of a history to go on. */
+export function isSeq(text: string): boolean {
+  return /^\d{1,10}$/.test(text) && Number(text) <= MAX_SEQ;
 }
 
 function eventsAskedFor(query: GetExecutionQuery, byDefault: boolean): EventQuery | null {

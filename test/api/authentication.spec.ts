@@ -354,6 +354,8 @@ describe('the MCP endpoint (T26)', () => {
     }
     expect((await mcp(poor, 'tools/call', { name: 'execution_status', arguments: { execution_id: '1' } })).status).toBe(200);
     expect((await mcp(bearer(await mcpToken({ scope: 'executions:start' })))).status).toBe(403);
+    const listen = { notifications: { resourceSubscriptions: ['execution://1'] } };
+    expect((await mcp(bearer(await mcpToken({ scope: 'catalog:read' })), 'subscriptions/listen', listen)).status).toBe(403);
   });
 
   it('a call that waits for input belongs to the subject that made it, and a task to its tenant', async () => {

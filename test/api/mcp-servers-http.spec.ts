@@ -9,6 +9,7 @@ import { startTestService, type TestService } from '../support/service.js';
 const TOKEN = 'a-token-for-the-server';
 const TOOLS = [
   'echo',
+  'report',
   'hang',
   'flood',
   'garbage',
@@ -79,6 +80,7 @@ function answer(request: IncomingMessage, response: ServerResponse, body: string
   if (method === 'initialize') return result({ protocolVersion: '2025-11-25', ...about });
   if (method === 'tools/list') return result({ tools: TOOLS, ...(path === '/new' ? { ttlMs: 0, cacheScope: 'private' } : {}) });
   if (method === 'tools/call' && params && ASKING.has(String(params['name']))) return ask(params, result);
+  if (method === 'tools/call' && params?.['name'] === 'report') return report(params, request, response);
   if (method === 'tools/call') return misbehave(String(params?.['name']), request, response, result);
   reply({ error: { code: -32_601, message: 'unknown method' } });
 }
@@ -107,6 +109,14 @@ function ask({ name: tool, inputResponses, requestState, _meta: meta }: JsonObje
   if (answers.name) return questions({ colour: form('colour') }, `${String(requestState)} then ${JSON.stringify(answers.name)}`);
   if (answers.colour) return result({ content: [], structuredContent: { state: requestState!, colour: answers.colour, capabilities } });
   return questions({ name: form('name') }, `first "${TOKEN}"`);
+}
+
+/** Says what it was given while it works, and hangs. */
+function report({ _meta: meta }: JsonObject, { headers }: IncomingMessage, response: ServerResponse): void {
+  const { progressToken = null } = meta as JsonObject;
+  const params = { progressToken, progress: 1, message: `sent with ${headers.authorization}` };
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  response.write(`data: ${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/progress', params })}\n\n`);
 }
 
 function misbehave(tool: string, request: IncomingMessage, response: ServerResponse, result: (value: JsonObject) => void): void {
@@ -176,6 +186,14 @@ describe('an MCP server over HTTP', () => {
     expect(await stepped({ server: name, tool: 'echo', auth: 'step_token' })).toMatchObject({ result: { heard: '[REDACTED]' } });
     const sent = new Set(seen.map(({ headers }) => headers['authorization']));
     expect(sent).toEqual(new Set([`Bearer ${TOKEN}`, 'of-the-step']));
+  });
+
+  it.each(['old', 'new'])('says nothing secret while it works, whatever it was given: %s', async (name) => {
+    await service.post('/credentials', { name: 'reported_token', type: 'bearer', data: { token: 'of-the-step-alone' } });
+    const id = await started({ server: name, tool: 'report', auth: 'reported_token' });
+    const said = await service.waitEvent(id, ({ event_type }) => event_type === 'step_progress');
+    await service.post(`/executions/${id}/cancel`);
+    expect(said.meta).toMatchObject({ message: 'sent with Bearer [REDACTED]' });
   });
 
   it.each<[string, string, string]>([

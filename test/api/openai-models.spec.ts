@@ -6,6 +6,7 @@ import { startTestService, type TestService } from '../support/service.js';
 import { streamEvents } from '../support/event-source.js';
 
 const KEY = 'sk-test-4711-secret';
+const TEAM = 'team-of-the-environment';
 const USAGE = { prompt_tokens: 7, completion_tokens: 3, total_tokens: 10 };
 const chatAnswer = (content: string) => ({
   id: 'c1',
@@ -52,6 +53,10 @@ beforeAll(async () => {
         response.end(`data: ${JSON.stringify({ model: 'stand-in-2026', choices: [], usage: USAGE })}\n\ndata: [DONE]\n\n`);
       });
     },
+    repeating: (call, response) => {
+      sse(response).write(piece({ role: 'assistant', content: '' }));
+      void watched.promise.then(() => response.end(piece({ content: `heard ${String(call.headers['x-team'])}` }) + piece({}, 'stop')));
+    },
     limited: (_call, response, before) =>
       before === 0
         ? sendJson(response, { error: { message: KEY, type: 'rate_limit' } }, 429, { 'retry-after': '1' })
@@ -78,7 +83,7 @@ beforeAll(async () => {
     mistaken: (_call, response) => sendJson(response, chatAnswer('{"mood":1}')),
     down: (_call, response) => sendJson(response, {}, 502),
   });
-  service = await startTestService({ OUTBOUND_ALLOW: '127.0.0.1' });
+  service = await startTestService({ OUTBOUND_ALLOW: '127.0.0.1', NOETL_SECRET_TEAM: TEAM });
   await service.post('/credentials', { name: 'llm', type: 'bearer', data: { token: KEY } });
 });
 afterAll(async () => {
@@ -216,6 +221,19 @@ describe('a model on an OpenAI-compatible server', () => {
       called.add(data.execution_id);
     }
     expect([text, called.size, called.has(json.execution_id)]).toEqual(['Hello ***!', 1, false]);
+  });
+
+  it('strikes out of what it streams whatever is secret in the execution', async () => {
+    watched = Promise.withResolvers();
+    const path = await model('repeating', { stream: true, headers: { 'X-Team': '{{ secret.TEAM }}' } });
+    const { json } = await service.post('/execute', { path, execution_type: 'model', inputs: { text: 'Hi' } });
+    let text = '';
+    for await (const { type, data } of streamEvents(`${service.url}/executions/${String(json.execution_id)}/events`)) {
+      watched.resolve();
+      if (type === 'model_token') text += String(data.text);
+    }
+    expect((await service.waitDone(json.execution_id as string)).result).toMatchObject({ text: 'heard [REDACTED]' });
+    expect(text).toBe('heard ***');
   });
 
   it('waits as long as the server asks when it is called too often', async () => {

@@ -265,6 +265,16 @@ describe('the stream of events', () => {
     expect(await collect(child, all.length)).toEqual([]);
   });
 
+  it.each<[string, Record<string, string>, string, string]>([
+    ['a Last-Event-ID', { 'last-event-id': '2147483648' }, '', 'invalid_header'],
+    ['a cursor', {}, `?cursor=${Buffer.from('2147483648').toString('base64url')}`, 'invalid_cursor'],
+  ])('is refused where %s is beyond every seq', async (_name, headers, query, code) => {
+    const answer = await fetch(`${service.url}/executions/${child}/events${query}`, {
+      headers: { accept: 'text/event-stream', ...headers },
+    });
+    expect([answer.status, ((await answer.json()) as JsonObject).code]).toEqual([400, code]);
+  });
+
   it('begins and is narrowed as a page is', async () => {
     const all = await collect(child);
     expect(await collect(child, undefined, '?after=2')).toEqual(all.slice(2));

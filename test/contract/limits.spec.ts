@@ -1,4 +1,7 @@
+import { type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { type DoorApp, startDoor } from '../support/door-app.js';
 
 let door: DoorApp;
@@ -105,6 +108,50 @@ describe('a connection', () => {
     const answer = await heard(socket);
     expect(answer).toMatch(/^HTTP\/1.1 408 /);
     expect(JSON.parse(answer.slice(answer.indexOf('{')))).toMatchObject({ status: 408, code: 'request_timeout' });
+  });
+
+  describe('with an answer that no buffer takes', () => {
+    const LARGE = 32 * 1_048_576;
+    /** The answer comes after longer than the service has patience with its reader. */
+    const WAITS = 'prefer: wait=5\r\n';
+    const asked = async (headers: string): Promise<Socket> => {
+      await listening({ HTTP_REQUEST_TIMEOUT_MS: '400' });
+      door.executions.answer = async () => {
+        if (headers.includes(WAITS)) await sleep(600);
+        return { ended: true, result: 'x'.repeat(LARGE) };
+      };
+      const socket = await open();
+      socket.pause();
+      socket.write(
+        `POST /execute HTTP/1.1\r\nhost: x\r\n${headers}content-type: application/json\r\ncontent-length: 12\r\n\r\n{"path":"a"}`,
+      );
+      return socket;
+    };
+    const isLeft = async (): Promise<boolean> => {
+      const server = door.app.getHttpServer() as Server;
+      for (let n = 0; n < 100; n += 1) {
+        if ((await promisify(server.getConnections.bind(server))()) === 0) return true;
+        await sleep(50);
+      }
+      return false;
+    };
+
+    it.each(['', WAITS])('is closed where its reader takes none of it (%j)', async (headers) => {
+      const socket = await asked(headers);
+      expect(await isLeft()).toBe(true);
+      socket.destroy();
+    });
+
+    it('stays open for a reader that takes its time', async () => {
+      const socket = await asked(`${WAITS}connection: close\r\n`);
+      let size = 0;
+      for await (const chunk of socket) {
+        const before = Math.floor(size / 4_194_304);
+        size += (chunk as Buffer).length;
+        if (Math.floor(size / 4_194_304) > before) await sleep(150);
+      }
+      expect(size).toBeGreaterThan(LARGE);
+    });
   });
 
   it('that has nothing more to ask is closed', async () => {

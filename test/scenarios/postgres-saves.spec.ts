@@ -49,6 +49,7 @@ const contextWith = (auth: StepContext['auth']): StepContext => ({
   assertHeld: () => undefined,
   mayAsk: false,
   answered: null,
+  secretForms: () => [],
   report: () => undefined,
 });
 const saveOf = (fields: JsonObject): Save => ({

@@ -19,6 +19,11 @@ export class Redactor {
     return this.needles.length === 0;
   }
 
+  /** Each form of each secret, the longest first. */
+  get forms(): readonly string[] {
+    return this.needles;
+  }
+
   /** From now on the text is a secret. */
   taint(secret: string): void {
     if (secret.length < SHORTEST || secret === this.executionId || this.known.has(secret)) return;

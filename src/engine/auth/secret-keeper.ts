@@ -40,6 +40,11 @@ export class SecretKeeper {
     this.earlier = earlier;
   }
 
+  /** What is struck out of whatever comes back, the longest first. */
+  get forms(): readonly string[] {
+    return this.redactor.forms;
+  }
+
   /** True where a request can be performed as it is recorded. */
   isPlain(recorded: Json): boolean {
     return this.earlier.length === 0 && !isSealed(recorded) && !(this.mayHoldSealed && holdsSealed(recorded));
@@ -81,6 +86,11 @@ export class SecretKeeper {
     // What comes back to the action is its own, to the letter.
     const kept = asks ? { asks: { ...asks, requests: this.redactor.value(asks.requests) as JsonObject } } : {};
     return { value: this.redactor.value(value), ...kept, ...(logs === undefined ? {} : { logs: this.redactor.text(logs) }) };
+  }
+
+  /** What an action says while it works, without secrets. */
+  said(message: string | null): string | null {
+    return message === null ? null : this.redactor.text(message);
   }
 
   /** A failure without secrets in message, value, logs and details. */

@@ -71,6 +71,7 @@ const contextWith = (signal: AbortSignal, admit: StepContext['admit'] = () => Pr
   assertHeld: () => undefined,
   mayAsk: false,
   answered: null,
+  secretForms: () => [],
   report: () => undefined,
 });
 const names: JsonObject = { path: 'things', token: 'abc', headers: { 'X-All': 'yes' }, n: 5, breaking: 'a\r\nX-Injected: b', off: 'False' };

@@ -45,6 +45,7 @@ describe('the python step', () => {
     assertHeld: () => undefined,
     mayAsk: false,
     answered: null,
+    secretForms: () => [],
     report: () => undefined,
   });
   const render = (code: string, inputs: JsonObject, names: Record<string, Json> = {}) => {

@@ -23,6 +23,7 @@ describe(httpRows.name, () => {
       },
       mayAsk: false,
       answered: null,
+      secretForms: () => [],
       report: () => undefined,
     };
     const sent: string[] = [];

@@ -7,7 +7,7 @@ import { isObject, type Json, type JsonObject, own } from '../../../engine/value
 import { type ModelRequest } from '../model.request.js';
 import { type CircuitBreaker } from './circuit-breaker.js';
 import { batchesOf, type ModelAnswer, type ModelProvider, refusedInput, total } from './provider.js';
-import { endpointOf, garbled, guardedFetch, remoteFailure, secretsOf, statusFailure } from './remote.js';
+import { endpointOf, garbled, guardedFetch, remoteFailure, statusFailure } from './remote.js';
 import { TokenStream } from './token-stream.js';
 
 /** Texts of one request for embeddings, where the entry does not say. */
@@ -104,7 +104,7 @@ interface Read extends Omit<ModelAnswer, 'outputs'> {
 /** Token by token: told to whoever watches, and put together for the record. */
 async function streamed({ client, request, context, live }: Attempt, body: object): Promise<Read> {
   let index = 0;
-  const tokens = new TokenStream(secretsOf(context), (text) => {
+  const tokens = new TokenStream(context.secretForms(), (text) => {
     const { executionId: execution_id, step, attempt } = context;
     live.tell(context.executionId, { event: 'model_token', data: { execution_id, step, attempt, index: index++, text } });
   });

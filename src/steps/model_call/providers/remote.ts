@@ -99,13 +99,3 @@ export function remoteFailure(thrown: unknown, signal: AbortSignal): unknown {
   }
   return null;
 }
-
-/** Every text of the credentials of an attempt, for what leaves before the engine has looked at it. */
-export function secretsOf(context: StepContext): string[] {
-  return [...context.auth.values()].flatMap(({ fields }) =>
-    Object.keys(fields).flatMap((key) => {
-      const value = own(fields as Record<string, Json>, key);
-      return typeof value === 'string' && value.length >= 4 ? [value] : [];
-    }),
-  );
-}
