@@ -89,6 +89,10 @@ describe(BatchWriter.name, () => {
       return sources;
     };
     const sent = (): number[] => connections.flatMap(({ writes }) => writes.map(({ ids }) => ids.length));
+    const commitAll = async (): Promise<void> => {
+      for (const connection of connections) connection.writes.at(-1)?.commit();
+      await writer.flush();
+    };
     announce(5);
     await turns();
     const few = announce(15);
@@ -97,17 +101,24 @@ describe(BatchWriter.name, () => {
     const enough = announce(1);
     await turns();
     expect(sent()).toEqual([5, 16]);
-    // Two are in flight: others wait for an end, and those that then wait are as many as the other batch has only with the next two.
-    announce(14);
-    connections[0]!.writes[0]!.commit();
-    await turns();
-    expect(sent()).toEqual([5, 16]);
-    announce(2);
-    await turns();
-    expect(sent()).toEqual([5, 16, 16]);
-    for (const connection of connections) connection.writes.at(-1)?.commit();
-    await writer.flush();
+    await commitAll();
     expect([...few, ...enough].map(({ outcomes }) => outcomes)).toEqual(Array.from({ length: 16 }, () => ['committed']));
+    announce(20);
+    await turns();
+    announce(19);
+    await turns();
+    expect(sent()).toEqual([5, 20, 16]);
+    announce(1);
+    await turns();
+    expect(sent()).toEqual([5, 20, 16, 20]);
+    // Two are in flight: whoever comes now waits for the end of one.
+    announce(40);
+    await turns();
+    expect(sent()).toEqual([5, 20, 16, 20]);
+    connections[1]!.writes.at(-1)!.commit();
+    await turns();
+    expect(sent()).toEqual([5, 20, 16, 20, 40]);
+    await commitAll();
   });
 
   it('writes large units one at a time beside the others, which do not wait for them', async () => {
