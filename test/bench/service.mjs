@@ -6,6 +6,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { startEnvironment, startFlags } from '../support/start-command.mjs';
 import { refuse } from './options.mjs';
 import { playbooks } from './playbooks.mjs';
 
@@ -34,10 +35,11 @@ export async function startService(build, worldPort) {
   chmodSync(root, 0o755);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const service = spawn(process.execPath, [join(build, 'src/main.js')], {
+  const service = spawn(process.execPath, [...startFlags, join(build, 'src/main.js')], {
     cwd: top,
     env: {
       ...process.env,
+      ...startEnvironment,
       PORT: String(port),
       HOST: '127.0.0.1',
       DATA_DIR: join(root, 'data'),

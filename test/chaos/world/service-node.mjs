@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { startEnvironment, startFlags } from '../../support/start-command.mjs';
 import { Http } from '../http.mjs';
 import { holderOf } from './holder.mjs';
 
@@ -11,9 +12,6 @@ const ALARM = /unhandled|uncaught|FATAL ERROR|MaxListenersExceeded|"level":"(err
 /** Whether faults explain that is checked for each execution. */
 const POISON = '"msg":"an execution is ended as poison"';
 const LOST_CONNECTION = /terminating connection|Connection terminated|ECONN|timeout expired|Query read timeout|the database system is/;
-
-/** As `npm start` and the image set it. */
-const ALLOCATOR = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' };
 
 /** One node: the built program as a process, started again whenever it has ended, on the same port. */
 export class ServiceNode {
@@ -63,12 +61,12 @@ export class ServiceNode {
       const output = openSync(this.log, 'a');
       const special = this.nextEnv();
       this.#expected = false;
-      const [command, ...args] = [...this.command, process.execPath, join(this.program, 'dist', 'src', 'main.js')];
+      const [command, ...args] = [...this.command, process.execPath, ...startFlags, join(this.program, 'dist', 'src', 'main.js')];
       this.#child = spawn(command, args, {
         cwd: this.program,
         env: {
           PATH: process.env.PATH,
-          ...ALLOCATOR,
+          ...startEnvironment,
           PORT: String(this.port),
           LOG_LEVEL: 'warn',
           DATA_DIR: join(this.folder, `data-${this.index}`),
