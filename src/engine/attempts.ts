@@ -57,8 +57,11 @@ export class Attempts {
   /** Aborts the controller in so many ms, saying that it is `ofMs` that are over. @returns what takes that back; undefined without a time-out */
   timeOut(controller: AbortController, timeoutMs: number | null, ofMs = timeoutMs): (() => void) | undefined {
     if (timeoutMs === null) return undefined;
-    const failure = (): StepFailure => new StepFailure('timeout', `The step did not end within ${(ofMs ?? timeoutMs) / 1000} s.`);
-    return this.run.clock.after(timeoutMs, () => controller.abort(failure()));
+    const end = (): void => controller.abort(new StepFailure('timeout', `The step did not end within ${(ofMs ?? timeoutMs) / 1000} s.`));
+    if (timeoutMs > 0) return this.run.clock.after(timeoutMs, end);
+    // Its time was over before it was taken up: nothing of it begins any more, and what was cancelled for that is no outcome.
+    end();
+    return undefined;
   }
 
   /** The only attempt of its step: its time-out ends the step. Never rejects. */

@@ -1,4 +1,5 @@
 import { SecretKeeper } from './auth/secret-keeper.js';
+import { CallsTakenAlong } from './calls-taken-along.js';
 import { CommitGate } from './commit-gate.js';
 import { type OrchestratorOptions } from './orchestrator-options.js';
 import { Outbox } from './outbox.js';
@@ -43,14 +44,15 @@ export class Orchestrator implements UnitSource {
   private readonly timers: RunTimers;
   private finish: Decision['finish'] = null;
   private release: { readonly wakeAt: number | null } | null = null;
-  /** Cancels of executions that were called, under way: until they are stored nothing is written, for then nobody else would know whom to tell. */
-  private takingAlong = 0;
+  /** Null until something it has called is taken along. */
+  private takenAlong: CallsTakenAlong | null = null;
+  /** A part of its last decision is left. */
   private mustContinue = false;
+  private continuing = false;
   private isOver = false;
   private releasing = false;
   /** Units of this run that were refused. From the first on nothing is decided any more: it only ends. */
   private refusals = 0;
-  private continuing = false;
   /** Percent that was shown last. */
   private progress: number;
   /** Executions it called whose end has just been recorded. */
@@ -91,6 +93,14 @@ export class Orchestrator implements UnitSource {
 
   private performing(): Performer {
     return (this.performer ??= this.newPerformer([]));
+  }
+
+  private takingAlong(): CallsTakenAlong {
+    return (this.takenAlong ??= new CallsTakenAlong({
+      cancel: (childIds) => this.performing().cancelCalls(childIds),
+      isBeingBorn: (childId) => this.outbox.isBearing(childId),
+      told: () => this.guard(() => this.announceIfNeeded()),
+    }));
   }
 
   private newInbox(seenSeq: number, picksUpLater: boolean): RunInbox {
@@ -179,7 +189,7 @@ export class Orchestrator implements UnitSource {
 
   takeUnit(): Unit | null {
     const { outbox } = this;
-    if (this.isOver || outbox.isInFlight || this.takingAlong > 0) return null;
+    if (this.isOver || outbox.isInFlight || this.takenAlong?.isUnderWay) return null;
     // A run that is over ends, also where it was to be given back.
     const ends = this.finish;
     if (outbox.unsent.length === 0 && !ends && !this.release && outbox.isStored) return null;
@@ -202,6 +212,7 @@ export class Orchestrator implements UnitSource {
     this.guard(() => {
       const flight = this.outbox.settled();
       if (!flight || this.isOver) return;
+      this.takenAlong?.settled();
       switch (outcome.kind) {
         case 'committed':
           return this.committed(flight.unit, outcome.cancelUnread === true);
@@ -247,7 +258,7 @@ export class Orchestrator implements UnitSource {
     const { outbox, state } = this;
     this.stopPerforming();
     const calls = [...state.running.values()].flatMap(({ parts }) => (parts ? liveCalls(parts) : []));
-    if (calls.length > 0 && this.refusals === 0 && outbox.isStored) this.takeAlong(calls);
+    if (calls.length > 0 && this.refusals === 0 && outbox.isStored) this.takingAlong().take(calls);
     if (!outbox.isStored) return this.close('refused');
     this.refusals += 1;
     if (this.refusals > 2) {
@@ -299,16 +310,6 @@ export class Orchestrator implements UnitSource {
     });
   }
 
-  private takeAlong(childIds: readonly string[]): void {
-    this.takingAlong += 1;
-    void this.performing()
-      .cancelCalls(childIds)
-      .then(() => {
-        this.takingAlong -= 1;
-        this.guard(() => this.announceIfNeeded());
-      });
-  }
-
   private asleepUntil = (step: number): number | null => this.performer?.asleepUntil(step) ?? null;
 
   private feed(stimulus: Stimulus): void {
@@ -329,10 +330,7 @@ export class Orchestrator implements UnitSource {
       if (event.type === 'child_completed')
         this.endedCalls.push({ step: this.playbook.byName.get(event.step)!.index, childId: event.childId });
     }
-    for (const { run, ended } of decision.children) {
-      const undoes = (this.playbook.byName.get(run.parent?.step ?? '')?.undoes ?? null) !== null;
-      outbox.bear({ run, ended, token: ended ? null : this.options.tokenForCalled(), ...(undoes ? { undoes } : {}) });
-    }
+    for (const child of decision.children) outbox.bear(child, () => this.options.tokenForCalled());
     if (state.cancel) outbox.dropUnborn(state.cancel.force);
     this.timers.park(decision.timers);
     for (const { step, wave } of decision.overdue) this.reading().askOverdue({ step, wave, name: this.playbook.steps[step]!.name });
@@ -344,7 +342,7 @@ export class Orchestrator implements UnitSource {
     // After the performs: what was made again only to be ended is ended.
     for (const step of decision.aborts) this.performer?.abort(step);
     if (this.performer && this.tellsPrograms(decision)) this.performer.halt();
-    if (decision.orphans.length > 0) this.takeAlong(decision.orphans);
+    if (decision.orphans.length > 0) this.takingAlong().take(decision.orphans);
     if (decision.finish) this.finish = decision.finish;
     // It had ended, and a cancel came before that was stored: what it did is undone first.
     else if (state.running.size > 0) this.finish = null;

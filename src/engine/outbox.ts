@@ -97,9 +97,16 @@ export class Outbox {
     this.pendingCharacters += characters;
   }
 
-  bear(child: BornChild): void {
-    this.unborn.push(child);
-    this.pendingCharacters += child.ended?.characters ?? 0;
+  /** @param tokenFor of one that is to be taken up here at once */
+  bear({ run, ended }: Decision['children'][number], tokenFor: () => string | null): void {
+    const undoes = (this.playbook.byName.get(run.parent?.step ?? '')?.undoes ?? null) !== null;
+    this.unborn.push({ run, ended, token: ended ? null : tokenFor(), ...(undoes ? { undoes } : {}) });
+    this.pendingCharacters += ended?.characters ?? 0;
+  }
+
+  /** Whether it is born with the unit in flight. */
+  isBearing(childId: string): boolean {
+    return this.inFlight?.unit.children.some(({ run }) => run.id === childId) === true;
   }
 
   /** A run that is being cancelled has nobody begin any more (D29), but to undo what it did; by force, not even that. */

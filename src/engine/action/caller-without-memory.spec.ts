@@ -66,6 +66,22 @@ describe('a caller that has left memory', () => {
     expect(stage.stored.row).toMatchObject({ status: 'failed', error: { code: 'timeout', step: 'start' } });
   });
 
+  it.each([
+    ['a call', CALL],
+    ['a call of an iterator', iteratorOf([1], CALL)],
+  ])('fails with its time-out also where its node was lost after what it called was cancelled for that: %s', async (_which, action) => {
+    const stage = stageOf({ ...action, timeout: MINUTE / 1000 }, {}, null);
+    await stage.hold('one');
+    const { promise } = Promise.withResolvers<void>();
+    stage.cancelStored = promise;
+    await stage.advance(MINUTE);
+    expect(stage.cancelled).toEqual([stage.prepared[0]!.id]);
+    await stage.tellEnd(0, { status: 'cancelled' }, false);
+    await stage.hold('two');
+    expect(stage.stored.row).toMatchObject({ status: 'failed', error: { code: 'timeout', step: 'start' } });
+    expect([stage.prepared.length, stage.faults]).toEqual([1, []]);
+  });
+
   describe('in its second attempt', () => {
     const TIMEOUT_MS = 20_000;
     /** Its first call has failed. */

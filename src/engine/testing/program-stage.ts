@@ -46,6 +46,8 @@ export class ProgramStage {
   outcomeRead: Promise<void> = Promise.resolve();
   /** While set, the next unit is under way: this resolves with its outcome. */
   nextOutcome: Promise<UnitOutcome> | null = null;
+  /** While set, the next unit that somebody is born with is under way: it is stored when this resolves. */
+  birthStored: Promise<void> | null = null;
   /** False: no id can be minted, as where the database is away for long. */
   mintsIds = true;
   private readonly store = new MemoryRunStore(this.clock.now);
@@ -172,7 +174,8 @@ export class ProgramStage {
     below: () => Promise.resolve([]),
     outcome: () => this.outcomeRead.then(() => null),
     cancel: (_tenantId, ids) => {
-      this.cancelled.push(...ids);
+      // Who is not there yet hears nothing.
+      this.cancelled.push(...ids.filter((id) => this.store.read(id) !== null));
       return this.cancelStored;
     },
     cancelAll: () => Promise.resolve(),
@@ -202,7 +205,12 @@ export class ProgramStage {
       takeUnit: () => {
         const unit = source.takeUnit();
         if (unit) this.units.push({ events: unit.events.length, characters: JSON.stringify(unit.events).length });
-        const { nextOutcome } = this;
+        const { nextOutcome, birthStored } = this;
+        if (unit && unit.children.length > 0 && birthStored) {
+          this.birthStored = null;
+          void birthStored.then(() => this.store.announce({ ...watched, takeUnit: () => unit }));
+          return null;
+        }
         if (!unit || !nextOutcome) return unit;
         this.nextOutcome = null;
         void nextOutcome.then((outcome) => watched.unitSettled(outcome));
