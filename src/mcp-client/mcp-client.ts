@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type CallToolResult, type InputRequiredResult, isInputRequiredResult, type Progress } from '@modelcontextprotocol/client';
 import { type AuthEntry } from '../engine/auth/auth-spec.js';
-import { Redactor } from '../engine/auth/redactor.js';
+import { cutText } from '../engine/auth/cut-text.js';
+import { cutWithout, Redactor } from '../engine/auth/redactor.js';
 import { type McpToolAnswer, type McpToolCall, type McpTools } from '../engine/mcp-port.js';
 import { type JsonSchema } from '../engine/playbook/json-schema.js';
 import { type Secrets, SecretsError } from '../engine/secrets-port.js';
@@ -81,7 +82,7 @@ export class McpClient implements McpTools {
         const { progress: done, total = null, message = null } = heard;
         context.report({ progress: done, total, message: () => (message === null ? null : redactor.text(message)) });
         left -= 1;
-        if (left >= 0) progress.push(redactor.text(lineOf(heard)));
+        if (left >= 0) progress.push(cutWithout(lineOf(heard), [...redactor.forms, ...context.secretForms()]));
       };
       const result = await this.perform(connection, wanted, definition, call, hear);
       this.pool.worked(wanted);
@@ -234,9 +235,9 @@ export class McpClient implements McpTools {
       return await work();
     } catch (error) {
       if (!(error instanceof StepFailure) || redactor.isIdle) throw error;
-      throw new StepFailure(error.code, redactor.text(error.message), {
+      throw new StepFailure(error.code, redactor.message(error.message), {
         retryable: error.retryable,
-        cause: redactor.value(error.details),
+        cause: redactor.messages(error.details),
         ...(error.value === undefined ? {} : { value: redactor.value(error.value) }),
         ...(error.statusCode === undefined ? {} : { statusCode: error.statusCode }),
       });
@@ -276,7 +277,7 @@ function checkOffer({ tools }: ListedTools, known: readonly KnownDefinition[], {
 
 function lineOf({ progress, total, message }: Progress): string {
   const line = `progress ${progress}${total === undefined ? '' : ` of ${total}`}${message === undefined ? '' : `: ${message}`}`;
-  return line.slice(0, MCP_LIMITS.progressCharacters);
+  return cutText(line, MCP_LIMITS.progressCharacters);
 }
 
 function refused(code: 'unknown_mcp_server' | 'unknown_tool' | 'tool_definition_changed', message: string): StepFailure {

@@ -250,6 +250,13 @@ describe('a server that misbehaves', () => {
   it('cannot make its secrets part of a result, or of anything', async () => {
     const said = await stepped({ server: 'scripted', tool: 'secret' });
     expect(said).toMatchObject({ result: { content: [{ text: 'the token is [REDACTED]' }] } });
+    const calls: readonly JsonObject[] = [{ tool: 'verbose' }, { tool: 'verbose', data: { n: 1 } }, { tool: 'refusal' }];
+    for (const call of calls) {
+      const cut = await stepped({ server: 'scripted', ...call });
+      const all = JSON.stringify([cut, await service.events(cut.id)]);
+      expect(all).toMatch(/x\[REDACTED\]/);
+      expect(all).not.toMatch(/xa-t/);
+    }
     expect(await stepped({ server: 'scripted', tool: 'shout' })).toMatchObject({ status: 'completed' });
     expect((await service.get('/mcp-servers')).text).not.toMatch(/a-token-nobody-sees|SCRIPTED|mjs/);
   });
