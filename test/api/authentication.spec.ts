@@ -167,6 +167,36 @@ describe('tokens', () => {
     expect((await ask('/executions', await rest({ aud: ['https://elsewhere.example.com', `${PUBLIC}/`] }))).status).toBe(200);
   });
 
+  it('that let register do not let move tags with it', async () => {
+    const text = (version: string): string =>
+      JSON.stringify({
+        apiVersion: 'noetl.io/v1',
+        kind: 'Playbook',
+        metadata: { name: 'tagged', path: 'auth/tagged', version },
+        workflow: [{ step: 'start', next: 'end' }, { step: 'end' }],
+      });
+    const author = await rest({ scope: 'catalog:register catalog:read' });
+    const both = await rest({ scope: 'catalog:register catalog:edit' });
+    const refused = async (version: string): Promise<void> => {
+      const response = await service.post('/catalog/register', { content: text(version), tags: ['prod'] }, author);
+      expect([response.status, response.json]).toMatchObject([
+        403,
+        { code: 'forbidden', detail: expect.stringContaining('catalog:edit') as string },
+      ]);
+      expect(response.headers.get('www-authenticate')).toContain('error="insufficient_scope"');
+      expect(response.headers.get('www-authenticate')).toContain('scope="catalog:register catalog:edit"');
+    };
+    const state = async (): Promise<JsonObject> => (await ask('/catalog/versions?path=auth/tagged', author)).json;
+    await refused('1.0.0');
+    expect(await state()).toMatchObject({ code: 'unknown_playbook' });
+    expect((await service.post('/catalog/register', { content: text('1.0.0'), tags: ['prod'] }, both)).status).toBe(201);
+    expect((await service.post('/catalog/register', { content: text('2.0.0') }, author)).status).toBe(201);
+    await refused('2.0.0'); // which is there
+    await refused('3.0.0'); // which is not
+    const { tags, versions } = await state();
+    expect([tags, (versions as JsonObject[]).map(({ version }) => version).sort()]).toEqual([{ prod: '1.0.0' }, ['1.0.0', '2.0.0']]);
+  });
+
   it('has scopes of its own, by which approvers are chosen', async () => {
     const starter = await rest({ sub: 'starter', org: 'approving' });
     const approvers = { scopes: ['finance:approve'] };
