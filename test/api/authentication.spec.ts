@@ -37,6 +37,7 @@ beforeAll(async () => {
     AUTH_ISSUERS_FILE: scratch.write('issuers.json', JSON.stringify({ issuers })),
     PUBLIC_URL: PUBLIC,
     OUTBOUND_ALLOW: '127.0.0.0/8',
+    MAX_STREAMS_PER_TENANT: '2',
   });
 });
 afterAll(async () => {
@@ -195,6 +196,41 @@ describe('tokens', () => {
     await refused('3.0.0'); // which is not
     const { tags, versions } = await state();
     expect([tags, (versions as JsonObject[]).map(({ version }) => version).sort()]).toEqual([{ prod: '1.0.0' }, ['1.0.0', '2.0.0']]);
+  });
+
+  it('of one tenant do not take the event streams of another', async () => {
+    const waiting = JSON.stringify({
+      apiVersion: 'noetl.io/v1',
+      kind: 'Playbook',
+      metadata: { name: 'followed', path: 'auth/followed' },
+      workflow: [{ step: 'start', type: 'wait_for', signal: 'go', next: 'end' }, { step: 'end' }],
+    });
+    const following = async (
+      org: string,
+    ): Promise<() => Promise<{ status: number; after: string | null; json: unknown; close: () => void }>> => {
+      const headers = await rest({ org });
+      expect((await service.post('/catalog/register', { content: waiting }, headers)).status).toBe(201);
+      const { json } = await service.post('/execute', { path: 'auth/followed' }, headers);
+      return async () => {
+        const leaving = new AbortController();
+        const url = `${service.url}/executions/${String(json.execution_id)}/events`;
+        const response = await fetch(url, { headers: { ...headers, accept: 'text/event-stream' }, signal: leaving.signal });
+        const { status } = response;
+        const problem: unknown = status === 200 ? null : await response.json();
+        return { status, after: response.headers.get('retry-after'), json: problem, close: () => leaving.abort() };
+      };
+    };
+    const [one, other] = [await following('one'), await following('other')];
+    const open = [await one(), await one()];
+    expect(open.map(({ status }) => status)).toEqual([200, 200]);
+    expect(await one()).toMatchObject({ status: 429, after: '1', json: { status: 429, code: 'too_many_requests' } });
+    open.push(await other());
+    expect(open.at(-1)!.status).toBe(200);
+    open[0]!.close();
+    let again = await one();
+    for (const deadline = Date.now() + 20_000; again.status === 429 && Date.now() < deadline; again = await one()) await setTimeout(20);
+    expect(again.status).toBe(200);
+    for (const { close } of [...open, again]) close();
   });
 
   it('has scopes of its own, by which approvers are chosen', async () => {
