@@ -16,6 +16,7 @@ import { MCP_LIMITS } from './limits.js';
 import { failureOf } from './mcp-failure.js';
 import { type HttpMcpServer, type KnownDefinition, type McpDirectory, type McpServer } from './mcp-server.js';
 import { lastRound, questionsOf } from './questions.js';
+import { redactorOf } from './stdio-secrets.js';
 import { compileToolSchema, type ToolDefinition } from './tool-definition.js';
 import { valueOf } from './tool-result.js';
 
@@ -24,8 +25,6 @@ const SCHEMAS = 500;
 
 /** From here on a value needs room on this node. */
 const LARGE = 256 * 1024;
-/** Variables of processes whose values are no business of anybody. */
-const SECRET_VARIABLE = /key|token|secret|pass|credential|auth/i;
 
 /** Hears what a server offers whenever it was asked. */
 export type HearTools = (tenantId: string, server: McpServer, listed: ListedTools) => void;
@@ -190,11 +189,9 @@ export class McpClient implements McpTools {
     signal: AbortSignal,
     refused?: string,
   ): Promise<{ wanted: WantedConnection; redactor: Redactor; token: string | null }> {
+    if (server.kind === 'stdio')
+      return { wanted: { tenantId, server, credential: '', headers: {} }, redactor: redactorOf(server), token: null };
     const redactor = new Redactor();
-    if (server.kind === 'stdio') {
-      for (const [name, value] of Object.entries(server.env)) if (SECRET_VARIABLE.test(name)) redactor.taint(value);
-      return { wanted: { tenantId, server, credential: '', headers: {} }, redactor, token: null };
-    }
     const isOwn = auth.size === 0 && server.auth !== null;
     const used = isOwn ? await this.ownCredential(tenantId, server, redactor, signal, refused) : auth;
     // A connection keeps what it was opened with: another access token of the same credential is another connection.

@@ -32,6 +32,7 @@ const TOOLS = [
 note(`started ${process.pid}`);
 if (SCRIPTED_STUBBORN) setInterval(() => undefined, 60_000);
 process.stderr.write('scripted server is here\n');
+if (SCRIPTED_TOKEN) process.stderr.write(`it knows ${SCRIPTED_TOKEN}\n`);
 
 function tools() {
   const { description = 'as it was' } = SCRIPTED_STATE ? JSON.parse(readFileSync(SCRIPTED_STATE, 'utf8')) : {};
