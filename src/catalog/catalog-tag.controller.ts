@@ -20,7 +20,7 @@ import { CatalogTagList, CatalogTagResponse } from './dto/catalog-tag.responses.
 import { CatalogPathQuery, ListCatalogTagsQuery } from './dto/catalog.queries.js';
 import { PutCatalogTagRequest } from './dto/catalog.requests.js';
 import { conditionOf } from './entry-headers.js';
-import { TagService } from './tag.service.js';
+import { MOVES_TAGS, TagService } from './tag.service.js';
 
 const LIST = new RequestPipe(ListCatalogTagsQuery, { query: true });
 const PATH = new RequestPipe(CatalogPathQuery, { query: true });
@@ -56,7 +56,7 @@ export class CatalogTagController {
   }
 
   @Put(':tag')
-  @Policy('catalog:edit')
+  @Policy(MOVES_TAGS)
   @ApiParam({ name: 'tag', example: 'prod' })
   @ApiHeader(IF_MATCH)
   @ApiOperation({ operationId: 'putCatalogTag', summary: 'Point a tag at a version' })
@@ -78,7 +78,7 @@ export class CatalogTagController {
 
   @Delete(':tag')
   @HttpCode(204)
-  @Policy('catalog:edit')
+  @Policy(MOVES_TAGS)
   @ApiParam({ name: 'tag', example: 'prod' })
   @ApiHeader(IF_MATCH)
   @ApiOperation({ operationId: 'deleteCatalogTag', summary: 'Remove a tag' })

@@ -1,6 +1,7 @@
 import { Body, Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiConflictResponse, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
+import { Authentication } from '../common/authentication.js';
 import { Caller } from '../common/caller.js';
 import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
@@ -25,6 +26,7 @@ import {
 import { CatalogResolution, CatalogVersionList, PlaybookValidation, RegisterCatalogEntryResponse } from './dto/catalog.responses.js';
 import { RegistrationService } from './registration.service.js';
 import { contentOf, refuseOtherKinds } from './request-content.js';
+import { MOVES_TAGS } from './tag.service.js';
 
 const REGISTER = new RequestPipe(RegisterCatalogEntryRequest);
 const REGISTER_QUERY = new RequestPipe(RegisterCatalogEntryQuery, { query: true });
@@ -45,6 +47,7 @@ export class CatalogController {
     private readonly registration: RegistrationService,
     private readonly catalog: CatalogService,
     private readonly listing: CatalogListing,
+    private readonly authentication: Authentication,
   ) {}
 
   @Post('register')
@@ -52,7 +55,8 @@ export class CatalogController {
   @ApiOperation({
     operationId: 'registerCatalogEntry',
     summary: 'Register a document',
-    description: '201 for a new entry, 200 for a text that is registered already.',
+    description:
+      '201 for a new entry, 200 for a text that is registered already. With tags the scope `catalog:edit` is needed as well, as for PUT /catalog/tags/{tag}.',
   })
   @ApiCreatedResponse({ type: RegisterCatalogEntryResponse })
   @ApiOkResponse({ type: RegisterCatalogEntryResponse })
@@ -62,10 +66,12 @@ export class CatalogController {
     @Caller() principal: Principal,
     @Query(REGISTER_QUERY) query: RegisterCatalogEntryQuery,
     @Body(REGISTER) request: RegisterCatalogEntryRequest,
+    @Req() { demand }: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RegisterCatalogEntryResponse> {
-    refuseOtherKinds(request.resource_type, query.resource_type);
     const { version = null, tags, strict } = request;
+    if (tags.length > 0 && !principal.scopes.has(MOVES_TAGS)) throw this.authentication.lacking(demand, MOVES_TAGS, [MOVES_TAGS]);
+    refuseOtherKinds(request.resource_type, query.resource_type);
     const registered = await this.registration.register(principal, { content: contentOf(request), version, tags, strict });
     void reply.status(registered.created ? 201 : 200);
     return RegisterCatalogEntryResponse.from(registered);

@@ -11,6 +11,7 @@ import { type CatalogDocument, type CheckedDocument, DocumentReader } from './do
 import { PathVersions } from './path-versions.js';
 import { pointedAt } from './pointed-at.js';
 import { decideRegistration, namedVersion } from './registration-rules.js';
+import { MOVES_TAGS } from './tag.service.js';
 import { checkTagName, versionColumns } from './version.js';
 
 export interface RegisterDocument {
@@ -59,9 +60,12 @@ export class RegistrationService {
   /**
    * Registers a document at the path it names. Known to every start on this node when it resolves.
    * @throws EngineError what `DocumentReader.read` throws, `version_conflict`, `version_exists`, `invalid_value` (tags), `invalid_path`,
-   * `entry_state_conflict` (tags on an entry that is yanked or held)
+   * `entry_state_conflict` (tags on an entry that is yanked or held), `forbidden` (tags of a caller who may not move them)
    */
   async register(principal: Principal, command: RegisterDocument): Promise<RegisteredEntry> {
+    if (command.tags.length > 0 && !principal.scopes.has(MOVES_TAGS)) {
+      throw new EngineError('forbidden', 'forbidden', `The scope ${MOVES_TAGS} is needed to point tags at an entry.`);
+    }
     const tags = [...new Set(command.tags.map((tag, index) => pointedAt(`/tags/${index}`, () => checkTagName(tag))))];
     const document = await this.documents.read(command.content, command.strict);
     if (command.path !== undefined && command.path !== document.path) throw wrongPath(command.path, document.path);

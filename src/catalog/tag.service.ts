@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { type Principal } from '../common/principal.js';
+import { type Principal, type Scope } from '../common/principal.js';
 import { EngineError } from '../engine/engine-error.js';
 import { type CatalogEntry } from '../storage/catalog-entry.js';
 import {
@@ -11,6 +11,9 @@ import {
 import { CatalogService } from './catalog.service.js';
 import { PathVersions } from './path-versions.js';
 import { checkTagName } from './version.js';
+
+/** What it takes to point a tag at a version, by whatever door. */
+export const MOVES_TAGS = 'catalog:edit' satisfies Scope;
 
 /** A tag and the version it points at. */
 export interface PointedTag extends CatalogTag {

@@ -1,4 +1,5 @@
 import { type FastifyRequest } from 'fastify';
+import { HttpRefusal } from './http-refusal.js';
 import { ANONYMOUS, type Principal, type Scope } from './principal.js';
 
 /** What a request is about to do. */
@@ -22,6 +23,21 @@ export class Authentication {
   /** Throws HttpRefusal for who is not let in. */
   principalOf(_request: FastifyRequest, _demand: Demand): Principal | Promise<Principal> {
     return ANONYMOUS;
+  }
+
+  /**
+   * What a caller is answered whose token does not hold a scope: over HTTP, where its client can ask for another token.
+   * @param more than the demand takes, by what the request says
+   */
+  lacking(demand: Demand | undefined, scope: Scope, more: readonly Scope[] = []): HttpRefusal {
+    const message = `The scope ${scope} is needed.`;
+    const refusal = { error: 'insufficient_scope', description: message } as const;
+    return new HttpRefusal(
+      403,
+      'forbidden',
+      message,
+      demand ? this.challenge(demand, { ...refusal, needed: [...demand.scopes, ...more] }) : {},
+    );
   }
 
   /** Headers that tell a client how it would be let in. */

@@ -31,11 +31,7 @@ export class PolicyGuard implements CanActivate {
   }
 
   private admits(principal: Principal, policy: Scope, demand: Demand, request: FastifyRequest, handler: object): boolean {
-    if (!principal.scopes.has(policy)) {
-      const message = `The scope ${policy} is needed.`;
-      const refusal = { error: 'insufficient_scope', description: message } as const;
-      throw new HttpRefusal(403, 'forbidden', message, this.authentication.challenge(demand, refusal));
-    }
+    if (!principal.scopes.has(policy)) throw this.authentication.lacking(demand, policy);
     request.principal = principal;
     request.demand = demand;
     return this.accepts(request, handler);

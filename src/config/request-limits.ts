@@ -24,6 +24,8 @@ export interface RequestLimits {
   /** Requests in work at once; those that wait for a run to end are counted by `waitingRequests` instead. */
   readonly inFlightRequests: number;
   readonly waitingRequests: number;
+  /** Streams of events that one tenant may have open on this node. */
+  readonly streamsPerTenant: number;
 }
 
 const MILLION = 1_000_000;
@@ -53,5 +55,6 @@ export function readRequestLimits(environment: Environment): RequestLimits {
     connections: count('HTTP_MAX_CONNECTIONS', 2_000),
     inFlightRequests: count('HTTP_MAX_IN_FLIGHT', 512),
     waitingRequests: count('MAX_WAITING_REQUESTS', 2_000),
+    streamsPerTenant: count('MAX_STREAMS_PER_TENANT', 1_000), // half of the connections
   });
 }

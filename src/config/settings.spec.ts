@@ -48,6 +48,7 @@ describe(loadSettings.name, () => {
     ['DATABASE_POOL_WAITERS', '1', '0'],
     ['MAX_QUEUED_PER_TENANT', '1', '0'],
     ['MAX_QUEUED_TOTAL', '10000000', '10000001'],
+    ['MAX_STREAMS_PER_TENANT', '1', '0'],
     ['MAX_BODY_BYTES', '1024', '1023'],
     ['PYTHON_WORKERS', '1', '1e2'],
     ['ALLOW_INSECURE', 'true', 'yes'],

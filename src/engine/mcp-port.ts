@@ -18,7 +18,7 @@ export interface McpToolCall {
   readonly arguments: JsonObject;
   /** Of the step; they count before the credential of the server. */
   readonly auth: ReadonlyMap<string, ResolvedCredential>;
-  readonly context: Pick<StepContext, 'tenantId' | 'signal' | 'assertHeld' | 'admit' | 'report' | 'mayAsk' | 'answered'>;
+  readonly context: Pick<StepContext, 'tenantId' | 'signal' | 'secretForms' | 'assertHeld' | 'admit' | 'report' | 'mayAsk' | 'answered'>;
 }
 
 export interface McpToolAnswer {

@@ -49,6 +49,14 @@ async function until(holds: () => boolean): Promise<void> {
 }
 
 describe(ConnectionPool.name, () => {
+  it('tells what a process says on its error output, without what it was given', async () => {
+    open();
+    await pool.connectionFor(wanted(server('s', { env: { SCRIPTED_TOKEN: 'a-token-nobody-sees' } })), signal);
+    await until(() => said.some((text) => text.includes('it knows')));
+    expect(said.join('\n')).toContain('it knows [REDACTED]');
+    expect(said.join('\n')).not.toContain('a-token');
+  });
+
   it('shares a process among the calls of one tenant, and keeps tenants apart', async () => {
     open();
     const [one, same, other] = await Promise.all([

@@ -21,6 +21,8 @@ export const MCP_LIMITS = {
   progressCharacters: 200,
   /** Characters of what a tool says about its failure. */
   errorCharacters: 2_000,
+  /** Characters of what a server says about a request that it refuses. */
+  refusalCharacters: 500,
   connectMs: 30_000,
   listMs: 30_000,
   /** How long a process that was asked something new may stay silent about it. Processes of older servers never answer. */

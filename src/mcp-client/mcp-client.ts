@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type CallToolResult, type InputRequiredResult, isInputRequiredResult, type Progress } from '@modelcontextprotocol/client';
 import { type AuthEntry } from '../engine/auth/auth-spec.js';
-import { Redactor } from '../engine/auth/redactor.js';
+import { cutText } from '../engine/auth/cut-text.js';
+import { cutWithout, Redactor } from '../engine/auth/redactor.js';
 import { type McpToolAnswer, type McpToolCall, type McpTools } from '../engine/mcp-port.js';
 import { type JsonSchema } from '../engine/playbook/json-schema.js';
 import { type Secrets, SecretsError } from '../engine/secrets-port.js';
@@ -15,6 +16,7 @@ import { MCP_LIMITS } from './limits.js';
 import { failureOf } from './mcp-failure.js';
 import { type HttpMcpServer, type KnownDefinition, type McpDirectory, type McpServer } from './mcp-server.js';
 import { lastRound, questionsOf } from './questions.js';
+import { redactorOf } from './stdio-secrets.js';
 import { compileToolSchema, type ToolDefinition } from './tool-definition.js';
 import { valueOf } from './tool-result.js';
 
@@ -23,8 +25,6 @@ const SCHEMAS = 500;
 
 /** From here on a value needs room on this node. */
 const LARGE = 256 * 1024;
-/** Variables of processes whose values are no business of anybody. */
-const SECRET_VARIABLE = /key|token|secret|pass|credential|auth/i;
 
 /** Hears what a server offers whenever it was asked. */
 export type HearTools = (tenantId: string, server: McpServer, listed: ListedTools) => void;
@@ -81,7 +81,7 @@ export class McpClient implements McpTools {
         const { progress: done, total = null, message = null } = heard;
         context.report({ progress: done, total, message: () => (message === null ? null : redactor.text(message)) });
         left -= 1;
-        if (left >= 0) progress.push(redactor.text(lineOf(heard)));
+        if (left >= 0) progress.push(cutWithout(lineOf(heard), [...redactor.forms, ...context.secretForms()]));
       };
       const result = await this.perform(connection, wanted, definition, call, hear);
       this.pool.worked(wanted);
@@ -189,11 +189,9 @@ export class McpClient implements McpTools {
     signal: AbortSignal,
     refused?: string,
   ): Promise<{ wanted: WantedConnection; redactor: Redactor; token: string | null }> {
+    if (server.kind === 'stdio')
+      return { wanted: { tenantId, server, credential: '', headers: {} }, redactor: redactorOf(server), token: null };
     const redactor = new Redactor();
-    if (server.kind === 'stdio') {
-      for (const [name, value] of Object.entries(server.env)) if (SECRET_VARIABLE.test(name)) redactor.taint(value);
-      return { wanted: { tenantId, server, credential: '', headers: {} }, redactor, token: null };
-    }
     const isOwn = auth.size === 0 && server.auth !== null;
     const used = isOwn ? await this.ownCredential(tenantId, server, redactor, signal, refused) : auth;
     // A connection keeps what it was opened with: another access token of the same credential is another connection.
@@ -234,9 +232,9 @@ export class McpClient implements McpTools {
       return await work();
     } catch (error) {
       if (!(error instanceof StepFailure) || redactor.isIdle) throw error;
-      throw new StepFailure(error.code, redactor.text(error.message), {
+      throw new StepFailure(error.code, redactor.message(error.message), {
         retryable: error.retryable,
-        cause: redactor.value(error.details),
+        cause: redactor.messages(error.details),
         ...(error.value === undefined ? {} : { value: redactor.value(error.value) }),
         ...(error.statusCode === undefined ? {} : { statusCode: error.statusCode }),
       });
@@ -276,7 +274,7 @@ function checkOffer({ tools }: ListedTools, known: readonly KnownDefinition[], {
 
 function lineOf({ progress, total, message }: Progress): string {
   const line = `progress ${progress}${total === undefined ? '' : ` of ${total}`}${message === undefined ? '' : `: ${message}`}`;
-  return line.slice(0, MCP_LIMITS.progressCharacters);
+  return cutText(line, MCP_LIMITS.progressCharacters);
 }
 
 function refused(code: 'unknown_mcp_server' | 'unknown_tool' | 'tool_definition_changed', message: string): StepFailure {

@@ -1,6 +1,8 @@
 import { ProtocolError, SdkError, SdkErrorCode, SdkHttpError } from '@modelcontextprotocol/client';
+import { cutText } from '../engine/auth/cut-text.js';
 import { OutboundError } from '../engine/outbound-port.js';
 import { StepFailure } from '../engine/step-executor.js';
+import { MCP_LIMITS } from './limits.js';
 
 /** Of errors that this side makes of a stream that broke, with `data.code`; in the range JSON-RPC leaves to implementations. */
 export const STREAM_BROKEN = -32_098;
@@ -84,4 +86,4 @@ function sdkFailure(error: SdkError, server: string): StepFailure {
   }
 }
 
-const cut = (text: string): string => (text.length > 500 ? `${text.slice(0, 500)}…` : text);
+const cut = (text: string): string => cutText(text, MCP_LIMITS.refusalCharacters);

@@ -2,17 +2,18 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { type Readable } from 'node:stream';
 import { deserializeMessage, isJSONRPCRequest, type JSONRPCMessage, type Transport } from '@modelcontextprotocol/client';
+import { ErrorOutput } from './error-output.js';
 import { MCP_LIMITS } from './limits.js';
 import { ConnectionBroken } from './mcp-failure.js';
 import { type StdioMcpServer } from './mcp-server.js';
 import { argvOf } from './stdio-argv.js';
+import { redactorOf } from './stdio-secrets.js';
 
 const PATH = '/usr/local/bin:/usr/bin:/bin';
-const STDERR_CHARACTERS = 16_384;
 const TERM_GRACE_MS = 2_000;
 const NEWLINE = 0x0a;
 
-/** What a server process says on its error output, line by line, capped over its life. */
+/** What a server process says on its error output, line by line, capped over its life, without its secrets. */
 export type HearStderr = (text: string) => void;
 
 /**
@@ -37,14 +38,15 @@ export class StdioTransport implements Transport {
   private partBytes = 0;
   private chatter = 0;
   private chatterAt = 0;
-  private stderrLeft = STDERR_CHARACTERS;
+  private readonly errorOutput: ErrorOutput;
   private markEnded!: () => void;
 
   constructor(
     private readonly server: StdioMcpServer,
-    private readonly hearStderr: HearStderr,
+    hearStderr: HearStderr,
     private readonly monotonic: () => number = () => performance.now(),
   ) {
+    this.errorOutput = new ErrorOutput(redactorOf(server), hearStderr);
     this.ended = new Promise((resolve) => (this.markEnded = resolve));
   }
 
@@ -68,7 +70,7 @@ export class StdioTransport implements Transport {
     // A broken pipe is followed by the end of the process, which is what counts.
     for (const stream of streamsOf(child)) stream?.on('error', () => undefined);
     const [, stdout, stderr] = streamsOf(child);
-    stderr?.setEncoding('utf8').on('data', (text: string) => this.onStderr(text));
+    stderr?.setEncoding('utf8').on('data', this.errorOutput.hear);
     stdout?.on('data', (chunk: Buffer) => this.onData(chunk));
     child.once('exit', () => this.onExit());
     return new Promise((resolve, reject) => {
@@ -123,6 +125,7 @@ export class StdioTransport implements Transport {
     this.kill(); // what it started dies with it
     for (const stream of this.child ? streamsOf(this.child) : []) stream?.destroy();
     this.parts = [];
+    this.errorOutput.end();
     this.markEnded();
     this.onclose?.();
   }
@@ -164,12 +167,6 @@ export class StdioTransport implements Transport {
     if (this.chatter > MCP_LIMITS.chatterBytes) {
       this.break(new ConnectionBroken('mcp_protocol_error', 'floods its output with what is no answer'));
     }
-  }
-
-  private onStderr(text: string): void {
-    if (this.stderrLeft <= 0) return;
-    this.hearStderr(text.slice(0, this.stderrLeft).trimEnd());
-    this.stderrLeft -= text.length;
   }
 }
 

@@ -1,4 +1,5 @@
 import { type CallToolResult } from '@modelcontextprotocol/client';
+import { cutText } from '../engine/auth/cut-text.js';
 import { EngineError } from '../engine/engine-error.js';
 import { StepFailure } from '../engine/step-executor.js';
 import { storabilityFault } from '../engine/storability.js';
@@ -54,7 +55,7 @@ function mismatch(tool: string, why: string, errors: JsonObject[]): StepFailure 
 /** The first texts of the answer: a model or a person can act on them. */
 function toolError(content: readonly Json[], tool: string, server: string): StepFailure {
   const said = content.flatMap((block) => textOf(block) ?? []).join('\n');
-  const shown = said.length > MCP_LIMITS.errorCharacters ? `${said.slice(0, MCP_LIMITS.errorCharacters)}…` : said;
+  const shown = cutText(said, MCP_LIMITS.errorCharacters);
   const message = `The tool ${tool} of ${server} reported an error${shown === '' ? '.' : `: ${shown}`}`;
   return new StepFailure('tool_error', message, storabilityFault(content) ? {} : { value: { content: [...content] } });
 }

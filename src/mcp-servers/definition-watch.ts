@@ -32,8 +32,11 @@ export class DefinitionWatch implements OnModuleInit, OnApplicationShutdown {
   private async note(tenant: string, server: string, listed: ListedTools): Promise<void> {
     const principal: Principal = { ...ANONYMOUS, tenant, subject: `mcp:${server}`, scopes: new Set() };
     try {
-      for (const { name, outcome } of await this.imports.changes(principal, server, listed)) {
-        this.log.warn({ tenant, mcp_server: server, tool: name, outcome }, 'an MCP server changed a tool');
+      for (const { name, outcome, reason } of await this.imports.changes(principal, server, listed)) {
+        this.log.warn(
+          { tenant, mcp_server: server, tool: name, outcome, ...(reason === null ? {} : { reason }) },
+          'an MCP server changed a tool',
+        );
       }
     } catch (error) {
       this.log.error({ err: error, mcp_server: server }, 'a changed tool could not be noted; it is refused all the same');

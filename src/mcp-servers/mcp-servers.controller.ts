@@ -111,7 +111,7 @@ export class McpServersController {
     operationId: 'importMcpServer',
     summary: 'Make catalog entries of the tools of a server',
     description:
-      'The first definition of a tool becomes `tools/<server>/<tool>`. A definition that differs from an earlier one becomes a version that is held: nothing resolves to it until it is approved.',
+      'The first definition of a tool becomes `tools/<server>/<tool>`. A definition that differs from an earlier one becomes a version that is held: nothing resolves to it until it is approved. Of a tool five wait as versions; of those that follow only the newest is kept, without a version.',
   })
   @ApiParam(NAME)
   @ApiOkResponse({ type: McpImport })
@@ -121,7 +121,10 @@ export class McpServersController {
 
   @Get(':name/tools')
   @Policy('mcp_servers:read')
-  @ApiOperation({ operationId: 'listMcpTools', summary: 'Every definition that was seen of the tools of a server' })
+  @ApiOperation({
+    operationId: 'listMcpTools',
+    summary: 'The definitions of the tools of a server, those approved and those that wait for a review',
+  })
   @ApiParam(NAME)
   @ApiOkResponse({ type: McpToolDefinitionList })
   async tools(

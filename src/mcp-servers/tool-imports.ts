@@ -4,9 +4,10 @@ import { RegistrationService } from '../catalog/registration.service.js';
 import { type Principal } from '../common/principal.js';
 import { EngineError } from '../engine/engine-error.js';
 import { type ListedTools, type ListedTool } from '../mcp-client/list-tools.js';
+import { MCP_LIMITS } from '../mcp-client/limits.js';
 import { schemaFaultOf } from '../mcp-client/tool-definition.js';
 import { IdMint } from '../storage/ids.js';
-import { type McpToolRecord, McpToolRepository } from '../storage/repositories/mcp-tool.repository.js';
+import { type McpToolRecord, McpToolRepository, type WaitingRoom } from '../storage/repositories/mcp-tool.repository.js';
 import { pathOf, toolDocument } from './tool-document.js';
 
 export const IMPORT_OUTCOMES = ['imported', 'unchanged', 'held', 'refused', 'missing'] as const;
@@ -20,9 +21,17 @@ export interface ImportedTool {
    */
   readonly outcome: (typeof IMPORT_OUTCOMES)[number];
   readonly record: McpToolRecord | null;
+  /** Why it was refused, or has no entry yet. */
   readonly reason: string | null;
 }
 
+/**
+ * Definitions that become held entries before anybody has decided about one: entries stay for good, so a server that changes its tools with every list would
+ * fill the catalog. As many of a server as it may have tools, so that all of them may change at once.
+ */
+export const WAITING_ROOM: WaitingRoom = { ofTool: 5, ofServer: MCP_LIMITS.tools };
+const CROWDED =
+  'So many definitions wait for a review that no entry was made of this one. It can be approved by its digest, until the server gives the next one.';
 const HELD_FOR = 'The server changed the definition of the tool; it waits for a review.';
 
 /** Makes catalog entries of the tools of servers. The first definition of a tool is taken over with its import, every later one waits for a review. */
@@ -55,11 +64,15 @@ export class ToolImports {
     return done;
   }
 
-  /** @throws EngineError `unknown_tool` where no such definition was seen */
+  /** The very definition of that digest, or none. @throws EngineError `unknown_tool` where there is none (any more) */
   async approve(principal: Principal, server: string, tool: string, digest: string): Promise<McpToolRecord> {
     const record = await this.tools.approve(principal.tenant, server, tool, digest, principal.subject);
     if (!record) {
-      throw new EngineError('not_found', 'unknown_tool', `No definition with this digest was seen of the tool ${tool} of ${server}.`);
+      throw new EngineError(
+        'not_found',
+        'unknown_tool',
+        `There is no definition with this digest of the tool ${tool} of ${server}, or it was followed by another.`,
+      );
     }
     // In this order: where the second is missing, approving again does it.
     const done = record.catalogId === null ? await this.register(principal, record) : record;
@@ -80,9 +93,17 @@ export class ToolImports {
     if (fault !== null) return refused(fault);
     const { tenant: tenantId, subject } = principal;
     const path = pathOf(server, name);
-    const noted = await this.tools.note({ id: this.ids.next(), tenantId, server, tool: name, digest, definition, path, subject });
+    const seen = { id: this.ids.next(), tenantId, server, tool: name, digest, definition, path, subject };
+    const { record: noted, hasRoom } = await this.tools.note(seen, WAITING_ROOM);
     const outcome = noted.status === 'held' ? 'held' : before?.hasEntry ? 'unchanged' : 'imported';
     if (noted.catalogId !== null) return { name, outcome, record: noted, reason: null };
+    if (!hasRoom) {
+      // What is approved later must be able to become an entry then.
+      const { refusal } = await this.registration.validate(toolDocument(server, definition, digest), false);
+      if (refusal === null) return { name, outcome, record: noted, reason: CROWDED };
+      await this.tools.forget(noted);
+      return refused(refusal.issues[0]?.message ?? refusal.message);
+    }
     try {
       return { name, outcome, record: await this.register(principal, noted), reason: null };
     } catch (error) {

@@ -199,6 +199,8 @@ describe('Python in a pooled process', () => {
 
   it.each([
     ['os._exit', 'os._exit(3)', /ended with code 3/],
+    ['a last word', 'os.write(2, b"so it is"); os._exit(3)', /ended with code 3: so it is\.$/],
+    ['a last line whose beginning is lost', 'os.write(2, b"x" * 1000 + b"secret" + b"x" * 1997); os._exit(3)', /ended with code 3\.$/],
     ['kill -9', 'os.kill(os.getpid(), 9)', /ended by SIGKILL/],
     ['output that breaks the protocol', 'os.write(3, b"\\xff\\xff\\xff\\xff")\nwhile True: pass', /above the limit/],
   ])('fails the call and recovers after %s', async (_name, code, message) => {

@@ -1,7 +1,7 @@
 import { type CodeCall, type CodeOutcome, type PythonCall, type Sandbox, SandboxError } from '../engine/sandbox-port.js';
 import { type Json, type JsonObject } from '../engine/values.js';
 import { FrameTooLarge } from './frames.js';
-import { type Isolation } from './isolation.js';
+import { BOUNDED_TMP, type Isolation } from './isolation.js';
 import { type Launch, PROCESS_LIMITS, type ProcessLimits } from './launch.js';
 import { ProcessPool } from './process-pool.js';
 import { launchJavaScript } from './javascript-runtime.js';
@@ -84,13 +84,13 @@ async function chooseIsolation(options: SandboxOptions): Promise<Isolation> {
   if (options.isolation === 'process') return 'process';
   const trial = {
     command: 'bwrap',
-    args: ['--unshare-all', '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--', '/bin/true'],
+    args: ['--unshare-all', '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', ...BOUNDED_TMP, '--', '/bin/true'],
     user: null,
     ownFolder: false,
   };
   if ((await tryLaunch(trial)) !== null) return 'bubblewrap';
   if (options.isolation === 'bubblewrap')
-    throw new Error('bubblewrap was asked for, but bwrap is not installed or may not make namespaces here');
+    throw new Error('bubblewrap was asked for, but bwrap is not installed, is older than 0.8 or setuid, or may not make namespaces here');
   return 'process';
 }
 

@@ -77,7 +77,8 @@ class Failed extends Error {
 /** What DuckDB says, without what the values were: text in quotes stays only where the author wrote it. */
 function withoutValues(message, own) {
   const [first] = message.split('\n');
-  return first.replace(/'([^']*)'|"([^"]*)"/g, (whole, a, b) => (own.includes(a ?? b) ? whole : "'…'")).slice(0, 500);
+  const shown = first.replace(/'([^']*)'|"([^"]*)"/g, (whole, a, b) => (own.includes(a ?? b) ? whole : "'…'"));
+  return shown.length > 500 ? shown.slice(0, 500) + '…' : shown;
 }
 
 /** Paths and processes of this machine stay here. */

@@ -1,5 +1,5 @@
 import { lstatSync, readlinkSync } from 'node:fs';
-import { bareEnvironment, type Launch, NOBODY } from './launch.js';
+import { bareEnvironment, type Launch, NOBODY, TEMPORARY_BYTES } from './launch.js';
 
 /** bubblewrap: own namespaces, read-only system, no network. process: another user where the service is root, limits, empty environment, and the walls that the program puts up itself. */
 export type Isolation = 'bubblewrap' | 'process';
@@ -15,6 +15,9 @@ export interface Openings {
   readonly writable: readonly string[];
   readonly network: boolean;
 }
+
+/** The `/tmp` of one process: in memory, so it has an end. Of bubblewrap 0.8 and later, and not where it is setuid. */
+export const BOUNDED_TMP = ['--size', `${TEMPORARY_BYTES}`, '--tmpfs', '/tmp'] as const;
 
 const NO_OPENINGS: Openings = { writable: [], network: false };
 
@@ -40,12 +43,14 @@ function bubblewrapArguments(folders: readonly string[], { writable, network }: 
     '--gid',
     `${NOBODY.gid}`,
   ];
-  args.push('--ro-bind', '/usr', '/usr', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--chdir', '/tmp');
+  args.push('--ro-bind', '/usr', '/usr', '--proc', '/proc', '--dev', '/dev', ...BOUNDED_TMP, '--chdir', '/tmp');
   for (const folder of ['/bin', '/sbin', '/lib', '/lib32', '/lib64']) args.push(...systemFolder(folder));
   for (const file of ['/etc/ld.so.cache', '/etc/localtime', '/etc/alternatives']) args.push('--ro-bind-try', file, file);
   for (const folder of folders) if (!folder.startsWith('/usr/')) args.push('--ro-bind', folder, folder);
   if (network) for (const file of ['/etc/resolv.conf', '/etc/hosts', '/etc/nsswitch.conf']) args.push('--ro-bind-try', file, file);
   for (const folder of writable) args.push('--bind', folder, folder);
+  // Both are in memory, without a bound: /dev/shm is a folder of the one, what is no mount of its own lies in the other.
+  args.push('--remount-ro', '/dev', '--remount-ro', '/');
   return args;
 }
 

@@ -12,6 +12,7 @@ const STACK_BYTES = 256 * 1024;
 /** Memory of WebAssembly never shrinks: beyond this the process is replaced. */
 const KEPT_BYTES = 64 * 1048576;
 const MAX_FRAMES = 5;
+const cut = (text, most) => (text.length > most ? text.slice(0, most).replace(/[\uD800-\uDBFF]$/, '') + '…' : text);
 let quickjs, memory;
 const isFull = () => memory.buffer.byteLength > KEPT_BYTES;
 
@@ -30,7 +31,7 @@ class Logs {
 function framesOf(stack, code) {
   const lines = code.split('\n');
   return [...String(stack).matchAll(/^ *at (?:(.*?) \()?code:(\d+)/gm)].map(([, name, line]) => ({
-    file: 'code', line: Number(line), function: name ?? '<eval>', text: (lines[line - 1] || '').trim().slice(0, 200),
+    file: 'code', line: Number(line), function: name ?? '<eval>', text: cut((lines[line - 1] || '').trim(), 200),
   })).slice(0, MAX_FRAMES).reverse();
 }
 
@@ -82,7 +83,7 @@ function perform(request) {
         ok: false,
         code: refused && !noResult ? 'result_not_storable' : 'javascript_error',
         type: refused ? (noResult ? 'NoResult' : 'ResultNotStorable') : isError ? String(thrown.name ?? 'Error') : 'Thrown',
-        message: message.slice(0, 2000),
+        message: cut(message, 2000),
         frames: refused || !isError ? [] : framesOf(thrown.stack ?? '', request.code),
       }, 'null');
     }

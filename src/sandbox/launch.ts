@@ -26,9 +26,12 @@ export interface ProcessLimits {
 
 const MEBIBYTE = 1_048_576;
 
+/** What one process may keep in its `/tmp` under bubblewrap, which is memory that no other bound counts: as much as one file may have. */
+export const TEMPORARY_BYTES = 256 * MEBIBYTE;
+
 export const PROCESS_LIMITS: ProcessLimits = {
   memoryBytes: 1024 * MEBIBYTE,
-  fileBytes: 256 * MEBIBYTE,
+  fileBytes: TEMPORARY_BYTES,
   processes: 512,
   cpuSeconds: 3600,
   resultBytes: 16 * MEBIBYTE,

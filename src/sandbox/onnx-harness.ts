@@ -109,7 +109,8 @@ async function answer({ op, ...call }) {
   try {
     return op === 'open' ? await open(call) : await run(call);
   } catch (error) {
-    const message = String(error && error.message).replaceAll(settings.root + '/', '').slice(0, 500);
+    const said = String(error && error.message).replaceAll(settings.root + '/', '');
+    const message = said.length > 500 ? said.slice(0, 500) + '…' : said;
     return { failure: error instanceof Failure ? error.failure : op === 'open' ? 'load' : 'run', message };
   }
 }

@@ -165,6 +165,9 @@ def storable(value, path='', depth=0):
         return str(value)
     raise unstorable(path, 'is of type %s, which JSON does not have' % type(value).__name__)
 
+def cut(text, most):
+    return text if len(text) <= most else text[:most] + '\u2026'
+
 def frames_of(error):
     """The last frames from the first one in the code on: where and which line, never values."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -174,12 +177,12 @@ def frames_of(error):
             'file': 'code' if frame.filename.startswith('<code ') else os.path.basename(frame.filename),
             'line': frame.lineno,
             'function': frame.name,
-            'text': (frame.line or '')[:200],
+            'text': cut(frame.line or '', 200),
         }
         for frame in frames[first:][-MAX_FRAMES:]
     ]
     if isinstance(error, SyntaxError) and (error.filename or '').startswith('<code '):
-        found.append({'file': 'code', 'line': error.lineno, 'function': '<module>', 'text': (error.text or '').strip()[:200]})
+        found.append({'file': 'code', 'line': error.lineno, 'function': '<module>', 'text': cut((error.text or '').strip(), 200)})
     return found
 
 class Call:
@@ -222,12 +225,12 @@ class Call:
         except BaseException:
             message = ''
         if isinstance(error, SystemExit):
-            message = 'the code called exit(%s)' % ('' if error.code is None else repr(error.code)[:100])
+            message = 'the code called exit(%s)' % ('' if error.code is None else cut(repr(error.code), 200))
         outcome = {
             'ok': False,
             'code': error.code if refused else 'python_error',
             'type': error.kind if refused else type(error).__name__,
-            'message': message[:2000].encode('utf-8', 'replace').decode('utf-8'),
+            'message': cut(message, 2000).encode('utf-8', 'replace').decode('utf-8'),
             'frames': [] if refused else frames_of(error),
         }
         return outcome, b'null'

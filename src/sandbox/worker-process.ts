@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Readable, type Stream } from 'node:stream';
+import { CUT_MARK } from '../engine/auth/cut-text.js';
 import { type JsonObject, isObject } from '../engine/values.js';
 import { encodeFrame, FrameReader, KEEP_ALIVE } from './frames.js';
 import { bareEnvironment, type Launch } from './launch.js';
@@ -104,7 +105,8 @@ export class WorkerProcess {
     const [, stdout, stderr, answers] = this.streams as (Readable | null | undefined)[];
     stdout?.resume();
     stderr?.on('data', (chunk: Buffer) => {
-      this.stderrTail = (this.stderrTail + chunk.toString('utf8')).slice(-STDERR_TAIL);
+      const said = this.stderrTail + chunk.toString('utf8');
+      this.stderrTail = said.length > STDERR_TAIL ? `${CUT_MARK}${said.slice(-STDERR_TAIL)}` : said;
     });
     answers?.on('data', (chunk: Buffer) => this.onData(chunk));
   }
@@ -134,8 +136,10 @@ export class WorkerProcess {
     this.hasEnded = true;
     this.isDoomed = true;
     this.killGroup();
-    const tail = this.stderrTail.trim();
-    this.lost = new ProcessLost(`the process ${how}${tail ? `: ${tail.split('\n').at(-1)}` : ''}`);
+    const last = this.stderrTail.trim().split('\n').at(-1)!;
+    // A line without its beginning may begin with the end of a secret.
+    const said = last.startsWith(CUT_MARK) ? '' : last;
+    this.lost = new ProcessLost(`the process ${how}${said ? `: ${said}` : ''}`);
     this.settleWith(this.lost);
     for (const stream of this.streams) (stream as Readable | null | undefined)?.destroy();
     if (this.folder) await rm(this.folder, { recursive: true, force: true }).catch(() => {});

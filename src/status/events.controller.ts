@@ -16,6 +16,7 @@ import { streamEvents } from './event-stream.js';
 import { eventTypesOf } from './event-view.js';
 import { isSeq, seqOf } from './status.controller.js';
 import { StatusService } from './status.service.js';
+import { StreamPlaces } from './stream-places.js';
 
 const EVENTS = new RequestPipe(ListEventsQuery, { query: true });
 
@@ -40,6 +41,7 @@ export class EventsController {
   constructor(
     private readonly status: StatusService,
     private readonly live: LiveMessages,
+    private readonly places: StreamPlaces,
   ) {}
 
   @Get(':execution_id/events')
@@ -49,7 +51,7 @@ export class EventsController {
     operationId: 'listExecutionEvents',
     summary: 'The history, oldest first, as pages or as a stream',
     description:
-      'A page has fewer than `limit` events where they are large (about 4 MiB); `next_cursor` says whether there are more. With `Accept: text/event-stream` the events so far and all that follow, to the terminal event, of the types that `event_type` names; `Last-Event-ID` resumes after that seq. Messages `model_token`, without an id, are tokens of a model as they come, of this execution and of those it calls (`execution_id` says which): never stored, seen only on the node that runs it.',
+      'A page has fewer than `limit` events where they are large (about 4 MiB); `next_cursor` says whether there are more. With `Accept: text/event-stream` the events so far and all that follow, to the terminal event, of the types that `event_type` names; `Last-Event-ID` resumes after that seq. Messages `model_token`, without an id, are tokens of a model as they come, of this execution and of those it calls (`execution_id` says which): never stored, seen only on the node that runs it. A tenant that has as many streams open as it may is answered 429.',
   })
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'For streams: the seq to go on after.', schema: { type: 'string' } })
   @ApiOkResponse({
@@ -124,8 +126,14 @@ export class EventsController {
     reply: FastifyReply,
   ): Promise<void> {
     const record = await this.status.record(principal, id); // a 404 is still an ordinary answer
+    // Who has left meanwhile is told nothing, and its close was told of already.
+    if (reply.raw.destroyed) return void reply.hijack();
+    const giveBack = this.places.take(principal.tenant);
     const gone = new AbortController();
-    reply.raw.once('close', () => gone.abort());
+    reply.raw.once('close', () => {
+      gone.abort();
+      giveBack();
+    });
     // What the door has set belongs to streams, too.
     for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value);
     reply.hijack();

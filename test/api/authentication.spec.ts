@@ -37,6 +37,7 @@ beforeAll(async () => {
     AUTH_ISSUERS_FILE: scratch.write('issuers.json', JSON.stringify({ issuers })),
     PUBLIC_URL: PUBLIC,
     OUTBOUND_ALLOW: '127.0.0.0/8',
+    MAX_STREAMS_PER_TENANT: '2',
   });
 });
 afterAll(async () => {
@@ -165,6 +166,71 @@ describe('tokens', () => {
     expect(challenge).toContain('scope="catalog:read"');
     // The audience may be a list, and an origin may end in a slash.
     expect((await ask('/executions', await rest({ aud: ['https://elsewhere.example.com', `${PUBLIC}/`] }))).status).toBe(200);
+  });
+
+  it('that let register do not let move tags with it', async () => {
+    const text = (version: string): string =>
+      JSON.stringify({
+        apiVersion: 'noetl.io/v1',
+        kind: 'Playbook',
+        metadata: { name: 'tagged', path: 'auth/tagged', version },
+        workflow: [{ step: 'start', next: 'end' }, { step: 'end' }],
+      });
+    const author = await rest({ scope: 'catalog:register catalog:read' });
+    const both = await rest({ scope: 'catalog:register catalog:edit' });
+    const refused = async (version: string): Promise<void> => {
+      const response = await service.post('/catalog/register', { content: text(version), tags: ['prod'] }, author);
+      expect([response.status, response.json]).toMatchObject([
+        403,
+        { code: 'forbidden', detail: expect.stringContaining('catalog:edit') as string },
+      ]);
+      expect(response.headers.get('www-authenticate')).toContain('error="insufficient_scope"');
+      expect(response.headers.get('www-authenticate')).toContain('scope="catalog:register catalog:edit"');
+    };
+    const state = async (): Promise<JsonObject> => (await ask('/catalog/versions?path=auth/tagged', author)).json;
+    await refused('1.0.0');
+    expect(await state()).toMatchObject({ code: 'unknown_playbook' });
+    expect((await service.post('/catalog/register', { content: text('1.0.0'), tags: ['prod'] }, both)).status).toBe(201);
+    expect((await service.post('/catalog/register', { content: text('2.0.0') }, author)).status).toBe(201);
+    await refused('2.0.0'); // which is there
+    await refused('3.0.0'); // which is not
+    const { tags, versions } = await state();
+    expect([tags, (versions as JsonObject[]).map(({ version }) => version).sort()]).toEqual([{ prod: '1.0.0' }, ['1.0.0', '2.0.0']]);
+  });
+
+  it('of one tenant do not take the event streams of another', async () => {
+    const waiting = JSON.stringify({
+      apiVersion: 'noetl.io/v1',
+      kind: 'Playbook',
+      metadata: { name: 'followed', path: 'auth/followed' },
+      workflow: [{ step: 'start', type: 'wait_for', signal: 'go', next: 'end' }, { step: 'end' }],
+    });
+    const following = async (
+      org: string,
+    ): Promise<() => Promise<{ status: number; after: string | null; json: unknown; close: () => void }>> => {
+      const headers = await rest({ org });
+      expect((await service.post('/catalog/register', { content: waiting }, headers)).status).toBe(201);
+      const { json } = await service.post('/execute', { path: 'auth/followed' }, headers);
+      return async () => {
+        const leaving = new AbortController();
+        const url = `${service.url}/executions/${String(json.execution_id)}/events`;
+        const response = await fetch(url, { headers: { ...headers, accept: 'text/event-stream' }, signal: leaving.signal });
+        const { status } = response;
+        const problem: unknown = status === 200 ? null : await response.json();
+        return { status, after: response.headers.get('retry-after'), json: problem, close: () => leaving.abort() };
+      };
+    };
+    const [one, other] = [await following('one'), await following('other')];
+    const open = [await one(), await one()];
+    expect(open.map(({ status }) => status)).toEqual([200, 200]);
+    expect(await one()).toMatchObject({ status: 429, after: '1', json: { status: 429, code: 'too_many_requests' } });
+    open.push(await other());
+    expect(open.at(-1)!.status).toBe(200);
+    open[0]!.close();
+    let again = await one();
+    for (const deadline = Date.now() + 20_000; again.status === 429 && Date.now() < deadline; again = await one()) await setTimeout(20);
+    expect(again.status).toBe(200);
+    for (const { close } of [...open, again]) close();
   });
 
   it('has scopes of its own, by which approvers are chosen', async () => {

@@ -250,6 +250,13 @@ describe('a server that misbehaves', () => {
   it('cannot make its secrets part of a result, or of anything', async () => {
     const said = await stepped({ server: 'scripted', tool: 'secret' });
     expect(said).toMatchObject({ result: { content: [{ text: 'the token is [REDACTED]' }] } });
+    const calls: readonly JsonObject[] = [{ tool: 'verbose' }, { tool: 'verbose', data: { n: 1 } }, { tool: 'refusal' }];
+    for (const call of calls) {
+      const cut = await stepped({ server: 'scripted', ...call });
+      const all = JSON.stringify([cut, await service.events(cut.id)]);
+      expect(all).toMatch(/x\[REDACTED\]/);
+      expect(all).not.toMatch(/xa-t/);
+    }
     expect(await stepped({ server: 'scripted', tool: 'shout' })).toMatchObject({ status: 'completed' });
     expect((await service.get('/mcp-servers')).text).not.toMatch(/a-token-nobody-sees|SCRIPTED|mjs/);
   });
@@ -289,5 +296,43 @@ describe('a definition that changes', () => {
     expect(await called(path, { n: 2 })).toMatchObject({ status: 'completed', version: '1.0.1' });
     expect(await called(path, { n: 3 }, { version: '1.0.0' })).toMatchObject({ status: 'completed', version: '1.0.0' });
     expect(await approve(definitions[1]!.digest)).toMatchObject({ status: 200, json: { status: 'approved' } });
+  });
+
+  it('again and again fills neither the catalog nor the list, and what was seen last can be approved', async () => {
+    const path = 'tools/scripted/plain';
+    const approve = (digest: string) => service.post('/mcp-servers/scripted/tools/plain/approve', { digest });
+    const versions = async () => (await service.get(`/catalog/versions?path=${path}`)).json.versions as JsonObject[];
+    const before = (await versions()).length;
+    const given: Imported[] = [];
+    for (let change = 1; change <= 8; change += 1) {
+      writeFileSync(state, JSON.stringify({ description: `change ${change}` }));
+      given.push((await imported('scripted')).get('plain')!);
+    }
+    expect(given.map(({ outcome }) => outcome)).toEqual(Array<string>(8).fill('held'));
+    expect(given.map(({ version }) => version !== null)).toEqual([true, true, true, true, true, false, false, false]);
+    expect(given.at(-1)!.reason).toMatch(/wait for a review/);
+    expect((await versions()).length).toBe(before + 5);
+    const { json } = await service.get('/mcp-servers/scripted/tools?limit=1000');
+    const held = (json.items as (Imported & { definition: JsonObject })[]).filter(
+      ({ name, status }) => name === 'plain' && status === 'held',
+    );
+    expect(held.map(({ definition }) => definition.description)).toEqual([1, 2, 3, 4, 5, 8].map((change) => `change ${change}`));
+
+    // Nobody approves what they have not seen: a digest that was replaced is none any more.
+    expect(await approve(given[6]!.digest)).toMatchObject({ status: 404, json: { code: 'unknown_tool' } });
+    expect(await called(path, { n: 1 })).toMatchObject(failure('tool_definition_changed', 'waits for a review'));
+    const approved = await approve(given[7]!.digest);
+    expect(approved).toMatchObject({ status: 200, json: { status: 'approved', definition: { description: 'change 8' } } });
+    expect(approved.json.version).not.toBeNull();
+    expect(await called(path, { n: 1 })).toMatchObject({ status: 'completed', version: approved.json.version });
+
+    // Whoever decides makes room.
+    expect(await approve(given[0]!.digest)).toMatchObject({ status: 200 });
+    writeFileSync(state, JSON.stringify({ description: 'change 9' }));
+    expect((await imported('scripted')).get('plain')).toMatchObject({
+      outcome: 'held',
+      version: expect.any(String) as string,
+      reason: null,
+    });
   });
 });

@@ -90,6 +90,21 @@ describe('a secrets step', () => {
     expect(all).not.toContain(Buffer.from(`x${SECRET}`).toString('base64').slice(4, 16));
   });
 
+  it.each<[string, string, JsonObject]>([
+    ['what Python raises', 'python', { code: 'def main(pw):\n    raise ValueError("x" * 1990 + pw + "x" * 100)' }],
+    ['what Python prints', 'python', { code: 'def main(pw):\n    print("x" * 65530 + pw)\n    return 1' }],
+    ['an exit of Python', 'python', { code: 'import sys\ndef main(pw):\n    sys.exit("x" * 189 + pw + "x" * 100)' }],
+    ['an error that Python returns', 'python', { code: 'def main(pw):\n    return {"status": "error", "error": "x" * 1990 + pw}' }],
+    ['what JavaScript throws', 'javascript', { code: 'function main({ pw }) { throw new Error("x".repeat(1990) + pw + "x"); }' }],
+    ['what JavaScript prints', 'javascript', { code: 'function main({ pw }) { console.log("x".repeat(65530) + pw); return 1; }' }],
+  ])('leaves no part of itself where a text is cut: %s', async (_name, type, step) => {
+    const data = { pw: '{{ start.secret_value }}' };
+    const ended = await run({ type: 'secrets', provider: 'env', name: 'DEMO' }, { type, data, ...step });
+    const all = JSON.stringify([ended, await service.events(ended.id)]) + (await stored());
+    expect(all).toMatch(/x\[REDACTED\](…|\\n\[output cut)/);
+    expect(all).not.toMatch(/xxc/);
+  });
+
   it('fails a step that would look into it', async () => {
     const ended = await run(
       { type: 'secrets', provider: 'env', name: 'DEMO' },

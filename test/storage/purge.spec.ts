@@ -164,6 +164,37 @@ describe(Purge.name, () => {
     expect(await idsIn('execution_event_old_60')).toEqual([open]);
   });
 
+  it('keeps a partition in whose range an execution is stored while it is about to be dropped', async () => {
+    const week = 7 * DAY_MS;
+    const at = Math.floor((Date.now() - 60 * DAY_MS) / week) * week;
+    const [from, to] = [firstIdAt(at), firstIdAt(at + week)];
+    const tables = ['execution_event', 'execution_payload', 'execution_blob'];
+    for (const table of tables) await db.query(`CREATE TABLE ${table}_old PARTITION OF ${table} FOR VALUES FROM (${from}) TO (${to})`);
+    // As a batch does it: one transaction that holds all tables that its statement names.
+    const writer = db.createQueryRunner();
+    await writer.startTransaction();
+    const id = String(from + 5n);
+    await writer.query(
+      `INSERT INTO execution (id, tenant_id, catalog_id, path, playbook_name, version, shown_version, requested_version, execution_type, digest, status, created_at, updated_at)
+       VALUES ($1, 'default', 1, 'a/b', 'b', '1.0.0', '1.0.0', 'latest', 'playbook', '', 'running', now(), now())`,
+      [id],
+    );
+    await writer.query(`INSERT INTO execution_payload VALUES ($1, 0, 'default', '{}', NULL, NULL)`, [id]);
+    await writer.query(`INSERT INTO execution_event VALUES ($1, 1, 'default', 'execution_started', NULL, now(), '{}')`, [id]);
+    const dropping = purge.dropEmptyPartitions(Date.now());
+    const waiting = `SELECT count(*)::int AS count FROM pg_locks WHERE NOT granted AND relation::regclass::text LIKE 'execution%' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
+    while (((await writer.query(waiting)) as unknown as { count: number }[])[0]?.count === 0) continue;
+    await writer.commitTransaction();
+    await writer.release();
+    expect((await dropping).filter((name) => name.endsWith('_old'))).toEqual([]);
+    await db.query(`INSERT INTO execution_blob VALUES ($1, 1, 'value', 'default', '1')`, [id]);
+    for (const table of tables) expect(await idsIn(`${table}_old`)).toEqual([id]);
+    await db.query(`UPDATE execution SET status = 'completed', ended_at = now() - interval '60 days'`);
+    expect(await removed(MONTH_OLD)).toBe(1);
+    expect(await purge.dropEmptyPartitions(Date.now())).toEqual([]); // the purge has dropped them
+    for (const table of tables) expect(await db.query(`SELECT to_regclass('${table}_old') AS there`)).toEqual([{ there: null }]);
+  });
+
   it('a partition that another node drops first is no fault', async () => {
     await db.query(`CREATE TABLE execution_event_old PARTITION OF execution_event FOR VALUES FROM (1) TO (1000)`);
     const other = db.createQueryRunner();

@@ -18,6 +18,8 @@ const TOOLS = [
   'huge',
   'die',
   'secret',
+  'verbose',
+  'refusal',
   'shout',
   'liar',
   'error',
@@ -30,6 +32,7 @@ const TOOLS = [
 note(`started ${process.pid}`);
 if (SCRIPTED_STUBBORN) setInterval(() => undefined, 60_000);
 process.stderr.write('scripted server is here\n');
+if (SCRIPTED_TOKEN) process.stderr.write(`it knows ${SCRIPTED_TOKEN}\n`);
 
 function tools() {
   const { description = 'as it was' } = SCRIPTED_STATE ? JSON.parse(readFileSync(SCRIPTED_STATE, 'utf8')) : {};
@@ -60,6 +63,12 @@ function call(id, { name, arguments: args = {}, _meta: { progressToken } = {} })
       return send({ id, error: { code: -32_000, message: `refused with ${SCRIPTED_TOKEN}` } });
     case 'secret':
       return send({ id, result: text(`the token is ${SCRIPTED_TOKEN}`) });
+    case 'verbose': // a progress line, and a failure, that are cut in the middle of the token
+      tick(1, 2, `${'x'.repeat(175)}${SCRIPTED_TOKEN}`);
+      tick(2, 2, `${'x'.repeat(175)}${args.word}`);
+      return setTimeout(() => send({ id, result: { ...text(`${'x'.repeat(1_990)}${SCRIPTED_TOKEN}`), isError: args.n === 1 } }), 100);
+    case 'refusal':
+      return send({ id, error: { code: -32_000, message: `${'x'.repeat(490)}${SCRIPTED_TOKEN}` } });
     case 'shout':
       process.stderr.write('x'.repeat(100_000));
       return send({ id, result: text('shouted') });

@@ -42,7 +42,13 @@ export class RegisterCatalogEntryRequest extends RegisterCatalogEntryQuery {
   @NumberAsText()
   readonly version?: string;
 
-  @ApiPropertyOptional({ type: [String], maxItems: 20, default: [], example: ['prod'], description: 'Tags that shall point at the entry.' })
+  @ApiPropertyOptional({
+    type: [String],
+    maxItems: 20,
+    default: [],
+    example: ['prod'],
+    description: 'Tags that shall point at the entry; takes the scope `catalog:edit`.',
+  })
   @IsArray()
   @ArrayMaxSize(20)
   @IsString({ each: true })

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { cutText } from './cut-text.js';
 import { Redactor } from './redactor.js';
 
 const redactorOf = (...secrets: readonly string[]): Redactor => {
@@ -46,6 +47,56 @@ describe(Redactor.name, () => {
 
   it('leaves nothing of a longer secret that holds a shorter one', () => {
     expect(redactorOf('secret', 'my-secret-key').text('my-secret-key')).toBe('[REDACTED]');
+  });
+
+  describe('of a text that was cut', () => {
+    const SECRET = 'aba-cäd/e-abaX';
+
+    it('leaves nothing of a secret that lies across the cut, in any encoding', () => {
+      const redactor = redactorOf(SECRET);
+      const filler = '.'.repeat(300);
+      for (const form of redactor.forms) {
+        for (let left = 1; left <= form.length; left += 1) {
+          const cut = cutText(`${filler}${form}${filler}`, filler.length + left);
+          expect(redactor.message(cut)).toBe(`${filler}[REDACTED]…`);
+          expect(redactor.message(`Statement 1 failed: ${cut}; nothing was kept`)).toBe(
+            `Statement 1 failed: ${filler}[REDACTED]…; nothing was kept`,
+          );
+          expect(redactor.messages([{ text: cut }])).toEqual([{ text: `${filler}[REDACTED]…` }]);
+        }
+      }
+    });
+
+    it('leaves nothing of secrets that share characters, nor of one that begins as another does', () => {
+      const filler = '.'.repeat(300);
+      const redactor = redactorOf('secret-one', 'one-and-two', 'secret-one-and-three');
+      for (const said of ['secret-one', 'secret-one-an', 'one-and-two-secret-one-and'])
+        expect(redactor.message(`${filler}${said}…`)).not.toMatch(/sec|one|two|and/);
+    });
+
+    it('leaves what ends in a mark of its own, and does not look for beginnings where nothing was cut', () => {
+      const redactor = redactorOf('secret-one');
+      expect(redactor.message('Loading is…')).toBe('Loading is…');
+      expect(redactor.message('.'.repeat(300) + 'sec')).toBe('.'.repeat(300) + 'sec');
+      const marked = redactorOf('sec…ret-one');
+      expect(marked.message(`${'.'.repeat(300)}sec…ret-one`)).toBe(`${'.'.repeat(300)}[REDACTED]`);
+    });
+
+    it('looks before the note of what was printed', () => {
+      const redactor = redactorOf(SECRET);
+      for (const left of ['aba-c', 'aba-c\uFFFD', 'aba-cä'])
+        expect(redactor.prints(`it is ${left}\n[output cut at 65536 bytes]\n`)).toMatch(/^it is \[REDACTED\]\uFFFD?\n\[output cut/);
+      expect(redactor.prints(`${SECRET} aba…\n`)).toBe('[REDACTED] aba…\n');
+    });
+
+    it('takes no long time for a long secret that repeats itself', () => {
+      const redactor = redactorOf('ab'.repeat(32_768));
+      // Shorter than the secret, so that nothing is timed but what looks for its beginning.
+      const text = cutText('c'.repeat(300) + 'ab'.repeat(32_768), 62_300);
+      const began = performance.now();
+      expect(redactor.message(text)).toMatch(/c\[REDACTED\]…$/);
+      expect(performance.now() - began).toBeLessThan(2_000);
+    });
   });
 
   it('does not look for short ones', () => expect(redactorOf('abc').isIdle).toBe(true));

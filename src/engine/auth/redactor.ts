@@ -1,4 +1,5 @@
 import { isObject, type Json } from '../values.js';
+import { CUT_MARK, cutOfPrints, cutsIn } from './cut-text.js';
 import { mapTexts, REDACTED } from './secret-markers.js';
 
 /** Shorter secrets are too likely to be words of their own. */
@@ -35,14 +36,29 @@ export class Redactor {
   }
 
   text(text: string): string {
-    let shown = text;
-    for (const needle of this.needles) if (shown.includes(needle)) shown = shown.replaceAll(needle, REDACTED);
-    return shown;
+    return withoutAny(text, this.needles);
+  }
+
+  /** A text that may have been cut (`cutText`) before it came here: what a cut left of a secret goes as well. */
+  message(text: string): string {
+    return cutWithout(text, this.needles);
+  }
+
+  /** What code printed, which may have been cut. */
+  prints(text: string): string {
+    const cut = this.isIdle ? null : cutOfPrints(text);
+    return cut === null ? this.text(text) : this.text(withoutBeginnings(text, [cut], this.needles));
   }
 
   value(value: Json): Json {
     if (this.isIdle) return value;
     return mapTexts(value, (text) => this.text(text));
+  }
+
+  /** A value whose texts may have been cut. */
+  messages(value: Json): Json {
+    if (this.isIdle) return value;
+    return mapTexts(value, (text) => this.message(text));
   }
 
   /** Every text of a value becomes a secret. */
@@ -51,6 +67,65 @@ export class Redactor {
     else if (Array.isArray(value)) for (const item of value) this.taintAll(item);
     else if (isObject(value)) for (const item of Object.values(value)) this.taintAll(item);
   }
+}
+
+/** A text that may have been cut, without any of the secrets, each of whose forms is given. */
+export function cutWithout(text: string, forms: readonly string[]): string {
+  const cuts = forms.length === 0 ? [] : cutsIn(text);
+  if (cuts.length === 0) return withoutAny(text, forms);
+  // A mark inside a secret is no cut.
+  const marked = forms.filter((form) => form.includes(CUT_MARK));
+  if (marked.some((form) => text.includes(form))) return cutWithout(withoutAny(text, marked), forms);
+  return withoutAny(withoutBeginnings(text, cuts, forms), forms);
+}
+
+function withoutAny(text: string, forms: readonly string[]): string {
+  let shown = text;
+  for (const form of forms) if (shown.includes(form)) shown = shown.replaceAll(form, REDACTED);
+  return shown;
+}
+
+/** Before each cut, in ascending order, goes what is the beginning of a secret. To be done before whole ones go: one may be the beginning of a longer one. */
+function withoutBeginnings(text: string, cuts: readonly number[], forms: readonly string[]): string {
+  const pieces: string[] = [];
+  let from = 0;
+  for (const cut of cuts) {
+    const begin = Math.max(from, beginningBefore(text, cut, forms));
+    if (begin === cut) continue;
+    pieces.push(text.slice(from, begin), REDACTED);
+    from = cut;
+  }
+  return pieces.join('') + text.slice(from);
+}
+
+/** Where what must not stay before a cut begins: the longest beginning of a secret, and whole ones that share characters with it. */
+function beginningBefore(text: string, cut: number, forms: readonly string[]): number {
+  let begin = forms.reduce((first, form) => Math.min(first, cut - overlap(text, cut, form)), cut);
+  if (begin === cut) return cut;
+  for (let last = -1; last !== begin;) {
+    last = begin;
+    for (const form of forms) {
+      const start = Math.max(0, begin - form.length + 1);
+      const at = text.slice(start, Math.min(cut, begin + form.length - 1)).indexOf(form);
+      if (at >= 0) begin = Math.min(begin, start + at);
+    }
+  }
+  return begin;
+}
+
+/** How many of the characters before a cut are the beginning of the form: by its borders (Knuth, Morris, Pratt), so that no form makes it slow. */
+function overlap(text: string, cut: number, form: string): number {
+  const tail = text.slice(Math.max(0, cut - form.length + 1), cut);
+  if (!tail.includes(form[0]!)) return 0;
+  const borders = new Int32Array(form.length);
+  const next = (matched: number, unit: string): number => {
+    while (matched > 0 && form[matched] !== unit) matched = borders[matched - 1]!;
+    return form[matched] === unit ? matched + 1 : 0;
+  };
+  for (let index = 1; index < form.length; index += 1) borders[index] = next(borders[index - 1]!, form[index]!);
+  let matched = 0;
+  for (let index = 0; index < tail.length; index += 1) matched = next(matched, tail[index]!);
+  return matched;
 }
 
 function formsOf(secret: string): string[] {

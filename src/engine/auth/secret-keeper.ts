@@ -79,13 +79,13 @@ export class SecretKeeper {
       const token = this.sealed({ wanted: secret, login });
       const text = firstText(value);
       if (text !== null) this.revealed.set(token, text);
-      return { value: valuesAs(value, sealedText(token)), ...(logs === undefined ? {} : { logs: this.redactor.text(logs) }) };
+      return { value: valuesAs(value, sealedText(token)), ...(logs === undefined ? {} : { logs: this.redactor.prints(logs) }) };
     }
     if (this.redactor.isIdle) return result;
     const { asks } = result;
     // What comes back to the action is its own, to the letter.
     const kept = asks ? { asks: { ...asks, requests: this.redactor.value(asks.requests) as JsonObject } } : {};
-    return { value: this.redactor.value(value), ...kept, ...(logs === undefined ? {} : { logs: this.redactor.text(logs) }) };
+    return { value: this.redactor.value(value), ...kept, ...(logs === undefined ? {} : { logs: this.redactor.prints(logs) }) };
   }
 
   /** What an action says while it works, without secrets. */
@@ -97,14 +97,14 @@ export class SecretKeeper {
   failure(failure: StepFailure): StepFailure {
     if (this.redactor.isIdle) return failure;
     const { redactor } = this;
-    return new StepFailure(failure.code, redactor.text(failure.message), {
+    return new StepFailure(failure.code, redactor.message(failure.message), {
       retryable: failure.retryable,
       retryAfterMs: failure.retryAfterMs,
       origin: failure.origin,
-      cause: redactor.value(failure.details),
+      cause: redactor.messages(failure.details),
       ...(failure.value === undefined ? {} : { value: redactor.value(failure.value) }),
       ...(failure.statusCode === undefined ? {} : { statusCode: failure.statusCode }),
-      ...(failure.logs === undefined ? {} : { logs: redactor.text(failure.logs) }),
+      ...(failure.logs === undefined ? {} : { logs: redactor.prints(failure.logs) }),
     });
   }
 

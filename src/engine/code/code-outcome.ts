@@ -1,3 +1,4 @@
+import { cutText } from '../auth/cut-text.js';
 import { type CodeOutcome, SandboxError } from '../sandbox-port.js';
 import { StepFailure, type StepResult } from '../step-executor.js';
 import { isObject } from '../values.js';
@@ -17,7 +18,7 @@ export function resultOf(outcome: CodeOutcome, note = ''): StepResult {
   }
   const { value } = outcome;
   if (isObject(value) && value['status'] === 'error' && typeof value['error'] === 'string' && value['error'] !== '') {
-    throw new StepFailure('step_error', value['error'].slice(0, MAX_MESSAGE), { logs, value });
+    throw new StepFailure('step_error', cutText(value['error'], MAX_MESSAGE), { logs, value });
   }
   return { value, logs };
 }

@@ -81,7 +81,12 @@ export class McpToolDefinitionResponse {
   @ApiProperty({ example: 'tools/weather/forecast' })
   readonly path!: string;
 
-  @ApiProperty({ type: String, nullable: true, example: '1.0.0', description: 'Version of the catalog entry that was made of it.' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    example: '1.0.0',
+    description: 'Version of the catalog entry that was made of it; null where too many wait for a review, until it is approved.',
+  })
   readonly version!: string | null;
 
   @ApiProperty({ type: String, nullable: true, pattern: '^[0-9]+$' })
@@ -157,7 +162,7 @@ export class McpImportedTool {
   @ApiProperty({ type: String, nullable: true })
   readonly digest!: string | null;
 
-  @ApiProperty({ type: String, nullable: true, description: 'Why it was refused.' })
+  @ApiProperty({ type: String, nullable: true, description: 'Why it was refused, or why no entry was made of what is held.' })
   readonly reason!: string | null;
 
   static from({ name, outcome, record, reason }: ImportedTool): McpImportedTool {

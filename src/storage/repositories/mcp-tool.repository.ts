@@ -34,7 +34,22 @@ export interface SeenDefinition {
   readonly subject: string;
 }
 
-/** Definitions of tools that servers gave. A row is added and approved, nothing else of it changes; it goes with its server. */
+/** How many definitions may wait for a review at once. */
+export interface WaitingRoom {
+  readonly ofTool: number;
+  readonly ofServer: number;
+}
+
+export interface NotedDefinition {
+  readonly record: McpToolRecord;
+  /** False where so many wait before it that it is kept only until the next one comes. */
+  readonly hasRoom: boolean;
+}
+
+/**
+ * Definitions of tools that servers gave. A row is added and approved, nothing else of it changes; it goes with its server, or where there was no room for
+ * it, with the next one.
+ */
 @Injectable()
 export class McpToolRepository {
   constructor(private readonly db: DataSource) {}
@@ -69,21 +84,37 @@ export class McpToolRepository {
     return rows.map(recordOf);
   }
 
-  /** Notes a definition: the first of a tool is approved with its import, every other one waits for a review. One that is known stays as it is. */
-  async note(seen: SeenDefinition): Promise<McpToolRecord> {
+  /**
+   * Notes a definition: the first of a tool is approved with its import, every other one waits for a review. One that is known stays as it is. Of those
+   * of a tool that find no room, the newest is kept: an older one that nobody has decided about, and of which no entry was made, goes.
+   */
+  async note(seen: SeenDefinition, { ofTool, ofServer }: WaitingRoom): Promise<NotedDefinition> {
     const { id, tenantId, server, tool, digest, definition, path, subject } = seen;
     return this.db.transaction(async (tx) => {
       // Two imports at the same time must not both be the first.
       await tx.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [`mcp_tool ${tenantId} ${server} ${tool}`]);
-      await tx.query(
+      const added = await tx.query<unknown[]>(
         `INSERT INTO mcp_tool (id, tenant_id, server, tool, digest, definition, path, status, approved_at, approved_by)
          SELECT $1::bigint, $2, $3, $4, $5, $6::json, $7, CASE WHEN known THEN 'held' ELSE 'approved' END,
            CASE WHEN known THEN NULL ELSE clock_timestamp() END, CASE WHEN known THEN NULL ELSE $8 END
          FROM (SELECT EXISTS (SELECT FROM mcp_tool WHERE tenant_id = $2 AND server = $3 AND tool = $4) AS known) others
-         ON CONFLICT (tenant_id, server, tool, digest) DO NOTHING`,
+         ON CONFLICT (tenant_id, server, tool, digest) DO NOTHING RETURNING id`,
         [id, tenantId, server, tool, digest, JSON.stringify(definition), path, subject],
       );
-      return recordOf(await tx.getRepository(McpToolEntity).findOneOrFail({ where: { tenantId, server, tool, digest } }));
+      const record = recordOf(await tx.getRepository(McpToolEntity).findOneOrFail({ where: { tenantId, server, tool, digest } }));
+      if (record.status !== 'held') return { record, hasRoom: true };
+      if (added.length > 0) {
+        await tx.query(
+          `WITH waiting AS (${WAITING}) DELETE FROM mcp_tool t USING waiting w
+           WHERE t.id = w.id AND w.tool = $3 AND t.id <> $6 AND t.status = 'held' AND t.catalog_id IS NULL AND (w.of_tool > $4 OR w.of_server > $5)`,
+          [tenantId, server, tool, ofTool, ofServer, record.id],
+        );
+      }
+      const [place] = await tx.query<{ room: boolean }[]>(
+        `WITH waiting AS (${WAITING}) SELECT of_tool <= $3 AND of_server <= $4 AS room FROM waiting WHERE id = $5`,
+        [tenantId, server, ofTool, ofServer, record.id],
+      );
+      return { record, hasRoom: place?.room === true };
     });
   }
 
@@ -108,6 +139,10 @@ export class McpToolRepository {
     return row && recordOf(row);
   }
 }
+
+/** What waits for a review, and as the how manieth. */
+const WAITING = `SELECT id, tool, row_number() OVER (PARTITION BY tool ORDER BY id) AS of_tool, row_number() OVER (ORDER BY id) AS of_server
+  FROM mcp_tool WHERE tenant_id = $1 AND server = $2 AND status = 'held'`;
 
 function recordOf(row: McpToolEntity): McpToolRecord {
   const { status, seenAt, approvedAt } = row;

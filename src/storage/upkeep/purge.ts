@@ -5,11 +5,23 @@ import { isTransient, sqlStateOf } from '../connection/sql-state.js';
 
 /** Rows per transaction, so that a purge holds no lock for long (R10). */
 const BATCH = 1_000;
-/** How long writers of history may be held up by the drop of a partition that somebody reads. */
+/** How long writers of history may be held up by each lock of the drop of a partition that somebody reads or writes. */
 const LONGEST_DROP_WAIT_MS = 200;
 const STATEMENT_TIMED_OUT = '57014';
 const NO_SUCH_TABLE = '42P01';
-const PARTITIONED = ['execution_event', 'execution_payload', 'execution_blob'] as const;
+/**
+ * Of each table, what is locked before its partitions are looked at: every statement that stores an execution names payloads and events, in this order, and
+ * has their locks before it stores anything. So none comes into a range that is seen to be empty then, and none waits here the other way round.
+ */
+const PARTITIONED = {
+  execution_event: ['LOCK TABLE ONLY execution_event IN ACCESS EXCLUSIVE MODE'],
+  execution_payload: ['LOCK TABLE ONLY execution_payload IN ACCESS EXCLUSIVE MODE'],
+  // Most statements do not name large values.
+  execution_blob: [
+    'LOCK TABLE ONLY execution_payload IN SHARE ROW EXCLUSIVE MODE',
+    'LOCK TABLE ONLY execution_blob IN ACCESS EXCLUSIVE MODE',
+  ],
+} as const;
 
 /** Which finished executions go. */
 export interface PurgeSelection {
@@ -88,10 +100,10 @@ export class Purge {
   /** Drops partitions of which nothing is left and that end before a moment (epoch milliseconds). @returns their names */
   async dropEmptyPartitions(before: number): Promise<string[]> {
     const dropped: string[] = [];
-    for (const table of PARTITIONED) {
+    for (const [table, locks] of Object.entries(PARTITIONED)) {
       for (const { name, from, to } of await this.partitionsOf(table)) {
         if (to > firstIdAt(before)) continue;
-        if (await this.dropIfEmpty(name, from, to)) dropped.push(name);
+        if (await this.dropIfEmpty(name, [String(from), String(to)], locks)) dropped.push(name);
       }
     }
     return dropped;
@@ -109,17 +121,17 @@ export class Purge {
     });
   }
 
-  /** Nothing of the range may be open or retained, seen in the very transaction that drops. A table that is in use stays until the next time. */
-  private async dropIfEmpty(name: string, from: bigint, to: bigint): Promise<boolean> {
+  /** Nothing of the range may be open or retained, seen where nobody can store any more. A table that is in use stays until the next time. */
+  private async dropIfEmpty(name: string, range: readonly [string, string], locks: readonly string[]): Promise<boolean> {
     try {
       return await this.db.transaction(async (tx) => {
-        const [found] = await tx.query<{ some: boolean }[]>(`SELECT EXISTS (SELECT FROM execution WHERE id >= $1 AND id < $2) AS some`, [
-          String(from),
-          String(to),
-        ]);
-        if (found?.some !== false) return false;
-        // Everybody who writes history waits behind this lock.
+        // Most are in use: nobody has to wait for that answer.
+        if (!(await isEmpty(tx, range))) return false;
+        // Everybody who writes history waits behind these locks.
         await tx.query(`SET LOCAL lock_timeout = ${LONGEST_DROP_WAIT_MS}`);
+        for (const lock of locks) await tx.query(lock);
+        // Who was about to store an execution of this range has done it by now.
+        if (!(await isEmpty(tx, range))) return false;
         await tx.query(`DROP TABLE "${name.replaceAll('"', '""')}"`);
         return true;
       });
@@ -130,6 +142,13 @@ export class Purge {
       throw error;
     }
   }
+}
+
+async function isEmpty(tx: EntityManager, range: readonly [string, string]): Promise<boolean> {
+  const [found] = await tx.query<{ some: boolean }[]>(`SELECT EXISTS (SELECT FROM execution WHERE id >= $1 AND id < $2) AS some`, [
+    ...range,
+  ]);
+  return found?.some === false;
 }
 
 /** What runs a statement: the data source, or a transaction. */

@@ -1,3 +1,4 @@
+import { cutText } from '../../../engine/auth/cut-text.js';
 import { type OutboundStreams } from '../../../engine/outbound-port.js';
 import { type StepContext, StepFailure } from '../../../engine/step-executor.js';
 import { isDatatype, MOST_DIMENSIONS, type Tensor, type TensorRule } from '../../../engine/tensors/tensor.js';
@@ -14,6 +15,8 @@ import { readExactJson, wireTensor } from './wire-json.js';
 const FACE_MS = 60_000;
 const MOST_FACES = 1_000;
 const LONGEST_NAME = 200;
+/** Characters of why a server refused. */
+const LONGEST_REASON = 500;
 
 interface KnownFace {
   readonly face: TensorFace;
@@ -84,8 +87,7 @@ export function openInferenceProvider(
 async function ask(attempt: Attempt, url: URL, body?: JsonObject): Promise<JsonObject> {
   const { status, headers, text } = await exchange(attempt, url, body);
   const json = await parsed(text, attempt.context);
-  if (status < 200 || status > 299)
-    throw statusFailure(status, headers, isObject(json) ? { error: wordOf(own(json, 'error'), 500) } : null);
+  if (status < 200 || status > 299) throw statusFailure(status, headers, isObject(json) ? { error: reasonOf(own(json, 'error')) } : null);
   if (!isObject(json)) throw garbled(json === undefined ? 'something that is not JSON' : 'JSON that is no object');
   return json;
 }
@@ -176,7 +178,7 @@ function isShape(value: Json | undefined): value is number[] {
 /** @throws StepFailure `invalid_endpoint` */
 function modelUrl(request: ModelRequest): URL {
   const url = new URL(endpointOf(request));
-  const version = wordOf(own(request.options, 'model_version'), LONGEST_NAME);
+  const version = wordOf(own(request.options, 'model_version'));
   const base = url.pathname.replace(/\/+$/, '').replace(/\/v2$/, '');
   url.pathname = `${base}/v2/models/${segment(request.model)}${version === null ? '' : `/versions/${segment(version)}`}`;
   url.hash = '';
@@ -195,8 +197,13 @@ function segment(name: string | null): string {
   throw new StepFailure('invalid_endpoint', 'The model has no name that can stand in an address.', { retryable: false });
 }
 
-/** A word that another side says, as far as it is one. */
-function wordOf(value: Json | undefined, longest: number): string | null {
+/** A word that another side says, as far as it is one: what is longer is none, and no part of it may stay, as that could be part of a secret. */
+function wordOf(value: Json | undefined, longest = Infinity): string | null {
   if (typeof value === 'number') return String(value);
-  return typeof value === 'string' && value !== '' ? value.slice(0, longest) : null;
+  return typeof value === 'string' && value !== '' && value.length <= longest ? value : null;
+}
+
+function reasonOf(value: Json | undefined): string | null {
+  const said = wordOf(value);
+  return said === null ? null : cutText(said, LONGEST_REASON);
 }

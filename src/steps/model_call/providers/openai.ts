@@ -13,6 +13,7 @@ import { TokenStream } from './token-stream.js';
 /** Texts of one request for embeddings, where the entry does not say. */
 const EMBEDDINGS_BATCH = 100;
 const MOST_TEXTS = 2_048;
+const LONGEST_NAME = 200;
 /** Parts of the body that are not settings, whatever the entry calls them. */
 const NO_SETTINGS: ReadonlySet<string> = new Set([
   'model',
@@ -253,6 +254,7 @@ function accountOf(answer: Json, request: ModelRequest): Omit<ModelAnswer, 'outp
 }
 
 /** A word that another side says, as far as it is one. */
+/** What is longer is no name, and no part of it may stay, as that could be part of a secret. */
 function nameOf(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' ? value.slice(0, 200) : null;
+  return typeof value === 'string' && value !== '' && value.length <= LONGEST_NAME ? value : null;
 }
