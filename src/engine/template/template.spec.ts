@@ -131,7 +131,7 @@ describe(compileTemplate.name, () => {
 
   it.each([
     '{{ n', '{% if n %}', '{{ n + }}', '{{ n | nosuch }}', '{{ n is nosuch }}', '{{ nosuch() }}', '{{ n() () }}', "{{ 'a }}", '{{ a b }}',
-    "{% include 'x' %}", "{% extends 'x' %}", '{% macro f() %}{% endmacro %}', '{% import "x" as y %}', '{# open', '{{ n | default(1, 2, 3) }}',
+    "{% include 'x' %}", "{% extends 'x' %}", '{% block f %}{% endblock %}', '{% import "x" as y %}', '{# open', '{{ n | default(1, 2, 3) }}',
     '{{ n | default(nope=1) }}', '{{ 1e999 }}', `{{ ${'('.repeat(200)} }}`, `{{ 1${'+1'.repeat(5_000)} }}`,
   ])('refuses %.40s', (text) => expect(() => compileTemplate(text)).toThrow(TemplateSyntaxError)); // prettier-ignore
 

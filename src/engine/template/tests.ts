@@ -2,6 +2,7 @@ import { isObject } from '../values.js';
 import { settled } from './access.js';
 import { type Calls, type Test } from './operation.js';
 import { compare, contains, equal, numberOf } from './operators.js';
+import { TemplateReference } from './scope.js';
 import { TemplateError } from './template-error.js';
 
 type Holds = (value: unknown, args: readonly unknown[], calls: Calls) => boolean;
@@ -27,6 +28,7 @@ const ge = against((value, [other], { rendering }) => compare('>=', value, other
 export const TESTS: ReadonlyMap<string, Test> = new Map<string, Test>([
   ['defined', { parameters: [], holds: (value) => value !== undefined }],
   ['undefined', { parameters: [], holds: (value) => value === undefined }],
+  ['callable', { parameters: [], holds: (value) => value instanceof TemplateReference && value.isCallable }],
   ['none', plain((value) => value === null)],
   ['null', plain((value) => value === null)],
   ['true', plain((value) => value === true)],
