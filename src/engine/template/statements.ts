@@ -274,18 +274,10 @@ function append(text: string, frame: Frame, out: Part[]): void {
 function assign(locals: Locals, targets: readonly string[], value: unknown): void {
   const [first] = targets;
   if (targets.length === 1 && first !== undefined) return locals.set(first, value);
-  const parts = partsOf(value);
-  if (parts?.length !== targets.length) throw new TemplateError(`${kindOf(value)} cannot be taken apart into ${targets.length} names.`);
+  const parts = element(value);
+  if (!Array.isArray(parts) || parts.length !== targets.length)
+    throw new TemplateError(`${kindOf(value)} cannot be taken apart into ${targets.length} names.`);
   targets.forEach((target, index) => locals.set(target, parts[index]));
-}
-
-/** Lists, and what groupby yields: `for key, members in rows | groupby('k')`. */
-function partsOf(value: unknown): readonly Json[] | undefined {
-  const plain = element(value);
-  if (Array.isArray(plain)) return plain;
-  if (typeof plain !== 'object' || plain === null) return undefined;
-  const keys = Object.keys(plain);
-  return keys.length === 2 && keys[0] === 'grouper' && keys[1] === 'list' ? Object.values(plain) : undefined;
 }
 
 function loopOf(items: readonly Json[], index: number): JsonObject {
