@@ -106,7 +106,7 @@ export class ExpressionParser extends TokenReader {
   }
 
   private product(): Expression {
-    return this.binary(['*', '/', '//', '%'], () => this.signed());
+    return this.binary(['*', '/', '//', '%'], () => this.power());
   }
 
   private binary(operators: readonly BinaryOperator[], operand: () => Expression): Expression {
@@ -119,7 +119,12 @@ export class ExpressionParser extends TokenReader {
     }
   }
 
-  /** Python's binding: -2 ** 2 is -(2 ** 2). A filter after a signed number sees the sign: -5 | abs is 5. */
+  /** Powers bind to the left and weaker than signs, in Jinja other than in Python: -2 ** 2 is 4, and 2 ** 3 ** 2 is 64. */
+  private power(): Expression {
+    return this.binary(['**'], () => this.signed());
+  }
+
+  /** A filter after a signed number sees the sign: -5 | abs is 5. */
   private signed(filtered = true): Expression {
     if (this.isOperator('-') || this.isOperator('+')) {
       const operator = this.advance().text as '-' | '+';
@@ -128,9 +133,7 @@ export class ExpressionParser extends TokenReader {
       return filtered ? this.filtersAndTests(value) : value;
     }
     const primary = this.postfix(this.primary());
-    const base = filtered ? this.filtersAndTests(primary) : primary;
-    if (!this.acceptOperator('**')) return base;
-    return { kind: 'binary', operator: '**', left: base, right: this.nested(() => this.signed(filtered)) };
+    return filtered ? this.filtersAndTests(primary) : primary;
   }
 
   private primary(): Expression {

@@ -58,7 +58,7 @@ describe('idioms of Jinja', () => {
     ['{{ [1.234, 2.345] | map("round", precision=1) | list }}', [1.2, 2.3]],
     ['{{ ["a", none] | map("default", default_value="x", boolean=true) | list }}', ['a', 'x']],
     ['{{ [[1, 2], [3]] | map("map", "string") | map("join", d="-") | list }}', ['1-2', '3']],
-    ['{{ ["ab" | center(5), "<a>x</a>  y" | striptags] }}', [' ab  ', 'x y']],
+    ['{{ ["ab" | center(5), "<a>x</a>  y" | striptags] }}', ['  ab ', 'x y']],
     // groups are pairs whose parts have names
     ['{% for k, items in teams | groupby("team") %}{{ k }}:{% for i in items %}{{ i.name }}{% endfor %};{% endfor %}', 'a:AnnCid;b:Bob;'],
     ['{% for g in teams | groupby("team") %}{{ g.grouper }}{{ g[0] }}{{ g.list | length }}{{ g[1] | length }}{{ g | length }}{{ g | first }};{% endfor %}', 'aa222a;bb112b;'],

@@ -129,7 +129,7 @@ const batch = filter(['linecount', 'fill_with'], (value, [size, fill], { renderi
   return rows;
 });
 
-/** So many lists of about the same length; with `fill_with`, of exactly the same. */
+/** So many lists of about the same length; as in Jinja, `fill_with` goes to all but the longer ones, also where there are none. */
 const slice = filter(['slices', 'fill_with'], (value, [count, fill], { rendering }) => {
   const slices = integerArgument(count, 'slices', 0);
   if (slices < 1) throw new TemplateError('slice needs a number of at least 1.');
@@ -138,7 +138,7 @@ const slice = filter(['slices', 'fill_with'], (value, [count, fill], { rendering
   const [least, longer] = [Math.floor(items.length / slices), items.length % slices];
   return Array.from({ length: slices }, (_, index) => {
     const part = items.slice(index * least + Math.min(index, longer), (index + 1) * least + Math.min(index + 1, longer));
-    return index >= longer && longer > 0 && element(fill) !== null ? [...part, element(fill)] : part;
+    return index >= longer && element(fill) !== null ? [...part, element(fill)] : part;
   });
 });
 
