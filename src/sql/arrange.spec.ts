@@ -96,6 +96,15 @@ describe('values take the form of their place', () => {
       'INSERT INTO t VALUES {% for r in rows %}({{ r.a }}){% if not loop.last %},{% endif %}{% endfor %}',
       `INSERT INTO t VALUES ( 1 ),( 'b''' )`,
     ],
+    ['names of a block', 'SELECT {% with a = x, b = n %}{{ a }}, {{ b }}{% endwith %}', `SELECT  'a''; DROP TABLE t; --' ,  5`],
+    ['the text of a macro', "{% macro m(v) %}'{{ v }}'{% endmacro %}SELECT {{ m(x) }}", `SELECT  '''a''; DROP TABLE t; --'''`],
+    ['the text of a macro as SQL', '{% macro m(v) %}{{ v }} + 1{% endmacro %}SELECT {{ m("a") | sql_raw }}', 'SELECT a + 1'],
+    [
+      'the text of a call',
+      '{% macro m() %}{{ caller() }}{% endmacro %}SELECT {% call m() %}{{ x }}{% endcall %}',
+      `SELECT  'a''; DROP TABLE t; --'`,
+    ],
+    ['a filtered block', 'SELECT {% filter upper %}{{ x }}{% endfilter %}', `SELECT  'A''; DROP TABLE T; --'`],
     ['a direction', 'SELECT 1 ORDER BY a {{ "DESC" if n > 1 else "ASC" }} LIMIT {{ n }}', 'SELECT 1 ORDER BY a DESC LIMIT  5'],
     [
       'a direction with more',
@@ -181,6 +190,7 @@ describe('refused when it is registered', () => {
     ['an open dollar quote', 'SELECT $a$ {{ n }}', /not closed/],
     ['a value that begins a statement', '{{ n }} SELECT', /begins/],
     ['quotes that only one branch closes', "SELECT 'a{% if n %}'{% endif %}", /\{% if %\}/],
+    ['quotes that a block opens in what follows', "SELECT {% with a = 1 %}'{% endwith %}", /not closed/],
     ['quotes that an iteration leaves open', "SELECT {% for r in rows %}'{% endfor %}", /\{% for %\}/],
     ['a name or a value', 'SELECT 1 {% if n %}FROM{% else %}WHERE a ={% endif %} {{ x }}', /depending/],
     ["in U&'…'", "SELECT U&'{{ x }}'", /U&/],

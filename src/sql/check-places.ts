@@ -37,7 +37,13 @@ class Walk {
         return this.ifStatement(statement, lexer);
       case 'for':
         return this.forStatement(statement, lexer);
-      default:
+      case 'with':
+        return { ...statement, body: this.block(statement.body, lexer) };
+      // What these make is text, which is a value like any where it is used.
+      case 'set':
+      case 'set_part':
+      case 'set_block':
+      case 'macro':
         return statement;
     }
   }

@@ -1,4 +1,5 @@
 import { type Json, type JsonObject } from '../values.js';
+import { namedPartOf } from './groups.js';
 import { TemplateReference } from './scope.js';
 
 /** Never visible, even where a payload has such a key: what a prototype could offer must not be reachable by any spelling. */
@@ -13,7 +14,7 @@ export function itemOf(value: unknown, key: string | number): unknown {
   if (typeof key === 'string' && REFUSED.has(key)) return undefined;
   if (typeof value === 'object' && value !== null) {
     if (value instanceof TemplateReference) return value.get(key);
-    if (Array.isArray(value)) return value[position(key, value.length)];
+    if (Array.isArray(value)) return typeof key === 'string' ? namedPartOf(value as Json[], key) : value[position(key, value.length)];
     return Object.hasOwn(value, key) ? (value as JsonObject)[key] : undefined;
   }
   if (typeof value !== 'string') return undefined;

@@ -31,15 +31,39 @@ export type Expression =
   | { readonly kind: 'choice'; readonly test: Expression; readonly then: Expression; readonly otherwise: Expression | null }
   | { readonly kind: 'filter'; readonly input: Expression; readonly name: string; readonly arguments: Arguments }
   | { readonly kind: 'test'; readonly input: Expression; readonly name: string; readonly negated: boolean; readonly arguments: Arguments }
-  | { readonly kind: 'call'; readonly name: string; readonly arguments: Arguments }
-  | { readonly kind: 'method'; readonly object: Expression; readonly name: string; readonly arguments: Arguments };
+  /** With a `caller` it is a {% call %}: the block is handed to the macro. */
+  | { readonly kind: 'call'; readonly name: string; readonly arguments: Arguments; readonly caller?: CallerBlock }
+  | { readonly kind: 'method'; readonly object: Expression; readonly name: string; readonly arguments: Arguments }
+  /** The text of a block. */
+  | { readonly kind: 'capture'; readonly body: Block };
+
+/** `(a, b='x')` of a macro. */
+export interface Parameter {
+  readonly name: string;
+  readonly fallback: Expression | null;
+  readonly offset: number;
+}
+
+export interface CallerBlock {
+  readonly parameters: readonly Parameter[];
+  readonly body: Block;
+}
 
 export type Block = readonly Statement[];
 
 export type Statement =
   | { readonly kind: 'data'; readonly text: string }
-  /** `source` is the text between the braces. With a `slot`, the value itself is kept under it instead of its text (compileParts). */
-  | { readonly kind: 'output'; readonly expression: Expression; readonly source: string; readonly slot?: string }
+  /**
+   * `source` is the text between the braces. With a `slot`, the value itself is kept under it instead of its text (compileParts).
+   * A block is {% filter %} or {% call %}: always text, and what is set in it ends with it.
+   */
+  | {
+      readonly kind: 'output';
+      readonly expression: Expression;
+      readonly source: string;
+      readonly slot?: string;
+      readonly isBlock?: boolean;
+    }
   | { readonly kind: 'if'; readonly branches: readonly { readonly test: Expression; readonly body: Block }[]; readonly otherwise: Block }
   | {
       readonly kind: 'for';
@@ -51,4 +75,11 @@ export type Statement =
     }
   | { readonly kind: 'set'; readonly targets: readonly string[]; readonly value: Expression }
   | { readonly kind: 'set_part'; readonly namespace: string; readonly part: string; readonly value: Expression }
-  | { readonly kind: 'set_block'; readonly target: string; readonly body: Block };
+  /** `value` is the text of the block, with the filters that the head names; `part` where a namespace is the target. */
+  | { readonly kind: 'set_block'; readonly target: string; readonly part: string | null; readonly value: Expression }
+  | {
+      readonly kind: 'with';
+      readonly bindings: readonly { readonly targets: readonly string[]; readonly value: Expression }[];
+      readonly body: Block;
+    }
+  | { readonly kind: 'macro'; readonly name: string; readonly parameters: readonly Parameter[]; readonly body: Block };

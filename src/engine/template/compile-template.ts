@@ -1,8 +1,8 @@
 import { type Json } from '../values.js';
 import { settled } from './access.js';
 import { type Block, type Expression } from './ast.js';
-import { type Evaluator, ExpressionCompiler } from './evaluate.js';
-import { Frame } from './frame.js';
+import { ExpressionCompiler } from './evaluate.js';
+import { type Evaluator, Frame } from './frame.js';
 import { parseExpression, parseTemplate } from './parser.js';
 import { type Rendering } from './rendering.js';
 import { type Scope } from './scope.js';
@@ -59,7 +59,7 @@ export interface PartsTemplate {
  */
 export function compileParts(text: string, arrange: (block: Block) => Block): PartsTemplate {
   const compiler = compilerFor(text);
-  const write = new StatementCompiler(compiler).block(arrange(parseTemplate(text)));
+  const write = new StatementCompiler(compiler).template(arrange(parseTemplate(text)));
   const evaluator = (frame: Frame): readonly Part[] => {
     const out: Part[] = [];
     write(frame, out);
@@ -78,7 +78,7 @@ export function mayHoldTemplate(text: string): boolean {
 function loneExpression(block: Block): { readonly expression: Expression; readonly source: string } | undefined {
   const parts = block.filter((part) => part.kind !== 'data' || part.text.trim() !== '');
   const [only] = parts;
-  return parts.length === 1 && only?.kind === 'output' ? only : undefined;
+  return parts.length === 1 && only?.kind === 'output' && !only.isBlock ? only : undefined;
 }
 
 function constantTemplate(source: string, text: string): Template {
@@ -110,7 +110,7 @@ function loneTemplate(source: string, expression: Expression, expressionSource: 
 
 function textTemplate(source: string, block: Block): Template {
   const compiler = compilerFor(source);
-  const write = new StatementCompiler(compiler).block(block);
+  const write = new StatementCompiler(compiler).template(block);
   const evaluator = (frame: Frame): string => {
     const out: Part[] = [];
     write(frame, out);

@@ -1,18 +1,17 @@
 import { isObject, type Json, type JsonObject } from '../values.js';
+import { arranged, callByName, type CompiledArguments } from './calls.js';
 import { element, isRefusedName, itemOf, settled } from './access.js';
-import { type Arguments, type Expression } from './ast.js';
+import { type Arguments, type Block, type CallerBlock, type Expression } from './ast.js';
 import { printf } from './filters/printf.js';
 import { FILTERS } from './filters/registry.js';
-import { type Frame } from './frame.js';
+import { type Evaluator, type Frame } from './frame.js';
 import { FUNCTIONS } from './functions.js';
+import { type Macro } from './macro.js';
 import { callMethod, isChange } from './methods.js';
 import { type Signature } from './operation.js';
 import { binary, compare, isTrue, kindOf, signed, slice, textOf } from './operators.js';
 import { TemplateError } from './template-error.js';
 import { TESTS } from './tests.js';
-
-/** A compiled expression: a closure over its parts. Yields JSON, a TemplateReference, or undefined. */
-export type Evaluator = (frame: Frame) => unknown;
 
 /** Chains such as a + b + c + … nest to the left without nesting in the text; evaluation recurses as deep as they are long. */
 const MAX_HEIGHT = 1_000;
@@ -38,6 +37,14 @@ const COMPARING_TESTS: ReadonlySet<string> = new Set([
   'sameas',
 ]);
 
+/** What expressions need of whoever compiles statements. */
+export interface Blocks {
+  /** The text of a block. */
+  captured(body: Block): Evaluator;
+  /** What `caller` is for the macro that a {% call %} calls. */
+  caller(block: CallerBlock): (frame: Frame) => Macro;
+}
+
 /** Compiles the expressions of one template and collects the names they read from the scope. */
 export class ExpressionCompiler {
   readonly names = new Set<string>();
@@ -45,18 +52,57 @@ export class ExpressionCompiler {
   readonly bound = new Set<string>();
   /** Names that {% set %} or {% for %} may have bound: looked for among the locals first. */
   readonly local = new Set<string>();
+  /** Names of macros. */
+  readonly macros = new Set<string>();
+  blocks: Blocks | undefined;
   private height = 0;
+  /** The greatest height so far. */
+  private highest = 0;
+  /** Names that the body of the macro mentions which is being compiled; undefined outside of macros. */
+  private mentioned: Set<string> | undefined;
+  /** Calls of names that nothing has bound yet. */
+  private readonly unknownCalls: { readonly name: string; readonly offset: number }[] = [];
   /** A method of the template changes values: what it makes is kept in mind. */
   private changes = false;
 
-  constructor(private readonly fail: (message: string, offset: number) => Error) {}
+  constructor(readonly fail: (message: string, offset: number) => Error) {}
 
   compile(expression: Expression): Evaluator {
     this.height += 1;
+    if (this.height > this.highest) this.highest = this.height;
     if (this.height > MAX_HEIGHT) throw this.fail(`The expression has more than ${MAX_HEIGHT} operations in a row.`, 0);
     const evaluator = this.compiled(expression);
     this.height -= 1;
     return evaluator;
+  }
+
+  /** The template is compiled to its end: nothing that is called may still be unknown. */
+  finish(): void {
+    const unknown = this.unknownCalls.find(({ name }) => !this.local.has(name));
+    if (unknown !== undefined) throw this.fail(`There is no function ${unknown.name}.`, unknown.offset);
+  }
+
+  /** Compiles something that belongs to a macro: names in it are looked for when it runs, as what is set until then counts. */
+  ofMacro<Compiled>(compile: () => Compiled): { compiled: Compiled; mentions: ReadonlySet<string>; height: number } {
+    const { mentioned: outer, highest } = this;
+    const mentions = new Set<string>();
+    this.mentioned = mentions;
+    this.highest = this.height;
+    const compiled = compile();
+    const height = this.highest - this.height;
+    this.mentioned = outer;
+    this.highest = Math.max(highest, this.highest);
+    for (const name of mentions) outer?.add(name);
+    return { compiled, mentions, height };
+  }
+
+  /** Compiles what is nested in something else. */
+  nested<Compiled>(compile: () => Compiled): Compiled {
+    this.height += 1;
+    if (this.height > this.highest) this.highest = this.height;
+    const compiled = compile();
+    this.height -= 1;
+    return compiled;
   }
 
   private compiled(expression: Expression): Evaluator {
@@ -78,6 +124,9 @@ export class ExpressionCompiler {
         return this.slice(expression.object, expression.bounds);
       case 'choice':
         return this.choice(expression.test, expression.then, expression.otherwise);
+      case 'capture':
+        if (this.blocks === undefined) throw new Error('a block outside of a template');
+        return this.blocks.captured(expression.body);
       case 'filter':
       case 'test':
       case 'call':
@@ -133,7 +182,8 @@ export class ExpressionCompiler {
   private name(name: string): Evaluator {
     if (isRefusedName(name)) return () => undefined;
     if (!this.bound.has(name)) this.names.add(name);
-    if (this.local.has(name)) return counted((frame) => frame.lookup(name));
+    this.mentioned?.add(name);
+    if (this.local.has(name) || this.mentioned !== undefined) return counted((frame) => frame.lookup(name));
     return counted((frame) => frame.scope.lookup(name, frame.rendering));
   }
 
@@ -166,7 +216,10 @@ export class ExpressionCompiler {
   }
 
   private mapping(pairs: readonly (readonly [Expression, Expression])[]): Evaluator {
-    const entries = pairs.map(([key, value]) => [this.compile(key), this.compile(value)] as const);
+    return this.mappingOf(pairs.map(([key, value]) => [this.compile(key), this.compile(value)]));
+  }
+
+  private mappingOf(entries: readonly (readonly [Evaluator, Evaluator])[]): Evaluator {
     return (frame) => {
       frame.rendering.spend(1 + entries.length);
       const mapping: JsonObject = {};
@@ -238,7 +291,7 @@ export class ExpressionCompiler {
         const filter = FILTERS.get(name);
         if (filter === undefined) throw this.fail(`There is no filter ${name}.`, offset);
         const input = this.compile(expression.input);
-        const args = this.arguments(name, filter, expression.arguments);
+        const args = this.arranged(name, filter, this.arguments(expression.arguments));
         if (SECRET_FILTERS.has(name)) return counted((frame) => filter.apply(input(frame), args(frame), frame));
         return counted((frame) => {
           const value = input(frame);
@@ -250,7 +303,7 @@ export class ExpressionCompiler {
         const test = TESTS.get(name);
         if (test === undefined) throw this.fail(`There is no test ${name}.`, offset);
         const input = this.compile(expression.input);
-        const args = this.arguments(name, test, expression.arguments);
+        const args = this.arranged(name, test, this.arguments(expression.arguments));
         const { negated } = expression;
         const compares = COMPARING_TESTS.has(name);
         return counted((frame) => {
@@ -259,18 +312,37 @@ export class ExpressionCompiler {
           return test.holds(value, args(frame), frame) !== negated;
         });
       }
-      case 'call': {
-        const called = FUNCTIONS.get(name);
-        if (called === undefined) throw this.fail(`There is no function ${name}.`, offset);
-        const args = this.arguments(name, called, expression.arguments);
-        return counted((frame) => {
-          const value = called.call(args(frame), frame);
-          return this.changes && isObject(value) && name === 'dict' ? frame.madeHere(value) : value;
-        });
-      }
+      case 'call':
+        return this.call(expression);
       case 'method':
         return this.method(expression);
     }
+  }
+
+  private call({ name, arguments: given, caller }: Expression & { kind: 'call' }): Evaluator {
+    const args = this.arguments(given);
+    const ofLanguage = this.macros.has(name) ? undefined : this.functionCall(name, args);
+    const isBound = this.local.has(name);
+    if (!isBound && this.mentioned === undefined && caller === undefined) {
+      if (ofLanguage === undefined) throw this.fail(`There is no function ${name}.`, given.offset);
+      return ofLanguage;
+    }
+    if (ofLanguage === undefined && !isBound) this.unknownCalls.push({ name, offset: given.offset });
+    this.mentioned?.add(name);
+    if (caller !== undefined && given.named.some((argument) => argument.name === 'caller'))
+      throw this.fail('The argument caller is given twice.', given.offset);
+    const makeCaller = caller === undefined ? undefined : this.blocks?.caller(caller);
+    return counted(callByName(name, args, makeCaller, ofLanguage));
+  }
+
+  private functionCall(name: string, given: CompiledArguments): Evaluator | undefined {
+    const called = FUNCTIONS.get(name);
+    if (called === undefined) return undefined;
+    const args = this.arranged(name, called, given);
+    return counted((frame) => {
+      const value = called.call(args(frame), frame);
+      return this.changes && isObject(value) && name === 'dict' ? frame.madeHere(value) : value;
+    });
   }
 
   private method(expression: Expression & { kind: 'method' }): Evaluator {
@@ -289,27 +361,17 @@ export class ExpressionCompiler {
     });
   }
 
-  /** Puts arguments in the order the signature declares; what does not fit is found here, before anything runs. */
-  private arguments(name: string, signature: Signature, args: Arguments): (frame: Frame) => readonly unknown[] {
-    const { parameters, keywords = [], rest = false, anyName = false } = signature;
-    const order = [...parameters, ...keywords];
-    const slots: (Evaluator | undefined)[] = order.map(() => undefined);
-    const others: (readonly [Expression, Expression])[] = [];
-    const positional = args.positional.map((argument) => this.compile(argument));
-    if (positional.length > parameters.length && !rest)
-      throw this.fail(`${name} takes at most ${parameters.length} arguments.`, args.offset);
-    positional.slice(0, parameters.length).forEach((argument, index) => (slots[index] = argument));
-    for (const argument of args.named) {
-      const index = order.indexOf(argument.name);
-      if (index < 0 && !anyName) throw this.fail(`${name} has no argument ${argument.name}.`, args.offset);
-      if (index < 0) others.push([{ kind: 'constant', value: argument.name }, argument.value]);
-      else if (slots[index] !== undefined) throw this.fail(`The argument ${argument.name} is given twice.`, args.offset);
-      else slots[index] = this.compile(argument.value);
-    }
-    if (anyName) slots.push(this.mapping(others));
-    slots.push(...positional.slice(parameters.length));
-    if (slots.every((slot) => slot === undefined)) return () => [];
-    return (frame) => slots.map((slot) => slot?.(frame));
+  private arguments({ positional, named, offset }: Arguments): CompiledArguments {
+    return {
+      positional: positional.map((argument) => this.compile(argument)),
+      named: named.map((argument) => ({ name: argument.name, value: this.compile(argument.value) })),
+      offset,
+    };
+  }
+
+  private arranged(name: string, signature: Signature, args: CompiledArguments): (frame: Frame) => readonly unknown[] {
+    const mapping = (named: CompiledArguments['named']) => this.mappingOf(named.map((argument) => [() => argument.name, argument.value]));
+    return arranged(name, signature, args, mapping, this.fail);
   }
 }
 

@@ -15,6 +15,11 @@ export const CONSTANTS: ReadonlyMap<string, null | boolean> = new Map([
 export const RESERVED: ReadonlySet<string> = new Set(['and', 'or', 'not', 'in', 'is', 'if', 'else', 'elif']);
 const COMPARISONS: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>=']);
 
+export interface FilterCall {
+  readonly name: string;
+  readonly arguments: Arguments;
+}
+
 /** Recursive descent over the expressions of Jinja, with Jinja's precedences; the weakest binding comes first. */
 export class ExpressionParser extends TokenReader {
   wholeExpression(): Expression {
@@ -101,7 +106,7 @@ export class ExpressionParser extends TokenReader {
   }
 
   private product(): Expression {
-    return this.binary(['*', '/', '//', '%'], () => this.signed());
+    return this.binary(['*', '/', '//', '%'], () => this.power());
   }
 
   private binary(operators: readonly BinaryOperator[], operand: () => Expression): Expression {
@@ -114,7 +119,12 @@ export class ExpressionParser extends TokenReader {
     }
   }
 
-  /** Python's binding: -2 ** 2 is -(2 ** 2). A filter after a signed number sees the sign: -5 | abs is 5. */
+  /** Powers bind to the left and weaker than signs, in Jinja other than in Python: -2 ** 2 is 4, and 2 ** 3 ** 2 is 64. */
+  private power(): Expression {
+    return this.binary(['**'], () => this.signed());
+  }
+
+  /** A filter after a signed number sees the sign: -5 | abs is 5. */
   private signed(filtered = true): Expression {
     if (this.isOperator('-') || this.isOperator('+')) {
       const operator = this.advance().text as '-' | '+';
@@ -123,9 +133,7 @@ export class ExpressionParser extends TokenReader {
       return filtered ? this.filtersAndTests(value) : value;
     }
     const primary = this.postfix(this.primary());
-    const base = filtered ? this.filtersAndTests(primary) : primary;
-    if (!this.acceptOperator('**')) return base;
-    return { kind: 'binary', operator: '**', left: base, right: this.nested(() => this.signed(filtered)) };
+    return filtered ? this.filtersAndTests(primary) : primary;
   }
 
   private primary(): Expression {
@@ -153,7 +161,7 @@ export class ExpressionParser extends TokenReader {
     }
   }
 
-  /** A call is only ever a call of a function of the language by name: no expression yields something callable. */
+  /** A call is only ever one by name, of a function of the language or of a macro. */
   private named(token: Token): Expression {
     const constant = CONSTANTS.get(token.text);
     if (constant !== undefined) return { kind: 'constant', value: constant };
@@ -196,7 +204,7 @@ export class ExpressionParser extends TokenReader {
     for (;;) {
       if (this.acceptOperator('.')) value = this.attribute(value);
       else if (this.acceptOperator('[')) value = this.subscript(value);
-      else if (this.isOperator('(')) throw this.error('Only functions of the language and methods can be called.');
+      else if (this.isOperator('(')) throw this.error('Only functions, macros by their names, and methods can be called.');
       else return value;
     }
   }
@@ -232,13 +240,23 @@ export class ExpressionParser extends TokenReader {
   private filtersAndTests(start: Expression): Expression {
     let value = start;
     for (;;) {
-      if (this.acceptOperator('|')) {
-        const { offset } = this.current;
-        const name = this.name('a filter');
-        value = { kind: 'filter', input: value, name, arguments: this.isOperator('(') ? this.arguments() : none(offset) };
-      } else if (this.acceptName('is')) value = this.test(value);
+      if (this.acceptOperator('|')) value = { kind: 'filter', input: value, ...this.filter() };
+      else if (this.acceptName('is')) value = this.test(value);
       else return value;
     }
+  }
+
+  /** `a | b(1)`, without the value they are applied to. */
+  protected filters(): FilterCall[] {
+    const filters = [this.filter()];
+    while (this.acceptOperator('|')) filters.push(this.filter());
+    return filters;
+  }
+
+  private filter(): FilterCall {
+    const { offset } = this.current;
+    const name = this.name('a filter');
+    return { name, arguments: this.isOperator('(') ? this.arguments() : none(offset) };
   }
 
   private test(input: Expression): Expression {

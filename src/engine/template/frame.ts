@@ -6,7 +6,15 @@ import { TemplateError } from './template-error.js';
 import { TESTS } from './tests.js';
 import { type JsonObject } from '../values.js';
 
-/** Names bound by {% set %} and {% for %}; a loop body opens an inner layer. */
+/** A compiled expression: a closure over its parts. Yields JSON, a TemplateReference, or undefined. */
+export type Evaluator = (frame: Frame) => unknown;
+
+/** Calls of macros inside calls of macros; as for values, far below what the stack carries. */
+const MAX_CALLS = 100;
+/** Operations and blocks that are nested in all these calls together: ends before the stack does, and always at the same depth. */
+const MAX_CALL_HEIGHT = 700;
+
+/** Names bound by {% set %}, {% for %} and their like; bodies of loops and macros, and blocks, open an inner layer. */
 export class Locals {
   private readonly values = new Map<string, unknown>();
 
@@ -25,6 +33,10 @@ export class Locals {
 /** One render of one template: where names come from and what the work is counted against. */
 export class Frame implements Calls {
   locals: Locals | undefined;
+  /** Blocks whose text is being kept: it has not left the template yet. */
+  private captures = 0;
+  private calls = 0;
+  private callHeight = 0;
   /** Lists and mappings that this render has made, where it may change them. */
   private made: WeakSet<object> | undefined;
 
@@ -36,6 +48,46 @@ export class Frame implements Calls {
   lookup(name: string): unknown {
     const local = this.locals?.find(name);
     return local === undefined ? this.scope.lookup(name, this.rendering) : local.value;
+  }
+
+  /** What {% set %}, {% for %} or a macro has bound. */
+  local(name: string): unknown {
+    return this.locals?.find(name)?.value;
+  }
+
+  /** Runs what has these names, and those around them. */
+  within<Result>(locals: Locals, run: (frame: Frame) => Result): Result {
+    const before = this.locals;
+    this.locals = locals;
+    const result = run(this);
+    this.locals = before;
+    return result;
+  }
+
+  /** A macro runs. @param height of what is nested in it at most. Throws template_limit. */
+  called<Result>(height: number, run: () => Result): Result {
+    this.calls += 1;
+    this.callHeight += height;
+    if (this.calls > MAX_CALLS || this.callHeight > MAX_CALL_HEIGHT)
+      throw new TemplateError(`Calls of macros are nested deeper than ${MAX_CALLS} levels.`, 'template_limit');
+    const result = run();
+    this.calls -= 1;
+    this.callHeight -= height;
+    return result;
+  }
+
+  /** Text is made that is kept, and counted as output only where it is put out. */
+  captured<Result>(run: () => Result): Result {
+    this.captures += 1;
+    const result = run();
+    this.captures -= 1;
+    return result;
+  }
+
+  /** Counts text before it is appended to what the template, or a block whose text is kept, has made. */
+  spendAppended(characters: number): void {
+    if (this.captures === 0) this.rendering.spendOutput(characters);
+    else this.rendering.spendText(characters);
   }
 
   madeHere<Value extends object>(value: Value): Value {

@@ -8,7 +8,18 @@ const people = [
   { name: 'Bob', age: 25, active: false },
   { name: 'Cid', age: 41, active: true },
 ];
-const VALUES: JsonObject = { people, list: [3, 1, 2], text: 'Hello World', pi: 3.14159, none: null };
+const VALUES: JsonObject = {
+  people,
+  list: [3, 1, 2],
+  text: 'Hello World',
+  teams: [
+    { name: 'Ann', team: 'a' },
+    { name: 'Bob', team: 'b' },
+    { name: 'Cid', team: 'a' },
+  ],
+  pi: 3.14159,
+  none: null,
+};
 
 const render = (text: string): Json =>
   compileTemplate(text).render({ lookup: (name) => (Object.hasOwn(VALUES, name) ? VALUES[name] : undefined) }, new Rendering(world));
@@ -47,7 +58,17 @@ describe('idioms of Jinja', () => {
     ['{{ [1.234, 2.345] | map("round", precision=1) | list }}', [1.2, 2.3]],
     ['{{ ["a", none] | map("default", default_value="x", boolean=true) | list }}', ['a', 'x']],
     ['{{ [[1, 2], [3]] | map("map", "string") | map("join", d="-") | list }}', ['1-2', '3']],
-    ['{{ ["ab" | center(5), "<a>x</a>  y" | striptags] }}', [' ab  ', 'x y']],
+    ['{{ ["ab" | center(5), "<a>x</a>  y" | striptags] }}', ['  ab ', 'x y']],
+    // groups are pairs whose parts have names
+    ['{% for k, items in teams | groupby("team") %}{{ k }}:{% for i in items %}{{ i.name }}{% endfor %};{% endfor %}', 'a:AnnCid;b:Bob;'],
+    ['{% for g in teams | groupby("team") %}{{ g.grouper }}{{ g[0] }}{{ g.list | length }}{{ g[1] | length }}{{ g | length }}{{ g | first }};{% endfor %}', 'aa222a;bb112b;'],
+    ['{{ teams | groupby("team") | map(attribute="grouper") | join }} {{ teams | groupby("team") | map(attribute=0) | join }} {{ teams | groupby("team") | map("first") | join }}', 'ab ab ab'],
+    ['{{ teams | groupby("team") | map(attribute="1.0.name") | join }} {{ (teams | groupby("team") | map(attribute="list") | first | last).name }}', 'AnnBob Cid'],
+    ['{{ dict(teams | groupby("team")).a | length }}', 2],
+    ['{{ (teams | groupby("team") | sort(attribute="grouper", reverse=true) | first).grouper }}', 'b'],
+    ['{{ [{"k": 1, "v": "x"}] | groupby("k") }}', [[1, [{ k: 1, v: 'x' }]]]],
+    ['{{ [[1, 2]][0].grouper is defined }}', false],
+    ['{{ [{"k": none}, {"j": 1}] | map(attribute="k", default="z") | list }}', [null, 'z']],
     // what is made step by step
     ['{% set r = [] %}{% for p in people %}{% set _ = r.append(p.name) %}{% endfor %}{{ r | join("+") }}', 'Ann+Bob+Cid'],
     ['{% set r = [0] %}{% set _ = r.extend(list) %}{{ r | join }}', '0312'],
@@ -80,10 +101,10 @@ describe('idioms of Jinja', () => {
   it.each([
     '{{ "%s %s" % ("a",) }}', '{{ "%d" % "x" }}', '{{ "{}".format() }}', '{{ "{:d}".format("x") }}', '{{ "{a}".format(b=1) }}', '{{ "{0[0]}".format(list) }}', '{{ "{" .format(1) }}',
     '{{ list.index(9) }}', '{{ ["x"] | map("upper", foo=1) | list }}', '{{ [1] | map(foo=1) | list }}', '{{ [1] | map(attribute="a", foo=1) | list }}',
-    '{% set q = {} %}{% set q.x = 2 %}', '{% set people.x = 2 %}', '{{ people[0].cycle(1) }}', '{{ "a".partition("") }}',
+    '{% set q = {} %}{% set q.x = 2 %}', '{% set people.x = 2 %}', '{% set a.b %}x{% endset %}', '{{ people[0].cycle(1) }}', '{{ "a".partition("") }}',
   ])('%s fails the step', (text) => expect(() => render(text)).toThrow(TemplateError)); // prettier-ignore
 
-  it.each(['{{ text.upper(a=1) }}', '{% set a.b %}x{% endset %}', '{% set a.b, c = 1, 2 %}'])('refuses %s', (text) => {
+  it.each(['{{ text.upper(a=1) }}', '{% set a.b, c = 1, 2 %}'])('refuses %s', (text) => {
     expect(() => render(text)).toThrow(TemplateSyntaxError);
   });
 });

@@ -1,9 +1,17 @@
-import { type Block, type Expression, type Statement } from './ast.js';
-import { CONSTANTS, ExpressionParser, RESERVED } from './expression-parser.js';
+import { type Block, type Expression, type Parameter, type Statement } from './ast.js';
+import { CONSTANTS, ExpressionParser, type FilterCall, RESERVED } from './expression-parser.js';
 import { Lexer } from './lexer.js';
 
-/** Parts of Jinja that reach outside the one text: refused, so that a definition always stands alone. */
-const UNSUPPORTED: ReadonlySet<string> = new Set(['include', 'import', 'from', 'extends', 'block', 'macro', 'call']);
+/** Parts of Jinja that reach outside the one text, or are of no use in one: refused, so that a definition always stands alone. */
+const UNSUPPORTED: ReadonlySet<string> = new Set(['include', 'import', 'from', 'extends', 'block', 'autoescape']);
+/** What Jinja has only as extensions, and what to write instead. */
+const EXTENSIONS: ReadonlyMap<string, string> = new Map([
+  ['do', 'for what an expression changes write {% set _ = … %}'],
+  ['break', 'a loop takes the items it is about with {% for … if … %}'],
+  ['continue', 'a loop takes the items it is about with {% for … if … %}'],
+  ['trans', 'texts are written as they are'],
+  ['debug', 'values are written with {{ … }}'],
+]);
 
 /** Text with {{ }}, {% %} and {# #}. Throws TemplateSyntaxError. */
 export function parseTemplate(text: string): Block {
@@ -72,7 +80,17 @@ class TemplateParser extends ExpressionParser {
         return this.forStatement();
       case 'set':
         return this.setStatement();
+      case 'with':
+        return this.withStatement();
+      case 'filter':
+        return this.filterStatement();
+      case 'macro':
+        return this.macroStatement();
+      case 'call':
+        return this.callStatement();
       default:
+        if (EXTENSIONS.has(name))
+          throw this.error(`{% ${name} %} is an extension of Jinja that this language does not have: ${EXTENSIONS.get(name)}.`);
         if (UNSUPPORTED.has(name)) throw this.error(`{% ${name} %} is not part of this language.`);
         throw this.error(`{% ${name} %} is unknown here.`);
     }
@@ -113,7 +131,7 @@ class TemplateParser extends ExpressionParser {
     const targets = this.targets();
     if (targets.length === 1 && this.acceptOperator('.')) {
       const part = this.name('a name after the dot');
-      this.expectOperator('=');
+      if (!this.acceptOperator('=')) return this.setBlock(targets[0]!, part);
       const value = this.tuple();
       this.expectKind('statement_end');
       return { kind: 'set_part', namespace: targets[0]!, part, value };
@@ -125,11 +143,70 @@ class TemplateParser extends ExpressionParser {
     }
     const [target] = targets;
     if (target === undefined || targets.length > 1) throw this.unexpected();
+    return this.setBlock(target, null);
+  }
+
+  /** `{% set x | upper %}…{% endset %}`, after the target. */
+  private setBlock(target: string, part: string | null): Statement {
+    const filters = this.acceptOperator('|') ? this.filters() : [];
+    return { kind: 'set_block', target, part, value: applied(filters, { kind: 'capture', body: this.body('endset') }) };
+  }
+
+  private withStatement(): Statement {
+    const bindings: { targets: readonly string[]; value: Expression }[] = [];
+    while (this.current.kind !== 'statement_end') {
+      if (bindings.length > 0) this.expectOperator(',');
+      const targets = this.targets();
+      this.expectOperator('=');
+      bindings.push({ targets, value: this.expression() });
+    }
+    return { kind: 'with', bindings, body: this.body('endwith') };
+  }
+
+  private filterStatement(): Statement {
+    const start = this.current.offset;
+    const filters = this.filters();
+    const source = `filter ${this.lexer.text.slice(start, this.previousEnd)}`;
+    return { kind: 'output', expression: applied(filters, { kind: 'capture', body: this.body('endfilter') }), source, isBlock: true };
+  }
+
+  private macroStatement(): Statement {
+    const name = this.target();
+    return { kind: 'macro', name, parameters: this.parameters(), body: this.body('endmacro') };
+  }
+
+  private callStatement(): Statement {
+    const parameters = this.isOperator('(') ? this.parameters() : [];
+    const start = this.current.offset;
+    const called = this.expression();
+    if (called.kind !== 'call') throw this.error('{% call %} needs the call of a macro by its name.');
+    const source = `call ${this.lexer.text.slice(start, this.previousEnd)}`;
+    return { kind: 'output', expression: { ...called, caller: { parameters, body: this.body('endcall') } }, source, isBlock: true };
+  }
+
+  /** The rest of the head of a statement, its block, and its end. */
+  private body(end: string): Block {
     this.expectKind('statement_end');
-    const body = this.block(['endset']);
+    const body = this.block([end]);
     this.advance();
     this.expectKind('statement_end');
-    return { kind: 'set_block', target, body };
+    return body;
+  }
+
+  private parameters(): Parameter[] {
+    const parameters: Parameter[] = [];
+    this.expectOperator('(');
+    while (!this.acceptOperator(')')) {
+      if (parameters.length > 0) this.expectOperator(',');
+      const { offset } = this.current;
+      const name = this.target();
+      if (parameters.some((parameter) => parameter.name === name)) throw this.error(`The parameter ${name} is there twice.`);
+      const fallback = this.acceptOperator('=') ? this.expression() : null;
+      if (fallback === null && parameters.at(-1)?.fallback)
+        throw this.error(`The parameter ${name} comes after one with a default and has none.`);
+      parameters.push({ name, fallback, offset });
+    }
+    return parameters;
   }
 
   private targets(): string[] {
@@ -148,4 +225,9 @@ class TemplateParser extends ExpressionParser {
     if (RESERVED.has(name) || CONSTANTS.has(name)) throw this.error(`${name} cannot be assigned.`);
     return name;
   }
+}
+
+/** What `| a | b` makes of a value. */
+function applied(filters: readonly FilterCall[], input: Expression): Expression {
+  return filters.reduce<Expression>((value, filter) => ({ kind: 'filter', input: value, ...filter }), input);
 }

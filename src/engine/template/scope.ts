@@ -15,4 +15,9 @@ export abstract class TemplateReference {
   /** JSON, another TemplateReference, or undefined. */
   abstract get(key: string | number): unknown;
   abstract unwrap(): Json;
+
+  /** A macro. */
+  get isCallable(): boolean {
+    return false;
+  }
 }

@@ -1,8 +1,9 @@
 import { type Json, type JsonObject } from '../values.js';
 import { element, settled } from './access.js';
-import { type Block, type Statement } from './ast.js';
-import { type Evaluator, type ExpressionCompiler } from './evaluate.js';
-import { Locals, type Frame } from './frame.js';
+import { type Block, type CallerBlock, type Parameter, type Statement } from './ast.js';
+import { type Blocks, type ExpressionCompiler } from './evaluate.js';
+import { type Evaluator, Locals, type Frame } from './frame.js';
+import { Macro, type MacroForm } from './macro.js';
 import { Namespace } from './namespace.js';
 import { isTrue, itemsOf, kindOf, textOf } from './operators.js';
 import { TemplateError } from './template-error.js';
@@ -17,12 +18,23 @@ export interface Slotted {
 /** Appends the text of a compiled part; without slots there are texts only. */
 export type Writer = (frame: Frame, out: Part[]) => void;
 
-/** Compiles statements to writers. Scoping follows Jinja: what a loop body sets ends with the iteration, what an if sets stays. */
-export class StatementCompiler {
-  constructor(private readonly expressions: ExpressionCompiler) {}
+/**
+ * Compiles statements to writers. Scoping follows Jinja: what a loop body sets ends with the iteration, what is set in a block, a macro or
+ * a with ends with it, what an if sets stays.
+ */
+export class StatementCompiler implements Blocks {
+  constructor(private readonly expressions: ExpressionCompiler) {
+    expressions.blocks = this;
+  }
+
+  template(statements: Block): Writer {
+    const writer = this.block(statements);
+    this.expressions.finish();
+    return writer;
+  }
 
   block(statements: Block): Writer {
-    const writers = statements.map((statement) => this.statement(statement));
+    const writers = this.expressions.nested(() => statements.map((statement) => this.statement(statement)));
     const [only] = writers;
     if (writers.length === 1 && only !== undefined) return only;
     return (frame, out) => {
@@ -35,7 +47,7 @@ export class StatementCompiler {
       case 'data':
         return (frame, out) => append(statement.text, frame, out);
       case 'output':
-        return this.output(this.expressions.compile(statement.expression), statement);
+        return this.output(statement);
       case 'if':
         return this.ifStatement(statement);
       case 'for':
@@ -46,10 +58,15 @@ export class StatementCompiler {
         return this.setPart(statement);
       case 'set_block':
         return this.setBlock(statement);
+      case 'with':
+        return this.withStatement(statement);
+      case 'macro':
+        return this.macroStatement(statement);
     }
   }
 
-  private output(evaluate: Evaluator, { source, slot }: Statement & { kind: 'output' }): Writer {
+  private output({ expression, source, slot, isBlock }: Statement & { kind: 'output' }): Writer {
+    const evaluate = isBlock ? this.scoped(() => this.expressions.compile(expression)) : this.expressions.compile(expression);
     if (slot !== undefined) return this.slotted(evaluate, source, slot);
     return (frame, out) => {
       const value = evaluate(frame);
@@ -133,8 +150,11 @@ export class StatementCompiler {
   }
 
   private setPart({ namespace, part, value }: Statement & { kind: 'set_part' }): Writer {
+    return this.setPartTo(namespace, part, this.expressions.compile(value));
+  }
+
+  private setPartTo(namespace: string, part: string, evaluate: Evaluator): Writer {
     const target = this.expressions.compile({ kind: 'name', name: namespace });
-    const evaluate = this.expressions.compile(value);
     return (frame) => {
       frame.rendering.spend(1);
       const found = target(frame);
@@ -143,16 +163,92 @@ export class StatementCompiler {
     };
   }
 
-  private setBlock(statement: Statement & { kind: 'set_block' }): Writer {
-    const body = this.block(statement.body);
-    const { target } = statement;
+  private setBlock({ target, part, value }: Statement & { kind: 'set_block' }): Writer {
+    const evaluate = this.scoped(() => this.expressions.compile(value));
+    if (part !== null) return this.setPartTo(target, part, evaluate);
     this.bind(target);
     return (frame) => {
-      const parts: Part[] = [];
-      body(frame, parts);
-      const texts = parts.map((part) => (typeof part === 'string' ? part : textOf(part.value, frame.rendering)));
-      (frame.locals ??= new Locals(undefined)).set(target, texts.join(''));
+      frame.rendering.spend(1);
+      const text = evaluate(frame);
+      (frame.locals ??= new Locals(undefined)).set(target, text);
     };
+  }
+
+  private withStatement({ bindings, body }: Statement & { kind: 'with' }): Writer {
+    const values = bindings.map(({ targets, value }) => ({ targets, evaluate: this.expressions.compile(value) }));
+    const before = new Set(this.expressions.bound);
+    for (const { targets } of bindings) for (const name of targets) this.bind(name);
+    const write = this.block(body);
+    this.restoreBound(before);
+    return (frame, out) => {
+      frame.rendering.spend(1 + values.length);
+      const locals = new Locals(frame.locals);
+      for (const { targets, evaluate } of values) assign(locals, targets, evaluate(frame));
+      frame.within(locals, () => write(frame, out));
+    };
+  }
+
+  private macroStatement({ name, parameters, body }: Statement & { kind: 'macro' }): Writer {
+    this.bind(name);
+    this.expressions.macros.add(name);
+    const form = this.macroForm(name, parameters, body);
+    return (frame) => {
+      frame.rendering.spend(1);
+      const locals = (frame.locals ??= new Locals(undefined));
+      locals.set(name, new Macro(form, locals));
+    };
+  }
+
+  caller({ parameters, body }: CallerBlock): (frame: Frame) => Macro {
+    const form = this.macroForm(null, parameters, body);
+    return (frame) => new Macro(form, frame.locals);
+  }
+
+  private macroForm(name: string | null, parameters: readonly Parameter[], body: Block): MacroForm {
+    const { expressions } = this;
+    const before = new Set(expressions.bound);
+    for (const parameter of parameters) this.bind(parameter.name);
+    const fallbacks = expressions.ofMacro(() =>
+      parameters.map((parameter) => ({
+        name: parameter.name,
+        fallback: parameter.fallback === null ? null : expressions.compile(parameter.fallback),
+      })),
+    );
+    for (const special of ['caller', 'varargs', 'kwargs']) this.bind(special);
+    const text = expressions.ofMacro(() => this.captured(body));
+    this.restoreBound(before);
+    const isNamed = (special: string): boolean => parameters.some((parameter) => parameter.name === special);
+    const caller = parameters.find((parameter) => parameter.name === 'caller' && parameter.fallback === null);
+    if (caller !== undefined && text.mentions.has('caller')) throw expressions.fail('A parameter caller needs a default.', caller.offset);
+    const takes = (special: string): boolean => text.mentions.has(special) && !isNamed(special);
+    return {
+      name,
+      parameters: fallbacks.compiled,
+      text: text.compiled,
+      height: Math.max(fallbacks.height, text.height),
+      takesCaller: takes('caller'),
+      takesRest: takes('varargs'),
+      takesNamed: takes('kwargs'),
+    };
+  }
+
+  captured(body: Block): (frame: Frame) => string {
+    const write = this.block(body);
+    return (frame) => {
+      const parts: Part[] = [];
+      frame.captured(() => write(frame, parts));
+      const texts = parts.map((part) => (typeof part === 'string' ? part : textOf(part.value, frame.rendering)));
+      frame.rendering.spendText(texts.reduce((length, text) => length + text.length, 0));
+      return texts.join('');
+    };
+  }
+
+  /** What is set inside ends there. */
+  private scoped(compile: () => Evaluator): Evaluator {
+    const before = new Set(this.expressions.bound);
+    const evaluate = compile();
+    this.restoreBound(before);
+    return (frame) => frame.within(new Locals(frame.locals), evaluate);
   }
 
   private bind(name: string): void {
@@ -171,25 +267,17 @@ export function warnUndefined(frame: Frame, source: string): void {
 }
 
 function append(text: string, frame: Frame, out: Part[]): void {
-  frame.rendering.spendOutput(text.length);
+  frame.spendAppended(text.length);
   out.push(text);
 }
 
 function assign(locals: Locals, targets: readonly string[], value: unknown): void {
   const [first] = targets;
   if (targets.length === 1 && first !== undefined) return locals.set(first, value);
-  const parts = partsOf(value);
-  if (parts?.length !== targets.length) throw new TemplateError(`${kindOf(value)} cannot be taken apart into ${targets.length} names.`);
+  const parts = element(value);
+  if (!Array.isArray(parts) || parts.length !== targets.length)
+    throw new TemplateError(`${kindOf(value)} cannot be taken apart into ${targets.length} names.`);
   targets.forEach((target, index) => locals.set(target, parts[index]));
-}
-
-/** Lists, and what groupby yields: `for key, members in rows | groupby('k')`. */
-function partsOf(value: unknown): readonly Json[] | undefined {
-  const plain = element(value);
-  if (Array.isArray(plain)) return plain;
-  if (typeof plain !== 'object' || plain === null) return undefined;
-  const keys = Object.keys(plain);
-  return keys.length === 2 && keys[0] === 'grouper' && keys[1] === 'list' ? Object.values(plain) : undefined;
 }
 
 function loopOf(items: readonly Json[], index: number): JsonObject {

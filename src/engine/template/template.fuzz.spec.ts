@@ -10,9 +10,16 @@ const rendering = () => new Rendering({ now: '2026-01-01T00:00:00Z', random: () 
 
 const PIECES = [
   '{{', '}}', '{%', '%}', '{#', '#}', '-', '+', '|', '.', ',', '(', ')', '[', ']', '{', '}', ':', '~', '*', '**', '/', '//', '%', '<', '==', '=', "'", '"', '\\', '\n', ' ',
-  'if', 'else', 'elif', 'endif', 'for', 'in', 'endfor', 'set', 'endset', 'raw', 'endraw', 'not', 'and', 'or', 'is', 'defined', 'none', 'true',
+  'if', 'else', 'elif', 'endif', 'for', 'in', 'endfor', 'set', 'endset', 'with', 'endwith', 'macro', 'endmacro', 'call', 'endcall', 'filter', 'endfilter', 'upper', 'caller', 'varargs', 'kwargs', 'raw', 'endraw', 'not', 'and', 'or', 'is', 'defined', 'none', 'true',
   'n', 'name', 'list', 'user', 'loop', 'missing', 'constructor', '__proto__', 'prototype', 'toString', 'length', 'map', 'join', 'default', 'int', 'tojson', 'fromjson', 'sort', 'select',
   'attribute', 'range', 'dict', 'now', 'get', 'items', 'split', 'format', '0', '1', '9999999999', '1e308', '\ud800', '😀', 'text',
+]; // prettier-ignore
+
+/** Whole tags, so that many of the texts made of them are templates. */
+const BLOCKS = [
+  '{% macro m(a, b=n) %}', '{% macro m() %}', '{% endmacro %}', '{% call m() %}', '{% call(a) m(1, b=2) %}', '{% endcall %}', '{% with a = n, b = m %}', '{% endwith %}',
+  '{% filter upper %}', '{% endfilter %}', '{% set v | trim %}', '{% endset %}', '{% set f = m %}', '{% for a in list %}', '{% endfor %}', '{% if a %}', '{% endif %}',
+  '{{ m() }}', '{{ m(m) }}', '{{ f(1) }}', '{{ a(a) }}', '{{ caller() }}', '{{ caller(1) }}', '{{ caller }}', '{{ varargs }}', '{{ kwargs }}', '{{ a }}', '{{ m.name }}', '{{ v }}', ' x ',
 ]; // prettier-ignore
 
 describe('grammar fuzz', () => {
@@ -39,6 +46,10 @@ describe('grammar fuzz', () => {
     fc.assert(
       fc.property(fc.string(), (text) => check(`{{${text}}}`)),
       { numRuns: 10_000 },
+    );
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...BLOCKS), { maxLength: 20 }), (pieces) => check(pieces.join(''))),
+      { numRuns: 20_000 },
     );
     expect(Reflect.ownKeys(globalThis)).toHaveLength(before);
     expect(Object.keys(Object.prototype)).toEqual([]);

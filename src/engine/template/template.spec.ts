@@ -43,8 +43,8 @@ describe(compileTemplate.name, () => {
     ['{{ -7 // 2 }}', -4],
     ['{{ -7 % 3 }}', 2],
     ['{{ 7 / 2 }}', 3.5],
-    ['{{ -2 ** 2 }}', -4],
-    ['{{ 2 ** 3 ** 2 }}', 512],
+    ['{{ -2 ** 2 }}', 4],
+    ['{{ 2 ** 3 ** 2 }}', 64],
     ['{{ -5 | abs }}', 5],
     ['{{ 1 + 2 * 3 }}', 7],
     ['{{ "a" ~ 1 ~ none ~ [1] }}', 'a1[1]'],
@@ -131,7 +131,7 @@ describe(compileTemplate.name, () => {
 
   it.each([
     '{{ n', '{% if n %}', '{{ n + }}', '{{ n | nosuch }}', '{{ n is nosuch }}', '{{ nosuch() }}', '{{ n() () }}', "{{ 'a }}", '{{ a b }}',
-    "{% include 'x' %}", "{% extends 'x' %}", '{% macro f() %}{% endmacro %}', '{% import "x" as y %}', '{# open', '{{ n | default(1, 2, 3) }}',
+    "{% include 'x' %}", "{% extends 'x' %}", '{% block f %}{% endblock %}', '{% import "x" as y %}', '{# open', '{{ n | default(1, 2, 3) }}',
     '{{ n | default(nope=1) }}', '{{ 1e999 }}', `{{ ${'('.repeat(200)} }}`, `{{ 1${'+1'.repeat(5_000)} }}`,
   ])('refuses %.40s', (text) => expect(() => compileTemplate(text)).toThrow(TemplateSyntaxError)); // prettier-ignore
 
@@ -139,7 +139,7 @@ describe(compileTemplate.name, () => {
     expect(() => compileTemplate('one\ntwo {{ n | }}')).toThrow(expect.objectContaining({ line: 2, column: 12 }));
   });
 
-  it.each(['{{ 1 / 0 }}', '{{ name + 1 }}', '{{ name < 1 }}', '{{ nil.get("x") }}', '{{ name.swapcase() }}', '{{ 10 ** 400 }}'])(
+  it.each(['{{ 1 / 0 }}', '{{ name + 1 }}', '{{ name < 1 }}', '{{ nil.get("x") }}', '{{ name.translate({}) }}', '{{ 10 ** 400 }}'])(
     '%s fails the step',
     (text) => {
       expect(() => render(text)).toThrow(TemplateError);

@@ -1,7 +1,9 @@
 import { isObject } from '../values.js';
 import { settled } from './access.js';
+import { FILTERS } from './filters/registry.js';
 import { type Calls, type Test } from './operation.js';
 import { compare, contains, equal, numberOf } from './operators.js';
+import { TemplateReference } from './scope.js';
 import { TemplateError } from './template-error.js';
 
 type Holds = (value: unknown, args: readonly unknown[], calls: Calls) => boolean;
@@ -27,6 +29,7 @@ const ge = against((value, [other], { rendering }) => compare('>=', value, other
 export const TESTS: ReadonlyMap<string, Test> = new Map<string, Test>([
   ['defined', { parameters: [], holds: (value) => value !== undefined }],
   ['undefined', { parameters: [], holds: (value) => value === undefined }],
+  ['callable', { parameters: [], holds: (value) => value instanceof TemplateReference && value.isCallable }],
   ['none', plain((value) => value === null)],
   ['null', plain((value) => value === null)],
   ['true', plain((value) => value === true)],
@@ -46,7 +49,11 @@ export const TESTS: ReadonlyMap<string, Test> = new Map<string, Test>([
   ['even', { parameters: [], holds: (value) => integer(value, 'even') % 2 === 0 }],
   ['divisibleby', { parameters: ['num'], holds: (value, [by]) => integer(value, 'divisibleby') % divisor(by) === 0 }],
   ['in', { parameters: ['seq'], holds: (value, [container], { rendering }) => contains(container, value, rendering) }],
-  ['sameas', eq],
+  ['sameas', against((value, [other]) => settled(value) === settled(other))],
+  ['filter', plain((value) => typeof value === 'string' && FILTERS.has(value))],
+  ['test', plain((value) => typeof value === 'string' && TESTS.has(value))],
+  // Nothing is marked as markup here.
+  ['escaped', plain(() => false)],
   ['eq', eq], ['equalto', eq], ['==', eq],
   ['ne', ne], ['!=', ne],
   ['lt', lt], ['lessthan', lt], ['<', lt],

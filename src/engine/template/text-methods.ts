@@ -1,7 +1,7 @@
 import { element, settled } from './access.js';
 import { strftime } from './filters/dates.js';
 import { strFormat } from './filters/str-format.js';
-import { capitalized, replaced, splitText, stripped, titled } from './filters/text-operations.js';
+import { capitalized, centered, replaced, splitText, stripped } from './filters/text-operations.js';
 import { itemsOf, kindOf, textOf } from './operators.js';
 import { type Rendering } from './rendering.js';
 import { TemplateError } from './template-error.js';
@@ -16,7 +16,7 @@ const MAX_WIDTH = 1_000;
 export const TEXT_METHODS: ReadonlyMap<string, Method<string>> = new Map<string, Method<string>>([
   ['upper', (value, _args, rendering) => counted(value.toUpperCase(), rendering)],
   ['lower', (value, _args, rendering) => counted(value.toLowerCase(), rendering)],
-  ['title', (value, _args, rendering) => counted(titled(value), rendering)],
+  ['title', (value, _args, rendering) => counted(value.replace(/\p{L}+/gu, capitalized), rendering)],
   ['capitalize', (value, _args, rendering) => counted(capitalized(value), rendering)],
   ['strip', (value, [characters]) => stripped(value, optionalText(characters), 'both')],
   ['lstrip', (value, [characters]) => stripped(value, optionalText(characters), 'start')],
@@ -33,6 +33,8 @@ export const TEXT_METHODS: ReadonlyMap<string, Method<string>> = new Map<string,
   ['endswith', (value, [ends]) => oneOf(ends, 'endswith').some((end) => value.endsWith(end))],
   ['find', (value, [part], rendering) => characterAt(value, value.indexOf(text(part, 'find')), rendering)],
   ['rfind', (value, [part], rendering) => characterAt(value, value.lastIndexOf(text(part, 'rfind')), rendering)],
+  ['index', (value, [part], rendering) => found('index', characterAt(value, value.indexOf(text(part, 'index')), rendering))],
+  ['rindex', (value, [part], rendering) => found('rindex', characterAt(value, value.lastIndexOf(text(part, 'rindex')), rendering))],
   ['count', (value, [part], rendering) => {
     rendering.spendText(value.length);
     const wanted = text(part, 'count');
@@ -44,6 +46,13 @@ export const TEXT_METHODS: ReadonlyMap<string, Method<string>> = new Map<string,
   }],
   ['ljust', (value, [width, fill], rendering) => counted(value.padEnd(widthOf(width, 'ljust'), optionalText(fill) ?? ' '), rendering)],
   ['rjust', (value, [width, fill], rendering) => counted(value.padStart(widthOf(width, 'rjust'), optionalText(fill) ?? ' '), rendering)],
+  ['center', (value, [width, fill], rendering) => counted(centered(value, widthOf(width, 'center'), optionalText(fill) ?? ' '), rendering)],
+  ['swapcase', (value, _args, rendering) => counted(value.replace(/\p{L}/gu, (letter) => (letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase())), rendering)],
+  ['casefold', (value, _args, rendering) => counted(value.toLowerCase().replaceAll('ß', 'ss'), rendering)],
+  ['expandtabs', (value, [size], rendering) => withoutTabs(value, element(size) === null ? 8 : widthOf(size, 'expandtabs'), rendering)],
+  ['istitle', (value) => /\p{L}/u.test(value) && value === value.replace(/\p{L}+/gu, capitalized)],
+  ['isascii', (value) => /^[\0-\x7f]*$/.test(value)],
+  ['isdecimal', (value) => /^\p{Nd}+$/u.test(value)],
   ['isdigit', (value) => /^\p{Nd}+$/u.test(value)],
   ['isnumeric', (value) => /^\p{N}+$/u.test(value)],
   ['isalpha', (value) => /^\p{L}+$/u.test(value)],
@@ -93,6 +102,27 @@ function widthOf(value: unknown, method: string): number {
   const plain = element(value);
   if (typeof plain !== 'number' || !Number.isInteger(plain)) throw new TemplateError(`${method} needs a width, not ${kindOf(plain)}.`);
   return Math.min(plain, MAX_WIDTH);
+}
+
+function found(method: string, at: number): number {
+  if (at < 0) throw new TemplateError(`${method}: there is no such part in the text.`);
+  return at;
+}
+
+/** Each tab goes to the next multiple of `size`. */
+function withoutTabs(value: string, size: number, rendering: Rendering): string {
+  const lines = value.split('\n').map((line) => {
+    const parts = line.split('\t');
+    let length = 0;
+    return parts.map((part, index) => {
+      const width = Array.from(part).length;
+      const missing = index === parts.length - 1 || size < 1 ? 0 : size - ((length + width) % size);
+      length += width + missing;
+      rendering.spendText(length);
+      return part + ' '.repeat(missing);
+    });
+  });
+  return counted(lines.map((parts) => parts.join('')).join('\n'), rendering);
 }
 
 /** A position in characters, as subscripts count them. */

@@ -6,15 +6,7 @@ import { textOf } from '../operators.js';
 import { type Rendering } from '../rendering.js';
 import { TemplateError } from '../template-error.js';
 
-const HTML: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;', "'": '&#39;' };
 const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
-
-const escape = filter([], (value, _args, { rendering }) => {
-  const text = textOf(value, rendering);
-  const escaped = text.replace(/[&<>"']/g, (character) => HTML[character] ?? character);
-  rendering.spendText(escaped.length);
-  return escaped;
-});
 
 /** As Python's quote: slashes stay. */
 function percentEncoded(text: string): string {
@@ -31,7 +23,7 @@ function encodedLater(encoding: Encoding, value: unknown, rendering: Rendering):
   return later;
 }
 
-/** A text is percent-encoded; a mapping or a list of pairs becomes a query string. */
+/** A text is percent-encoded; a mapping or a list of pairs becomes a query string, where blanks are +. */
 const urlencode = filter([], (value, _args, { rendering }) => {
   const later = encodedLater('url', value, rendering);
   if (later !== undefined) return later;
@@ -47,14 +39,12 @@ const urlencode = filter([], (value, _args, { rendering }) => {
   return pairs
     .map((pair) => {
       if (!Array.isArray(pair) || pair.length !== 2) throw new TemplateError('urlencode needs a text, a mapping or a list of pairs.');
-      return `${encode(pair[0])}=${encode(pair[1])}`;
+      return `${encode(pair[0])}=${encode(pair[1])}`.replaceAll('%20', '+');
     })
     .join('&');
 });
 
 export const ENCODING_FILTERS: Filters = {
-  escape,
-  e: escape,
   urlencode,
   b64encode: filter([], (value, _args, { rendering }) => {
     const later = encodedLater('base64', value, rendering);

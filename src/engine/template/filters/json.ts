@@ -41,4 +41,10 @@ function checked(value: Json, rendering: Rendering, depth: number): Json {
   return value;
 }
 
-export const JSON_FILTERS: Filters = { tojson: toJson, to_json: toJson, fromjson: fromJson, from_json: fromJson };
+/** For people: on one line where that is short. */
+const pprint = filter([], (value, _args, { rendering }) => {
+  const text = jsonTextOf(element(value), rendering);
+  return text.length > 80 ? jsonTextOf(element(value), rendering, 2) : text;
+});
+
+export const JSON_FILTERS: Filters = { pprint, tojson: toJson, to_json: toJson, fromjson: fromJson, from_json: fromJson };

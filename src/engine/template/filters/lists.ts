@@ -1,6 +1,7 @@
 import { isObject, type Json, type JsonObject } from '../../values.js';
 import { charactersOf, element, itemAtPath, settled } from '../access.js';
 import { type Calls, filter, type Filter, type Filters } from '../operation.js';
+import { groupOf } from '../groups.js';
 import { binary, equal, isTrue, itemsOf, kindOf, numberOf, order, textOf } from '../operators.js';
 import { TemplateError } from '../template-error.js';
 import { flagArgument, integerArgument, textArgument } from './arguments.js';
@@ -16,6 +17,9 @@ const length = filter([], (value, _args, { rendering }) => {
 
 /** The value itself, or what attribute= names in it. */
 const picker = (attribute: unknown) => (item: Json) => (attribute === undefined ? item : itemAtPath(item, element(attribute)));
+
+/** A fallback is for what is undefined; null is a value. */
+const orElse = (value: unknown, fallback: unknown): unknown => (value === undefined ? fallback : value);
 
 /** As Jinja sorts: small and capital letters alike unless asked. */
 function comparer(isCaseSensitive: boolean, { rendering }: Calls): (left: unknown, right: unknown) => number {
@@ -60,15 +64,15 @@ const unique = filter(['case_sensitive', 'attribute'], (value, [caseSensitive, a
 const groupby = filter(['attribute', 'default', 'case_sensitive'], (value, [attribute, fallback, caseSensitive], calls) => {
   const isCaseSensitive = flagArgument(caseSensitive);
   const pick = picker(attribute);
-  const key = (item: Json) => element(pick(item) ?? fallback);
+  const key = (item: Json) => element(orElse(pick(item), fallback));
   const compare = comparer(isCaseSensitive, calls);
-  const groups: { grouper: Json; list: Json[] }[] = [];
+  const groups: { readonly grouper: Json; readonly list: Json[] }[] = [];
   for (const item of sorted(itemsOf(value, calls.rendering), key, compare, false)) {
     const last = groups.at(-1);
     if (last !== undefined && compare(last.grouper, key(item)) === 0) last.list.push(item);
     else groups.push({ grouper: key(item), list: [item] });
   }
-  return groups;
+  return groups.map(({ grouper, list }) => groupOf(grouper, list));
 });
 
 function extreme(sign: 1 | -1): Filter {
@@ -125,7 +129,7 @@ const batch = filter(['linecount', 'fill_with'], (value, [size, fill], { renderi
   return rows;
 });
 
-/** So many lists of about the same length; with `fill_with`, of exactly the same. */
+/** So many lists of about the same length; as in Jinja, `fill_with` goes to all but the longer ones, also where there are none. */
 const slice = filter(['slices', 'fill_with'], (value, [count, fill], { rendering }) => {
   const slices = integerArgument(count, 'slices', 0);
   if (slices < 1) throw new TemplateError('slice needs a number of at least 1.');
@@ -134,7 +138,7 @@ const slice = filter(['slices', 'fill_with'], (value, [count, fill], { rendering
   const [least, longer] = [Math.floor(items.length / slices), items.length % slices];
   return Array.from({ length: slices }, (_, index) => {
     const part = items.slice(index * least + Math.min(index, longer), (index + 1) * least + Math.min(index + 1, longer));
-    return index >= longer && longer > 0 && element(fill) !== null ? [...part, element(fill)] : part;
+    return index >= longer && element(fill) !== null ? [...part, element(fill)] : part;
   });
 });
 
@@ -179,7 +183,7 @@ const map = filter(['filter'], (value, [name, named, ...args], calls) => {
     const { attribute, default: fallback, ...others } = given;
     const [unknown] = Object.keys(others);
     if (unknown !== undefined) throw new TemplateError(`map has no argument ${unknown.slice(0, 40)}.`);
-    return source.map((item) => element(picker(attribute)(item) ?? fallback));
+    return source.map((item) => element(orElse(picker(attribute)(item), fallback)));
   }
   const filterName = textArgument(name, 'filter');
   return source.map((item) => element(calls.applyFilter(filterName, item, args, given)));

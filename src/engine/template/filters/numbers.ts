@@ -5,13 +5,11 @@ import { kindOf, numberOf, textOf } from '../operators.js';
 import { TemplateError } from '../template-error.js';
 import { flagArgument, integerArgument, textArgument } from './arguments.js';
 
-const DECIMAL = /^[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
-const DIGITS: Readonly<Record<number, RegExp>> = {
-  2: /^([+-]?)(?:0b)?([01]+)$/i,
-  8: /^([+-]?)(?:0o)?([0-7]+)$/i,
-  10: /^([+-]?)(\d[\d_]*)$/,
-  16: /^([+-]?)(?:0x)?([0-9a-f]+)$/i,
-};
+const DECIMAL = /^[+-]?(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+)(?:[eE][+-]?\d+)?$/;
+const INTEGER = /^([+-]?)(0[box])?_?([0-9a-z]+(?:_[0-9a-z]+)*)$/i;
+/** Of a text that says its base. */
+const BASES: Readonly<Record<string, number>> = { '0b': 2, '0o': 8, '0x': 16 };
+const SIZES = ['Bytes', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB', 'ZB', 'YB'];
 
 /** A number from a number, a truth value or a text; undefined where that is impossible. */
 function parsedNumber(value: Json): number | undefined {
@@ -27,11 +25,37 @@ function parsedInteger(value: Json, base: number): number | undefined {
     const number = parsedNumber(value);
     return number === undefined ? undefined : Math.trunc(number) || 0;
   }
-  const pattern = DIGITS[base];
-  if (pattern === undefined) throw new TemplateError('int knows the bases 2, 8, 10 and 16.');
-  const [, sign, digits] = pattern.exec(value.trim()) ?? [];
-  return digits === undefined ? undefined : Number.parseInt(`${sign ?? ''}${digits}`, base);
+  if (base !== 0 && (base < 2 || base > 36)) throw new TemplateError('int knows the bases 2 to 36, and 0 for what the text says.');
+  const integer = inBase(value.trim(), base);
+  return integer ?? parsedInteger(value, 10);
 }
+
+/** As Python's int(text, base); undefined for what is no such number. */
+function inBase(text: string, base: number): number | undefined {
+  const [, sign = '', prefix = '', digits = ''] = INTEGER.exec(text) ?? [];
+  const said = BASES[prefix.toLowerCase()];
+  // 0b1 is a number in base 16, and has a prefix in base 2.
+  const isPrefix = said !== undefined && (base === 0 || base === said);
+  const used = base === 0 ? (said ?? 10) : base;
+  const body = (isPrefix ? digits : prefix + digits).replaceAll('_', '').toLowerCase();
+  if (body === '' || Array.from(body).some((digit) => Number.isNaN(Number.parseInt(digit, used)))) return undefined;
+  const number = Number.parseInt(body, used);
+  return Number.isFinite(number) ? (sign === '-' ? -number : number) || 0 : undefined;
+}
+
+/** Bytes as people read them, by thousands or by 1024. */
+const filesizeformat = filter(['binary'], (value, [binary]) => {
+  const bytes = parsedNumber(element(value));
+  if (bytes === undefined) throw new TemplateError(`filesizeformat needs a number, not ${kindOf(value)}.`);
+  const base = flagArgument(binary) ? 1024 : 1000;
+  if (bytes === 1) return '1 Byte';
+  if (bytes < base) return `${Math.trunc(bytes)} Bytes`;
+  let power = 1;
+  while (power < SIZES.length - 1 && bytes >= base ** (power + 1)) power += 1;
+  const unit = SIZES[power] ?? '';
+  const name = base === 1000 ? unit : `${unit.slice(0, 1).toUpperCase()}i${unit.slice(1)}`;
+  return `${roundedHalfEven((base * bytes) / base ** (power + 1), 1).toFixed(1)} ${name}`;
+});
 
 /** Python's rounding: a true tie goes to the even neighbour, which binary floats reach only where twice the value is odd. */
 export function roundedHalfEven(value: number, digits: number): number {
@@ -64,6 +88,7 @@ function required(value: unknown, name: string): number {
 }
 
 export const NUMBER_FILTERS: Filters = {
+  filesizeformat,
   int: filter(['default', 'base'], (value, [fallback, base]) => {
     return parsedInteger(element(value), integerArgument(base, 'base', 10)) ?? (fallback === undefined ? 0 : element(fallback));
   }),

@@ -8,7 +8,7 @@ import { TemplateError } from '../template-error.js';
 const DIRECTIVE = /%(?:\(([^)%]{1,100})\))?([-+ 0#]{0,5})(\d{0,4})(?:\.(\d{1,2}))?([a-zA-Z%])?/g;
 const MAX_WIDTH = 1_000;
 
-/** Python's `text % values` for %s %d %i %f %e %g %x %X %o %r %% with flags, width, precision and %(name)s. */
+/** Python's `text % values` for %s %d %i %f %e %g %c %x %X %o %r %% with flags, width, precision and %(name)s. */
 export function printf(text: string, positional: readonly unknown[], named: Json, rendering: Rendering): string {
   rendering.spendText(text.length);
   let used = 0;
@@ -37,10 +37,18 @@ function namedValue(named: Json, name: string): Json {
 function converted(kind: string, value: Json, precision: number | undefined, flags: string, rendering: Rendering): string {
   if (kind === 's') return textOf(value, rendering).slice(0, precision);
   if (kind === 'r') return jsonTextOf(value, rendering);
+  if (kind === 'c') return characterOf(value);
   const number = numberOf(value);
   if (number === undefined) throw new TemplateError(`format: %${kind} needs a number, not ${kindOf(value)}.`);
   const sign = number < 0 || Object.is(number, -0) ? '-' : flags.includes('+') ? '+' : flags.includes(' ') ? ' ' : '';
   return sign + magnitude(kind, Math.abs(number), precision ?? 6);
+}
+
+function characterOf(value: Json): string {
+  if (typeof value === 'string' && Array.from(value).length === 1) return value;
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > 0x10ffff)
+    throw new TemplateError('format: %c needs one character, or its number.');
+  return String.fromCodePoint(value);
 }
 
 function magnitude(kind: string, number: number, precision: number): string {
@@ -54,7 +62,7 @@ function magnitude(kind: string, number: number, precision: number): string {
     case 'e':
       return number.toExponential(precision).replace(/e([+-])(\d)$/, 'e$10$2');
     case 'g':
-      return String(Number(number.toPrecision(Math.max(1, precision))));
+      return shortest(number, Math.max(1, precision));
     case 'x':
       return Math.trunc(number).toString(16);
     case 'X':
@@ -64,6 +72,15 @@ function magnitude(kind: string, number: number, precision: number): string {
     default:
       throw new TemplateError(`format: %${kind} is unknown.`);
   }
+}
+
+/** Of %g: with an exponent where the number is small or longer than the precision. */
+function shortest(number: number, precision: number): string {
+  const [mantissa = '', exponent = '0'] = number.toExponential(precision - 1).split('e');
+  const power = Number(exponent);
+  if (power >= -4 && power < precision) return String(Number(number.toPrecision(precision)));
+  const digits = Math.abs(power) < 10 ? `0${Math.abs(power)}` : String(Math.abs(power));
+  return `${String(Number(mantissa))}e${power < 0 ? '-' : '+'}${digits}`;
 }
 
 function padded(body: string, flags: string, width: number): string {

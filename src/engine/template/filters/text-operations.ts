@@ -1,3 +1,4 @@
+import { charactersOf } from '../access.js';
 import { type Rendering } from '../rendering.js';
 
 /** `limit` is the number of replacements. */
@@ -51,4 +52,11 @@ export function titled(value: string): string {
 
 export function capitalized(value: string): string {
   return value.slice(0, 1).toUpperCase() + value.slice(1).toLowerCase();
+}
+
+/** As Python: of an odd number of blanks, the one that is left over comes first where the width is odd. */
+export function centered(text: string, width: number, fill: string): string {
+  const missing = Math.max(0, width - charactersOf(text).length);
+  const before = Math.floor(missing / 2) + (missing & width & 1);
+  return fill.repeat(before) + text + fill.repeat(missing - before);
 }

@@ -1,5 +1,5 @@
 import { RE2JS } from 're2js';
-import { element } from '../access.js';
+import { charactersOf, element } from '../access.js';
 import { type Calls, filter, type Filter, type Filters } from '../operation.js';
 import { textOf } from '../operators.js';
 import { type Rendering } from '../rendering.js';
@@ -7,7 +7,8 @@ import { TemplateError } from '../template-error.js';
 import { flagArgument, integerArgument, textArgument } from './arguments.js';
 import { printf } from './printf.js';
 import { sizeOfPattern } from './pattern-size.js';
-import { capitalized, replaced, splitText, stripped, titled } from './text-operations.js';
+import { capitalized, centered as centeredText, replaced, splitText, stripped, titled } from './text-operations.js';
+import { wordwrap } from './wordwrap.js';
 
 const MAX_PATTERN = 500;
 const MAX_WIDTH = 1_000;
@@ -30,7 +31,7 @@ const trim = filter(['chars'], (value, [characters], { rendering }) => {
 const replace = filter(['old', 'new', 'count'], (value, [from, to, count], { rendering }) => {
   const limit = integerArgument(count, 'count', -1);
   const times = limit < 0 ? Number.POSITIVE_INFINITY : limit;
-  return replaced(textOf(value, rendering), textArgument(from, 'old'), textOf(to, rendering), times, rendering);
+  return replaced(textOf(value, rendering), textOf(from, rendering), textOf(to, rendering), times, rendering);
 });
 
 const truncate = filter(['length', 'killwords', 'end', 'leeway'], (value, [length, killWords, endText, leeway], { rendering }) => {
@@ -39,17 +40,19 @@ const truncate = filter(['length', 'killwords', 'end', 'leeway'], (value, [lengt
   const limit = integerArgument(length, 'length', DEFAULT_TRUNCATION);
   const end = textArgument(endText, 'end', '...');
   if (limit < end.length) throw new TemplateError('truncate: the length is shorter than the end.');
-  if (text.length <= limit + integerArgument(leeway, 'leeway', 5)) return text;
-  const cut = text.slice(0, limit - end.length);
+  const characters = charactersOf(text);
+  if (characters.length <= limit + integerArgument(leeway, 'leeway', 5)) return text;
+  const part = characters.slice(0, limit - end.length);
+  const cut = typeof part === 'string' ? part : part.join('');
   const lastBlank = cut.lastIndexOf(' ');
   return (flagArgument(killWords) || lastBlank < 0 ? cut : cut.slice(0, lastBlank)) + end;
 });
 
 const center = filter(['width'], (value, [width], { rendering }) => {
   const text = textOf(value, rendering);
-  const missing = Math.max(0, Math.min(integerArgument(width, 'width', 80), MAX_WIDTH) - text.length);
-  rendering.spendText(text.length + missing);
-  return ' '.repeat(Math.floor(missing / 2)) + text + ' '.repeat(Math.ceil(missing / 2));
+  const centered = centeredText(text, Math.min(integerArgument(width, 'width', 80), MAX_WIDTH), ' ');
+  rendering.spendText(centered.length);
+  return centered;
 });
 
 const indent = filter(['width', 'first', 'blank'], (value, [width, first, blank], { rendering }) => {
@@ -147,20 +150,16 @@ export const TEXT_FILTERS: Filters = {
   lower: ofText((text) => text.toLowerCase()),
   title: ofText(titled),
   capitalize: ofText(capitalized),
-  wordcount: filter(
-    [],
-    (value, _args, { rendering }) => splitText(textOf(value, rendering), undefined, Number.POSITIVE_INFINITY, rendering).length,
-  ),
+  wordcount: filter([], (value, _args, { rendering }) => {
+    const text = textOf(value, rendering);
+    rendering.spendText(text.length);
+    return text.match(/[\p{L}\p{N}_]+/gu)?.length ?? 0;
+  }),
+  wordwrap,
   trim,
   replace,
   truncate,
   center,
-  striptags: ofText((text) =>
-    text
-      .replace(/<!--[^]*?-->|<[^>]*>/g, '')
-      .replace(/\s+/g, ' ')
-      .trim(),
-  ),
   indent,
   split,
   format,

@@ -1,6 +1,7 @@
+import { itemOf } from '../access.js';
 import { filter, type Filters } from '../operation.js';
 import { isTrue } from '../operators.js';
-import { flagArgument } from './arguments.js';
+import { flagArgument, textArgument } from './arguments.js';
 
 const fallback = filter(['default_value', 'boolean'], (value, [other, boolean]) => {
   const isMissing = value === undefined || (flagArgument(boolean) && !isTrue(value));
@@ -10,4 +11,11 @@ const fallback = filter(['default_value', 'boolean'], (value, [other, boolean]) 
 /** Marks that other layers look for; here they change nothing. */
 const unchanged = filter([], (value) => value);
 
-export const VALUE_FILTERS: Filters = { default: fallback, d: fallback, safe: unchanged, sql_raw: unchanged, sql_identifier: unchanged };
+export const VALUE_FILTERS: Filters = {
+  default: fallback,
+  d: fallback,
+  attr: filter(['name'], (value, [name]) => itemOf(value, textArgument(name, 'name'))),
+  safe: unchanged,
+  sql_raw: unchanged,
+  sql_identifier: unchanged,
+};
