@@ -45,11 +45,36 @@ export interface Blocks {
   caller(block: CallerBlock): (frame: Frame) => Macro;
 }
 
+/** Names that are bound where something is compiled. What a block binds ends with it: in the order in which it came, as copies would take time in the product. */
+class BoundNames {
+  private readonly names = new Set<string>();
+  private readonly order: string[] = [];
+
+  has(name: string): boolean {
+    return this.names.has(name);
+  }
+
+  add(name: string): void {
+    if (this.names.has(name)) return;
+    this.names.add(name);
+    this.order.push(name);
+  }
+
+  /** How many there are, to go back to. */
+  get count(): number {
+    return this.order.length;
+  }
+
+  backTo(count: number): void {
+    for (const name of this.order.splice(count)) this.names.delete(name);
+  }
+}
+
 /** Compiles the expressions of one template and collects the names they read from the scope. */
 export class ExpressionCompiler {
   readonly names = new Set<string>();
   /** Names that {% set %} or {% for %} has bound wherever this expression can be reached. */
-  readonly bound = new Set<string>();
+  readonly bound = new BoundNames();
   /** Names that {% set %} or {% for %} may have bound: looked for among the locals first. */
   readonly local = new Set<string>();
   /** Names of macros. */

@@ -62,6 +62,7 @@ export function callMethod(value: unknown, name: string, args: readonly unknown[
   const plain = settled(value);
   if (typeof plain === 'string') {
     const method = TEXT_METHODS.get(name);
+    rendering.spendLook(plain.length);
     if (method !== undefined) return method(plain, args, rendering, named);
   } else if (Array.isArray(plain) || isObject(plain)) {
     if (name === 'copy') return frame.madeHere(Array.isArray(plain) ? [...(plain as Json[])] : { ...plain });
