@@ -227,6 +227,7 @@ export class ExpressionCompiler {
     return counted((frame) => {
       const container = object(frame);
       const plain = settled(key(frame));
+      if (frame.rendering.secrets !== null && typeof container === 'string') frame.rendering.refuseSecrets(container, 'A subscript');
       return typeof plain === 'string' || typeof plain === 'number' ? itemOf(container, plain) : undefined;
     });
   }
