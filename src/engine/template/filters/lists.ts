@@ -1,7 +1,6 @@
 import { isObject, type Json, type JsonObject } from '../../values.js';
 import { charactersOf, element, itemAtPath, settled } from '../access.js';
 import { type Calls, filter, type Filter, type Filters } from '../operation.js';
-import { groupOf } from '../groups.js';
 import { binary, equal, isTrue, itemsOf, kindOf, numberOf, order, textOf } from '../operators.js';
 import { TemplateError } from '../template-error.js';
 import { flagArgument, integerArgument, textArgument } from './arguments.js';
@@ -72,7 +71,7 @@ const groupby = filter(['attribute', 'default', 'case_sensitive'], (value, [attr
     if (last !== undefined && compare(last.grouper, key(item)) === 0) last.list.push(item);
     else groups.push({ grouper: key(item), list: [item] });
   }
-  return groups.map(({ grouper, list }) => groupOf(grouper, list));
+  return groups.map(({ grouper, list }) => calls.groupOf(grouper, list));
 });
 
 function extreme(sign: 1 | -1): Filter {
