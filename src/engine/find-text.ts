@@ -30,21 +30,35 @@ export function splitAt(text: string, separator: string): string[] {
   return parts;
 }
 
-/** By the borders of the part (Knuth, Morris, Pratt), from where its beginning is first found. */
+interface Matcher {
+  next(this: void, matched: number, unit: number): number;
+  /** How many characters at the end of the part are its beginning as well, at most and not all. */
+  readonly border: number;
+}
+
+/**
+ * How many characters of a part are matched after one more of a text, told how many were before it: by its borders (Knuth, Morris, Pratt), so that no
+ * part makes it slow.
+ */
+export function matcherOf(part: string): Matcher {
+  const borders = new Int32Array(part.length);
+  const next = (matched: number, unit: number): number => {
+    let length = matched === part.length ? borders[matched - 1]! : matched;
+    while (length > 0 && part.charCodeAt(length) !== unit) length = borders[length - 1]!;
+    return part.charCodeAt(length) === unit ? length + 1 : 0;
+  };
+  for (let index = 1; index < part.length; index += 1) borders[index] = next(borders[index - 1]!, part.charCodeAt(index));
+  return { next, border: borders[part.length - 1]! };
+}
+
+/** From where the beginning of the part is first found. */
 function* overlapping(text: string, part: string, from: number): Generator<number> {
   const start = text.indexOf(part.slice(0, SHORT), from);
   if (start < 0) return;
-  const borders = new Int32Array(part.length);
-  const next = (matched: number, unit: number): number => {
-    while (matched > 0 && part.charCodeAt(matched) !== unit) matched = borders[matched - 1]!;
-    return part.charCodeAt(matched) === unit ? matched + 1 : 0;
-  };
-  for (let index = 1; index < part.length; index += 1) borders[index] = next(borders[index - 1]!, part.charCodeAt(index));
+  const { next } = matcherOf(part);
   let matched = 0;
   for (let at = start; at < text.length; at += 1) {
     matched = next(matched, text.charCodeAt(at));
-    if (matched < part.length) continue;
-    yield at - part.length + 1;
-    matched = borders[matched - 1]!;
+    if (matched === part.length) yield at - part.length + 1;
   }
 }
