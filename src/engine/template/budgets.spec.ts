@@ -25,6 +25,9 @@ describe('work that is counted before it is done', () => {
     ['texts that may begin another', `${TEXTS}{{ b.startswith([a] * 1500) }}`],
     ['methods of long texts', `${TEXTS}{% for i in range(1500) %}{{ a.isascii() }}{% endfor %}`],
     ['tests of long texts', `${TEXTS}{{ ([a] * 1500) | select('upper') | list | length }}`],
+    ['characters that are counted', "{% set x = '😀' * 400000 %}{{ ([x] * 5000) | map(attribute=1) | list | length }}"],
+    ['characters of a subscript', "{% set x = '😀' * 400000 %}{% for i in range(5000) %}{% set y = x[0] %}{% endfor %}"],
+    ['copies', '{% set l = [0] * 200000 %}{% for i in range(100) %}{% set y = l.copy() %}{% endfor %}'],
     [
       'arguments of macros',
       `{% macro m() %}{{ varargs is defined }}{% endmacro %}{% for i in range(2000) %}{{ m(${'1,'.repeat(1000)}1) }}{% endfor %}`,

@@ -1,6 +1,6 @@
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { arranged, callByName, type CompiledArguments } from './calls.js';
-import { element, isRefusedName, itemOf, settled } from './access.js';
+import { countedItemOf, element, isRefusedName, itemOf, settled } from './access.js';
 import { type Arguments, type Block, type CallerBlock, type Expression } from './ast.js';
 import { printf } from './filters/printf.js';
 import { FILTERS } from './filters/registry.js';
@@ -220,7 +220,7 @@ export class ExpressionCompiler {
       return counted((frame) => {
         const container = object(frame);
         if (frame.rendering.secrets !== null && typeof container === 'string') frame.rendering.refuseSecrets(container, 'A subscript');
-        return itemOf(container, key);
+        return countedItemOf(container, key, frame.rendering);
       });
     }
     const key = this.compile(keyExpression);
@@ -228,7 +228,7 @@ export class ExpressionCompiler {
       const container = object(frame);
       const plain = settled(key(frame));
       if (frame.rendering.secrets !== null && typeof container === 'string') frame.rendering.refuseSecrets(container, 'A subscript');
-      return typeof plain === 'string' || typeof plain === 'number' ? itemOf(container, plain) : undefined;
+      return typeof plain === 'string' || typeof plain === 'number' ? countedItemOf(container, plain, frame.rendering) : undefined;
     });
   }
 

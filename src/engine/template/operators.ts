@@ -1,7 +1,7 @@
 import { firstIn } from '../find-text.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { type BinaryOperator, type ComparisonOperator } from './ast.js';
-import { charactersOf, element, settled } from './access.js';
+import { charactersOf, element, settled, spendCharacters } from './access.js';
 import { type Rendering } from './rendering.js';
 import { TemplateError } from './template-error.js';
 
@@ -233,6 +233,7 @@ export function slice(
   const value = settled(source);
   if (value === undefined) return undefined;
   if (typeof value !== 'string' && !Array.isArray(value)) throw new TemplateError(`${kindOf(value)} cannot be sliced.`);
+  if (typeof value === 'string') spendCharacters(value, rendering);
   const items = typeof value === 'string' ? charactersOf(value) : (value as Json[]);
   const step = bound(stepValue) ?? 1;
   if (step === 0) throw new TemplateError('The step of a slice cannot be 0.');
