@@ -2,8 +2,11 @@ import { type SqlPolicy } from '../engine/database-port.js';
 import { Rendering } from '../engine/template/rendering.js';
 import { EngineError } from '../engine/engine-error.js';
 import { StepFailure } from '../engine/step-executor.js';
+import { type Block, type Statement } from '../engine/template/template.js';
 import { type Json } from '../engine/values.js';
+import { arrangeStatements } from './arrange.js';
 import { bindsOf } from './binds.js';
+import { checkPlaces } from './check-places.js';
 import { compileSql } from './compile-sql.js';
 import { type Dialect } from './sql-lexer.js';
 import { writeStatement } from './write-statement.js';
@@ -181,6 +184,30 @@ describe('statements', () => {
       binds: null,
     });
     expect(only?.words).toEqual(['CREATE', 'UNIQUE', 'INDEX', 'CONCURRENTLY']);
+  });
+});
+
+describe('work that grows with the text alone', () => {
+  it('loops inside of loops are not walked twice as often with each', () => {
+    const nested = (depth: number): string => `SELECT 1${'{% for r in rows %}'.repeat(depth)}, {{ n }}${'{% endfor %}'.repeat(depth)}`;
+    let reads = 0;
+    const text: Statement = { kind: 'data', get text() { reads += 1; return ', 1'; } }; // prettier-ignore
+    const loop = (body: Block): Block => [
+      { kind: 'for', targets: ['r'], iterable: { kind: 'name', name: 'rows' }, filter: null, body, otherwise: [] },
+    ];
+    checkPlaces([{ kind: 'data', text: 'SELECT 1' }, ...Array.from({ length: 12 }).reduce<Block>(loop, [text])], 'postgres');
+    expect(reads).toBeLessThan(50);
+    expect(texts(nested(3))).toEqual([`SELECT 1${',  5 '.repeat(8)}`.trim()]);
+    expect(refusal(nested(21))).toEqual({ code: 'sql_context', message: expect.stringContaining('{% for %}') as string });
+  });
+
+  it('what follows a value is looked at where it is', () => {
+    const parts = Object.assign(
+      ['SELECT ', { slot: 'value', value: 1 }, ', ', { slot: 'value', value: 2 }],
+      { slice: () => { throw new Error('a copy for each value'); } },
+    ); // prettier-ignore
+    const [statement] = arrangeStatements(parts, { dialect: 'postgres', unsafe: 'refuse', binds: null });
+    expect(statement?.parts).toHaveLength(4);
   });
 });
 

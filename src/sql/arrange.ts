@@ -19,8 +19,14 @@ export interface ArrangeOptions {
  */
 export function arrangeStatements(parts: readonly Part[], options: ArrangeOptions): SqlStatement[] {
   const arranger = new Arranger(options);
-  parts.forEach((part, index) => arranger.add(part, parts.slice(index + 1)));
+  parts.forEach((part, index) => arranger.add(part, { parts, from: index + 1 }));
   return arranger.end();
+}
+
+/** What stands after a part. */
+interface Following {
+  readonly parts: readonly Part[];
+  readonly from: number;
 }
 
 class Arranger {
@@ -37,7 +43,7 @@ class Arranger {
     this.lexer = new SqlLexer(options.dialect);
   }
 
-  add(part: Part, following: readonly Part[]): void {
+  add(part: Part, following: Following): void {
     if (typeof part === 'string') this.addText(part, true);
     else if (part.slot === 'raw') this.addRaw(part.value, this.options.unsafe !== 'refuse');
     else this.addValue(part.value, part.slot, following);
@@ -102,7 +108,7 @@ class Arranger {
       throw contextFailure(`The text of a raw value ends inside ${describe(this.lexer.mode)}, or outside of what it began in.`);
   }
 
-  private addValue(value: Json, slot: string, following: readonly Part[]): void {
+  private addValue(value: Json, slot: string, following: Following): void {
     const { lexer } = this;
     if (this.name !== null) {
       this.name.push(value);
@@ -128,9 +134,9 @@ class Arranger {
     }
   }
 
-  private addToCode(value: Json, slot: string, following: readonly Part[]): void {
+  private addToCode(value: Json, slot: string, following: Following): void {
     const { lexer } = this;
-    const [next] = following;
+    const next = following.parts[following.from];
     const nextText = typeof next === 'string' ? next : '';
     const word = lexer.word;
     if (word !== '') {
@@ -230,8 +236,10 @@ function rawText(value: Json): string {
 }
 
 /** Nothing but a semicolon, or the end, follows. */
-function endsStatement(following: readonly Part[]): boolean {
-  const rest = following.find((part) => typeof part !== 'string' || part.trim() !== '');
+function endsStatement({ parts, from }: Following): boolean {
+  let at = from;
+  for (let part = parts[at]; typeof part === 'string' && part.trim() === ''; part = parts[at]) at += 1;
+  const rest = parts[at];
   return rest === undefined || (typeof rest === 'string' && rest.trimStart().startsWith(';'));
 }
 

@@ -19,12 +19,32 @@ export function checkPlaces(block: Block, dialect: Dialect): Block {
   return arranged;
 }
 
+/** Loops inside of loops: each is walked from as many states as those around it may leave. */
+const MAX_LOOPS = 20;
+
+/** What stands after a statement. */
+interface Following {
+  readonly block: Block;
+  readonly from: number;
+}
+
+/** A block that was walked from one state of the lexer. */
+interface Walked {
+  readonly start: SqlLexer;
+  readonly end: SqlLexer;
+  readonly arranged: Block;
+}
+
 class Walk {
+  /** Of the bodies of loops, which are walked as the first iteration begins and as the others do: in loops inside of loops that would double with each. */
+  private readonly walks = new Map<Block, Walked[]>();
+  private loops = 0;
+
   block(block: Block, lexer: SqlLexer): Block {
-    return block.map((statement, index) => this.statement(statement, lexer, block.slice(index + 1)));
+    return block.map((statement, index) => this.statement(statement, lexer, { block, from: index + 1 }));
   }
 
-  private statement(statement: Statement, lexer: SqlLexer, following: Block): Statement {
+  private statement(statement: Statement, lexer: SqlLexer, following: Following): Statement {
     switch (statement.kind) {
       case 'data':
         lexer.readAll(statement.text);
@@ -48,7 +68,7 @@ class Walk {
     }
   }
 
-  private output(output: Statement & { kind: 'output' }, lexer: SqlLexer, following: Block): Statement {
+  private output(output: Statement & { kind: 'output' }, lexer: SqlLexer, following: Following): Statement {
     const slot = slotOf(output.expression);
     const where = `{{ ${output.source.slice(0, 80)} }}`;
     if (slot === 'raw') {
@@ -71,8 +91,8 @@ class Walk {
     return { ...output, expression: inText ? withoutQuoting(output.expression) : output.expression, slot };
   }
 
-  private checkCode(where: string, slot: string, lexer: SqlLexer, following: Block): void {
-    const [next] = following;
+  private checkCode(where: string, slot: string, lexer: SqlLexer, following: Following): void {
+    const next = following.block[following.from];
     const isPart = lexer.word !== '' || (next?.kind === 'data' && isWordPart(next.text[0], lexer.dialect));
     if (/^[0-9$]/.test(lexer.word)) throw new SqlPlaceError(`${where} follows a number or a parameter without a blank.`);
     if (isPart || slot === 'identifier') return;
@@ -98,15 +118,28 @@ class Walk {
 
   private forStatement(statement: Statement & { kind: 'for' }, lexer: SqlLexer): Statement {
     // Once to see how an iteration ends, then as each iteration but the first begins.
-    const once = lexer.copy();
-    this.block(statement.body, once);
+    if (this.loops >= MAX_LOOPS) throw new SqlPlaceError(`More than ${MAX_LOOPS} {% for %} stand inside of each other.`);
+    this.loops += 1;
+    const once = this.walked(statement.body, lexer.copy());
     const again = lexer.copy();
-    continueFrom(again, [lexer, once], 'the iterations of a {% for %}');
-    const body = this.block(statement.body, again);
+    continueFrom(again, [lexer, once.end], 'the iterations of a {% for %}');
+    const { end, arranged: body } = this.walked(statement.body, again);
+    this.loops -= 1;
     const other = lexer.copy();
     const otherwise = this.block(statement.otherwise, other);
-    continueFrom(lexer, [again, other], 'a {% for %} and its {% else %}');
+    continueFrom(lexer, [end, other], 'a {% for %} and its {% else %}');
     return { ...statement, body, otherwise };
+  }
+
+  private walked(block: Block, start: SqlLexer): Walked {
+    const known = this.walks.get(block) ?? [];
+    let walked = known.find((one) => one.start.equals(start));
+    if (walked === undefined) {
+      const end = start.copy();
+      walked = { start, end, arranged: this.block(block, end) };
+      this.walks.set(block, [...known, walked]);
+    }
+    return walked;
   }
 }
 
@@ -145,7 +178,9 @@ function withoutQuoting(expression: Expression): Expression {
   return isQuoting && expression.arguments.named.length === 0 ? expression.input : expression;
 }
 
-function endsStatement(following: Block): boolean {
-  const rest = following.find((part) => part.kind !== 'data' || part.text.trim() !== '');
+function endsStatement({ block, from }: Following): boolean {
+  let at = from;
+  for (let part = block[at]; part?.kind === 'data' && part.text.trim() === ''; part = block[at]) at += 1;
+  const rest = block[at];
   return rest === undefined || (rest.kind === 'data' && rest.text.trimStart().startsWith(';'));
 }

@@ -75,6 +75,15 @@ export class SqlLexer {
     return copy;
   }
 
+  /** Whatever is read next would mean the same. */
+  equals(other: SqlLexer): boolean {
+    const mine = Object.entries(this) as [keyof SqlLexer, unknown][];
+    return mine.every(([name, value]) => {
+      const its: unknown = other[name];
+      return Array.isArray(value) && Array.isArray(its) ? isSameList(value, its) : value === its;
+    });
+  }
+
   /** Reads a character. True: it is a semicolon that ends a statement; the fields already speak of the next one. */
   read(character: string): boolean {
     switch (this.mode) {
@@ -331,4 +340,8 @@ export class SqlLexer {
     this.before = this.last;
     this.last = token;
   }
+}
+
+function isSameList(left: readonly unknown[], right: readonly unknown[]): boolean {
+  return left.length === right.length && left.every((item, index) => item === right[index]);
 }

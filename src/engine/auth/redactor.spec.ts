@@ -95,6 +95,15 @@ describe(Redactor.name, () => {
     });
   });
 
+  it('finds long secrets that repeat themselves, whole and before each of many cuts', () => {
+    const secret = `ab${'a'.repeat(20_000)}`;
+    const redactor = redactorOf(secret);
+    expect(redactor.text('a'.repeat(200_000))).toHaveLength(200_000);
+    expect(redactor.text(`${'a'.repeat(100)}${secret}a${secret}`)).toBe(`${'a'.repeat(100)}[REDACTED]a[REDACTED]`);
+    const begins = `ab${'a'.repeat(500)}…`;
+    expect(redactor.message('x'.repeat(200) + begins.repeat(2_000))).toBe('x'.repeat(200) + '[REDACTED]…'.repeat(2_000));
+  });
+
   it('does not look for short ones', () => expect(redactorOf('abc').isIdle).toBe(true));
 
   it('leaves the id of the execution, which authors put into headers', () => {

@@ -1,3 +1,4 @@
+import { firstIn, matcherOf, splitAt } from '../find-text.js';
 import { isObject, type Json } from '../values.js';
 import { CUT_MARK, cutOfPrints, cutsIn } from './cut-text.js';
 import { mapTexts, REDACTED } from './secret-markers.js';
@@ -75,22 +76,23 @@ export function cutWithout(text: string, forms: readonly string[]): string {
   if (cuts.length === 0) return withoutAny(text, forms);
   // A mark inside a secret is no cut.
   const marked = forms.filter((form) => form.includes(CUT_MARK));
-  if (marked.some((form) => text.includes(form))) return cutWithout(withoutAny(text, marked), forms);
+  if (marked.some((form) => firstIn(text, form) >= 0)) return cutWithout(withoutAny(text, marked), forms);
   return withoutAny(withoutBeginnings(text, cuts, forms), forms);
 }
 
 function withoutAny(text: string, forms: readonly string[]): string {
   let shown = text;
-  for (const form of forms) if (shown.includes(form)) shown = shown.replaceAll(form, REDACTED);
+  for (const form of forms) if (firstIn(shown, form) >= 0) shown = splitAt(shown, form).join(REDACTED);
   return shown;
 }
 
 /** Before each cut, in ascending order, goes what is the beginning of a secret. To be done before whole ones go: one may be the beginning of a longer one. */
 function withoutBeginnings(text: string, cuts: readonly number[], forms: readonly string[]): string {
   const pieces: string[] = [];
+  const overlaps = longestOverlaps(text, cuts, forms);
   let from = 0;
-  for (const cut of cuts) {
-    const begin = Math.max(from, beginningBefore(text, cut, forms));
+  for (const [index, cut] of cuts.entries()) {
+    const begin = beginningBefore(text, Math.max(from, cut - overlaps[index]!), { from, cut }, forms);
     if (begin === cut) continue;
     pieces.push(text.slice(from, begin), REDACTED);
     from = cut;
@@ -99,33 +101,39 @@ function withoutBeginnings(text: string, cuts: readonly number[], forms: readonl
 }
 
 /** Where what must not stay before a cut begins: the longest beginning of a secret, and whole ones that share characters with it. */
-function beginningBefore(text: string, cut: number, forms: readonly string[]): number {
-  let begin = forms.reduce((first, form) => Math.min(first, cut - overlap(text, cut, form)), cut);
+function beginningBefore(text: string, longest: number, { from, cut }: { from: number; cut: number }, forms: readonly string[]): number {
+  let begin = longest;
   if (begin === cut) return cut;
   for (let last = -1; last !== begin;) {
     last = begin;
     for (const form of forms) {
-      const start = Math.max(0, begin - form.length + 1);
-      const at = text.slice(start, Math.min(cut, begin + form.length - 1)).indexOf(form);
+      const start = Math.max(from, begin - form.length + 1);
+      const at = firstIn(text.slice(start, Math.min(cut, begin + form.length - 1)), form);
       if (at >= 0) begin = Math.min(begin, start + at);
     }
   }
   return begin;
 }
 
-/** How many of the characters before a cut are the beginning of the form: by its borders (Knuth, Morris, Pratt), so that no form makes it slow. */
-function overlap(text: string, cut: number, form: string): number {
-  const tail = text.slice(Math.max(0, cut - form.length + 1), cut);
-  if (!tail.includes(form[0]!)) return 0;
-  const borders = new Int32Array(form.length);
-  const next = (matched: number, unit: string): number => {
-    while (matched > 0 && form[matched] !== unit) matched = borders[matched - 1]!;
-    return form[matched] === unit ? matched + 1 : 0;
-  };
-  for (let index = 1; index < form.length; index += 1) borders[index] = next(borders[index - 1]!, form[index]!);
-  let matched = 0;
-  for (let index = 0; index < tail.length; index += 1) matched = next(matched, tail[index]!);
-  return matched;
+/** How many of the characters before each cut are the beginning of a form, at most. */
+function longestOverlaps(text: string, cuts: readonly number[], forms: readonly string[]): number[] {
+  const longest = cuts.map(() => 0);
+  for (const form of forms) {
+    let matcher: ReturnType<typeof matcherOf> | null = null;
+    let [at, matched] = [0, 0];
+    cuts.forEach((cut, index) => {
+      // What was read for the cut before is not read again.
+      const start = cut - form.length + 1;
+      if (start > at) [at, matched] = [start, 0];
+      for (; at < cut; at += 1) {
+        const unit = text.charCodeAt(at);
+        if (matched > 0 || unit === form.charCodeAt(0)) matched = (matcher ??= matcherOf(form)).next(matched, unit);
+      }
+      // A whole one is none that was cut, but may end with its own beginning.
+      longest[index] = Math.max(longest[index]!, matched === form.length ? matcher!.border : matched);
+    });
+  }
+  return longest;
 }
 
 function formsOf(secret: string): string[] {

@@ -1,5 +1,6 @@
 import { type Json, type JsonObject } from '../values.js';
 import { namedPartOf } from './groups.js';
+import { type Rendering } from './rendering.js';
 import { TemplateReference } from './scope.js';
 
 /** Never visible, even where a payload has such a key: what a prototype could offer must not be reachable by any spelling. */
@@ -30,8 +31,15 @@ function position(key: string | number, length: number): number {
 
 /** What people count as characters: a pair of surrogates is one. */
 export function charactersOf(text: string): string | string[] {
-  return /[\ud800-\udfff]/.test(text) ? Array.from(text) : text;
+  return hasPairs(text) ? Array.from(text) : text;
 }
+
+/** Counts a text that `charactersOf` has to take apart. */
+export function spendCharacters(text: string, rendering: Rendering): void {
+  if (hasPairs(text)) rendering.spendLook(text.length);
+}
+
+const hasPairs = (text: string): boolean => /[\ud800-\udfff]/.test(text);
 
 /** What a value stands for everywhere but in attribute access. */
 export function settled(value: unknown): unknown {
@@ -45,9 +53,17 @@ export function element(value: unknown): Json {
 }
 
 /** Walks `a.b.0`, as attribute= of filters does. */
-export function itemAtPath(value: unknown, path: unknown): unknown {
-  if (typeof path === 'number') return itemOf(value, path);
+export function itemAtPath(value: unknown, path: unknown, rendering: Rendering): unknown {
+  if (typeof path === 'number') return countedItemOf(value, path, rendering);
   let current = value;
-  for (const name of String(path).split('.')) current = itemOf(current, /^\d+$/.test(name) ? Number(name) : name);
+  const names = String(path).split('.');
+  rendering.spend(names.length - 1);
+  for (const name of names) current = countedItemOf(current, /^\d+$/.test(name) ? Number(name) : name, rendering);
   return current;
+}
+
+/** As itemOf; the characters of a text have to be counted to find one of them. */
+export function countedItemOf(value: unknown, key: string | number, rendering: Rendering): unknown {
+  if (typeof value === 'string') spendCharacters(value, rendering);
+  return itemOf(value, key);
 }

@@ -36,7 +36,7 @@ export function arranged(
     else slots[index] = argument.value;
   }
   if (anyName) slots.push(mapping(others));
-  slots.push(...positional.slice(parameters.length));
+  for (const argument of positional.slice(parameters.length)) slots.push(argument);
   if (slots.every((slot) => slot === undefined)) return () => [];
   return (frame) => slots.map((slot) => slot?.(frame));
 }

@@ -134,6 +134,8 @@ function run(evaluator: Evaluator, source: string, frame: Frame): unknown {
       throw new TemplateError(`The template is too large to evaluate, in: ${excerpt(source)}`, 'template_limit');
     if (error instanceof TemplateError) throw new TemplateError(`${error.message.replace(/\.$/, '')}, in: ${excerpt(source)}`, error.code);
     throw error;
+  } finally {
+    frame.end();
   }
 }
 

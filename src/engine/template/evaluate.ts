@@ -1,6 +1,6 @@
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { arranged, callByName, type CompiledArguments } from './calls.js';
-import { element, isRefusedName, itemOf, settled } from './access.js';
+import { countedItemOf, element, isRefusedName, itemOf, settled } from './access.js';
 import { type Arguments, type Block, type CallerBlock, type Expression } from './ast.js';
 import { printf } from './filters/printf.js';
 import { FILTERS } from './filters/registry.js';
@@ -45,11 +45,36 @@ export interface Blocks {
   caller(block: CallerBlock): (frame: Frame) => Macro;
 }
 
+/** Names that are bound where something is compiled. What a block binds ends with it: in the order in which it came, as copies would take time in the product. */
+class BoundNames {
+  private readonly names = new Set<string>();
+  private readonly order: string[] = [];
+
+  has(name: string): boolean {
+    return this.names.has(name);
+  }
+
+  add(name: string): void {
+    if (this.names.has(name)) return;
+    this.names.add(name);
+    this.order.push(name);
+  }
+
+  /** How many there are, to go back to. */
+  get count(): number {
+    return this.order.length;
+  }
+
+  backTo(count: number): void {
+    for (const name of this.order.splice(count)) this.names.delete(name);
+  }
+}
+
 /** Compiles the expressions of one template and collects the names they read from the scope. */
 export class ExpressionCompiler {
   readonly names = new Set<string>();
   /** Names that {% set %} or {% for %} has bound wherever this expression can be reached. */
-  readonly bound = new Set<string>();
+  readonly bound = new BoundNames();
   /** Names that {% set %} or {% for %} may have bound: looked for among the locals first. */
   readonly local = new Set<string>();
   /** Names of macros. */
@@ -195,14 +220,15 @@ export class ExpressionCompiler {
       return counted((frame) => {
         const container = object(frame);
         if (frame.rendering.secrets !== null && typeof container === 'string') frame.rendering.refuseSecrets(container, 'A subscript');
-        return itemOf(container, key);
+        return countedItemOf(container, key, frame.rendering);
       });
     }
     const key = this.compile(keyExpression);
     return counted((frame) => {
       const container = object(frame);
       const plain = settled(key(frame));
-      return typeof plain === 'string' || typeof plain === 'number' ? itemOf(container, plain) : undefined;
+      if (frame.rendering.secrets !== null && typeof container === 'string') frame.rendering.refuseSecrets(container, 'A subscript');
+      return typeof plain === 'string' || typeof plain === 'number' ? countedItemOf(container, plain, frame.rendering) : undefined;
     });
   }
 

@@ -280,11 +280,12 @@ export class ExpressionParser extends TokenReader {
     this.expectOperator('(');
     const positional: Expression[] = [];
     const named: { name: string; value: Expression }[] = [];
+    const names = new Set<string>();
     while (!this.acceptOperator(')')) {
       if (this.current.kind === 'name' && this.peek().kind === 'operator' && this.peek().text === '=') {
         const name = this.advance().text;
         this.advance();
-        if (named.some((argument) => argument.name === name)) throw this.error(`The argument ${name} is given twice.`);
+        if (names.size === names.add(name).size) throw this.error(`The argument ${name} is given twice.`);
         named.push({ name, value: this.expression() });
       } else if (named.length > 0) throw this.error('Arguments without a name come before those with one.');
       else positional.push(this.expression());

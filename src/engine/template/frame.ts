@@ -1,10 +1,11 @@
 import { FILTERS } from './filters/registry.js';
+import { forgetGroup, groupOf } from './groups.js';
 import { type Calls, type Filter } from './operation.js';
 import { type Rendering } from './rendering.js';
 import { type Scope } from './scope.js';
 import { TemplateError } from './template-error.js';
 import { TESTS } from './tests.js';
-import { type JsonObject } from '../values.js';
+import { type Json, type JsonObject } from '../values.js';
 
 /** A compiled expression: a closure over its parts. Yields JSON, a TemplateReference, or undefined. */
 export type Evaluator = (frame: Frame) => unknown;
@@ -39,6 +40,7 @@ export class Frame implements Calls {
   private callHeight = 0;
   /** Lists and mappings that this render has made, where it may change them. */
   private made: WeakSet<object> | undefined;
+  private groups: Json[][] | undefined;
 
   constructor(
     readonly scope: Scope,
@@ -88,6 +90,17 @@ export class Frame implements Calls {
   spendAppended(characters: number): void {
     if (this.captures === 0) this.rendering.spendOutput(characters);
     else this.rendering.spendText(characters);
+  }
+
+  groupOf(grouper: Json, list: Json[]): Json[] {
+    const group = groupOf(grouper, list);
+    (this.groups ??= []).push(group);
+    return group;
+  }
+
+  /** The template is done. */
+  end(): void {
+    this.groups?.forEach(forgetGroup);
   }
 
   madeHere<Value extends object>(value: Value): Value {

@@ -94,6 +94,13 @@ describe('idioms of Jinja', () => {
     expect(JSON.stringify(VALUES)).toBe(before);
   });
 
+  it('leaves pairs of groupby that mean the same as what is read from where they are stored', () => {
+    const groups = render('{{ people | groupby("active") }}');
+    const names = compileTemplate('{{ groups[0].grouper is defined }}');
+    const rendering = new Rendering({ now: '2026-01-01T00:00:00Z', random: () => 0.5, nextId: () => '1' });
+    expect(names.render({ lookup: () => groups }, rendering)).toBe(false);
+  });
+
   it('cuts what contains itself', () => {
     expect(() => render('{% set r = [] %}{% set _ = r.append(r) %}{{ r }}')).toThrow(expect.objectContaining({ code: 'template_limit' }));
   });

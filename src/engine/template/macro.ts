@@ -42,7 +42,7 @@ export class Macro extends TemplateReference {
   /** The text it makes. Throws TemplateError. */
   call(positional: readonly unknown[], named: Map<string, unknown>, frame: Frame): string {
     const { form } = this;
-    frame.rendering.spend(1 + form.parameters.length);
+    frame.rendering.spend(1 + form.parameters.length + positional.length + named.size);
     const locals = this.bound(positional, named);
     return frame.called(form.height, () =>
       frame.within(locals, () => {

@@ -6,6 +6,9 @@ import { TemplateReference } from './scope.js';
 import { TemplateError } from './template-error.js';
 import { type Method, TEXT_METHODS } from './text-methods.js';
 
+/** Copying what a list or mapping has is cheap next to an evaluation step. */
+const ITEMS_PER_STEP = 16;
+
 const MAPPING_METHODS: ReadonlyMap<string, Method<JsonObject>> = new Map<string, Method<JsonObject>>([
   ['get', (value, [key, fallback]) => {
     const name = settled(key);
@@ -62,9 +65,13 @@ export function callMethod(value: unknown, name: string, args: readonly unknown[
   const plain = settled(value);
   if (typeof plain === 'string') {
     const method = TEXT_METHODS.get(name);
+    rendering.spendLook(plain.length);
     if (method !== undefined) return method(plain, args, rendering, named);
   } else if (Array.isArray(plain) || isObject(plain)) {
-    if (name === 'copy') return frame.madeHere(Array.isArray(plain) ? [...(plain as Json[])] : { ...plain });
+    if (name === 'copy') {
+      rendering.spend(Math.ceil((Array.isArray(plain) ? plain : Object.keys(plain)).length / ITEMS_PER_STEP));
+      return frame.madeHere(Array.isArray(plain) ? [...(plain as Json[])] : { ...plain });
+    }
     if (CHANGES.has(name)) return change(plain as Json[] | JsonObject, name, args, named, frame);
     const method = Array.isArray(plain) ? LIST_METHODS.get(name) : MAPPING_METHODS.get(name);
     if (method !== undefined) return method(plain as never, args, rendering, named);

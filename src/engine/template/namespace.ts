@@ -6,6 +6,8 @@ import { TemplateError } from './template-error.js';
 /** What `namespace(…)` makes: the one thing whose parts {% set ns.part = … %} gives other values, so that a loop can count. */
 export class Namespace extends TemplateReference {
   private readonly values: JsonObject;
+  /** Of its parts as they are, until one is set. */
+  private snapshot: JsonObject | null = null;
 
   constructor(values: JsonObject) {
     super();
@@ -19,9 +21,10 @@ export class Namespace extends TemplateReference {
   set(name: string, value: Json): void {
     if (isRefusedName(name)) throw new TemplateError(`${name} cannot be assigned.`);
     this.values[name] = value;
+    this.snapshot = null;
   }
 
   unwrap(): Json {
-    return { ...this.values };
+    return (this.snapshot ??= { ...this.values });
   }
 }

@@ -1,9 +1,11 @@
-import { type JsonObject } from '../values.js';
+import { type Json, type JsonObject } from '../values.js';
 import { type Rendering } from './rendering.js';
 
 /** What filters, tests and functions may use while they work. */
 export interface Calls {
   readonly rendering: Rendering;
+  /** A pair whose parts have names until the template is done. */
+  groupOf(grouper: Json, list: Json[]): Json[];
   /** For filters that take the name of another: map('upper'), select('odd'). Throw template_error for unknown names. */
   applyFilter(name: string, value: unknown, args: readonly unknown[], named?: JsonObject): unknown;
   applyTest(name: string, value: unknown, args: readonly unknown[]): boolean;

@@ -1,6 +1,7 @@
+import { firstIn } from '../find-text.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { type BinaryOperator, type ComparisonOperator } from './ast.js';
-import { charactersOf, element, settled } from './access.js';
+import { charactersOf, element, settled, spendCharacters } from './access.js';
 import { type Rendering } from './rendering.js';
 import { TemplateError } from './template-error.js';
 
@@ -40,22 +41,23 @@ export function textOf(value: unknown, rendering: Rendering): string {
 }
 
 /** Compact JSON, counted before it is built. */
-export function jsonTextOf(value: Json, rendering: Rendering, indent?: number): string {
-  rendering.spendText(jsonSize(value, rendering, 0));
+export function jsonTextOf(value: Json, rendering: Rendering, indent = 0): string {
+  rendering.spendText(jsonSize(value, rendering, indent, 0));
   const text = JSON.stringify(value, null, indent);
   rendering.spendText(text.length);
   return text;
 }
 
 /** A lower bound of the length of the JSON text, close enough to refuse what would be too long. */
-function jsonSize(value: Json, rendering: Rendering, depth: number): number {
+function jsonSize(value: Json, rendering: Rendering, indent: number, depth: number): number {
   rendering.spend(1);
   if (typeof value === 'string') return value.length + 2;
   if (typeof value !== 'object' || value === null) return 1;
   if (depth > MAX_VALUE_DEPTH) throw new TemplateError(`A value is nested deeper than ${MAX_VALUE_DEPTH} levels.`, 'template_limit');
   let size = 2;
-  if (Array.isArray(value)) for (const item of value) size += 1 + jsonSize(item, rendering, depth + 1);
-  else for (const [key, item] of Object.entries(value)) size += key.length + 4 + jsonSize(item, rendering, depth + 1);
+  const margin = indent * (depth + 1);
+  if (Array.isArray(value)) for (const item of value) size += 1 + margin + jsonSize(item, rendering, indent, depth + 1);
+  else for (const [key, item] of Object.entries(value)) size += key.length + 4 + margin + jsonSize(item, rendering, indent, depth + 1);
   if (size > rendering.limits.outputCharacters) rendering.spendText(size);
   return size;
 }
@@ -164,6 +166,7 @@ export function compare(operator: ComparisonOperator, left: unknown, right: unkn
 export function equal(leftValue: unknown, rightValue: unknown, rendering: Rendering, depth = 0): boolean {
   const left = settled(leftValue);
   const right = settled(rightValue);
+  if (typeof left === 'string' && typeof right === 'string' && left.length === right.length) rendering.spendLook(left.length);
   if (left === right) return true;
   if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) {
     const a = numberOf(left);
@@ -192,6 +195,7 @@ export function order(leftValue: unknown, rightValue: unknown, rendering: Render
   if (a !== undefined && b !== undefined) return a - b;
   if (typeof left === 'string' && typeof right === 'string') {
     rendering.spend(1);
+    rendering.spendLook(Math.min(left.length, right.length));
     return left < right ? -1 : left > right ? 1 : 0;
   }
   if (!Array.isArray(left) || !Array.isArray(right)) throw new TemplateError(`${kindOf(left)} and ${kindOf(right)} have no order.`);
@@ -213,7 +217,7 @@ export function contains(containerValue: unknown, value: unknown, rendering: Ren
   if (isObject(container)) return typeof plain === 'string' && Object.hasOwn(container, plain);
   if (typeof container === 'string' && typeof plain === 'string') {
     rendering.spendText(container.length);
-    return container.includes(plain);
+    return firstIn(container, plain) >= 0;
   }
   throw new TemplateError(`${kindOf(plain)} in ${kindOf(container)} has no meaning.`);
 }
@@ -229,6 +233,7 @@ export function slice(
   const value = settled(source);
   if (value === undefined) return undefined;
   if (typeof value !== 'string' && !Array.isArray(value)) throw new TemplateError(`${kindOf(value)} cannot be sliced.`);
+  if (typeof value === 'string') spendCharacters(value, rendering);
   const items = typeof value === 'string' ? charactersOf(value) : (value as Json[]);
   const step = bound(stepValue) ?? 1;
   if (step === 0) throw new TemplateError('The step of a slice cannot be 0.');

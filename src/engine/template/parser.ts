@@ -195,12 +195,13 @@ class TemplateParser extends ExpressionParser {
 
   private parameters(): Parameter[] {
     const parameters: Parameter[] = [];
+    const names = new Set<string>();
     this.expectOperator('(');
     while (!this.acceptOperator(')')) {
       if (parameters.length > 0) this.expectOperator(',');
       const { offset } = this.current;
       const name = this.target();
-      if (parameters.some((parameter) => parameter.name === name)) throw this.error(`The parameter ${name} is there twice.`);
+      if (names.size === names.add(name).size) throw this.error(`The parameter ${name} is there twice.`);
       const fallback = this.acceptOperator('=') ? this.expression() : null;
       if (fallback === null && parameters.at(-1)?.fallback)
         throw this.error(`The parameter ${name} comes after one with a default and has none.`);

@@ -26,6 +26,8 @@ export const RENDER_LIMITS: RenderLimits = { evaluationSteps: 1_000_000, outputC
 const STEPS_BETWEEN_CLOCKS = 4_096;
 /** Copying text is cheap next to an evaluation step. */
 const CHARACTERS_PER_STEP = 16;
+/** Looking through one, or comparing two, is cheaper still. */
+const CHARACTERS_PER_LOOK = 1_024;
 
 /** One rendering session (usually all templates of one step): world, budget used so far, and the warnings collected. */
 export class Rendering {
@@ -86,6 +88,11 @@ export class Rendering {
   spendText(characters: number): void {
     if (characters > this.limits.outputCharacters) throw this.textLimit();
     this.spend(Math.ceil(characters / CHARACTERS_PER_STEP));
+  }
+
+  /** Counts a text of any length that is only looked at. */
+  spendLook(characters: number): void {
+    if (characters >= CHARACTERS_PER_LOOK) this.spend(Math.floor(characters / CHARACTERS_PER_LOOK));
   }
 
   /** Counts text that leaves a template; the sum over the session is limited. */

@@ -98,19 +98,19 @@ export class StatementCompiler implements Blocks {
 
   /** A block that may not run: names it binds count as read from the scope by what follows. */
   private maybe(body: Block): Writer {
-    const before = new Set(this.expressions.bound);
+    const before = this.expressions.bound.count;
     const writer = this.block(body);
-    this.restoreBound(before);
+    this.expressions.bound.backTo(before);
     return writer;
   }
 
   private forStatement(statement: Statement & { kind: 'for' }): Writer {
     const iterable = this.expressions.compile(statement.iterable);
-    const before = new Set(this.expressions.bound);
+    const before = this.expressions.bound.count;
     for (const name of [...statement.targets, 'loop']) this.bind(name);
     const filter = statement.filter === null ? undefined : this.expressions.compile(statement.filter);
     const body = this.block(statement.body);
-    this.restoreBound(before);
+    this.expressions.bound.backTo(before);
     const otherwise = this.maybe(statement.otherwise);
     const { targets } = statement;
 
@@ -176,10 +176,10 @@ export class StatementCompiler implements Blocks {
 
   private withStatement({ bindings, body }: Statement & { kind: 'with' }): Writer {
     const values = bindings.map(({ targets, value }) => ({ targets, evaluate: this.expressions.compile(value) }));
-    const before = new Set(this.expressions.bound);
+    const before = this.expressions.bound.count;
     for (const { targets } of bindings) for (const name of targets) this.bind(name);
     const write = this.block(body);
-    this.restoreBound(before);
+    this.expressions.bound.backTo(before);
     return (frame, out) => {
       frame.rendering.spend(1 + values.length);
       const locals = new Locals(frame.locals);
@@ -206,7 +206,7 @@ export class StatementCompiler implements Blocks {
 
   private macroForm(name: string | null, parameters: readonly Parameter[], body: Block): MacroForm {
     const { expressions } = this;
-    const before = new Set(expressions.bound);
+    const before = expressions.bound.count;
     for (const parameter of parameters) this.bind(parameter.name);
     const fallbacks = expressions.ofMacro(() =>
       parameters.map((parameter) => ({
@@ -216,7 +216,7 @@ export class StatementCompiler implements Blocks {
     );
     for (const special of ['caller', 'varargs', 'kwargs']) this.bind(special);
     const text = expressions.ofMacro(() => this.captured(body));
-    this.restoreBound(before);
+    this.expressions.bound.backTo(before);
     const isNamed = (special: string): boolean => parameters.some((parameter) => parameter.name === special);
     const caller = parameters.find((parameter) => parameter.name === 'caller' && parameter.fallback === null);
     if (caller !== undefined && text.mentions.has('caller')) throw expressions.fail('A parameter caller needs a default.', caller.offset);
@@ -245,20 +245,15 @@ export class StatementCompiler implements Blocks {
 
   /** What is set inside ends there. */
   private scoped(compile: () => Evaluator): Evaluator {
-    const before = new Set(this.expressions.bound);
+    const before = this.expressions.bound.count;
     const evaluate = compile();
-    this.restoreBound(before);
+    this.expressions.bound.backTo(before);
     return (frame) => frame.within(new Locals(frame.locals), evaluate);
   }
 
   private bind(name: string): void {
     this.expressions.bound.add(name);
     this.expressions.local.add(name);
-  }
-
-  private restoreBound(before: ReadonlySet<string>): void {
-    this.expressions.bound.clear();
-    for (const name of before) this.expressions.bound.add(name);
   }
 }
 

@@ -10,6 +10,15 @@ type Holds = (value: unknown, args: readonly unknown[], calls: Calls) => boolean
 
 /** A test of the plain value; undefined and references are seen only by `defined` and `undefined`. */
 const plain = (holds: (value: unknown) => boolean): Test => ({ parameters: [], holds: (value) => holds(settled(value)) });
+const ofText = (holds: (text: string) => boolean): Test => ({
+  parameters: [],
+  holds: (value, _args, { rendering }) => {
+    const text = settled(value);
+    if (typeof text !== 'string') return false;
+    rendering.spendLook(text.length);
+    return holds(text);
+  },
+});
 const against = (holds: Holds): Test => ({ parameters: ['other'], holds });
 
 function integer(value: unknown, name: string): number {
@@ -43,8 +52,8 @@ export const TESTS: ReadonlyMap<string, Test> = new Map<string, Test>([
   ['sequence', plain((value) => Array.isArray(value) || typeof value === 'string' || isObject(value))],
   ['iterable', plain((value) => Array.isArray(value) || typeof value === 'string' || isObject(value))],
   ['list', plain(Array.isArray)],
-  ['lower', plain((value) => typeof value === 'string' && value === value.toLowerCase() && value !== value.toUpperCase())],
-  ['upper', plain((value) => typeof value === 'string' && value === value.toUpperCase() && value !== value.toLowerCase())],
+  ['lower', ofText((value) => value === value.toLowerCase() && value !== value.toUpperCase())],
+  ['upper', ofText((value) => value === value.toUpperCase() && value !== value.toLowerCase())],
   ['odd', { parameters: [], holds: (value) => Math.abs(integer(value, 'odd') % 2) === 1 }],
   ['even', { parameters: [], holds: (value) => integer(value, 'even') % 2 === 0 }],
   ['divisibleby', { parameters: ['num'], holds: (value, [by]) => integer(value, 'divisibleby') % divisor(by) === 0 }],

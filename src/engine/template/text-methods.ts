@@ -1,3 +1,4 @@
+import { firstIn, lastIn, splitAt } from '../find-text.js';
 import { element, settled } from './access.js';
 import { strftime } from './filters/dates.js';
 import { strFormat } from './filters/str-format.js';
@@ -26,19 +27,19 @@ export const TEXT_METHODS: ReadonlyMap<string, Method<string>> = new Map<string,
   ['split', (value, [separator, limit], rendering) => splitText(value, optionalText(separator), optionalCount(limit), rendering)],
   ['rsplit', (value, [separator, limit], rendering) => splitFromEnd(value, optionalText(separator), optionalCount(limit), rendering)],
   ['splitlines', (value, _args, rendering) => splitText(value.replace(/\r\n?/g, '\n').replace(/\n$/, ''), '\n', Number.POSITIVE_INFINITY, rendering).slice(value === '' ? 1 : 0)],
-  ['partition', (value, [separator]) => parted(value, text(separator, 'partition'), value.indexOf(text(separator, 'partition'))) ?? [value, '', '']],
-  ['rpartition', (value, [separator]) => parted(value, text(separator, 'rpartition'), value.lastIndexOf(text(separator, 'rpartition'))) ?? ['', '', value]],
+  ['partition', (value, [separator]) => parted(value, text(separator, 'partition'), firstIn(value, text(separator, 'partition'))) ?? [value, '', '']],
+  ['rpartition', (value, [separator]) => parted(value, text(separator, 'rpartition'), lastIn(value, text(separator, 'rpartition'))) ?? ['', '', value]],
   ['replace', (value, [from, to, limit], rendering) => replaced(value, text(from, 'replace'), text(to, 'replace'), optionalCount(limit), rendering)],
-  ['startswith', (value, [starts]) => oneOf(starts, 'startswith').some((start) => value.startsWith(start))],
-  ['endswith', (value, [ends]) => oneOf(ends, 'endswith').some((end) => value.endsWith(end))],
-  ['find', (value, [part], rendering) => characterAt(value, value.indexOf(text(part, 'find')), rendering)],
-  ['rfind', (value, [part], rendering) => characterAt(value, value.lastIndexOf(text(part, 'rfind')), rendering)],
-  ['index', (value, [part], rendering) => found('index', characterAt(value, value.indexOf(text(part, 'index')), rendering))],
-  ['rindex', (value, [part], rendering) => found('rindex', characterAt(value, value.lastIndexOf(text(part, 'rindex')), rendering))],
+  ['startswith', (value, [starts], rendering) => oneOf(starts, 'startswith').some((start) => looked(start, rendering) && value.startsWith(start))],
+  ['endswith', (value, [ends], rendering) => oneOf(ends, 'endswith').some((end) => looked(end, rendering) && value.endsWith(end))],
+  ['find', (value, [part], rendering) => characterAt(value, firstIn(value, text(part, 'find')), rendering)],
+  ['rfind', (value, [part], rendering) => characterAt(value, lastIn(value, text(part, 'rfind')), rendering)],
+  ['index', (value, [part], rendering) => found('index', characterAt(value, firstIn(value, text(part, 'index')), rendering))],
+  ['rindex', (value, [part], rendering) => found('rindex', characterAt(value, lastIn(value, text(part, 'rindex')), rendering))],
   ['count', (value, [part], rendering) => {
     rendering.spendText(value.length);
     const wanted = text(part, 'count');
-    return wanted === '' ? Array.from(value).length + 1 : value.split(wanted).length - 1;
+    return wanted === '' ? Array.from(value).length + 1 : splitAt(value, wanted).length - 1;
   }],
   ['zfill', (value, [width], rendering) => {
     const sign = /^[-+]/.test(value) ? value.slice(0, 1) : '';
@@ -74,6 +75,11 @@ export const TEXT_METHODS: ReadonlyMap<string, Method<string>> = new Map<string,
 function counted(value: string, rendering: Rendering): string {
   rendering.spendText(value.length);
   return value;
+}
+
+function looked(value: string, rendering: Rendering): true {
+  rendering.spendLook(value.length);
+  return true;
 }
 
 function text(value: unknown, method: string): string {

@@ -55,6 +55,7 @@ export const ENCODING_FILTERS: Filters = {
   }),
   b64decode: filter([], (value, _args, { rendering }) => {
     const text = textOf(value, rendering).trim();
+    rendering.spendLook(text.length);
     if (!BASE64.test(text)) throw new TemplateError('b64decode: the text is not base64.');
     return Buffer.from(text, 'base64').toString('utf8');
   }),

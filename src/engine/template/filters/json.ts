@@ -11,7 +11,7 @@ const MAX_DEPTH = 64;
 
 /** Compact and valid; quotes and angle brackets stay as they are, because the text goes into JSON and SQL, not into HTML. */
 const toJson = filter(['indent'], (value, [indent], { rendering }) => {
-  const width = Math.min(integerArgument(indent, 'indent', 0), MAX_INDENT);
+  const width = Math.max(0, Math.min(integerArgument(indent, 'indent', 0), MAX_INDENT));
   return jsonTextOf(element(value), rendering, width);
 });
 

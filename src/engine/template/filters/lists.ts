@@ -1,7 +1,6 @@
 import { isObject, type Json, type JsonObject } from '../../values.js';
 import { charactersOf, element, itemAtPath, settled } from '../access.js';
 import { type Calls, filter, type Filter, type Filters } from '../operation.js';
-import { groupOf } from '../groups.js';
 import { binary, equal, isTrue, itemsOf, kindOf, numberOf, order, textOf } from '../operators.js';
 import { TemplateError } from '../template-error.js';
 import { flagArgument, integerArgument, textArgument } from './arguments.js';
@@ -16,7 +15,10 @@ const length = filter([], (value, _args, { rendering }) => {
 });
 
 /** The value itself, or what attribute= names in it. */
-const picker = (attribute: unknown) => (item: Json) => (attribute === undefined ? item : itemAtPath(item, element(attribute)));
+const picker =
+  (attribute: unknown, { rendering }: Calls) =>
+  (item: Json) =>
+    attribute === undefined ? item : itemAtPath(item, element(attribute), rendering);
 
 /** A fallback is for what is undefined; null is a value. */
 const orElse = (value: unknown, fallback: unknown): unknown => (value === undefined ? fallback : value);
@@ -43,13 +45,14 @@ function sorted(
 
 const sort = filter(['reverse', 'case_sensitive', 'attribute'], (value, [reverse, caseSensitive, attribute], calls) => {
   const paths = attribute === undefined ? [undefined] : String(element(attribute)).split(',');
-  const keys = paths.map((path) => picker(path?.trim()));
+  const keys = paths.map((path) => picker(path?.trim(), calls));
   const key = keys.length === 1 && keys[0] !== undefined ? keys[0] : (item: Json) => keys.map((pick) => element(pick(item)));
   return sorted(itemsOf(value, calls.rendering), key, comparer(flagArgument(caseSensitive), calls), flagArgument(reverse));
 });
 
-const unique = filter(['case_sensitive', 'attribute'], (value, [caseSensitive, attribute], { rendering }) => {
-  const pick = picker(attribute);
+const unique = filter(['case_sensitive', 'attribute'], (value, [caseSensitive, attribute], calls) => {
+  const { rendering } = calls;
+  const pick = picker(attribute, calls);
   const seenTexts = new Set<unknown>();
   const seenValues: unknown[] = [];
   return itemsOf(value, rendering).filter((item) => {
@@ -63,7 +66,7 @@ const unique = filter(['case_sensitive', 'attribute'], (value, [caseSensitive, a
 
 const groupby = filter(['attribute', 'default', 'case_sensitive'], (value, [attribute, fallback, caseSensitive], calls) => {
   const isCaseSensitive = flagArgument(caseSensitive);
-  const pick = picker(attribute);
+  const pick = picker(attribute, calls);
   const key = (item: Json) => element(orElse(pick(item), fallback));
   const compare = comparer(isCaseSensitive, calls);
   const groups: { readonly grouper: Json; readonly list: Json[] }[] = [];
@@ -72,21 +75,22 @@ const groupby = filter(['attribute', 'default', 'case_sensitive'], (value, [attr
     if (last !== undefined && compare(last.grouper, key(item)) === 0) last.list.push(item);
     else groups.push({ grouper: key(item), list: [item] });
   }
-  return groups.map(({ grouper, list }) => groupOf(grouper, list));
+  return groups.map(({ grouper, list }) => calls.groupOf(grouper, list));
 });
 
 function extreme(sign: 1 | -1): Filter {
   return filter(['case_sensitive', 'attribute'], (value, [caseSensitive, attribute], calls) => {
     const compare = comparer(flagArgument(caseSensitive), calls);
-    const pick = picker(attribute);
+    const pick = picker(attribute, calls);
     const items = itemsOf(value, calls.rendering);
     if (items.length === 0) return undefined;
     return items.reduce((best, item) => (sign * compare(pick(item), pick(best)) > 0 ? item : best));
   });
 }
 
-const sum = filter(['attribute', 'start'], (value, [attribute, start], { rendering }) => {
-  const pick = picker(attribute);
+const sum = filter(['attribute', 'start'], (value, [attribute, start], calls) => {
+  const { rendering } = calls;
+  const pick = picker(attribute, calls);
   const first = element(start);
   if (Array.isArray(first))
     return itemsOf(value, rendering).reduce<Json>((sumSoFar, item) => binary('+', sumSoFar, pick(item), rendering), first);
@@ -102,8 +106,9 @@ const sum = filter(['attribute', 'start'], (value, [attribute, start], { renderi
   return total;
 });
 
-const join = filter(['d', 'attribute'], (value, [separator, attribute], { rendering }) => {
-  const pick = picker(attribute);
+const join = filter(['d', 'attribute'], (value, [separator, attribute], calls) => {
+  const { rendering } = calls;
+  const pick = picker(attribute, calls);
   const glue = textOf(separator, rendering);
   let size = 0;
   const parts = itemsOf(value, rendering).map((item) => {
@@ -183,7 +188,7 @@ const map = filter(['filter'], (value, [name, named, ...args], calls) => {
     const { attribute, default: fallback, ...others } = given;
     const [unknown] = Object.keys(others);
     if (unknown !== undefined) throw new TemplateError(`map has no argument ${unknown.slice(0, 40)}.`);
-    return source.map((item) => element(orElse(picker(attribute)(item), fallback)));
+    return source.map((item) => element(orElse(picker(attribute, calls)(item), fallback)));
   }
   const filterName = textArgument(name, 'filter');
   return source.map((item) => element(calls.applyFilter(filterName, item, args, given)));
@@ -195,7 +200,7 @@ function choosing(isKept: boolean, byAttribute: boolean): Filter {
     const attribute = byAttribute ? args[0] : undefined;
     const [name, ...rest] = byAttribute ? args.slice(1) : args;
     if (byAttribute && attribute === undefined) throw new TemplateError('The name of the attribute is missing.');
-    const pick = picker(attribute);
+    const pick = picker(attribute, calls);
     const test = name === undefined ? undefined : textArgument(name, 'test');
     return itemsOf(value, calls.rendering).filter((item) => {
       const picked = pick(item);

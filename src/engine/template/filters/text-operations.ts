@@ -1,10 +1,11 @@
+import { splitAt } from '../../find-text.js';
 import { charactersOf } from '../access.js';
 import { type Rendering } from '../rendering.js';
 
 /** `limit` is the number of replacements. */
 export function replaced(value: string, from: string, to: string, limit: number, rendering: Rendering): string {
   rendering.spendText(value.length);
-  const parts = from === '' ? ['', ...value, ''] : value.split(from);
+  const parts = from === '' ? ['', ...value, ''] : splitAt(value, from);
   const times = Math.min(parts.length - 1, limit);
   rendering.spendText(value.length + times * Math.max(0, to.length - from.length));
   if (times === parts.length - 1) return parts.join(to);
@@ -14,7 +15,7 @@ export function replaced(value: string, from: string, to: string, limit: number,
 /** Python's split: without a separator at runs of blanks; `limit` is the number of cuts, the rest stays whole. */
 export function splitText(value: string, separator: string | undefined, limit: number, rendering: Rendering): string[] {
   rendering.spendText(value.length);
-  const parts = separator === undefined ? blankSeparated(value, limit) : value.split(separator === '' ? /(?!)/ : separator);
+  const parts = separator === undefined ? blankSeparated(value, limit) : separator === '' ? [value] : splitAt(value, separator);
   rendering.spend(parts.length);
   if (separator === undefined || parts.length - 1 <= limit) return parts;
   return [...parts.slice(0, limit), parts.slice(limit).join(separator)];

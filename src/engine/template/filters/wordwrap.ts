@@ -28,7 +28,11 @@ export const wordwrap = filter(
     const lines = text.replace(/\r\n?/g, '\n').replace(/\n$/, '').split('\n');
     const atHyphens = flagArgument(breakHyphens, true);
     const breaksWords = flagArgument(breakWords, true);
-    const wrapped = lines.map((line) => linesOf(line, width, breaksWords, atHyphens, rendering).join(newLine));
+    const wrapped: string[] = [];
+    for (const line of lines) {
+      const parts = linesOf(line, width, breaksWords, atHyphens, rendering);
+      for (const part of parts.length > 0 ? parts : ['']) wrapped.push(part);
+    }
     rendering.spendText(wrapped.reduce((length, line) => length + line.length + newLine.length, 0));
     return wrapped.join(newLine);
   },
