@@ -2,6 +2,7 @@ import { isObject, type Json, type JsonObject } from '../values.js';
 import { arranged, callByName, type CompiledArguments } from './calls.js';
 import { countedItemOf, element, isRefusedName, itemOf, settled } from './access.js';
 import { type Arguments, type Block, type CallerBlock, type Expression } from './ast.js';
+import { BoundNames } from './bound-names.js';
 import { printf } from './filters/printf.js';
 import { FILTERS } from './filters/registry.js';
 import { type Evaluator, type Frame } from './frame.js';
@@ -43,31 +44,6 @@ export interface Blocks {
   captured(body: Block): Evaluator;
   /** What `caller` is for the macro that a {% call %} calls. */
   caller(block: CallerBlock): (frame: Frame) => Macro;
-}
-
-/** Names that are bound where something is compiled. What a block binds ends with it: in the order in which it came, as copies would take time in the product. */
-class BoundNames {
-  private readonly names = new Set<string>();
-  private readonly order: string[] = [];
-
-  has(name: string): boolean {
-    return this.names.has(name);
-  }
-
-  add(name: string): void {
-    if (this.names.has(name)) return;
-    this.names.add(name);
-    this.order.push(name);
-  }
-
-  /** How many there are, to go back to. */
-  get count(): number {
-    return this.order.length;
-  }
-
-  backTo(count: number): void {
-    for (const name of this.order.splice(count)) this.names.delete(name);
-  }
 }
 
 /** Compiles the expressions of one template and collects the names they read from the scope. */

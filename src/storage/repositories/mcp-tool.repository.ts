@@ -123,9 +123,9 @@ export class McpToolRepository {
     await this.db.getRepository(McpToolEntity).update({ tenantId, id }, { catalogId, version });
   }
 
-  /** A first definition that cannot be an entry is none that was approved. */
-  async forget({ tenantId, id }: McpToolRecord): Promise<void> {
-    await this.db.getRepository(McpToolEntity).delete({ tenantId, id });
+  /** A definition that cannot be an entry: it goes as it was noted, and stays where somebody has approved it meanwhile. */
+  async forget({ tenantId, id, status }: McpToolRecord): Promise<void> {
+    await this.db.getRepository(McpToolEntity).delete({ tenantId, id, status });
   }
 
   /** Approves a definition; one that is approved stays as it is. Null where there is none of that digest. */
