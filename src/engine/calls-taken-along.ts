@@ -24,8 +24,8 @@ export class CallsTakenAlong {
   }
 
   take(childIds: readonly string[]): void {
-    const there = childIds.filter((id) => !this.calls.isBeingBorn(id));
-    this.unborn.push(...childIds.filter((id) => !there.includes(id)));
+    const there: string[] = [];
+    for (const id of childIds) (this.calls.isBeingBorn(id) ? this.unborn : there).push(id);
     if (there.length > 0) this.tell(there);
   }
 

@@ -1,9 +1,20 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { launchesOf } from './isolation.js';
+import { BOUNDED_TMP, launchesOf } from './isolation.js';
 import { bareEnvironment, TEMPORARY_BYTES } from './launch.js';
 
 const MEBIBYTE = 1_048_576;
+
+describe(launchesOf.name, () => {
+  it('asks bubblewrap for a bound of /tmp, and closes what else is memory once everything is mounted', () => {
+    const { args } = launchesOf('bubblewrap', { command: '/bin/sh', folders: ['/opt/x'] }, [], { writable: ['/data'], network: true })[0]!;
+    const own = args.slice(0, args.indexOf('--'));
+    expect(BOUNDED_TMP).toEqual(['--size', String(TEMPORARY_BYTES), '--tmpfs', '/tmp']);
+    expect(own.join(' ')).toContain(BOUNDED_TMP.join(' '));
+    expect(own.filter((option) => option === '--tmpfs')).toHaveLength(1);
+    expect(own.slice(-4)).toEqual(['--remount-ro', '/dev', '--remount-ro', '/']);
+  });
+});
 
 // Only where the operator installed bubblewrap: the suite says so by skipping.
 (existsSync('/usr/bin/bwrap') ? describe : describe.skip)('what a program may write under bubblewrap', () => {

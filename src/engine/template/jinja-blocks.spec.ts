@@ -1,12 +1,10 @@
+import { renderingWith } from '../testing/rendered.js';
 import { type Json, type JsonObject } from '../values.js';
-import { Rendering } from './rendering.js';
 import { compileTemplate, TemplateError, TemplateSyntaxError } from './template.js';
 
-const world = { now: '2026-02-03T04:05:06.789Z', random: () => 0.5, nextId: () => '42' };
 const VALUES: JsonObject = { n: 5, list: [3, 1, 2], text: 'Hello' };
 
-const render = (text: string): Json =>
-  compileTemplate(text).render({ lookup: (name) => (Object.hasOwn(VALUES, name) ? VALUES[name] : undefined) }, new Rendering(world));
+const render = renderingWith(VALUES);
 
 /** Each as Jinja2 3.1.6 renders it, but for true. */
 describe('blocks with a scope of their own', () => {

@@ -1,8 +1,7 @@
+import { renderingWith } from '../testing/rendered.js';
 import { type Json, type JsonObject } from '../values.js';
-import { Rendering } from './rendering.js';
-import { compileTemplate, TemplateError } from './template.js';
+import { TemplateError } from './template.js';
 
-const world = { now: '2026-02-03T04:05:06.789Z', random: () => 0.5, nextId: () => '42' };
 const VALUES: JsonObject = {
   n: 5,
   yes: true,
@@ -10,9 +9,8 @@ const VALUES: JsonObject = {
   long: 'The quick brown fox jumps over the lazy dog and runs far away',
   uni: 'äöü😀ß',
 };
-const scope = { lookup: (name: string) => (Object.hasOwn(VALUES, name) ? VALUES[name] : undefined) };
-
-const render = (expression: string): Json => compileTemplate(`{{ ${expression} }}`).render(scope, new Rendering(world));
+const rendered = renderingWith(VALUES);
+const render = (expression: string): Json => rendered(`{{ ${expression} }}`);
 
 /** Each as Jinja2 3.1.6 gives it. */
 describe('filters of Jinja', () => {

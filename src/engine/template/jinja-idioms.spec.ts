@@ -1,8 +1,8 @@
+import { renderingWith, TEMPLATE_WORLD } from '../testing/rendered.js';
 import { type Json, type JsonObject } from '../values.js';
 import { Rendering } from './rendering.js';
 import { compileTemplate, TemplateError, TemplateSyntaxError } from './template.js';
 
-const world = { now: '2026-02-03T04:05:06.789Z', random: () => 0.5, nextId: () => '42' };
 const people = [
   { name: 'Ann', age: 30, active: true },
   { name: 'Bob', age: 25, active: false },
@@ -21,8 +21,7 @@ const VALUES: JsonObject = {
   none: null,
 };
 
-const render = (text: string): Json =>
-  compileTemplate(text).render({ lookup: (name) => (Object.hasOwn(VALUES, name) ? VALUES[name] : undefined) }, new Rendering(world));
+const render = renderingWith(VALUES);
 
 /** What Jinja itself gives for each, but for how null, true and lists are written in text. */
 describe('idioms of Jinja', () => {
@@ -97,7 +96,7 @@ describe('idioms of Jinja', () => {
   it('leaves pairs of groupby that mean the same as what is read from where they are stored', () => {
     const groups = render('{{ people | groupby("active") }}');
     const names = compileTemplate('{{ groups[0].grouper is defined }}');
-    const rendering = new Rendering({ now: '2026-01-01T00:00:00Z', random: () => 0.5, nextId: () => '1' });
+    const rendering = new Rendering(TEMPLATE_WORLD);
     expect(names.render({ lookup: () => groups }, rendering)).toBe(false);
   });
 

@@ -1,14 +1,12 @@
+import { renderingWith } from '../testing/rendered.js';
 import { type Json, type JsonObject } from '../values.js';
-import { Rendering } from './rendering.js';
 import { compileTemplate, TemplateError, TemplateSyntaxError } from './template.js';
 
-const world = { now: '2026-02-03T04:05:06.789Z', random: () => 0.5, nextId: () => '42' };
 const VALUES: JsonObject = {
   n: 5, x: 'ctx', list: [3, 1, 2], people: [{ name: 'Ann' }, { name: 'Bob' }], tree: { v: 1, kids: [{ v: 2, kids: [{ v: 3 }] }, { v: 4 }] },
 }; // prettier-ignore
 
-const render = (text: string, rendering = new Rendering(world)): Json =>
-  compileTemplate(text).render({ lookup: (name) => (Object.hasOwn(VALUES, name) ? VALUES[name] : undefined) }, rendering);
+const render = renderingWith(VALUES);
 
 /** Each as Jinja2 3.1.6 renders it, but for true and null. */
 describe('macros', () => {

@@ -1,19 +1,15 @@
+import { renderingWith, scopeOf, TEMPLATE_WORLD as world } from '../testing/rendered.js';
 import { type Json, type JsonObject } from '../values.js';
 import { Rendering, RENDER_LIMITS } from './rendering.js';
-import { type Scope } from './scope.js';
 import { compileCondition, compileTemplate, compileValue, isTruthy, TemplateError, TemplateSyntaxError } from './template.js';
 
-const world = { now: '2026-02-03T04:05:06.789Z', random: () => 0.5, nextId: () => '42' };
-const scopeOf = (values: JsonObject): Scope => ({ lookup: (name) => (Object.hasOwn(values, name) ? values[name] : undefined) });
 const SCOPE: JsonObject = {
   n: 5, name: 'Ada', empty: '', zero: 0, no: 'no', nil: null, list: [3, 1, 2], words: ['b', 'A', 'c'],
   user: { name: 'Ada', age: 36, 'a-b': 1 }, rows: [{ k: 'x', v: 1 }, { k: 'y', v: 2 }, { k: 'x', v: 3 }],
   hostile: '{{ n }}',
 }; // prettier-ignore
 
-function render(text: string, rendering = new Rendering(world)): Json {
-  return compileTemplate(text).render(scopeOf(SCOPE), rendering);
-}
+const render = renderingWith(SCOPE);
 
 describe(compileTemplate.name, () => {
   it.each<[string, Json]>([
