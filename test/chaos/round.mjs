@@ -19,7 +19,7 @@ import { Watch } from './watch.mjs';
 /**
  * One round: clients and nemesis for a while, then heal, wait until everything has ended, and check all of it.
  * @param {{ world: import('./world/world.mjs').World, label: string, seconds: number, clients: number, deck: object, random: import('./random.mjs').Random,
- *   weights?: object, only?: readonly string[], say: (text: string) => void,
+ *   weights?: object, only?: readonly string[], known?: (block: string) => boolean, say: (text: string) => void,
  *   nemesis?: { start(): void, stop(): Promise<void>, windows: object[] } }} options `nemesis`: another one than that of the deck
  */
 export async function round({
@@ -31,6 +31,7 @@ export async function round({
   random,
   weights,
   only,
+  known,
   keyed,
   say,
   nemesis = new Nemesis(world, deck),
@@ -47,6 +48,7 @@ export async function round({
     clients,
     weights,
     only,
+    known,
     keyed,
     thinkMs: deck?.thinkMs,
     label,

@@ -39,7 +39,8 @@ export class Load {
 
   /**
    * @param {{ random: import('../random.mjs').Random, history: import('./history.mjs').History, nodes: readonly { url: string }[], effectUrl: string,
-   *   clients: number, weights?: Record<string, number>, only?: readonly string[], label: string, ledger?: { url: string, table: string } | null }} options
+   *   clients: number, weights?: Record<string, number>, only?: readonly string[], known?: (block: string) => boolean, label: string,
+   *   ledger?: { url: string, table: string } | null }} options `known`: the blocks that may be in a playbook, where not all may
    */
   constructor(options) {
     Object.assign(this, options);
@@ -57,8 +58,8 @@ export class Load {
   /** A playbook that nobody has registered yet. */
   newPlaybook(path, version, only = this.only) {
     const seed = `${this.random.seed}/${path}@${version}`;
-    const { effectUrl, callable, ledger } = this;
-    return new Playbook({ seed, path, version, effectUrl, only, callable, ledger });
+    const { effectUrl, callable, ledger, known } = this;
+    return new Playbook({ seed, path, version, effectUrl, only, callable, ledger, known });
   }
 
   remember(execution) {
@@ -73,8 +74,9 @@ export class Load {
   /** Registers the first playbooks; they must be accepted. */
   async prepare() {
     const client = new Client(this, 0);
+    const first = FIRST_SHAPES.filter((shape) => shape.every((block) => this.known?.(block) ?? true));
     for (let i = 1; i <= PATHS; i++) {
-      const playbook = this.newPlaybook(`chaos/${this.label}/p${i}`, '1.0.0', this.only ?? FIRST_SHAPES[i - 1]);
+      const playbook = this.newPlaybook(`chaos/${this.label}/p${i}`, '1.0.0', this.only ?? first[i - 1]);
       while (!(await registerPlaybook(client, playbook))) {
         if (this.stopped) return;
         await sleep(200);

@@ -19,9 +19,10 @@ export class Playbook {
 
   /**
    * @param {{ seed: string, path: string, version: string, effectUrl: string, only?: readonly string[], callable?: readonly Playbook[],
-   *   ledger?: { url: string, table: string } | null }} options `only`: exactly these blocks; `callable`: what it may call; `ledger`: where it may save rows
+   *   ledger?: { url: string, table: string } | null, known?: (block: string) => boolean }} options `only`: exactly these blocks; `callable`: what it may
+   *   call; `ledger`: where it may save rows; `known`: the blocks that may be drawn
    */
-  constructor({ seed, path, version, effectUrl, only, callable = [], ledger = null }) {
+  constructor({ seed, path, version, effectUrl, only, callable = [], ledger = null, known = () => true }) {
     this.path = path;
     this.version = version;
     const random = new Random(seed);
@@ -39,8 +40,8 @@ export class Playbook {
         maker.callable = callable.filter(({ executions }) => this.executions + MOST_CALLS * executions <= MOST_EXECUTIONS);
       },
     };
-    this.shape = only ? [...only] : Array.from({ length: random.int(1, 4) }, () => random.weighted(weightsOf(BLOCKS)));
-    if (!only && random.chance(0.1)) this.shape.push(random.weighted(weightsOf(LAST_BLOCKS)));
+    this.shape = only ? [...only] : Array.from({ length: random.int(1, 4) }, () => random.weighted(weightsOf(BLOCKS, known)));
+    if (!only && random.chance(0.1)) this.shape.push(random.weighted(weightsOf(LAST_BLOCKS, known)));
     let input = 'start.v';
     this.#blocks = this.shape.map((name) => {
       const block = (BLOCKS[name] ?? LAST_BLOCKS[name]).make(maker, input);
@@ -84,4 +85,5 @@ export class Playbook {
   }
 }
 
-const weightsOf = (blocks) => Object.fromEntries(Object.entries(blocks).map(([name, { weight }]) => [name, weight]));
+const weightsOf = (blocks, known) =>
+  Object.fromEntries(Object.entries(blocks).map(([name, { weight }]) => [name, known(name) ? weight : 0]));

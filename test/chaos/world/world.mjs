@@ -23,7 +23,7 @@ export class World {
   /**
    * @param {{ folder: string, nodes: number, leaseMs: number, changes?: readonly object[], nodeEnv?: (index: number) => Record<string, string>,
    *   random: import('../random.mjs').Random, short: boolean, direct?: boolean, command?: readonly string[], settings?: Record<string, string>,
-   *   database?: object, effects?: EffectProcess, withLedger?: boolean }} options `changes`: to the copy of the program; `nodeEnv`: for one node; `direct`: no proxies, the
+   *   database?: object, effects?: EffectProcess, withLedger?: boolean, program?: string }} options `changes`: to the copy of the program; `program`: the folder of another one; `nodeEnv`: for one node; `direct`: no proxies, the
    *   nodes speak to the database themselves; `command`: what starts a node, before its own; `settings`: of the database; `database` and `effects`:
    *   those of another world, which ends them; `withLedger`: with a database for the saves of playbooks
    */
@@ -53,7 +53,7 @@ export class World {
       borrowed: [options.database, options.effects],
     });
     world.stallLog = join(folder, 'stalls.jsonl');
-    const program = copyProgram(join(folder, 'program'), changes);
+    const program = options.program ?? copyProgram(join(folder, 'program'), changes);
     world.history = new History(join(folder, 'history.jsonl'));
     try {
       for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void world.close().finally(() => process.exit(130)));
