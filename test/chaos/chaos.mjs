@@ -27,8 +27,8 @@ console.log(
 );
 console.log(`       records in ${folder}`);
 
-const world = await World.build({ ...options, folder, random, short: profile === 'short', withLedger: true });
 const deck = DECKS[options.deck];
+const world = await World.build({ ...options, folder, random, short: profile === 'short', withLedger: true, nodeEnv: deck.nodeEnv });
 const roundSeconds = deck.roundSeconds ?? ROUND_SECONDS;
 const totals = {};
 const samples = {};

@@ -1,12 +1,16 @@
+const HOUR_MS = 3_600_000;
+
 /**
  * Which faults a run has, each once per shuffle of the deck, and how far apart they begin.
  * @typedef {{ gapMs: number[], faults: string[], overlap?: boolean, atOnce?: number, leave?: number, restartMs?: number, measureServing?: boolean,
- *   roundSeconds?: number, clients?: number, weights?: Record<string, number>, thinkMs?: number }} Deck
+ *   roundSeconds?: number, clients?: number, weights?: Record<string, number>, thinkMs?: number,
+ *   nodeEnv?: (index: number) => Record<string, string> }} Deck
  *   `overlap`: no fault waits for the one before; `atOnce`: at most so many at a time; `leave`: nothing happens to a node to which something happens already, and at least
  *   so many nodes are left alone;
  *   `restartMs`: a killed node is started again within this; `measureServing`: after faults of the database a start is sent at once, to see when
  *   the service serves again; `roundSeconds`: how long clients and faults go on before all is checked; `clients`, `weights`: another load;
- *   `thinkMs`: how long a client waits before each operation on average, so that nodes that start get some of the machine
+ *   `thinkMs`: how long a client waits before each operation on average, so that nodes that start get some of the machine; `nodeEnv`: what is
+ *   special about a node
  */
 export const DECKS = {
   full: {
@@ -95,6 +99,13 @@ export const DECKS = {
     clients: 3,
     weights: { same_start: 1 },
     faults: [...Array(4).fill('kill_node'), 'lost_replies'],
+  },
+  /** Clocks of nodes that are an hour off, and that are set forwards and back every ten seconds, while nodes come and go. */
+  clocks: {
+    gapMs: [1_000, 3_000],
+    roundSeconds: 120,
+    nodeEnv: (index) => ({ CHAOS_CLOCK_MS: index === 0 ? `${HOUR_MS}` : `0,${HOUR_MS},${-HOUR_MS}` }),
+    faults: ['kill_node', 'kill_node', 'deploy', 'deploy', 'stop_node', 'lost_replies', 'some_backends', 'postgres_fast'],
   },
   none: { gapMs: [1_000, 1_000], faults: [] },
 };

@@ -1,10 +1,11 @@
 // Preloaded into the copy of the service (node --import): what its fault points do, and a clock that is wrong where that is asked for.
 // CHAOS_NODE: its number. CHAOS_POINT: `<name>:<exit|stall>:<n>[:<ms>]`, at the n-th time that point is reached. CHAOS_STALLS: where stalls are written
-// down. CHAOS_CLOCK_MS: how far the clock is off.
+// down. CHAOS_CLOCK_MS: how far the clock is off; of several numbers, `0,3600000`, the next one every ten seconds.
 import { appendFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 import { holderOf } from './holder.mjs';
 
+const CLOCK_JUMPS_EVERY_MS = 10_000;
 const { CHAOS_NODE, CHAOS_POINT, CHAOS_STALLS, CHAOS_CLOCK_MS } = process.env;
 // No node outlives the checker, however that ended. Its threads load this as well, and may end.
 if (isMainThread) {
@@ -33,16 +34,18 @@ if (CHAOS_POINT !== undefined) {
   };
 }
 
-const shift = Number(CHAOS_CLOCK_MS ?? 0);
-if (shift !== 0) {
+const shifts = (CHAOS_CLOCK_MS ?? '0').split(',').map(Number);
+if (shifts.some((ms) => ms !== 0)) {
   const RealDate = Date;
+  // The monotonic clock goes on as it does where an administrator sets the other one.
+  const shift = () => shifts[Math.floor(performance.now() / CLOCK_JUMPS_EVERY_MS) % shifts.length];
   globalThis.Date = class extends RealDate {
     constructor(...args) {
-      if (args.length === 0) super(RealDate.now() + shift);
+      if (args.length === 0) super(RealDate.now() + shift());
       else super(...args);
     }
     static now() {
-      return RealDate.now() + shift;
+      return RealDate.now() + shift();
     }
   };
 }

@@ -23,9 +23,10 @@ export class World {
   /**
    * @param {{ folder: string, nodes: number, leaseMs: number, changes?: readonly object[], nodeEnv?: (index: number) => Record<string, string>,
    *   random: import('../random.mjs').Random, short: boolean, direct?: boolean, command?: readonly string[], settings?: Record<string, string>,
-   *   database?: object, effects?: EffectProcess, withLedger?: boolean, program?: string }} options `changes`: to the copy of the program; `program`: the folder of another one; `nodeEnv`: for one node; `direct`: no proxies, the
-   *   nodes speak to the database themselves; `command`: what starts a node, before its own; `settings`: of the database; `database` and `effects`:
-   *   those of another world, which ends them; `withLedger`: with a database for the saves of playbooks
+   *   database?: object, effects?: EffectProcess, withLedger?: boolean, program?: string }} options `changes`: to the copy of the program; `program`: the
+   *   folder of another one instead; `nodeEnv`: for one node; `direct`: no proxies, the nodes speak to the database themselves; `command`: what starts a
+   *   node, before its own; `settings`: of the database; `database` and `effects`: those of another world, which ends them; `withLedger`: with a database
+   *   for the saves of playbooks
    */
   static async build(options) {
     const {
