@@ -60,11 +60,11 @@ export function normaliseAction(mapping: Mapping, place: ActionPlace, findings: 
   return { word, action };
 }
 
-/** `call: {type, name, with, …}` laid under the step's own keys: to be asked for before anything is read. */
+/** `call: {type, name, with, …}` laid under the step's own keys, inputs merged: to be asked for before anything is read. */
 export function withCall(mapping: Mapping, findings: Findings): Mapping {
   const call = mapping.take('call');
   if (!call) return mapping;
-  if (isObject(call.value)) return mapping.over(Mapping.of(call.value, call.pointer));
+  if (isObject(call.value)) return mapping.over(Mapping.of(call.value, call.pointer), INPUTS);
   findings.error('invalid_type', call.pointer, 'call must be a mapping with "type".');
   return mapping;
 }
