@@ -1,4 +1,4 @@
-import { type CompiledPlaybook, iterates, valueAliasesOf } from '../playbook/compiled.js';
+import { type CompiledPlaybook, type CompiledStep, iterates, valueAliasesOf } from '../playbook/compiled.js';
 import { isWrittenOut } from '../playbook/playbook.js';
 import { type SecretScope } from '../auth/secret-scope.js';
 import { type ValueAliases } from '../step-executor.js';
@@ -164,8 +164,7 @@ export class RunScope implements Scope {
   }
 
   private settledReference(name: string): StepReference | undefined {
-    const direct = this.playbook.byName.get(name);
-    const step = direct ?? this.playbook.steps.findLast((each) => each.aliases.includes(name) && this.state.settled[each.index]);
+    const step = this.playbook.byName.get(name) ?? this.publisherOf(name);
     const settled = step && this.state.settled[step.index];
     if (!step || !settled) return undefined;
     return referenceTo({ ...settled, names: [], valueAliases: valueAliasesOf(step), iterates: iterates(step) });
@@ -182,6 +181,16 @@ export class RunScope implements Scope {
 }
 
 /** A value as templates reach into it. */
+  /** Of the steps that publish a name, the one that has settled last. */
+  private publisherOf(name: string): CompiledStep | undefined {
+    const seqOf = ({ index }: CompiledStep): number => this.state.settled[index]?.seq ?? 0;
+    let newest: CompiledStep | undefined;
+    for (const step of this.playbook.steps) {
+      if (step.aliases.includes(name) && seqOf(step) > (newest ? seqOf(newest) : 0)) newest = step;
+    }
+    return newest;
+  }
+
 export function referenceTo(outcome: StepOutcomeView): StepReference {
   const { value, status, error, meta, valueAliases, iterates } = outcome;
   const aliases = valueAliases ? { aliases: { ...valueAliases } } : {};
