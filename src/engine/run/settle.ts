@@ -4,6 +4,7 @@ import { type Rendering } from '../template/rendering.js';
 import { type Json, type JsonObject } from '../values.js';
 import { missingOutputs } from './asserts.js';
 import { type Deciding } from './decision.js';
+import { diagnosticsOf } from './diagnostics.js';
 import { namesOfResults } from './results.js';
 import { performOf } from './performs.js';
 import { asFailure, detailsOf, errorView } from './failures.js';
@@ -77,9 +78,11 @@ function project(deciding: Deciding, settling: Settling, value: Json): Projected
   const isProjected = step.result !== null && step !== deciding.playbook.terminal && !passed;
   const seen = isProjected ? step.result.render(scopeOf(deciding, settling, outcomeView(settling, value, status)), rendering) : value;
   if (!passed) checkReturns(deciding, settling, value);
-  const vars = step.vars
-    ? renderMapping(step.vars, scopeOf(deciding, settling, outcomeView(settling, seen, status)), rendering, 'vars')
-    : null;
+  // What was skipped has nothing to take them from.
+  const vars =
+    step.vars && !passed
+      ? renderMapping(step.vars, scopeOf(deciding, settling, outcomeView(settling, seen, status)), rendering, 'vars')
+      : null;
   return { seen, raw: isProjected ? { value } : null, vars };
 }
 
@@ -107,9 +110,12 @@ export function completeStep(deciding: Deciding, settling: Settling, value: Json
     let { seen } = projected;
     const saves = passed ? [] : (saved ?? ownSaves(deciding, settling, seen, vars));
     if (step.action?.performer?.does === 'save' && !passed) seen = saveValue(step, saves);
-    const ended = isTerminal ? terminalValue(deciding, settling, seen, saves, vars) : undefined;
+    const meta = diagnosticsOf({ ...settling, raw: raw?.value, saves });
+    const ended = isTerminal
+      ? terminalValue(deciding, settling, { ...outcomeView(settling, seen, 'success'), meta }, saves, vars)
+      : undefined;
     const final = ended?.determined ? ended.value : seen;
-    const view = outcomeView(settling, final, status);
+    const view = { ...outcomeView(settling, final, status), meta };
     const edges = takenEdges(step, deciding.state.override, scopeOf(deciding, settling, view, vars).afterSaves(saves), rendering);
     deciding.checkStorable(final, raw?.value ?? null, [edges, vars, saves], settling.started ? null : settling.inputs);
     deciding.emit({
@@ -142,7 +148,8 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
   const outcome = { ...outcomeView(settling, value, 'error'), error: failure.message };
   const scope = scopeOf(deciding, settling, outcome, null, error);
   let saves = saved ?? savesOfFailure(settling, value, scope);
-  const onEdges = scope.afterSaves(saves);
+  const meta = diagnosticsOf({ ...settling, itemErrors: null, saves });
+  const onEdges = scopeOf(deciding, settling, { ...outcome, meta }, null, error).afterSaves(saves);
   let edges: readonly TakenEdge[] = [];
   // A runaway playbook is cut whatever it says about errors: absorbed, the limit would be none.
   let kind = failure.origin === 'limit' ? 'fail' : step.onError.kind;
@@ -242,13 +249,14 @@ function savesOfFailure(settling: Settling, value: Json, scope: RunScope): SaveO
 function terminalValue(
   deciding: Deciding,
   settling: Settling,
-  value: Json,
+  outcome: StepOutcomeView,
   saves: readonly SaveOutcome[],
   vars: JsonObject | null,
 ): { determined: boolean; value: Json } {
   const { step, inputs, passed, rendering } = settling;
+  const { value } = outcome;
   if (step.result) {
-    const scope = scopeOf(deciding, settling, outcomeView(settling, value, 'success'), vars).afterSaves(saves);
+    const scope = scopeOf(deciding, settling, outcome, vars).afterSaves(saves);
     return { determined: true, value: step.result.render(scope, rendering) };
   }
   const saved = saves.findLast((save) => save.status === 'success');
