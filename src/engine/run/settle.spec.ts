@@ -1,8 +1,9 @@
 import { type NextEntry } from '../playbook/playbook.js';
+import { StepFailure } from '../step-executor.js';
 import { aStep, anAction, compiled, to } from '../testing/playbook-builder.js';
 import { simulateRun } from '../testing/simulated-run.js';
 import { type Json, type JsonObject } from '../values.js';
-import { completeStep } from './settle.js';
+import { completeStep, failStep } from './settle.js';
 
 const edgeTo = (step: string, data: JsonObject): NextEntry[] => [{ kind: 'plain', then: [{ step, data }] }];
 const anEnd = (result: Json) => aStep('end', { result, hasResult: true });
@@ -44,5 +45,33 @@ describe(completeStep.name, () => {
     expect(resultOf([taking('start', null, to('again')), taking('again', true, to('end')), anEnd('{{ vars }}')], { token: 't' })).toEqual({
       token: 't',
     });
+  });
+});
+
+describe(failStep.name, () => {
+  const failingEnd = (overrides: Parameters<typeof aStep>[1]) =>
+    simulateRun(
+      compiled([
+        aStep('start', { data: { before: 1 }, next: to('end') }),
+        aStep('end', { action: anAction(), onError: { kind: 'continue' }, ...overrides }),
+      ]),
+      { outcome: () => ({ ok: false, failure: new StepFailure('http_error', 'no', { statusCode: 500 }) }) },
+    );
+
+  it.each<[string, Json, Json]>([
+    [
+      'its result',
+      { failed: '{{ end.status }}', why: '{{ error.message }}', before: '{{ start.before }}' },
+      { failed: 'error', why: 'no', before: 1 },
+    ],
+    ['null, where that is its result', null, null],
+    ['what its action came to, where its result cannot be rendered', '{{ 1 / 0 }}', { status: 'error', error: 'no', status_code: 500 }],
+  ])('an end that goes on after its failure gives %s', (_name, result, expected) => {
+    const run = failingEnd({ result, hasResult: true });
+    expect([run.terminal.type, run.result]).toEqual(['execution_completed', expected]);
+  });
+
+  it('an end that goes on after its failure gives what its action came to', () => {
+    expect(failingEnd({}).result).toEqual({ status: 'error', error: 'no', status_code: 500 });
   });
 });

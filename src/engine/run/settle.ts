@@ -111,8 +111,9 @@ export function completeStep(deciding: Deciding, settling: Settling, value: Json
     const saves = passed ? [] : (saved ?? ownSaves(deciding, settling, seen, vars));
     if (step.action?.performer?.does === 'save' && !passed) seen = saveValue(step, saves);
     const meta = diagnosticsOf({ ...settling, raw: raw?.value, saves });
+    const outcome = { ...outcomeView(settling, seen, 'success'), meta };
     const ended = isTerminal
-      ? terminalValue(deciding, settling, { ...outcomeView(settling, seen, 'success'), meta }, saves, vars)
+      ? terminalValue(settling, scopeOf(deciding, settling, outcome, vars).afterSaves(saves), seen, saves)
       : undefined;
     const final = ended?.determined ? ended.value : seen;
     const view = { ...outcomeView(settling, final, status), meta };
@@ -151,6 +152,7 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
   const meta = diagnosticsOf({ ...settling, itemErrors: null, saves });
   const onEdges = scopeOf(deciding, settling, { ...outcome, meta }, null, error).afterSaves(saves);
   let edges: readonly TakenEdge[] = [];
+  let ended: TerminalValue | undefined;
   // A runaway playbook is cut whatever it says about errors: absorbed, the limit would be none.
   let kind = failure.origin === 'limit' ? 'fail' : step.onError.kind;
   try {
@@ -159,7 +161,8 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
       const { to, data } = step.onError.target;
       edges = [{ to: to.name, data: renderMapping(data, onEdges, rendering, `data of the edge to ${to.name}`) }];
     }
-    deciding.checkStorable([edges, saves]);
+    if (kind === 'continue' && step === deciding.playbook.terminal) ended = terminalValueOfFailure(settling, onEdges, value, saves);
+    deciding.checkStorable([edges, saves], ended?.value ?? null);
   } catch (thrown) {
     rendering.warn(`on_error: ${asFailure(thrown).message}`);
     kind = 'fail';
@@ -168,16 +171,15 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
   }
   const tail = { ...tailOf(settling), ...(settling.started ? {} : { inputs: storableInputs(deciding, settling.inputs) }) };
   if (kind === 'continue') {
-    const bareEnd = step === deciding.playbook.terminal ? { bareEnd: true } : {};
     deciding.emit({
       type: 'step_completed',
       ...placeOf(settling),
-      value,
+      value: ended?.determined ? ended.value : value,
       edges,
       vars: null,
       saves,
       error,
-      ...bareEnd,
+      ...(ended && !ended.determined ? { bareEnd: true } : {}),
       ...tail,
     });
   } else {
@@ -242,23 +244,28 @@ function savesOfFailure(settling: Settling, value: Json, scope: RunScope): SaveO
   }
 }
 
+/** Of a terminal step that failed and goes on: there a `result` that cannot be rendered is no failure either. */
+function terminalValueOfFailure(settling: Settling, scope: RunScope, value: Json, saves: readonly SaveOutcome[]): TerminalValue {
+  try {
+    return terminalValue(settling, scope, value, saves);
+  } catch (thrown) {
+    settling.rendering.warn(`result: ${asFailure(thrown).message}`);
+    return { determined: true, value };
+  }
+}
+
+interface TerminalValue {
+  readonly determined: boolean;
+  readonly value: Json;
+}
+
 /**
  * The execution's result as the terminal step determines it: `result`, else its action's value (of a save its data), else
  * the data of its last save that ran, else the data that reached it; else nothing (a bare end).
  */
-function terminalValue(
-  deciding: Deciding,
-  settling: Settling,
-  outcome: StepOutcomeView,
-  saves: readonly SaveOutcome[],
-  vars: JsonObject | null,
-): { determined: boolean; value: Json } {
+function terminalValue(settling: Settling, scope: RunScope, value: Json, saves: readonly SaveOutcome[]): TerminalValue {
   const { step, inputs, passed, rendering } = settling;
-  const { value } = outcome;
-  if (step.result) {
-    const scope = scopeOf(deciding, settling, outcome, vars).afterSaves(saves);
-    return { determined: true, value: step.result.render(scope, rendering) };
-  }
+  if (step.result) return { determined: true, value: step.result.render(scope, rendering) };
   const saved = saves.findLast((save) => save.status === 'success');
   if (step.action && !passed && step.action.performer?.does !== 'save') return { determined: true, value };
   if (saved) return { determined: true, value: saved.data };
