@@ -12,12 +12,18 @@ export interface EndedFiring {
   readonly saves: readonly SaveOutcome[];
 }
 
+/** What of it is known as soon as the action has ended: to `vars` and saves. */
+export function earlyDiagnosticsOf({ raw, itemErrors }: Pick<EndedFiring, 'raw' | 'itemErrors'>): JsonObject {
+  return {
+    ...(raw === undefined ? {} : { raw }),
+    ...(itemErrors ? { errors: itemErrors.map(({ index, message }) => ({ index, message })) } : {}),
+  };
+}
+
 /** `meta` of a step, to its own edges as to later steps (playbook language §3.1, rule 4). */
 export function diagnosticsOf({ attempt, durationMs, raw, logs, itemErrors, saves }: EndedFiring): JsonObject {
-  const meta: JsonObject = { attempt, duration_ms: durationMs };
-  if (raw !== undefined) meta['raw'] = raw;
+  const meta: JsonObject = { attempt, duration_ms: durationMs, ...earlyDiagnosticsOf({ raw, itemErrors }) };
   if (logs) meta['logs'] = logs;
-  if (itemErrors) meta['errors'] = itemErrors.map(({ index, message }) => ({ index, message }));
   if (saves.length > 0) {
     const outcomes = saves.map(({ status, storage, detail }): JsonObject => ({ status, storage, ...detail }));
     meta['save'] = outcomes.length === 1 ? outcomes[0]! : outcomes;

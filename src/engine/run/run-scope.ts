@@ -208,9 +208,10 @@ export function referenceTo(outcome: StepOutcomeView): StepReference {
   return new StepReference(value, { status, error, meta, ...aliases, ...(iterates ? { iterator: iterationOf(value, meta) } : {}) });
 }
 
-/** What a finished iterator says of itself besides its value. */
+/** What a finished iterator says of itself besides its value, also where `result` made another of that. */
 function iterationOf(value: Json, meta: Json): { results: Json[]; errors?: Json[] } {
-  const list = isObject(value) ? own(value, 'results') : value;
+  const whole = isObject(meta) && Object.hasOwn(meta, 'raw') ? meta['raw']! : value;
+  const list = isObject(whole) ? own(whole, 'results') : whole;
   const errors = isObject(meta) ? own(meta, 'errors') : undefined;
   return { results: Array.isArray(list) ? list : [], ...(Array.isArray(errors) ? { errors } : {}) };
 }

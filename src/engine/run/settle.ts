@@ -4,7 +4,7 @@ import { type Rendering } from '../template/rendering.js';
 import { type Json, type JsonObject } from '../values.js';
 import { missingOutputs } from './asserts.js';
 import { type Deciding } from './decision.js';
-import { diagnosticsOf } from './diagnostics.js';
+import { diagnosticsOf, earlyDiagnosticsOf } from './diagnostics.js';
 import { namesOfResults } from './results.js';
 import { performOf } from './performs.js';
 import { asFailure, detailsOf, errorView } from './failures.js';
@@ -78,20 +78,21 @@ function project(deciding: Deciding, settling: Settling, value: Json): Projected
   const isProjected = step.result !== null && step !== deciding.playbook.terminal && !passed;
   const seen = isProjected ? step.result.render(scopeOf(deciding, settling, outcomeView(settling, value, status)), rendering) : value;
   if (!passed) checkReturns(deciding, settling, value);
+  const raw = isProjected ? { value } : null;
   // What was skipped has nothing to take them from.
   const vars =
     step.vars && !passed
-      ? renderMapping(step.vars, scopeOf(deciding, settling, outcomeView(settling, seen, status)), rendering, 'vars')
+      ? renderMapping(step.vars, scopeOf(deciding, settling, outcomeView(settling, seen, status, raw)), rendering, 'vars')
       : null;
-  return { seen, raw: isProjected ? { value } : null, vars };
+  return { seen, raw, vars };
 }
 
 /** Runs the saves to the execution itself of a step that succeeded. */
-function ownSaves(deciding: Deciding, settling: Settling, seen: Json, vars: JsonObject | null): SaveOutcome[] {
+function ownSaves(deciding: Deciding, settling: Settling, { seen, raw, vars }: Projected): SaveOutcome[] {
   const { step, rendering } = settling;
   if (savesOf(step).length === 0) return [];
-  const names = iterates(step) ? namesOfResults(seen, settling.itemErrors ?? null) : undefined;
-  const scope = scopeOf(deciding, settling, outcomeView(settling, seen, 'success'), vars, null, names);
+  const names = iterates(step) ? namesOfResults((raw ?? { value: seen }).value, settling.itemErrors ?? null) : undefined;
+  const scope = scopeOf(deciding, settling, outcomeView(settling, seen, 'success', raw), vars, null, names);
   return runSaves(step, true, seen, scope, rendering);
 }
 
@@ -108,7 +109,7 @@ export function completeStep(deciding: Deciding, settling: Settling, value: Json
     const projected: Projected = acted ? { seen: value, raw: acted.raw, vars: acted.vars } : project(deciding, settling, value);
     const { raw, vars } = projected;
     let { seen } = projected;
-    const saves = passed ? [] : (saved ?? ownSaves(deciding, settling, seen, vars));
+    const saves = passed ? [] : (saved ?? ownSaves(deciding, settling, projected));
     if (step.action?.performer?.does === 'save' && !passed) seen = saveValue(step, saves);
     const meta = diagnosticsOf({ ...settling, raw: raw?.value, saves });
     const outcome = { ...outcomeView(settling, seen, 'success'), meta };
@@ -309,13 +310,14 @@ export function outcomeView(
   { step, itemErrors = null }: Pick<Settling, 'step' | 'itemErrors'>,
   value: Json,
   status: StepOutcomeView['status'],
+  raw: ActedStep['raw'] = null,
 ): StepOutcomeView {
   return {
     names: [step.name, ...step.aliases],
     value,
     status,
     error: null,
-    meta: itemErrors && { errors: itemErrors.map(({ index, message }) => ({ index, message })) },
+    meta: raw || itemErrors ? earlyDiagnosticsOf({ raw: raw?.value, itemErrors }) : null,
     valueAliases: valueAliasesOf(step),
     iterates: iterates(step),
   };
