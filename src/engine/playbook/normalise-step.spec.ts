@@ -23,6 +23,18 @@ describe(normaliseStep.name, () => {
   });
 });
 
+describe(`${normaliseStep.name}: fields left empty`, () => {
+  const OF_STEPS = ['next', 'data', 'args', 'save', 'vars', 'when', 'pass', 'on_error', 'as', 'loop', 'end_loop'];
+  const OF_ACTIONS = ['retry', 'auth', 'assert', 'timeout', 'credential', 'with'];
+
+  it.each<[string, object, readonly string[]]>([
+    ['with an action', call, [...OF_STEPS, ...OF_ACTIONS]],
+    ['without one', {}, OF_STEPS],
+  ])('are as if they were not there: %s', (_name, action, keys) => {
+    for (const key of keys) expect([key, stepOf({ ...action, [key]: null })]).toEqual([key, stepOf(action as Json)]);
+  });
+});
+
 describe(normaliseTask.name, () => {
   it('merges inputs of the task and of its call', () => {
     const workbook = [{ name: 't', with: { b: 2 }, call: { ...call, with: { a: 1, b: 1 } } }];
@@ -31,5 +43,13 @@ describe(normaliseTask.name, () => {
       JSON.stringify({ apiVersion: 'noetl.io/v1', metadata: { name: 'n', path: 'a/n' }, workbook, workflow }),
     );
     expect(playbook?.workbook[0]?.data).toEqual({ a: 1, b: 2 });
+  });
+
+  it('needs a type where run is left empty, too', () => {
+    const workflow = [{ step: 'start' }];
+    const { errors } = parsePlaybook(
+      JSON.stringify({ metadata: { name: 'n', path: 'a/n' }, workbook: [{ name: 't', run: null }], workflow }),
+    );
+    expect(errors).toMatchObject([{ code: 'missing_field', pointer: '/workbook/0' }]);
   });
 });
