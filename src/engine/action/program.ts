@@ -6,6 +6,7 @@ import { savesOf } from '../run/saves.js';
 import { type AttemptOutcome } from '../run/decision.js';
 import { iterates, valueAliasesOf } from '../playbook/compiled.js';
 import { StepFailure } from '../step-executor.js';
+import { earlyDiagnosticsOf } from '../run/diagnostics.js';
 import { namesOfResults } from '../run/results.js';
 import { undoView } from '../run/undo-view.js';
 import { runCall } from './call.js';
@@ -73,7 +74,7 @@ async function iterate(context: PartContext): Promise<ProgramEnd> {
   };
 }
 
-async function saveActed(context: PartContext, { end, vars, itemErrors }: ActedStep): Promise<ProgramEnd> {
+async function saveActed(context: PartContext, { end, raw, vars, itemErrors }: ActedStep): Promise<ProgramEnd> {
   const { step, firing } = context.host;
   const { value } = end;
   const error = end.ok ? firing.arrivedError : end.error;
@@ -84,13 +85,13 @@ async function saveActed(context: PartContext, { end, vars, itemErrors }: ActedS
       value,
       status: end.ok ? 'success' : 'error',
       error: end.ok ? null : end.error.message,
-      meta: null,
+      meta: raw || itemErrors ? earlyDiagnosticsOf({ raw: raw?.value, itemErrors }) : null,
       valueAliases: valueAliasesOf(step),
       iterates: iterates(step),
     },
     ...(error ? { error: errorView(error) } : {}),
     ...(vars ? { vars } : {}),
-    ...(iterates(step) ? { moment: namesOfResults(value, itemErrors) } : {}),
+    ...(iterates(step) ? { moment: namesOfResults((raw ?? { value }).value, itemErrors) } : {}),
   };
   const { outcomes, failure } = await runSaves(context, savesOf(step), end.ok, '', view, value);
   return { outcome: failure ? { ok: false, failure } : { ok: true, result: { value } }, saves: outcomes };

@@ -74,12 +74,12 @@ async function toWorld(
     const data = isBegun
       ? (known.inputs!['data'] ?? null)
       : save.data
-        ? save.data.render(scope, rendering)
+        ? save.data.render(scope.forSaveData(), rendering)
         : (storage.byDefault?.(fallback) ?? fallback);
     // In a statement, code or address `data` is what is saved, and `params` the same with the binds of the save laid over it.
     const storing = (): Scope => {
       if (!save.data && !save.params) return scope;
-      const params = save.params ? save.params.render(scope, rendering) : {};
+      const params = save.params ? save.params.render(scope.forSaveData(), rendering) : {};
       const moment = { ...view.moment, data, params: { ...(isObject(data) ? data : {}), ...(isObject(params) ? params : {}) } };
       return context.scope({ ...view, secrets, moment });
     };

@@ -4,6 +4,7 @@ import { type CompiledAuth } from '../auth/compiled-auth.js';
 import { type Issue } from '../engine-error.js';
 import { type SaveStorage, type StepKind, type ValueAliases } from '../step-executor.js';
 import { type Condition, type Template, type ValueTemplate } from '../template/template.js';
+import { isObject, type Json, own } from '../values.js';
 import { type JsonSchema } from './json-schema.js';
 import { type CompiledApproval } from './approval-step.js';
 import { type CompiledFail, type CompiledReport } from './reports.js';
@@ -103,8 +104,9 @@ export interface CompiledAction {
 
 export const iterates = ({ action }: CompiledStep): boolean => action?.performer?.does === 'iterator';
 
-/** The list in the value of a `loop:` step. */
-const LOOP_ALIASES = { data: 'results', result: 'results' };
+/** The list in the value of a `loop:` step; none where `result` made another value of that. */
+const listOfLoop = (value: Json): Json | undefined => (isObject(value) ? own(value, 'results') : undefined);
+const LOOP_ALIASES: ValueAliases = { data: listOfLoop, result: listOfLoop };
 
 /** Other names for parts of the action's value, as its kind defines them. */
 export function valueAliasesOf(step: CompiledStep): ValueAliases | undefined {

@@ -1,4 +1,4 @@
-import { type Json, type JsonObject } from '../values.js';
+import { isObject, type Json, type JsonObject } from '../values.js';
 import { at } from './source-positions.js';
 
 /** A value of the document and where it stands. */
@@ -21,9 +21,17 @@ export class Mapping {
     return new Mapping(pointer, new Map(Object.entries(object).map(([key, value]) => [key, { key, value, pointer: at(pointer, key) }])));
   }
 
-  /** This mapping, completed by what only the other one has. */
-  over(other: Mapping): Mapping {
-    return new Mapping(this.pointer, new Map([...other.remaining(), ...this.remaining()].map((field) => [field.key, field])));
+  /**
+   * This mapping, completed by what only the other one has.
+   * @param merged names under which mappings of both become one, with this one's keys on top
+   */
+  over(other: Mapping, merged: readonly string[] = []): Mapping {
+    const below = other.remaining();
+    const own = this.remaining().map((field) => {
+      const { value = null } = merged.includes(field.key) ? (below.find(({ key }) => key === field.key) ?? {}) : {};
+      return isObject(value) && isObject(field.value) ? { ...field, value: { ...value, ...field.value } } : field;
+    });
+    return new Mapping(this.pointer, new Map([...below, ...own].map((field) => [field.key, field])));
   }
 
   /** The first of the names that is present; all of them count as known. */

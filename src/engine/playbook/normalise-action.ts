@@ -33,7 +33,7 @@ const BASE64: Readonly<Record<string, readonly string[]>> = { code: ['code_b64']
 /** Reads an action in any spelling. What the mapping has besides stays unread, for the caller to take or to warn about. */
 export function normaliseAction(mapping: Mapping, place: ActionPlace, findings: Findings, depth = 0): FoundAction {
   const selector = selectorOf(mapping, findings);
-  const loop = mapping.peek('loop');
+  const loop = given(mapping, 'loop');
   refuseOldConstructs(mapping, selector, loop, findings);
   const word = selector ? wordOf(selector, findings) : null;
   if (word === null || ROUTER_WORDS.includes(word)) {
@@ -60,11 +60,11 @@ export function normaliseAction(mapping: Mapping, place: ActionPlace, findings: 
   return { word, action };
 }
 
-/** `call: {type, name, with, …}` laid under the step's own keys: to be asked for before anything is read. */
+/** `call: {type, name, with, …}` laid under the step's own keys, inputs merged: to be asked for before anything is read. */
 export function withCall(mapping: Mapping, findings: Findings): Mapping {
   const call = mapping.take('call');
   if (!call) return mapping;
-  if (isObject(call.value)) return mapping.over(Mapping.of(call.value, call.pointer));
+  if (isObject(call.value)) return mapping.over(Mapping.of(call.value, call.pointer), INPUTS);
   findings.error('invalid_type', call.pointer, 'call must be a mapping with "type".');
   return mapping;
 }
@@ -86,6 +86,14 @@ function selectorOf(mapping: Mapping, findings: Findings): Field | null {
   return task && typeof task.value === 'string' ? { ...task, value: 'workbook' } : null;
 }
 
+/** A field that is more than its name; one left empty counts as known. */
+function given(mapping: Mapping, key: string): Field | null {
+  const field = mapping.peek(key);
+  if (field?.value !== null) return field;
+  mapping.ignore(key);
+  return null;
+}
+
 function wordOf(selector: Field, findings: Findings): string {
   const word = textOf(selector.value);
   if (word === null) findings.error('invalid_type', selector.pointer, `"${selector.key}" must be a word.`);
@@ -93,10 +101,11 @@ function wordOf(selector: Field, findings: Findings): string {
 }
 
 function refuseOldConstructs(mapping: Mapping, selector: Field | null, loop: Field | null, findings: Findings): void {
-  const end = mapping.take('end_loop');
+  const end = given(mapping, 'end_loop');
+  mapping.ignore('end_loop');
   if (end)
     findings.error('unsupported_construct', end.pointer, 'end_loop is not supported; use an iterator: its value is the list of results.');
-  const run = mapping.peek('run');
+  const run = given(mapping, 'run');
   if (run && !selector)
     findings.error('unsupported_construct', mapping.take('run')?.pointer ?? run.pointer, 'run is not supported; give the task a type.');
   if (loop && !selector)

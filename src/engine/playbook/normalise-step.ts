@@ -86,7 +86,8 @@ export function normaliseTask(value: Json, pointer: string, findings: Findings):
   const mapping = withCall(whole, findings);
   const { word, action } = normaliseAction(mapping, 'task', findings);
   mapping.ignore('desc', 'description', 'as', 'id');
-  if (word === null && !mapping.peek('run')) findings.error('missing_field', pointer, 'A workbook task needs "type".');
+  if (word === null && (mapping.peek('run')?.value ?? null) === null)
+    findings.error('missing_field', pointer, 'A workbook task needs "type".');
   warnUnknown(mapping, 'task', findings);
   const text = name ? textOf(name.value) : null;
   if (!text) findings.error('missing_field', pointer, 'A workbook task needs "name".');

@@ -2,12 +2,13 @@ import { isSealed, sealedRequest } from '../auth/sealed-request.js';
 import { type CompiledPlaybook, type CompiledStep } from '../playbook/compiled.js';
 import { type Json, type JsonObject } from '../values.js';
 import { cancelOf } from './cancel.js';
+import { diagnosticsOf } from './diagnostics.js';
 import { type RunEvent, type SaveOutcome, type TakenEdge } from './events.js';
 import { isComplete, isCounting, type Left, lateForOf, leavesNow, passJoin, reaches } from './join-counts.js';
 import { newPart, partAt, type PartRecord, partsForRetry, startLoop, startParts, stopItems, stopParts } from './parts.js';
 import { publishedBy } from './saves.js';
 import { endUndo, rememberUndo, skipUndos, startUndo } from './undoing.js';
-import { type ArmedStep, type Arrival, type Firing, newRunState, type RunState } from './run-state.js';
+import { type ArmedStep, type Arrival, type Firing, newRunState, type RunState, type SettledStep } from './run-state.js';
 
 /**
  * Folds one event into the state. Renders nothing and reads neither clock nor randomness: everything that a decision
@@ -119,15 +120,15 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       const step = playbook.byName.get(event.step)!;
       rememberUndo(state, step, event);
       const left = leave(state, playbook, step, event.wave);
-      const meta = metaOf(event);
       state.settled[step.index] = {
         wave: event.wave,
         status: event.error ? 'error' : event.passed ? 'skipped' : 'success',
         value: event.value,
         error: event.error?.message ?? null,
-        meta,
+        meta: diagnosticsOf(event),
         // An edge to a terminal step that has run leads nowhere.
         isLeaf: event.edges.every(({ to }) => state.terminalRan && to === playbook.terminal?.name),
+        seq: state.seq,
       };
       publish(state, event.vars, event.saves);
       if (step === playbook.terminal) {
@@ -141,7 +142,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
       const step = playbook.byName.get(event.step)!;
       rememberUndo(state, step, event);
       const left = leave(state, playbook, step, event.wave);
-      state.settled[step.index] = { wave: event.wave, status: 'error', value: null, error: event.error.message, meta: null, isLeaf: false };
+      state.settled[step.index] = failed(state, event);
       publish(state, event.vars, event.saves);
       if (event.handled) takeEdges(state, playbook, left, event.edges, event.error);
       else if (state.failure) state.otherFailures.push(event.error);
@@ -151,7 +152,7 @@ export function applyEvent(state: RunState, playbook: CompiledPlaybook, event: R
     case 'step_timed_out': {
       const step = playbook.byName.get(event.step)!;
       const left = leave(state, playbook, step, event.wave);
-      state.settled[step.index] = { wave: event.wave, status: 'error', value: null, error: event.error.message, meta: null, isLeaf: false };
+      state.settled[step.index] = failed(state, event);
       publish(state, event.vars, event.saves);
       takeEdges(state, playbook, left, event.edges, event.error);
       return;
@@ -375,16 +376,9 @@ function takeEdges(state: RunState, playbook: CompiledPlaybook, left: Left, edge
   }
 }
 
-function metaOf(event: Extract<RunEvent, { type: 'step_completed' }>): Json {
-  const meta: JsonObject = { attempt: event.attempt, duration_ms: event.durationMs };
-  if (event.raw !== undefined) meta['raw'] = event.raw;
-  if (event.logs !== undefined) meta['logs'] = event.logs;
-  if (event.itemErrors !== undefined) meta['errors'] = event.itemErrors.map(({ index, message }) => ({ index, message }));
-  if (event.saves.length > 0) {
-    const outcomes = event.saves.map(({ status, storage, detail }): JsonObject => ({ status, storage, ...detail }));
-    meta['save'] = outcomes.length === 1 ? outcomes[0]! : outcomes;
-  }
-  return meta;
+/** A step that ended without a value. */
+function failed({ seq }: RunState, { wave, error }: Extract<RunEvent, { type: 'step_failed' | 'step_timed_out' }>): SettledStep {
+  return { wave, status: 'error', value: null, error: error.message, meta: null, isLeaf: false, seq };
 }
 
 /** What an action says of itself is about its step, not about the whole; however much it says, no execution fails for it. */

@@ -16,19 +16,31 @@ export function missingInputs(spec: AssertSpec, inputs: JsonObject, auth: Json, 
   });
 }
 
-/** Paths of `assert.returns` that the value does not have: looked up in V, in `data.` = V, and in V.data. */
+/**
+ * Paths of `assert.returns` that the value does not have: looked up in V, in V.data, and in what `data` and `result` (V) and
+ * `this` (the envelope around V, §3.2) mean.
+ */
 export function missingOutputs(spec: AssertSpec, value: Json, aliases: ValueAliases | undefined): string[] {
-  return unmet(spec.returns, (path) => {
-    const inner = isObject(value) ? own(value, 'data') : undefined;
-    const [head, ...rest] = path;
-    return (
-      walk(value, path) ??
-      (head === 'data' ? (walk(value, rest) ?? (inner === undefined ? undefined : walk(inner, rest))) : undefined) ??
-      (inner === undefined ? undefined : walk(inner, path)) ??
-      aliased(value, path, aliases) ??
-      (head === 'data' ? aliased(value, rest, aliases) : undefined)
-    );
-  });
+  return unmet(spec.returns, (path) => output(value, path, aliases));
+}
+
+function output(value: Json, path: readonly string[], aliases: ValueAliases | undefined): unknown {
+  const inner = isObject(value) ? own(value, 'data') : undefined;
+  const [head, ...rest] = path;
+  const isValue = head === 'data' || head === 'result';
+  return (
+    walk(value, path) ??
+    (isValue ? (walk(value, rest) ?? (inner === undefined ? undefined : walk(inner, rest))) : undefined) ??
+    (inner === undefined ? undefined : walk(inner, path)) ??
+    aliased(value, path, aliases) ??
+    (isValue ? aliased(value, rest, aliases) : undefined) ??
+    (head === 'this' ? inEnvelope(value, rest, aliases) : undefined)
+  );
+}
+
+/** An envelope has a status, whatever is in it. */
+function inEnvelope(value: Json, path: readonly string[], aliases: ValueAliases | undefined): unknown {
+  return output(value, path, aliases) ?? (path.length === 0 || path.join('.') === 'status' ? 'success' : undefined);
 }
 
 function aliased(value: Json, [head, ...rest]: readonly string[], aliases: ValueAliases | undefined): unknown {
@@ -49,7 +61,7 @@ function unmet(paths: readonly AssertPath[], find: (path: string[]) => unknown):
 function walk(value: unknown, path: readonly string[]): unknown {
   let at: unknown = value;
   for (const key of path) {
-    if (at instanceof TemplateReference) at = at.get(key);
+    if (at instanceof TemplateReference) at = at.get(key) ?? (/^\d+$/.test(key) ? at.get(Number(key)) : undefined);
     else if (Array.isArray(at)) at = at[Number(key)];
     else if (isObject(at)) at = own(at, key);
     else return undefined;

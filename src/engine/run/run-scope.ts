@@ -1,4 +1,4 @@
-import { type CompiledPlaybook, iterates, valueAliasesOf } from '../playbook/compiled.js';
+import { type CompiledPlaybook, type CompiledStep, iterates, valueAliasesOf } from '../playbook/compiled.js';
 import { isWrittenOut } from '../playbook/playbook.js';
 import { type SecretScope } from '../auth/secret-scope.js';
 import { type ValueAliases } from '../step-executor.js';
@@ -67,6 +67,8 @@ export interface StepView {
   readonly published?: JsonObject;
   /** What the templates of its action see of secrets; nothing else sees any. */
   readonly secrets?: SecretScope;
+  /** True while the data of a save is rendered: there `data` has the inputs behind the value. */
+  readonly isSaveData?: boolean;
 }
 export interface StepOutcomeView {
   readonly names: readonly string[];
@@ -94,6 +96,12 @@ export class RunScope implements Scope {
   afterSaves(saves: readonly SaveOutcome[]): RunScope {
     const { playbook, state, facts, view } = this;
     return new RunScope(playbook, state, facts, { ...view, published: publishedBy(saves) });
+  }
+
+  /** What the data of a save sees. */
+  forSaveData(): RunScope {
+    const { playbook, state, facts, view } = this;
+    return new RunScope(playbook, state, facts, { ...view, isSaveData: true });
   }
 
   lookup(name: string, rendering?: Rendering): unknown {
@@ -144,11 +152,14 @@ export class RunScope implements Scope {
 
   /** What is no reserved name. */
   private named(name: string, rendering: Rendering | undefined): unknown {
-    const { moment, inputs, outcome, undone, published } = this.view;
+    const { moment, inputs, outcome, undone, published, isSaveData } = this.view;
     if (moment && Object.hasOwn(moment, name)) return moment[name];
     const isOutcome = name === 'result' || name === 'data';
     // What passes its inputs through has them as its value: there an input of that name is meant.
-    if (isOutcome && outcome && outcome.value !== inputs) return referenceTo(outcome);
+    if (isOutcome && outcome && outcome.value !== inputs) {
+      const value = referenceTo(outcome);
+      return name === 'data' && isSaveData ? new ValueOverInputs(value, inputs) : value;
+    }
     if (undone && Object.hasOwn(undone, name)) return undone[name];
     if (Object.hasOwn(inputs, name)) return inputs[name];
     if (isOutcome && outcome) return referenceTo(outcome);
@@ -164,11 +175,20 @@ export class RunScope implements Scope {
   }
 
   private settledReference(name: string): StepReference | undefined {
-    const direct = this.playbook.byName.get(name);
-    const step = direct ?? this.playbook.steps.findLast((each) => each.aliases.includes(name) && this.state.settled[each.index]);
+    const step = this.playbook.byName.get(name) ?? this.publisherOf(name);
     const settled = step && this.state.settled[step.index];
     if (!step || !settled) return undefined;
     return referenceTo({ ...settled, names: [], valueAliases: valueAliasesOf(step), iterates: iterates(step) });
+  }
+
+  /** Of the steps that publish a name, the one that has settled last. */
+  private publisherOf(name: string): CompiledStep | undefined {
+    const seqOf = ({ index }: CompiledStep): number => this.state.settled[index]?.seq ?? 0;
+    let newest: CompiledStep | undefined;
+    for (const step of this.playbook.steps) {
+      if (step.aliases.includes(name) && seqOf(step) > (newest ? seqOf(newest) : 0)) newest = step;
+    }
+    return newest;
   }
 
   private settledValues(): JsonObject {
@@ -188,11 +208,29 @@ export function referenceTo(outcome: StepOutcomeView): StepReference {
   return new StepReference(value, { status, error, meta, ...aliases, ...(iterates ? { iterator: iterationOf(value, meta) } : {}) });
 }
 
-/** What a finished iterator says of itself besides its value. */
+/** What a finished iterator says of itself besides its value, also where `result` made another of that. */
 function iterationOf(value: Json, meta: Json): { results: Json[]; errors?: Json[] } {
-  const list = isObject(value) ? own(value, 'results') : value;
+  const whole = isObject(meta) && Object.hasOwn(meta, 'raw') ? meta['raw']! : value;
+  const list = isObject(whole) ? own(whole, 'results') : whole;
   const errors = isObject(meta) ? own(meta, 'errors') : undefined;
   return { results: Array.isArray(list) ? list : [], ...(Array.isArray(errors) ? { errors } : {}) };
+}
+
+/** `data` of a save: the value, and for keys that it lacks the inputs of the step (playbook language §3.2). */
+class ValueOverInputs extends TemplateReference {
+  constructor(
+    private readonly value: StepReference,
+    private readonly inputs: JsonObject,
+  ) {
+    super();
+  }
+  get(key: string | number): unknown {
+    const found = this.value.get(key);
+    return found === undefined ? itemOf(this.inputs, key) : found;
+  }
+  unwrap(): Json {
+    return this.value.unwrap();
+  }
 }
 
 /** `steps`: a mapping of step names to references. */

@@ -97,6 +97,8 @@ export interface SettledStep {
   readonly meta: Json;
   /** True where no edge was taken: a branch that ended here. */
   readonly isLeaf: boolean;
+  /** The event with which it settled: of steps that publish one name, the greatest has the say. */
+  readonly seq: number;
 }
 
 /**

@@ -6,6 +6,11 @@ import { isObject, type Json, type JsonObject } from '../values.js';
 import { asFailure } from './failures.js';
 import { type SaveOutcome } from './events.js';
 
+/** What a save sees; its data sees the inputs behind the value, too. */
+export interface SaveScope extends Scope {
+  forSaveData(): Scope;
+}
+
 /** The saves of a step, wherever they stand. */
 export function savesOf(step: CompiledStep): readonly CompiledSave[] {
   return step.action ? step.action.saves : step.saves;
@@ -32,21 +37,21 @@ export function unsupportedSave(step: CompiledStep): StepFailure | null {
  * @param fallback what a save without `data` records: the step's value.
  * @throws StepFailure of the first save that fails without on_error: continue.
  */
-export function runSaves(step: CompiledStep, succeeded: boolean, fallback: Json, scope: Scope, rendering: Rendering): SaveOutcome[] {
+export function runSaves(step: CompiledStep, succeeded: boolean, fallback: Json, scope: SaveScope, rendering: Rendering): SaveOutcome[] {
   return savesOf(step)
     .filter(({ definition }) => definition.on === 'always' || definition.on === (succeeded ? 'success' : 'error'))
     .map((save) => runSave(save, fallback, scope, rendering));
 }
 
 /** One save to the execution itself. @throws StepFailure where it fails and has no on_error: continue */
-export function runSave(save: CompiledSave, fallback: Json, scope: Scope, rendering: Rendering): SaveOutcome {
+export function runSave(save: CompiledSave, fallback: Json, scope: SaveScope, rendering: Rendering): SaveOutcome {
   const { storage, name, onError } = save.definition;
   // A fault of the service: nothing here writes to the world, so nothing here may say that it was written to.
   if (save.external) throw new Error(`a save to ${storage} was taken for one to the execution itself`);
   try {
     if (save.when && !save.when.isTrue(scope, rendering)) return { status: 'skipped', storage, name, data: null, error: null };
     if (!save.supported) throw storageFailure(save);
-    const data = save.data ? save.data.render(scope, rendering) : fallback;
+    const data = save.data ? save.data.render(scope.forSaveData(), rendering) : fallback;
     return { status: 'success', storage, name, data, error: null };
   } catch (thrown) {
     const failure = asFailure(thrown);

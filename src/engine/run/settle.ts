@@ -4,6 +4,7 @@ import { type Rendering } from '../template/rendering.js';
 import { type Json, type JsonObject } from '../values.js';
 import { missingOutputs } from './asserts.js';
 import { type Deciding } from './decision.js';
+import { diagnosticsOf, earlyDiagnosticsOf } from './diagnostics.js';
 import { namesOfResults } from './results.js';
 import { performOf } from './performs.js';
 import { asFailure, detailsOf, errorView } from './failures.js';
@@ -77,18 +78,21 @@ function project(deciding: Deciding, settling: Settling, value: Json): Projected
   const isProjected = step.result !== null && step !== deciding.playbook.terminal && !passed;
   const seen = isProjected ? step.result.render(scopeOf(deciding, settling, outcomeView(settling, value, status)), rendering) : value;
   if (!passed) checkReturns(deciding, settling, value);
-  const vars = step.vars
-    ? renderMapping(step.vars, scopeOf(deciding, settling, outcomeView(settling, seen, status)), rendering, 'vars')
-    : null;
-  return { seen, raw: isProjected ? { value } : null, vars };
+  const raw = isProjected ? { value } : null;
+  // What was skipped has nothing to take them from.
+  const vars =
+    step.vars && !passed
+      ? renderMapping(step.vars, scopeOf(deciding, settling, outcomeView(settling, seen, status, raw)), rendering, 'vars')
+      : null;
+  return { seen, raw, vars };
 }
 
 /** Runs the saves to the execution itself of a step that succeeded. */
-function ownSaves(deciding: Deciding, settling: Settling, seen: Json, vars: JsonObject | null): SaveOutcome[] {
+function ownSaves(deciding: Deciding, settling: Settling, { seen, raw, vars }: Projected): SaveOutcome[] {
   const { step, rendering } = settling;
   if (savesOf(step).length === 0) return [];
-  const names = iterates(step) ? namesOfResults(seen, settling.itemErrors ?? null) : undefined;
-  const scope = scopeOf(deciding, settling, outcomeView(settling, seen, 'success'), vars, null, names);
+  const names = iterates(step) ? namesOfResults((raw ?? { value: seen }).value, settling.itemErrors ?? null) : undefined;
+  const scope = scopeOf(deciding, settling, outcomeView(settling, seen, 'success', raw), vars, null, names);
   return runSaves(step, true, seen, scope, rendering);
 }
 
@@ -105,11 +109,15 @@ export function completeStep(deciding: Deciding, settling: Settling, value: Json
     const projected: Projected = acted ? { seen: value, raw: acted.raw, vars: acted.vars } : project(deciding, settling, value);
     const { raw, vars } = projected;
     let { seen } = projected;
-    const saves = passed ? [] : (saved ?? ownSaves(deciding, settling, seen, vars));
+    const saves = passed ? [] : (saved ?? ownSaves(deciding, settling, projected));
     if (step.action?.performer?.does === 'save' && !passed) seen = saveValue(step, saves);
-    const ended = isTerminal ? terminalValue(deciding, settling, seen, saves, vars) : undefined;
+    const meta = diagnosticsOf({ ...settling, raw: raw?.value, saves });
+    const outcome = { ...outcomeView(settling, seen, 'success'), meta };
+    const ended = isTerminal
+      ? terminalValue(settling, scopeOf(deciding, settling, outcome, vars).afterSaves(saves), seen, saves)
+      : undefined;
     const final = ended?.determined ? ended.value : seen;
-    const view = outcomeView(settling, final, status);
+    const view = { ...outcomeView(settling, final, status), meta };
     const edges = takenEdges(step, deciding.state.override, scopeOf(deciding, settling, view, vars).afterSaves(saves), rendering);
     deciding.checkStorable(final, raw?.value ?? null, [edges, vars, saves], settling.started ? null : settling.inputs);
     deciding.emit({
@@ -142,8 +150,10 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
   const outcome = { ...outcomeView(settling, value, 'error'), error: failure.message };
   const scope = scopeOf(deciding, settling, outcome, null, error);
   let saves = saved ?? savesOfFailure(settling, value, scope);
-  const onEdges = scope.afterSaves(saves);
+  const meta = diagnosticsOf({ ...settling, itemErrors: null, saves });
+  const onEdges = scopeOf(deciding, settling, { ...outcome, meta }, null, error).afterSaves(saves);
   let edges: readonly TakenEdge[] = [];
+  let ended: TerminalValue | undefined;
   // A runaway playbook is cut whatever it says about errors: absorbed, the limit would be none.
   let kind = failure.origin === 'limit' ? 'fail' : step.onError.kind;
   try {
@@ -152,7 +162,8 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
       const { to, data } = step.onError.target;
       edges = [{ to: to.name, data: renderMapping(data, onEdges, rendering, `data of the edge to ${to.name}`) }];
     }
-    deciding.checkStorable([edges, saves]);
+    if (kind === 'continue' && step === deciding.playbook.terminal) ended = terminalValueOfFailure(settling, onEdges, value, saves);
+    deciding.checkStorable([edges, saves], ended?.value ?? null);
   } catch (thrown) {
     rendering.warn(`on_error: ${asFailure(thrown).message}`);
     kind = 'fail';
@@ -161,16 +172,15 @@ export function failStep(deciding: Deciding, settling: Settling, failure: StepFa
   }
   const tail = { ...tailOf(settling), ...(settling.started ? {} : { inputs: storableInputs(deciding, settling.inputs) }) };
   if (kind === 'continue') {
-    const bareEnd = step === deciding.playbook.terminal ? { bareEnd: true } : {};
     deciding.emit({
       type: 'step_completed',
       ...placeOf(settling),
-      value,
+      value: ended?.determined ? ended.value : value,
       edges,
       vars: null,
       saves,
       error,
-      ...bareEnd,
+      ...(ended && !ended.determined ? { bareEnd: true } : {}),
       ...tail,
     });
   } else {
@@ -235,22 +245,28 @@ function savesOfFailure(settling: Settling, value: Json, scope: RunScope): SaveO
   }
 }
 
+/** Of a terminal step that failed and goes on: there a `result` that cannot be rendered is no failure either. */
+function terminalValueOfFailure(settling: Settling, scope: RunScope, value: Json, saves: readonly SaveOutcome[]): TerminalValue {
+  try {
+    return terminalValue(settling, scope, value, saves);
+  } catch (thrown) {
+    settling.rendering.warn(`result: ${asFailure(thrown).message}`);
+    return { determined: true, value };
+  }
+}
+
+interface TerminalValue {
+  readonly determined: boolean;
+  readonly value: Json;
+}
+
 /**
  * The execution's result as the terminal step determines it: `result`, else its action's value (of a save its data), else
  * the data of its last save that ran, else the data that reached it; else nothing (a bare end).
  */
-function terminalValue(
-  deciding: Deciding,
-  settling: Settling,
-  value: Json,
-  saves: readonly SaveOutcome[],
-  vars: JsonObject | null,
-): { determined: boolean; value: Json } {
+function terminalValue(settling: Settling, scope: RunScope, value: Json, saves: readonly SaveOutcome[]): TerminalValue {
   const { step, inputs, passed, rendering } = settling;
-  if (step.result) {
-    const scope = scopeOf(deciding, settling, outcomeView(settling, value, 'success'), vars).afterSaves(saves);
-    return { determined: true, value: step.result.render(scope, rendering) };
-  }
+  if (step.result) return { determined: true, value: step.result.render(scope, rendering) };
   const saved = saves.findLast((save) => save.status === 'success');
   if (step.action && !passed && step.action.performer?.does !== 'save') return { determined: true, value };
   if (saved) return { determined: true, value: saved.data };
@@ -294,13 +310,14 @@ export function outcomeView(
   { step, itemErrors = null }: Pick<Settling, 'step' | 'itemErrors'>,
   value: Json,
   status: StepOutcomeView['status'],
+  raw: ActedStep['raw'] = null,
 ): StepOutcomeView {
   return {
     names: [step.name, ...step.aliases],
     value,
     status,
     error: null,
-    meta: itemErrors && { errors: itemErrors.map(({ index, message }) => ({ index, message })) },
+    meta: raw || itemErrors ? earlyDiagnosticsOf({ raw: raw?.value, itemErrors }) : null,
     valueAliases: valueAliasesOf(step),
     iterates: iterates(step),
   };

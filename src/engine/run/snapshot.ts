@@ -19,7 +19,7 @@ const STATE_VERSION = 4;
 /** These follow from the playbook and the workload, which are stored once. */
 type Derived = 'workload' | 'override';
 
-const SETTLED: Fields<SettledStep> = { wave: PLAIN, status: PLAIN, value: PLAIN, error: PLAIN, meta: PLAIN, isLeaf: PLAIN };
+const SETTLED: Fields<SettledStep> = { wave: PLAIN, status: PLAIN, value: PLAIN, error: PLAIN, meta: PLAIN, isLeaf: PLAIN, seq: PLAIN };
 const ARMED: Fields<ArmedStep> = { step: PLAIN, arrivals: PLAIN, isSkipped: PLAIN };
 const FIRING: Fields<Firing> = {
   step: PLAIN,

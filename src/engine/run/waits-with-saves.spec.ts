@@ -244,7 +244,8 @@ describe(runSave.name, () => {
   it('never says that a save to the world was done', () => {
     const { action } = compiled([aStep('start', { action: anAction({ save: [saveTo('act', 'success')] }) }), aStep('end')]).entry;
     const rendering = new Rendering(new Moment(simulatedWorld()));
-    expect(() => runSave(action!.saves[0]!, null, { lookup: () => undefined }, rendering)).toThrow('a save to act');
+    const scope = { lookup: () => undefined, forSaveData: () => scope };
+    expect(() => runSave(action!.saves[0]!, null, scope, rendering)).toThrow('a save to act');
   });
 });
 

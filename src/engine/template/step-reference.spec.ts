@@ -35,6 +35,7 @@ describe(StepReference.name, () => {
     ['last row', 's.command_0[-1].records', sql, 3],
     ['row of the last statement with rows', '[s[0].records, s.data[-1].records, s.result[5]]', sql, [3, 3, null]],
     ['no row', 's.data[0]', { a: 1 }, null],
+    ['character of a text', '[s[0], s.data[-1], s[9], s[0:2]]', 'text', ['t', 't', null, 'te']],
     ['unknown', 's.nope.deeper', { a: 1 }, null],
     ['prototype', 's.constructor', { constructor: 1 }, null],
     ['get method', 's.get("data").get("age", 1)', { age: 3 }, 3],

@@ -1,5 +1,5 @@
 import { isObject, type Json, type JsonObject, own } from '../values.js';
-import { isRefusedName } from './access.js';
+import { isRefusedName, itemOf } from './access.js';
 import { TemplateReference } from './scope.js';
 
 /** How a step ended, as far as templates can ask. */
@@ -38,10 +38,10 @@ export class StepReference extends TemplateReference {
     return this.value ?? null;
   }
 
-  /** An item of a list; of a mapping that has rows, one of these. */
-  private at(position: number): Json | undefined {
+  /** An item of a list or a character of a text; of a mapping that has rows, one of these. */
+  private at(position: number): unknown {
     const { value } = this;
-    if (!isObject(value)) return subscript(value, position);
+    if (!isObject(value)) return itemOf(value, position);
     const rows = this.ofAlias('rows');
     return Array.isArray(rows) ? subscript(rows as Json[], position) : undefined;
   }
