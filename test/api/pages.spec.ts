@@ -92,6 +92,12 @@ it('tries a page again that failed, and no other', async () => {
   expect(asked).toEqual(['/flaky?size=2', '/flaky?size=2&page=2', '/flaky?size=2&page=2', '/flaky?size=2&page=3']);
 });
 
+it('does not ask again for a page that was answered, whatever on_error would say of it', async () => {
+  const { status } = await run('pages/answered', '/items', WHILE + COLLECT, '      on_error: { when: "{{ error.status != 404 }}" }\n');
+  expect(status).toBe('completed');
+  expect(asked).toHaveLength(3);
+});
+
 it.each([
   ['a number of pages that is none', `        while: "{{ true }}"\n        max_attempts: 0\n`],
   ['an unknown strategy', `        while: "{{ true }}"\n        collect: { strategy: sum }\n`],
