@@ -141,6 +141,57 @@ describe('iterator', () => {
     expect(new Set(saved.map(({ key }) => key)).size).toBe(2);
   });
 
+  it('keeps what an item saves to the event log, in the event of the item', async () => {
+    const { execution_id: id } = await run(
+      'iterator/logged',
+      iterator(
+        '    collection: [2, 0]\n    element: n\n    on_error: continue',
+        `${python('def main(n):\n    return 6 // n')}
+      save:
+        - { storage: event_log, data: { half: "{{ result }} of {{ n }}" } }
+        - { storage: event_log, on: error, data: { why: "{{ error.message }}" } }
+        - { storage: event_log }`,
+      ),
+    );
+    const items = (await service.events(String(id))).filter(({ event_type }) => event_type === 'loop_iteration');
+    expect(items.flatMap(({ result }) => result as object[])).toMatchObject([
+      { item_index: 0, save: { status: 'success', storage: 'event_log', data: { half: '3 of 2' } } },
+      { item_index: 1, save: { status: 'success', data: { why: expect.stringContaining('ZeroDivisionError') as string } } },
+    ]);
+  });
+
+  it('keeps what the tasks of an item save to the event log, in the event of the task', async () => {
+    const { execution_id: id } = await run(
+      'iterator/logged_tasks',
+      iterator(
+        '    collection: [2]\n    element: n',
+        `      - type: python
+        code: "def main(n): return n + 1"
+        save: { storage: event_log, data: { first: "{{ result }}" } }
+      - type: python
+        code: "def main(n): return n"
+        save: { storage: event_log, data: { second: "{{ result }}" } }`,
+      ),
+    );
+    const events = await service.events(String(id));
+    const parts = events.filter(({ event_type }) => event_type === 'action_completed').flatMap(({ meta }) => meta.parts as object[]);
+    expect(parts).toMatchObject([{ path: '0/t0', save: { data: { first: 3 } } }]);
+    const items = events.filter(({ event_type }) => event_type === 'loop_iteration').flatMap(({ result }) => result as object[]);
+    expect(items).toMatchObject([{ item_index: 0, save: { data: { second: 2 } } }]);
+  });
+
+  it('does nothing where it could not keep what comes of it', async () => {
+    const execution = await run(
+      'iterator/not_kept',
+      iterator(
+        '    collection: [1]\n    element: n',
+        `      type: http\n      endpoint: ${url('/not_kept')}\n      save: { storage: s3, data: { n: "{{ n }}" } }`,
+      ),
+    );
+    expect(execution).toMatchObject({ status: 'failed', error_details: { code: 'unsupported_storage', item_index: 0 } });
+    expect(world.of('/not_kept')).toHaveLength(0);
+  });
+
   it('stands in another', async () => {
     const inner = `      type: iterator\n      collection: "{{ row }}"\n      element: cell\n      task:\n        type: python\n        code: |\n          def main(cell, row):\n              return cell + len(row)`;
     expect(await run('iterator/nested', iterator('    collection: [[1, 2], [3]]\n    element: row', inner))).toMatchObject({

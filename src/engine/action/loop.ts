@@ -55,13 +55,14 @@ export async function runLoop(
         return runItem(context, iterator, itemPath, { ...view, moment: { ...view.moment, ...names } }, runTask);
       });
       if (!task) continue;
-      const { end, attempt, logs, characters } = task;
+      const { end, attempt, logs, saves, characters } = task;
       if (!end.ok && iterator.onError === 'fail') stop = true;
       const ended = {
         index,
         end: end.ok ? end : { ...end, error: { ...end.error, item_index: index } },
         attempt,
         ...(logs ? { logs } : {}),
+        ...(saves ? { saves } : {}),
       };
       if (withEffects) await journal.stopItem(path, ended);
       else journal.noteItem(path, ended, characters);
@@ -94,7 +95,8 @@ async function runItem(
     const run = (): Promise<TaskEnd> => runTask(context, task, taskPath, seen, element);
     last = at > 0 && !isOver ? await context.begin(taskPath, run) : await run();
     if (!isOver && at < tasks.length - 1) {
-      const stop = { path: taskPath, end: last.end, ...(last.logs ? { logs: last.logs } : {}) };
+      const { end, logs, saves } = last;
+      const stop = { path: taskPath, end, ...(logs ? { logs } : {}), ...(saves ? { saves } : {}) };
       if (hasEffects(task)) await context.journal.stop(stop);
       else context.journal.note(stop, last.characters);
     }

@@ -1,13 +1,15 @@
-import { type CompiledAction } from '../playbook/compiled.js';
+import { type CompiledAction, INTERNAL_STORAGES } from '../playbook/compiled.js';
 import { SecretScope } from '../auth/secret-scope.js';
 import { missingInputs, missingOutputs } from '../run/asserts.js';
 import { type AttemptOutcome } from '../run/decision.js';
 import { durationMs } from '../run/durations.js';
+import { type SaveOutcome } from '../run/events.js';
 import { asFailure, detailsOf, errorView } from '../run/failures.js';
 import { failureOf, reportOf } from '../run/reports.js';
 import { AttemptData, retryDelayMs, retryVerdict } from '../run/retry.js';
 import { renderMapping } from '../run/route.js';
 import { type StepOutcomeView, type StepView } from '../run/run-scope.js';
+import { unsupportedSave } from '../run/saves.js';
 import { StepFailure, type StepKind } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
@@ -67,6 +69,8 @@ class Task {
     try {
       const { performer, refusal } = action;
       if (refusal) throw new StepFailure(refusal.code, refusal.message, { retryable: false });
+      const unsupported = unsupportedSave(action.saves);
+      if (unsupported) throw unsupported;
       const known = context.find(path);
       const inputs = known?.inputs ?? this.inputs();
       const view = { ...this.view, inputs: { ...this.view.inputs, ...inputs }, secrets: this.secrets };
@@ -117,10 +121,12 @@ class Task {
       ...(end.ok ? {} : { error: errorView(end.error) }),
     };
     const { outcomes, failure } = await runSaves(context, action.saves, end.ok, path, view, value);
-    if (!end.ok) return acted;
-    if (failure) return this.failed(failure, acted.attempt);
-    if (action.performer?.does !== 'save') return acted;
-    return { ...acted, end: { ok: true, value: saveValueOf(outcomes) } };
+    const kept = keptOf(outcomes, value);
+    const characters = acted.characters + (kept.saves ? aboutCharacters(kept.saves) : 0);
+    if (!end.ok) return { ...acted, ...kept, characters };
+    if (failure) return { ...this.failed(failure, acted.attempt), ...kept };
+    if (action.performer?.does !== 'save') return { ...acted, ...kept, characters };
+    return { ...acted, ...kept, characters, end: { ok: true, value: saveValueOf(outcomes) } };
   }
 
   private sealed(request: Json, view: StepView): Json {
@@ -291,6 +297,12 @@ function unlessAborted({ host }: PartContext, thrown: unknown): unknown {
   if (host.signal.aborted) throw host.signal.reason;
   if (thrown instanceof StepFailure && thrown.origin === 'abort') throw thrown;
   return thrown;
+}
+
+/** The outcomes to tell with an item: saves to the world are parts of their own, and its value stands beside them. */
+function keptOf(outcomes: readonly SaveOutcome[], value: Json): Pick<TaskEnd, 'saves'> {
+  const saves = outcomes.filter(({ storage, data }) => INTERNAL_STORAGES.has(storage) && data !== value);
+  return saves.length > 0 ? { saves } : {};
 }
 
 function saveValueOf(outcomes: Awaited<ReturnType<typeof runSaves>>['outcomes']): Json {
