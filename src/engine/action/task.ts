@@ -10,7 +10,7 @@ import { AttemptData, retryDelayMs, retryVerdict } from '../run/retry.js';
 import { renderMapping } from '../run/route.js';
 import { type StepOutcomeView, type StepView } from '../run/run-scope.js';
 import { unsupportedSave } from '../run/saves.js';
-import { StepFailure, type StepKind } from '../step-executor.js';
+import { StepFailure, type StepKind, type StepResult } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { aboutCharacters } from './about.js';
@@ -80,15 +80,15 @@ class Task {
           return await this.perform(performer.kind, performer.config, inputs, view);
         case 'iterator': {
           const loop = await runLoop(context, performer.iterator, path, view, runTask);
-          return this.ended(valueOfLoop(performer.iterator.spelling, loop), 1);
+          return this.ended({ value: valueOfLoop(performer.iterator.spelling, loop) }, 1);
         }
         case 'playbook':
-          return this.ended(await runCall(context, performer.call, path, context.host.firing.attempt, inputs, view), 1);
+          return this.ended({ value: await runCall(context, performer.call, path, context.host.firing.attempt, inputs, view) }, 1);
         case 'report': {
           const report = reportOf(performer.report, context.scope(view), rendering);
           checkRecord([report, inputs]);
           void context.journal.tell({ ...report, path });
-          return this.ended(inputs, 1);
+          return this.ended({ value: inputs }, 1);
         }
         case 'fail':
           throw failureOf(performer.fail, context.host.step.name, context.scope(view), rendering);
@@ -149,7 +149,7 @@ class Task {
     const one = (at: string, asked: Json): Promise<TaskEnd> => this.attempts(kind, at, inputs, asked, view, true);
     const plain = { ...this.view, inputs: view.inputs };
     const end = await runPages(context, kind, action.pages!, path, plain, request, one, (value) => this.outcome(value, true));
-    return 'value' in end ? this.ended(end.value, 1) : end;
+    return 'value' in end ? this.ended({ value: end.value }, 1) : end;
   }
 
   private async attempts(
@@ -186,7 +186,7 @@ class Task {
           attempt,
         );
       if (verdict === 'keep') {
-        return outcome.ok ? this.ended(outcome.result.value, attempt, outcome.result.logs, isPage) : this.failed(outcome.failure, attempt);
+        return outcome.ok ? this.ended(outcome.result, attempt, isPage) : this.failed(outcome.failure, attempt);
       }
       const policy = verdict;
       const delayMs = retryDelayMs(policy, attempt, () => host.world.random(), outcome.ok ? 0 : outcome.failure.retryAfterMs);
@@ -213,12 +213,12 @@ class Task {
     return { ...(isObject(item) ? item : {}), value: item, [element]: item };
   }
 
-  private ended(value: Json, attempt: number, logs?: string, isPage = false): TaskEnd {
+  private ended({ value, logs, tables }: StepResult, attempt: number, isPage = false): TaskEnd {
     const { action } = this;
     const { assert } = action;
     const aliases = action.performer?.does === 'step' ? action.performer.kind.valueAliases : undefined;
     // The contract is about the whole value, not about one page of it.
-    const missing = assert && !isPage ? missingOutputs(assert, value, aliases) : [];
+    const missing = assert && !isPage ? missingOutputs(assert, value, aliases, tables) : [];
     if (missing.length > 0) {
       const message = `The value lacks ${missing.join(', ')}.`;
       if (this.assertMode() === 'fail') return this.failed(new StepFailure('assert_returns', message, { retryable: false, logs }), attempt);

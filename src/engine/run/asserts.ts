@@ -16,8 +16,11 @@ export function missingInputs(spec: AssertSpec, inputs: JsonObject, auth: Json, 
   });
 }
 
-/** Paths of `assert.returns` that the value does not have: looked up in V, in `data.` = V, and in V.data. */
-export function missingOutputs(spec: AssertSpec, value: Json, aliases: ValueAliases | undefined): string[] {
+/**
+ * Paths of `assert.returns` that the value does not have: looked up in V, in `data.` = V, and in V.data, then among the tables of the step's database.
+ * @param tables of those that may be meant, the ones that are there
+ */
+export function missingOutputs(spec: AssertSpec, value: Json, aliases: ValueAliases | undefined, tables: readonly string[] = []): string[] {
   return unmet(spec.returns, (path) => {
     const inner = isObject(value) ? own(value, 'data') : undefined;
     const [head, ...rest] = path;
@@ -26,7 +29,8 @@ export function missingOutputs(spec: AssertSpec, value: Json, aliases: ValueAlia
       (head === 'data' ? (walk(value, rest) ?? (inner === undefined ? undefined : walk(inner, rest))) : undefined) ??
       (inner === undefined ? undefined : walk(inner, path)) ??
       aliased(value, path, aliases) ??
-      (head === 'data' ? aliased(value, rest, aliases) : undefined)
+      (head === 'data' ? aliased(value, rest, aliases) : undefined) ??
+      (tables.includes(path.join('.')) ? {} : undefined)
     );
   });
 }
