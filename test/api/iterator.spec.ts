@@ -141,6 +141,21 @@ describe('iterator', () => {
     expect(new Set(saved.map(({ key }) => key)).size).toBe(2);
   });
 
+  it.each([
+    ['the item', 'n', '"x"', [['x', 1]]],
+    ['an input of that name', 'n', '"x", value: 7', [['x', 7]]],
+  ])('gives code as value %s', async (name, element, inputs, expected) => {
+    const { result } = await run(
+      `iterator/value_${name.split(' ')[1]}`,
+      iterator(
+        `    collection: [1]\n    element: ${element}`,
+        `${python('def main(p, value):\n    return [p, value]')}\n      args: { p: ${inputs} }`,
+      ),
+      { value: 'of the workload' },
+    );
+    expect(result).toEqual({ list: expected });
+  });
+
   it('keeps what an item saves to the event log, in the event of the item', async () => {
     const { execution_id: id } = await run(
       'iterator/logged',
