@@ -108,6 +108,22 @@ describe('iterator', () => {
     expect(items.map(({ item_index }) => item_index)).toEqual([0, 1]);
   });
 
+  it('fails with the status that its item was answered', async () => {
+    const { result } = await run(
+      'iterator/status',
+      `  - step: start
+    type: iterator
+    collection: [1]
+    element: n
+    task: { type: http, endpoint: ${url('/status/503')} }
+    retry: { max_attempts: 2, initial_delay: 0.01, retry_when: "{{ status_code == 503 and error.status == 503 }}" }
+    on_error: { step: end, data: { status: "{{ error.status }}", attempt: "{{ error.attempt }}" } }
+  - step: end
+`,
+    );
+    expect(result).toEqual({ status: 503, attempt: 2 });
+  });
+
   it('goes over failures where it may, and tells its saves of them', async () => {
     const { result, execution_id: id } = await run(
       'iterator/goes_on',

@@ -1,5 +1,6 @@
 import { type CompiledIterator } from '../playbook/compiled.js';
 import { type RunErrorDetails } from '../run/events.js';
+import { failureFrom } from '../run/failures.js';
 import { type ItemError } from '../run/parts.js';
 import { type StepView } from '../run/run-scope.js';
 import { StepFailure } from '../step-executor.js';
@@ -151,10 +152,12 @@ class OuterContext extends TemplateReference {
 
 function itemFailure(errors: readonly ItemError[]): StepFailure {
   const { index, error } = errors.reduce((first, each) => (each.index < first.index ? each : first));
+  const { statusCode } = failureFrom(error);
   return new StepFailure(error.code, `Item ${index} failed: ${error.message}`, {
     retryable: error.retryable,
     cause: causeOf(error),
     itemIndex: index,
+    ...(statusCode === undefined ? {} : { statusCode }),
   });
 }
 
