@@ -83,6 +83,14 @@ describe('the python step', () => {
     );
   });
 
+  it.each([
+    ['a lambda', 'main = lambda a, b: [a, b]'],
+    ['another function', 'def work(a, b):\n  return [a, b]\nmain = work'],
+    ['a function below a condition', 'if True:\n  def main(a, b):\n    return [a, b]'],
+  ])('binds them where main is %s', async (_what, code) => {
+    expect((await run(code, { a: 1 }, { workload: { a: 2, b: 3 }, steps: { b: 4 } })).value).toEqual([1, 4]);
+  });
+
   it('builds context where the code speaks of it', async () => {
     const names = {
       execution_id: '7',

@@ -110,7 +110,7 @@ function requestOf(code: PythonCode, inputs: JsonObject, asked: Scope, rendering
     code: filled === code.text ? null : filled,
     script: null,
     inputs,
-    fallbacks: fallbacksOf(code.parameters, inputs, scope),
+    fallbacks: code.hidesMain ? allFallbacks(scope) : fallbacksOf(code.parameters, inputs, scope),
     context: code.usesContext ? contextOf(code.text, inputs, scope, 'python_error') : null,
   };
 }
