@@ -69,6 +69,14 @@ it.each([
   expect(asked).toHaveLength(pages);
 });
 
+it('sees what is collected, with the page that was just read', async () => {
+  const onSuccess = `        while: "{{ pages | length < 3 }}"
+        next_call: { params: { page: "{{ response.paging.page + 1 }}", after: "{{ pages | last }}" } }
+${COLLECT}`;
+  expect(await run('pages/enough', '/items', onSuccess)).toMatchObject({ result: { list: [1, 2, 3, 4] } });
+  expect(asked).toEqual(['/items?size=2', '/items?size=2&page=2&after=2']);
+});
+
 it('replaces and merges', async () => {
   expect(await run('pages/last', '/items', `${WHILE}        collect: { strategy: replace, path: data }\n`)).toMatchObject({
     result: { list: [5] },
