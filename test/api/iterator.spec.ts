@@ -231,6 +231,22 @@ describe('iterator', () => {
     });
   });
 
+  it('tells the saves of one in another of all its items', async () => {
+    const inner = `      type: iterator
+      collection: "{{ row }}"
+      element: cell
+      on_error: continue
+      task: { type: python, code: "def main(cell): return 6 // cell" }
+      save:
+        storage: event_log
+        data: { row: "{{ row }}", count: "{{ count }}", results: "{{ results }}", failed: "{{ errors[0].index }}", same: "{{ [result.count, result.errors, this.results] == [count, errors, items] }}" }`;
+    const { execution_id: id } = await run('iterator/nested_saves', iterator('    collection: [[1, 0]]\n    element: row', inner));
+    const saved = (await service.events(String(id)))
+      .filter(({ event_type, meta }) => event_type === 'loop_iteration' && meta['path'] === undefined)
+      .flatMap(({ result }) => result as object[]);
+    expect(saved).toMatchObject([{ save: { data: { row: [1, 0], count: 2, results: [6, null], failed: 1, same: true } } }]);
+  });
+
   it('the loop spelling has results and stats', async () => {
     const { result } = await run(
       'iterator/loop',

@@ -6,6 +6,7 @@ import { durationMs } from '../run/durations.js';
 import { type SaveOutcome } from '../run/events.js';
 import { asFailure, detailsOf, errorView } from '../run/failures.js';
 import { failureOf, reportOf } from '../run/reports.js';
+import { itemFailures, namesOfResults } from '../run/results.js';
 import { AttemptData, retryDelayMs, retryVerdict } from '../run/retry.js';
 import { renderMapping } from '../run/route.js';
 import { type StepOutcomeView, type StepView } from '../run/run-scope.js';
@@ -115,9 +116,15 @@ class Task {
     );
     if (toWorld && !isRecorded) await context.journal.stop({ path, acted: true, end, ...(acted.logs ? { logs: acted.logs } : {}) });
     const value = end.ok ? end.value : { status: 'error', error: end.error.message };
+    const loop = end.ok && action.performer?.does === 'iterator' ? context.find(path)?.loop : null;
+    const itemErrors = loop ? itemFailures(loop.errors) : [];
     const view: StepView = {
       ...this.view,
-      outcome: this.outcome(value, end.ok),
+      outcome: {
+        ...this.outcome(value, end.ok),
+        ...(loop ? { iterates: true, meta: { errors: itemErrors.map((each) => ({ ...each })) } } : {}),
+      },
+      ...(loop ? { moment: { ...this.view.moment, ...namesOfResults(value, itemErrors) } } : {}),
       ...(end.ok ? {} : { error: errorView(end.error) }),
     };
     const { outcomes, failure } = await runSaves(context, action.saves, end.ok, path, view, value);
