@@ -141,6 +141,8 @@ export interface StepResult {
   readonly value: Json;
   /** Captured prints, capped by the step. */
   readonly logs?: string;
+  /** Of the tables that `assert.returns` may mean, those that the step's database has. */
+  readonly tables?: readonly string[];
   /** Set where every text of the value is one secret: what finds it again. The value is recorded as an encrypted reference (D23). */
   readonly secret?: JsonObject;
   /** In place of a value, which counts for nothing then. */

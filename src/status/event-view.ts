@@ -128,7 +128,7 @@ function referenceTo(value: object): JsonObject | null {
   return '$ref' in value ? (value as JsonObject) : null;
 }
 
-function itemView({ index, end, attempt, logs }: ItemStop): JsonObject {
+function itemView({ index, end, attempt, logs, saves }: ItemStop): JsonObject {
   const error = end.ok ? null : end.error.message;
   return {
     item_index: index,
@@ -137,18 +137,26 @@ function itemView({ index, end, attempt, logs }: ItemStop): JsonObject {
     error,
     attempt,
     ...(logs ? { logs } : {}),
+    ...savesView(saves),
   };
+}
+
+/** As `meta.save` of a step is. */
+function savesView(saves: ItemStop['saves']): JsonObject {
+  const save = saves && saveMeta(saves);
+  return save === undefined ? {} : { save };
 }
 
 function partView(part: PartStart | PartStop): JsonObject {
   if (!('end' in part)) return { path: part.path, attempt: part.attempt, inputs: part.inputs };
-  const { path, end, logs } = part;
+  const { path, end, logs, saves } = part;
   return {
     path,
     status: end.ok ? 'COMPLETED' : 'FAILED',
     value: end.value,
     ...(end.ok ? {} : { error: { ...end.error } }),
     ...(logs ? { logs } : {}),
+    ...savesView(saves),
   };
 }
 

@@ -81,6 +81,16 @@ describe.each(MODES)('duckdb steps under the isolation %s', (isolation) => {
     ]);
   });
 
+  it('keeps the contract of tables and views that it leaves in its database', async () => {
+    const assert = { returns: ['Flat', 'main.agg', 'command_0'] };
+    const made = await run('CREATE TABLE flat (a INTEGER); CREATE VIEW agg AS SELECT sum(a) AS s FROM flat', { assert });
+    expect([made.message, Object.keys(made.result as object)]).toEqual([expect.anything(), ['command_0', 'command_1']]);
+    expect(await run('CREATE TABLE flat (a INTEGER)', { assert })).toMatchObject({
+      code: 'assert_returns',
+      message: expect.stringContaining('lacks main.agg.') as string,
+    });
+  });
+
   it('maps the types', async () => {
     const { result, message } = await run(`SELECT 170141183460469231731687303715884105727::HUGEINT h, 9007199254740993 big, 5::BIGINT small,
       1.50::DECIMAL(10,2) d, 12345678901234567.89::DECIMAL(30,2) exact, TIMESTAMP '2024-01-02 03:04:05.6' t,

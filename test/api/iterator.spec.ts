@@ -108,6 +108,22 @@ describe('iterator', () => {
     expect(items.map(({ item_index }) => item_index)).toEqual([0, 1]);
   });
 
+  it('fails with the status that its item was answered', async () => {
+    const { result } = await run(
+      'iterator/status',
+      `  - step: start
+    type: iterator
+    collection: [1]
+    element: n
+    task: { type: http, endpoint: ${url('/status/503')} }
+    retry: { max_attempts: 2, initial_delay: 0.01, retry_when: "{{ status_code == 503 and error.status == 503 }}" }
+    on_error: { step: end, data: { status: "{{ error.status }}", attempt: "{{ error.attempt }}" } }
+  - step: end
+`,
+    );
+    expect(result).toEqual({ status: 503, attempt: 2 });
+  });
+
   it('goes over failures where it may, and tells its saves of them', async () => {
     const { result, execution_id: id } = await run(
       'iterator/goes_on',
@@ -141,12 +157,94 @@ describe('iterator', () => {
     expect(new Set(saved.map(({ key }) => key)).size).toBe(2);
   });
 
+  it.each([
+    ['the item', 'n', '"x"', [['x', 1]]],
+    ['an input of that name', 'n', '"x", value: 7', [['x', 7]]],
+  ])('gives code as value %s', async (name, element, inputs, expected) => {
+    const { result } = await run(
+      `iterator/value_${name.split(' ')[1]}`,
+      iterator(
+        `    collection: [1]\n    element: ${element}`,
+        `${python('def main(p, value):\n    return [p, value]')}\n      args: { p: ${inputs} }`,
+      ),
+      { value: 'of the workload' },
+    );
+    expect(result).toEqual({ list: expected });
+  });
+
+  it('keeps what an item saves to the event log, in the event of the item', async () => {
+    const { execution_id: id } = await run(
+      'iterator/logged',
+      iterator(
+        '    collection: [2, 0]\n    element: n\n    on_error: continue',
+        `${python('def main(n):\n    return 6 // n')}
+      save:
+        - { storage: event_log, data: { half: "{{ result }} of {{ n }}" } }
+        - { storage: event_log, on: error, data: { why: "{{ error.message }}" } }
+        - { storage: event_log }`,
+      ),
+    );
+    const items = (await service.events(String(id))).filter(({ event_type }) => event_type === 'loop_iteration');
+    expect(items.flatMap(({ result }) => result as object[])).toMatchObject([
+      { item_index: 0, save: { status: 'success', storage: 'event_log', data: { half: '3 of 2' } } },
+      { item_index: 1, save: { status: 'success', data: { why: expect.stringContaining('ZeroDivisionError') as string } } },
+    ]);
+  });
+
+  it('keeps what the tasks of an item save to the event log, in the event of the task', async () => {
+    const { execution_id: id } = await run(
+      'iterator/logged_tasks',
+      iterator(
+        '    collection: [2]\n    element: n',
+        `      - type: python
+        code: "def main(n): return n + 1"
+        save: { storage: event_log, data: { first: "{{ result }}" } }
+      - type: python
+        code: "def main(n): return n"
+        save: { storage: event_log, data: { second: "{{ result }}" } }`,
+      ),
+    );
+    const events = await service.events(String(id));
+    const parts = events.filter(({ event_type }) => event_type === 'action_completed').flatMap(({ meta }) => meta.parts as object[]);
+    expect(parts).toMatchObject([{ path: '0/t0', save: { data: { first: 3 } } }]);
+    const items = events.filter(({ event_type }) => event_type === 'loop_iteration').flatMap(({ result }) => result as object[]);
+    expect(items).toMatchObject([{ item_index: 0, save: { data: { second: 2 } } }]);
+  });
+
+  it('does nothing where it could not keep what comes of it', async () => {
+    const execution = await run(
+      'iterator/not_kept',
+      iterator(
+        '    collection: [1]\n    element: n',
+        `      type: http\n      endpoint: ${url('/not_kept')}\n      save: { storage: s3, data: { n: "{{ n }}" } }`,
+      ),
+    );
+    expect(execution).toMatchObject({ status: 'failed', error_details: { code: 'unsupported_storage', item_index: 0 } });
+    expect(world.of('/not_kept')).toHaveLength(0);
+  });
+
   it('stands in another', async () => {
     const inner = `      type: iterator\n      collection: "{{ row }}"\n      element: cell\n      task:\n        type: python\n        code: |\n          def main(cell, row):\n              return cell + len(row)`;
     expect(await run('iterator/nested', iterator('    collection: [[1, 2], [3]]\n    element: row', inner))).toMatchObject({
       status: 'completed',
       result: { list: [[3, 4], [4]] },
     });
+  });
+
+  it('tells the saves of one in another of all its items', async () => {
+    const inner = `      type: iterator
+      collection: "{{ row }}"
+      element: cell
+      on_error: continue
+      task: { type: python, code: "def main(cell): return 6 // cell" }
+      save:
+        storage: event_log
+        data: { row: "{{ row }}", count: "{{ count }}", results: "{{ results }}", failed: "{{ errors[0].index }}", same: "{{ [result.count, result.errors, this.results] == [count, errors, items] }}" }`;
+    const { execution_id: id } = await run('iterator/nested_saves', iterator('    collection: [[1, 0]]\n    element: row', inner));
+    const saved = (await service.events(String(id)))
+      .filter(({ event_type, meta }) => event_type === 'loop_iteration' && meta['path'] === undefined)
+      .flatMap(({ result }) => result as object[]);
+    expect(saved).toMatchObject([{ save: { data: { row: [1, 0], count: 2, results: [6, null], failed: 1, same: true } } }]);
   });
 
   it('the loop spelling has results and stats', async () => {

@@ -69,6 +69,14 @@ it.each([
   expect(asked).toHaveLength(pages);
 });
 
+it('sees what is collected, with the page that was just read', async () => {
+  const onSuccess = `        while: "{{ pages | length < 3 }}"
+        next_call: { params: { page: "{{ response.paging.page + 1 }}", after: "{{ pages | last }}" } }
+${COLLECT}`;
+  expect(await run('pages/enough', '/items', onSuccess)).toMatchObject({ result: { list: [1, 2, 3, 4] } });
+  expect(asked).toEqual(['/items?size=2', '/items?size=2&page=2&after=2']);
+});
+
 it('replaces and merges', async () => {
   expect(await run('pages/last', '/items', `${WHILE}        collect: { strategy: replace, path: data }\n`)).toMatchObject({
     result: { list: [5] },
@@ -90,6 +98,12 @@ it('tries a page again that failed, and no other', async () => {
   );
   expect(retried).toMatchObject({ status: 'completed', result: { list: [1, 2, 3, 4, 5] } });
   expect(asked).toEqual(['/flaky?size=2', '/flaky?size=2&page=2', '/flaky?size=2&page=2', '/flaky?size=2&page=3']);
+});
+
+it('does not ask again for a page that was answered, whatever on_error would say of it', async () => {
+  const { status } = await run('pages/answered', '/items', WHILE + COLLECT, '      on_error: { when: "{{ error.status != 404 }}" }\n');
+  expect(status).toBe('completed');
+  expect(asked).toHaveLength(3);
 });
 
 it.each([

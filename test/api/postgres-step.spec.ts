@@ -78,6 +78,14 @@ const resultOf = async (...args: Parameters<typeof run>): Promise<JsonObject> =>
 };
 
 describe('what a postgres step does', () => {
+  it('keeps the contract of tables that are in its database', async () => {
+    const extra = '    assert: { returns: [canary, public.canary, pg_class, command_0] }';
+    await resultOf('SELECT 1 AS a', {}, { extra });
+    expect(await run('SELECT 1 AS a', {}, { extra: '    assert: { returns: [canary, not_there, public.nor_this] }' })).toMatchObject({
+      error_details: { code: 'assert_returns', message: 'The value lacks not_there, public.nor_this.' },
+    });
+  });
+
   it('runs statements in order and gives each its result, types as the language says', async () => {
     const result = await resultOf(
       `

@@ -50,6 +50,12 @@ describe('scripts that lie elsewhere', () => {
     expect([javascript.message, javascript.result]).toEqual(['""', { twice: 42 }]);
   });
 
+  it('gives main() of a script steps and workload keys by name, below its inputs', async () => {
+    writeFileSync(join(root, 'named.py'), 'def main(a, city, start, b=1):\n  return [a, city, start, b]');
+    const run = await runStep(service, 'python', script('named.py'), { parameters: { city: 'Ulm', a: 'not this', b: 2 } });
+    expect([run.message, run.result]).toEqual(['""', [21, 'Ulm', {}, 2]]);
+  });
+
   it('runs what an address gives', async () => {
     const whole = await runStep(service, 'python', script(`${url}/scripts/twice.py`));
     expect([whole.message, whole.result]).toEqual(['""', { twice: 42, seen: true }]);

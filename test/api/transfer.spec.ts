@@ -504,6 +504,17 @@ describe('what registration says', () => {
   });
 });
 
+it.each<[string, Json, JsonObject]>([
+  ['needs', 'shop', {}],
+  ['names', { db: { type: 'postgres', key: 'shop' } }, { auth: 'db' }],
+])('does not send the login that the target %s with an HTTP call', async (what, auth, target) => {
+  await sql(`CREATE TABLE open_${what} (n int)`);
+  seen.length = 0;
+  const step = { auth, source: http('/open', [{ n: 1 }]), target: { type: 'postgres', table: `open_${what}`, ...target } };
+  expect(await moved(step)).toMatchObject({ rows_transferred: 1 });
+  expect(seen).toEqual([undefined]);
+});
+
 /** What steps do on the server or hold open there. */
 const lent = (): Promise<JsonObject[]> =>
   sql("SELECT query FROM pg_stat_activity WHERE application_name = 'showrunner:step' AND (state <> 'idle' OR xact_start IS NOT NULL)");

@@ -1,5 +1,6 @@
 import { type CompiledIterator } from '../playbook/compiled.js';
 import { type RunErrorDetails } from '../run/events.js';
+import { failureFrom } from '../run/failures.js';
 import { type ItemError } from '../run/parts.js';
 import { type StepView } from '../run/run-scope.js';
 import { StepFailure } from '../step-executor.js';
@@ -55,13 +56,14 @@ export async function runLoop(
         return runItem(context, iterator, itemPath, { ...view, moment: { ...view.moment, ...names } }, runTask);
       });
       if (!task) continue;
-      const { end, attempt, logs, characters } = task;
+      const { end, attempt, logs, saves, characters } = task;
       if (!end.ok && iterator.onError === 'fail') stop = true;
       const ended = {
         index,
         end: end.ok ? end : { ...end, error: { ...end.error, item_index: index } },
         attempt,
         ...(logs ? { logs } : {}),
+        ...(saves ? { saves } : {}),
       };
       if (withEffects) await journal.stopItem(path, ended);
       else journal.noteItem(path, ended, characters);
@@ -94,7 +96,8 @@ async function runItem(
     const run = (): Promise<TaskEnd> => runTask(context, task, taskPath, seen, element);
     last = at > 0 && !isOver ? await context.begin(taskPath, run) : await run();
     if (!isOver && at < tasks.length - 1) {
-      const stop = { path: taskPath, end: last.end, ...(last.logs ? { logs: last.logs } : {}) };
+      const { end, logs, saves } = last;
+      const stop = { path: taskPath, end, ...(logs ? { logs } : {}), ...(saves ? { saves } : {}) };
       if (hasEffects(task)) await context.journal.stop(stop);
       else context.journal.note(stop, last.characters);
     }
@@ -149,10 +152,12 @@ class OuterContext extends TemplateReference {
 
 function itemFailure(errors: readonly ItemError[]): StepFailure {
   const { index, error } = errors.reduce((first, each) => (each.index < first.index ? each : first));
+  const { statusCode } = failureFrom(error);
   return new StepFailure(error.code, `Item ${index} failed: ${error.message}`, {
     retryable: error.retryable,
     cause: causeOf(error),
     itemIndex: index,
+    ...(statusCode === undefined ? {} : { statusCode }),
   });
 }
 

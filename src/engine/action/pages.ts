@@ -71,7 +71,12 @@ function afterPage(
   const scope = context.scope({
     ...view,
     outcome: outcomeOf(value),
-    moment: { ...view.moment, response: body, page: page + 1, ...(pages.into === null ? {} : { [pages.into]: collected }) },
+    moment: {
+      ...view.moment,
+      response: body,
+      page: page + 1,
+      ...(pages.into === null ? {} : { [pages.into]: collect(pages.strategy, collected, items) }),
+    },
   });
   const rendering = context.rendering();
   if (page + 1 >= mostPages(pages, scope, rendering)) return { items, next: null };

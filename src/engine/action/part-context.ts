@@ -4,6 +4,7 @@ import { Rendering } from '../template/rendering.js';
 import { type CompiledAction } from '../playbook/compiled.js';
 import { leavesCalls } from '../run/left-calls.js';
 import { findPart, isUnderWay, type PartEnd, type PartRecord } from '../run/parts.js';
+import { type SaveOutcome } from '../run/save-outcome.js';
 import { Moment } from '../run/moment.js';
 import { RunScope, type StepView } from '../run/run-scope.js';
 import { Activity } from './activity.js';
@@ -16,6 +17,8 @@ export interface TaskEnd {
   readonly end: PartEnd;
   readonly attempt: number;
   readonly logs?: string | undefined;
+  /** What its saves to the execution itself keep beside its value. */
+  readonly saves?: readonly SaveOutcome[];
   /** About how long the record of it is. */
   readonly characters: number;
 }

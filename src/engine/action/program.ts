@@ -7,7 +7,7 @@ import { type AttemptOutcome } from '../run/decision.js';
 import { iterates, valueAliasesOf } from '../playbook/compiled.js';
 import { StepFailure } from '../step-executor.js';
 import { earlyDiagnosticsOf } from '../run/diagnostics.js';
-import { namesOfResults } from '../run/results.js';
+import { itemFailures, namesOfResults } from '../run/results.js';
 import { undoView } from '../run/undo-view.js';
 import { runCall } from './call.js';
 import { runLoop } from './loop.js';
@@ -67,7 +67,7 @@ async function iterate(context: PartContext): Promise<ProgramEnd> {
   }
   if (performer?.does !== 'iterator') throw new Error(`${step.name} is not composite`);
   const end = await runLoop(context, performer.iterator, '', view, runTask);
-  const itemErrors = end.errors.map(({ index, error: { message } }) => ({ index, message })).sort((a, b) => a.index - b.index);
+  const itemErrors = itemFailures(end.errors);
   return {
     outcome: { ok: true, result: { value: valueOfLoop(performer.iterator.spelling, end) } },
     ...(itemErrors.length > 0 ? { itemErrors } : {}),

@@ -47,7 +47,9 @@ export async function runSaves(
 /** A save to the execution itself. */
 function inside(context: PartContext, save: CompiledSave, view: StepView, fallback: Json): SaveOutcome | PartEnd {
   try {
-    return runSave(save, fallback, context.scope(view), context.rendering());
+    const outcome = runSave(save, fallback, context.scope(view), context.rendering());
+    checkRecord(outcome);
+    return outcome;
   } catch (thrown) {
     return { ok: false, error: errorOf(context, save, asFailure(thrown)), value: null };
   }

@@ -1,14 +1,17 @@
-import { type CompiledAction } from '../playbook/compiled.js';
+import { type CompiledAction, INTERNAL_STORAGES } from '../playbook/compiled.js';
 import { SecretScope } from '../auth/secret-scope.js';
 import { missingInputs, missingOutputs } from '../run/asserts.js';
 import { type AttemptOutcome } from '../run/decision.js';
 import { durationMs } from '../run/durations.js';
+import { type SaveOutcome } from '../run/events.js';
 import { asFailure, detailsOf, errorView } from '../run/failures.js';
 import { failureOf, reportOf } from '../run/reports.js';
+import { itemFailures, namesOfResults } from '../run/results.js';
 import { AttemptData, retryDelayMs, retryVerdict } from '../run/retry.js';
 import { renderMapping } from '../run/route.js';
 import { type StepOutcomeView, type StepView } from '../run/run-scope.js';
-import { StepFailure, type StepKind } from '../step-executor.js';
+import { unsupportedSave } from '../run/saves.js';
+import { StepFailure, type StepKind, type StepResult } from '../step-executor.js';
 import { type Rendering } from '../template/rendering.js';
 import { isObject, type Json, type JsonObject } from '../values.js';
 import { aboutCharacters } from './about.js';
@@ -67,6 +70,8 @@ class Task {
     try {
       const { performer, refusal } = action;
       if (refusal) throw new StepFailure(refusal.code, refusal.message, { retryable: false });
+      const unsupported = unsupportedSave(action.saves);
+      if (unsupported) throw unsupported;
       const known = context.find(path);
       const inputs = known?.inputs ?? this.inputs();
       const view = { ...this.view, inputs: { ...this.view.inputs, ...inputs }, secrets: this.secrets };
@@ -76,15 +81,15 @@ class Task {
           return await this.perform(performer.kind, performer.config, inputs, view);
         case 'iterator': {
           const loop = await runLoop(context, performer.iterator, path, view, runTask);
-          return this.ended(valueOfLoop(performer.iterator.spelling, loop), 1);
+          return this.ended({ value: valueOfLoop(performer.iterator.spelling, loop) }, 1);
         }
         case 'playbook':
-          return this.ended(await runCall(context, performer.call, path, context.host.firing.attempt, inputs, view), 1);
+          return this.ended({ value: await runCall(context, performer.call, path, context.host.firing.attempt, inputs, view) }, 1);
         case 'report': {
           const report = reportOf(performer.report, context.scope(view), rendering);
           checkRecord([report, inputs]);
           void context.journal.tell({ ...report, path });
-          return this.ended(inputs, 1);
+          return this.ended({ value: inputs }, 1);
         }
         case 'fail':
           throw failureOf(performer.fail, context.host.step.name, context.scope(view), rendering);
@@ -111,16 +116,24 @@ class Task {
     );
     if (toWorld && !isRecorded) await context.journal.stop({ path, acted: true, end, ...(acted.logs ? { logs: acted.logs } : {}) });
     const value = end.ok ? end.value : { status: 'error', error: end.error.message };
+    const loop = end.ok && action.performer?.does === 'iterator' ? context.find(path)?.loop : null;
+    const itemErrors = loop ? itemFailures(loop.errors) : [];
     const view: StepView = {
       ...this.view,
-      outcome: this.outcome(value, end.ok),
+      outcome: {
+        ...this.outcome(value, end.ok),
+        ...(loop ? { iterates: true, meta: { errors: itemErrors.map((each) => ({ ...each })) } } : {}),
+      },
+      ...(loop ? { moment: { ...this.view.moment, ...namesOfResults(value, itemErrors) } } : {}),
       ...(end.ok ? {} : { error: errorView(end.error) }),
     };
     const { outcomes, failure } = await runSaves(context, action.saves, end.ok, path, view, value);
-    if (!end.ok) return acted;
-    if (failure) return this.failed(failure, acted.attempt);
-    if (action.performer?.does !== 'save') return acted;
-    return { ...acted, end: { ok: true, value: saveValueOf(outcomes) } };
+    const kept = keptOf(outcomes, value);
+    const characters = acted.characters + (kept.saves ? aboutCharacters(kept.saves) : 0);
+    if (!end.ok) return { ...acted, ...kept, characters };
+    if (failure) return { ...this.failed(failure, acted.attempt), ...kept };
+    if (action.performer?.does !== 'save') return { ...acted, ...kept, characters };
+    return { ...acted, ...kept, characters, end: { ok: true, value: saveValueOf(outcomes) } };
   }
 
   private sealed(request: Json, view: StepView): Json {
@@ -143,7 +156,7 @@ class Task {
     const one = (at: string, asked: Json): Promise<TaskEnd> => this.attempts(kind, at, inputs, asked, view, true);
     const plain = { ...this.view, inputs: view.inputs };
     const end = await runPages(context, kind, action.pages!, path, plain, request, one, (value) => this.outcome(value, true));
-    return 'value' in end ? this.ended(end.value, 1) : end;
+    return 'value' in end ? this.ended({ value: end.value }, 1) : end;
   }
 
   private async attempts(
@@ -180,7 +193,7 @@ class Task {
           attempt,
         );
       if (verdict === 'keep') {
-        return outcome.ok ? this.ended(outcome.result.value, attempt, outcome.result.logs, isPage) : this.failed(outcome.failure, attempt);
+        return outcome.ok ? this.ended(outcome.result, attempt, isPage) : this.failed(outcome.failure, attempt);
       }
       const policy = verdict;
       const delayMs = retryDelayMs(policy, attempt, () => host.world.random(), outcome.ok ? 0 : outcome.failure.retryAfterMs);
@@ -207,12 +220,12 @@ class Task {
     return { ...(isObject(item) ? item : {}), value: item, [element]: item };
   }
 
-  private ended(value: Json, attempt: number, logs?: string, isPage = false): TaskEnd {
+  private ended({ value, logs, tables }: StepResult, attempt: number, isPage = false): TaskEnd {
     const { action } = this;
     const { assert } = action;
     const aliases = action.performer?.does === 'step' ? action.performer.kind.valueAliases : undefined;
     // The contract is about the whole value, not about one page of it.
-    const missing = assert && !isPage ? missingOutputs(assert, value, aliases) : [];
+    const missing = assert && !isPage ? missingOutputs(assert, value, aliases, tables) : [];
     if (missing.length > 0) {
       const message = `The value lacks ${missing.join(', ')}.`;
       if (this.assertMode() === 'fail') return this.failed(new StepFailure('assert_returns', message, { retryable: false, logs }), attempt);
@@ -291,6 +304,12 @@ function unlessAborted({ host }: PartContext, thrown: unknown): unknown {
   if (host.signal.aborted) throw host.signal.reason;
   if (thrown instanceof StepFailure && thrown.origin === 'abort') throw thrown;
   return thrown;
+}
+
+/** The outcomes to tell with an item: saves to the world are parts of their own, and its value stands beside them. */
+function keptOf(outcomes: readonly SaveOutcome[], value: Json): Pick<TaskEnd, 'saves'> {
+  const saves = outcomes.filter(({ storage, data }) => INTERNAL_STORAGES.has(storage) && data !== value);
+  return saves.length > 0 ? { saves } : {};
 }
 
 function saveValueOf(outcomes: Awaited<ReturnType<typeof runSaves>>['outcomes']): Json {

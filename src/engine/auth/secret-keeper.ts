@@ -72,7 +72,7 @@ export class SecretKeeper {
 
   /** What may be recorded of an attempt's result: without secrets, and where the value itself is one, with a reference to it. */
   recordable(result: StepResult, recorded: Json): StepResult {
-    const { secret, value, logs } = result;
+    const { secret, value, logs, tables } = result;
     if (secret !== undefined) {
       this.redactor.taintAll(value);
       const login: AuthRecord['credentials'] = isSealed(recorded) ? recorded.$auth.credentials : [];
@@ -85,7 +85,12 @@ export class SecretKeeper {
     const { asks } = result;
     // What comes back to the action is its own, to the letter.
     const kept = asks ? { asks: { ...asks, requests: this.redactor.value(asks.requests) as JsonObject } } : {};
-    return { value: this.redactor.value(value), ...kept, ...(logs === undefined ? {} : { logs: this.redactor.prints(logs) }) };
+    return {
+      value: this.redactor.value(value),
+      ...kept,
+      ...(logs === undefined ? {} : { logs: this.redactor.prints(logs) }),
+      ...(tables ? { tables } : {}),
+    };
   }
 
   /** What an action says while it works, without secrets. */

@@ -37,15 +37,34 @@ export function valueAt(scope: Scope, [root, ...path]: readonly string[]): Json 
   return plain(value);
 }
 
-/** Values for parameters of main() that no input names: finished steps and workload keys (lowest priority). */
+/** Values for parameters of main() that no input names: inside an iterator the item as `value`; finished steps and workload keys (lowest priority). */
 export function fallbacksOf(parameters: readonly string[], inputs: JsonObject, scope: Scope): JsonObject {
   const found: JsonObject = {};
+  const item = itemIn(scope);
   for (const name of parameters) {
-    if (Object.hasOwn(inputs, name) || TEMPLATE_ONLY.has(name)) continue;
-    const value = plain(scope.lookup(name));
+    if (Object.hasOwn(inputs, name)) continue;
+    const value =
+      name === 'value' && item !== undefined ? item : TEMPLATE_ONLY.has(name) ? ownNamed(scope, name) : plain(scope.lookup(name));
     if (value !== undefined) found[name] = value;
   }
   return found;
+}
+
+/** All that could be such a value, for code whose parameters nobody has read yet. */
+export function allFallbacks(scope: Scope): JsonObject {
+  const [workload, steps, item] = [valueAt(scope, ['workload']), valueAt(scope, ['steps']), itemIn(scope)];
+  return { ...(isObject(workload) ? workload : {}), ...(isObject(steps) ? steps : {}), ...(item === undefined ? {} : { value: item }) };
+}
+
+/** A finished step or workload key whose name means something else in templates. */
+function ownNamed(scope: Scope, name: string): Json | undefined {
+  return valueAt(scope, ['steps', name]) ?? valueAt(scope, ['workload', name]);
+}
+
+/** The item of the innermost iterator; undefined outside of any. */
+function itemIn(scope: Scope): Json | undefined {
+  const loop = plain(scope.lookup('_loop'));
+  return isObject(loop) ? own(loop, 'item') : undefined;
 }
 
 /**

@@ -32,14 +32,12 @@ import {
   type CompiledSave,
   type CompiledEdge,
   type CompiledNext,
+  INTERNAL_STORAGES,
 } from './compiled.js';
 import { askingActionsOf, inputsOf, signalsOf } from './named-waits.js';
 import { collectTemplates, isLateTemplate } from './workload-templates.js';
 
 const NOT_PARSED = Symbol('not parsed');
-
-/** Storages that need nothing but the execution itself. */
-const INTERNAL_STORAGES = new Set(['event_log', 'variables']);
 
 /**
  * Compiles a canonical playbook against the step types that can run here.

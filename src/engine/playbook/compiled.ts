@@ -185,6 +185,9 @@ export interface CompiledRetry {
   readonly stopWhen: Condition | null;
 }
 
+/** Storages that need nothing but the execution itself. */
+export const INTERNAL_STORAGES: ReadonlySet<string> = new Set(['event_log', 'variables']);
+
 export interface CompiledSave {
   readonly definition: Save;
   readonly when: Condition | null;

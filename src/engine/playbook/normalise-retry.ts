@@ -18,6 +18,8 @@ const DEFAULTS: Retry = {
 };
 
 const CLASSES = ['http_error', 'connection_error', 'timeout', 'exception', 'error'];
+/** Names of the condition for another attempt, the strongest first. */
+const CONDITION = ['retry_when', 'when'] as const;
 export const MOST_ATTEMPTS = 1_000;
 
 /** All forms of `retry`: true, a number, the full mapping, or `{on_error, on_success}`. `delay` is the old `retry_delay`. */
@@ -58,8 +60,14 @@ function full(mapping: Mapping, findings: Findings): Retry {
   const nested = onError && isObject(onError.value) ? Mapping.of(onError.value, onError.pointer) : null;
   // Paging alone does not ask for errors to be retried.
   const pagingOnly = onSuccess !== null && nested === null && mapping.peek('max_attempts') === null;
+  const onlyErrors = nested?.peek(...CONDITION) && !mapping.peek(...CONDITION);
   const policy = nested ? policyOf(nested.over(mapping), findings) : policyOf(mapping, findings);
-  return { ...policy, ...(pagingOnly ? { maxAttempts: 1 } : {}), onSuccess: onSuccess?.value ?? null };
+  return {
+    ...policy,
+    ...(onlyErrors ? { onlyErrors } : {}),
+    ...(pagingOnly ? { maxAttempts: 1 } : {}),
+    onSuccess: onSuccess?.value ?? null,
+  };
 }
 
 function policyOf(mapping: Mapping, findings: Findings): Retry {
@@ -77,7 +85,7 @@ function policyOf(mapping: Mapping, findings: Findings): Retry {
     maxDelay: duration(maxDelay, DEFAULTS.maxDelay, findings),
     jitter: jitter(jitterField, findings),
     ...(templates ? { templates } : {}),
-    retryWhen: mapping.take('retry_when', 'when')?.value ?? null,
+    retryWhen: mapping.take(...CONDITION)?.value ?? null,
     stopWhen: mapping.take('stop_when')?.value ?? null,
     retryOn: classes(mapping.take('retry_on'), findings),
     onSuccess: null,

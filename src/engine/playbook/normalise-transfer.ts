@@ -11,7 +11,8 @@ const SIDES: Readonly<Record<'source' | 'target', Readonly<Record<string, boolea
 
 /**
  * Both sides of a transfer in one form: `type` (or `tool`) as a lower-case word, and the `auth` of the sides as aliases `source` and `target` of
- * the action's own. An `auth` of the step counts for sides that have none; a side may name an alias of it.
+ * the action's own. An `auth` of the step counts for sides that have none, but for an HTTP source where it is the login of the target; a side may
+ * name an alias of it.
  * @returns the fields of the action, and its auth
  */
 export function transferSides(fields: JsonObject, auth: Json, pointer: string, findings: Findings): { fields: JsonObject; auth: Json } {
@@ -29,7 +30,9 @@ export function transferSides(fields: JsonObject, auth: Json, pointer: string, f
     checkWord(side, word, at(pointer, side), findings);
     found[side] = { ...rest, type: word };
     if (word === 'duckdb') continue; // a file here, which nobody logs in to
-    const given = sideAuth(ownAuth ?? credential ?? null, auth);
+    const sideOwn = ownAuth ?? credential ?? null;
+    if (word === 'http' && sideOwn === null && isLoginOf(own(fields, 'target'), auth)) continue;
+    const given = sideAuth(sideOwn, auth);
     if (given === 'ambiguous')
       findings.error(
         'ambiguous_field',
@@ -48,6 +51,14 @@ function checkWord(side: 'source' | 'target', word: string, pointer: string, fin
     findings.error('invalid_value', at(pointer, 'type'), `The ${side} of a transfer is one of ${Object.keys(known).join(', ')}.`);
   else if (!known[word])
     findings.warn('unsupported_type', pointer, `A transfer with the ${side} ${word} is registered but cannot run here.`);
+}
+
+/** Whether what the step has for both sides is the login of this database: it says so, or has no other. */
+function isLoginOf(target: Json | undefined, shared: Json): boolean {
+  if (!isObject(target) || (textOf(target['type'] ?? target['tool'] ?? null) ?? '').toLowerCase() !== 'postgres') return false;
+  const given = target['auth'] ?? target['credential'] ?? null;
+  if (typeof given === 'string') return isObject(shared) && Object.hasOwn(shared, given.trim());
+  return given === null && !['db_host', 'connection', 'db_conn_string'].some((name) => Object.hasOwn(target, name));
 }
 
 /** A name stands as `{key: name}`, because an alias that is a lone text would make the whole look like one credential. */

@@ -304,7 +304,12 @@ describe('parsePlaybook: the canonical form', () => {
     [
       'unified',
       'retry: {on_error: {when: x, max_attempts: 2}, on_success: {while: y}}',
-      { maxAttempts: 2, retryWhen: 'x', onSuccess: { while: 'y' } },
+      { maxAttempts: 2, retryWhen: 'x', onlyErrors: true, onSuccess: { while: 'y' } },
+    ],
+    [
+      'unified, with a condition for all outcomes',
+      'retry: {retry_when: x, on_error: {max_attempts: 2}}',
+      { maxAttempts: 2, retryWhen: 'x' },
     ],
     ['paging only', 'retry: {on_success: {while: y}}', { maxAttempts: 1, onSuccess: { while: 'y' } }],
   ])('retry: %s', (_name, retry, expected) => {

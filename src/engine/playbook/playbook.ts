@@ -224,6 +224,8 @@ export interface Retry {
   readonly jitter: boolean;
   /** Template or bare expression; null: retry on any error. */
   readonly retryWhen: Json;
+  /** True where `retryWhen` is that of `on_error`: of a success nobody asks it. */
+  readonly onlyErrors?: boolean;
   readonly stopWhen: Json;
   /** Numbers that the document gives as templates: rendered when an attempt has ended; the fields above then hold what counts where they give none. */
   readonly templates?: RetryTemplates;

@@ -18,10 +18,11 @@ export function missingInputs(spec: AssertSpec, inputs: JsonObject, auth: Json, 
 
 /**
  * Paths of `assert.returns` that the value does not have: looked up in V, in V.data, and in what `data` and `result` (V) and
- * `this` (the envelope around V, §3.2) mean.
+ * `this` (the envelope around V, §3.2) mean, then among the tables of the step's database.
+ * @param tables of those that may be meant, the ones that are there
  */
-export function missingOutputs(spec: AssertSpec, value: Json, aliases: ValueAliases | undefined): string[] {
-  return unmet(spec.returns, (path) => output(value, path, aliases));
+export function missingOutputs(spec: AssertSpec, value: Json, aliases: ValueAliases | undefined, tables: readonly string[] = []): string[] {
+  return unmet(spec.returns, (path) => output(value, path, aliases) ?? (tables.includes(path.join('.')) ? {} : undefined));
 }
 
 function output(value: Json, path: readonly string[], aliases: ValueAliases | undefined): unknown {

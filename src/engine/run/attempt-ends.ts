@@ -33,6 +33,7 @@ export function settleAttempt(deciding: Deciding, firing: Firing, settled: Extra
     started: true,
     passed: false,
     itemErrors: acted ? acted.itemErrors : (settled.itemErrors ?? null),
+    tables: outcome.ok ? outcome.result.tables : undefined,
   };
   const isNotBegun = !outcome.ok && state.failure !== null && outcome.failure.origin === 'abort';
   const isUnanswered =

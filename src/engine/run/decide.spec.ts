@@ -59,6 +59,13 @@ describe(decide.name, () => {
     ['retry_when that does not hold', { retryWhen: '{{ status_code >= 500 }}' }, [404], 1, 'execution_failed'],
     ['retry_when on None', { retryWhen: '{{ error != None }}' }, [500, 200], 2, 'execution_completed'],
     ['stop_when', { retryWhen: 'true', stopWhen: '{{ status_code == 200 }}' }, [500, 200], 2, 'execution_completed'],
+    [
+      'on_error.when that would hold for a success',
+      { retryWhen: '{{ error.status != 404 }}', onlyErrors: true },
+      [500, 200],
+      2,
+      'execution_completed',
+    ],
     ['retry_on another class', { retryOn: ['timeout'] }, [500], 1, 'execution_failed'],
   ])('%s', (_name, policy, statuses, attempts, end) => {
     let count = 0;

@@ -4,8 +4,9 @@ import { type Json, type JsonObject } from '../values.js';
 import { type Cancel } from './cancel.js';
 import { type ItemFailure, type RunErrorDetails } from './error-details.js';
 import { type ActedStep, type ItemStop, type PartStart, type PartStop } from './parts.js';
+import { type SaveOutcome } from './save-outcome.js';
 
-export type { ItemFailure, RunErrorDetails };
+export type { ItemFailure, RunErrorDetails, SaveOutcome };
 
 /** Lower case on the wire of executions; events show the upper-case form. */
 export const RUN_STATUSES = ['pending', 'running', 'paused', 'completed', 'failed', 'cancelled'] as const;
@@ -16,17 +17,6 @@ export const isTerminal = (status: RunStatus): boolean => status === 'completed'
 export interface TakenEdge {
   readonly to: string;
   readonly data: JsonObject;
-}
-
-/** What a save did; `name` publishes a variable. */
-export interface SaveOutcome {
-  readonly status: 'success' | 'error' | 'skipped';
-  readonly storage: string;
-  readonly name: string | null;
-  readonly data: Json;
-  readonly error: string | null;
-  /** What the storage says of it, such as table and row_count. */
-  readonly detail?: JsonObject;
 }
 
 /** Subject of the principal who asked for it. */

@@ -13,7 +13,7 @@ import { renderMapping } from './route.js';
 import { RunScope, type StepView } from './run-scope.js';
 import { performOf } from './performs.js';
 import { type Arrival } from './run-state.js';
-import { savesToWorld, unsupportedSave } from './saves.js';
+import { savesOf, savesToWorld, unsupportedSave } from './saves.js';
 import { failureOf, reportOf } from './reports.js';
 import { completeStep, failAction, failStep, settleAction, type Settling } from './settle.js';
 import { beginWait } from './waiting.js';
@@ -72,7 +72,7 @@ function startAction(
   if (action.refusal) throw new StepFailure(action.refusal.code, action.refusal.message, { retryable: false });
   const { rendering, wave } = settling(inputs);
   checkExpects(deciding, step, inputs, scope, rendering);
-  const unsupported = unsupportedSave(step);
+  const unsupported = unsupportedSave(savesOf(step));
   if (unsupported) throw unsupported;
   const performer = action.performer!;
   if (performer.does === 'wait') {
@@ -113,7 +113,7 @@ function startAction(
 
 /** A router or bare end whose saves go to the world: from then on it is like a step that acts. */
 function startSaving(deciding: Deciding, step: CompiledStep, settling: Settling): void {
-  const unsupported = unsupportedSave(step);
+  const unsupported = unsupportedSave(savesOf(step));
   if (unsupported) throw unsupported;
   begin(deciding, settling);
   settleAction(deciding, { ...settling, started: true }, settling.inputs);

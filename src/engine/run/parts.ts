@@ -1,5 +1,6 @@
 import { type Json, type JsonObject } from '../values.js';
 import { type ItemFailure, type RunErrorDetails } from './error-details.js';
+import { type SaveOutcome } from './save-outcome.js';
 
 /**
  * The parts of a composite action: items of an iterator, tasks of an item, pages, saves. Each is an effect of its own with a start and an end in
@@ -85,6 +86,8 @@ export interface PartStop {
   readonly acted?: true;
   readonly end: PartEnd;
   readonly logs?: string;
+  /** What its saves to the execution itself keep beside its value. */
+  readonly saves?: readonly SaveOutcome[];
 }
 
 /** An item that has ended. */
@@ -93,6 +96,7 @@ export interface ItemStop {
   readonly end: PartEnd;
   readonly attempt: number;
   readonly logs?: string;
+  readonly saves?: readonly SaveOutcome[];
 }
 
 export const newPart = (): PartRecord => ({

@@ -93,6 +93,7 @@ function numberOf(value: Json): number | null {
 }
 
 function wants(retry: CompiledRetry, end: AttemptEnd, scope: Scope, rendering: Rendering): boolean {
+  if (end.succeeded && retry.policy.onlyErrors) return false;
   if (retry.retryWhen) return holdsOrWarns('retry_when', retry.retryWhen, scope, rendering);
   if (end.succeeded) return false;
   return retry.policy.retryOn === null || retry.policy.retryOn.some((name) => isOfClass(name, end.code));

@@ -22,11 +22,11 @@ export function savesToWorld(step: CompiledStep, succeeded: boolean): boolean {
 }
 
 /**
- * Why a step must not begin: a save that would certainly run has a storage that cannot be written here. Found before the
+ * Why an action with these saves must not begin: one that would certainly run has a storage that cannot be written here. Found before the
  * action, so that no effect is done whose outcome could then not be kept.
  */
-export function unsupportedSave(step: CompiledStep): StepFailure | null {
-  const save = savesOf(step).find(
+export function unsupportedSave(saves: readonly CompiledSave[]): StepFailure | null {
+  const save = saves.find(
     (each) => !each.supported && each.when === null && each.definition.on !== 'error' && each.definition.onError !== 'continue',
   );
   return save ? storageFailure(save) : null;

@@ -31,6 +31,8 @@ export interface Settling {
   readonly passed: boolean;
   /** Items of an iterator that failed and left null. */
   readonly itemErrors?: readonly ItemFailure[] | null;
+  /** Of the tables that its contract may mean, those that are there. */
+  readonly tables?: readonly string[] | undefined;
 }
 
 /** What an action's value is to whoever comes after it: projected, with its contract kept and the variables that were taken from it. */
@@ -278,7 +280,7 @@ function terminalValue(settling: Settling, scope: RunScope, value: Json, saves: 
 export function checkReturns(deciding: Deciding, settling: Settling, value: Json): void {
   const assert = settling.step.action?.assert;
   if (!assert || assert.returns.length === 0) return;
-  const missing = missingOutputs(assert, value, valueAliasesOf(settling.step));
+  const missing = missingOutputs(assert, value, valueAliasesOf(settling.step), settling.tables);
   if (missing.length === 0) return;
   const message = `The value lacks ${missing.join(', ')}.`;
   if ((assert.mode ?? deciding.world.assertMode) === 'warn') settling.rendering.warn(`assert.returns: ${message}`);

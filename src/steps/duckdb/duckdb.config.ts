@@ -3,6 +3,7 @@ import { type Action } from '../../engine/playbook/playbook.js';
 import { StepFailure } from '../../engine/step-executor.js';
 import { compileValue, TemplateSyntaxError, type ValueTemplate } from '../../engine/template/template.js';
 import { isObject, type Json, own } from '../../engine/values.js';
+import { assertedTables } from '../../sql/asserted-tables.js';
 import { compileCommand, type SqlCommand } from '../../sql/sql-command.js';
 
 /** A duckdb action with its templates compiled. */
@@ -12,10 +13,13 @@ export interface DuckDbConfig {
   readonly transaction: ValueTemplate;
   readonly database: ValueTemplate;
   readonly files: ValueTemplate;
+  /** What its contract may mean tables by. */
+  readonly tables: readonly string[];
 }
 
 /** Reads the fields of a duckdb action. Throws EngineError `invalid_document` whose pointers are relative to the action. */
-export function parseDuckDbConfig({ fields }: Action): DuckDbConfig {
+export function parseDuckDbConfig(action: Action): DuckDbConfig {
+  const { fields } = action;
   const field = (name: string): ValueTemplate => compiled(own(fields, name) ?? null, `/${name}`);
   return {
     command: compileCommand(own(fields, 'command') ?? null, 'duckdb', '/command'),
@@ -23,6 +27,7 @@ export function parseDuckDbConfig({ fields }: Action): DuckDbConfig {
     transaction: compiled(own(fields, 'transaction') ?? true, '/transaction'),
     database: field('database'),
     files: field('files'),
+    tables: assertedTables(action),
   };
 }
 

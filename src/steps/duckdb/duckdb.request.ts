@@ -14,6 +14,8 @@ export type DuckDbRequest =
       readonly files: Record<string, string>;
       readonly statements: SqlStatement[];
       readonly transaction: boolean;
+      /** Looked for afterwards. */
+      readonly tables?: string[];
     })
   | (Opening & {
       readonly does: 'save_rows';

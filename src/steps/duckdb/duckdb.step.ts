@@ -3,6 +3,7 @@ import { type DuckDb, type DuckDbOutcome, type DuckDbStatement } from '../../eng
 import { defineStep, type StepContext, StepFailure } from '../../engine/step-executor.js';
 import { type StepFactory } from '../../engine/step-services.js';
 import { type JsonObject } from '../../engine/values.js';
+import { tablesThereInDuckDb } from '../../sql/asserted-tables.js';
 import { databaseName, duckDbStatement } from '../../sql/duckdb-statement.js';
 import { ofLastRows } from '../../sql/run-statements.js';
 import { tableStatements } from '../../sql/table-writes.js';
@@ -32,24 +33,27 @@ const duckDbStep = (duckdb: DuckDb, policy: SqlPolicy) =>
         files: filesOf(config.files.render(scope, rendering)),
         statements: config.command.render(scope, rendering, config.parameters.render(scope, rendering), policy),
         transaction: isTrue(config.transaction.render(scope, rendering)),
+        ...(config.tables.length > 0 ? { tables: [...config.tables] } : {}),
       };
     },
 
     async execute(request, context) {
       const statements = statementsOf(request);
+      const tables = request.does === 'save_rows' ? undefined : request.tables;
       const outcome = await duckdb.run({
         tenantId: context.tenantId,
         executionId: context.executionId,
         database: request.database,
         files: request.does === 'save_rows' ? {} : request.files,
-        statements,
+        statements: tables ? [...statements, tablesThereInDuckDb(tables)] : statements,
         transaction: request.does === 'save_rows' || request.transaction,
         secrets: secretsOf(context.auth),
         maxRows: request.does === 'statements' ? policy.maxRows : 0,
         signal: context.signal,
       });
       if (!outcome.ok) throw failureOf(outcome, statements.length, context);
-      return { value: valueOf(request, outcome.results, statements) };
+      const value = valueOf(request, outcome.results.slice(0, statements.length), statements);
+      return tables ? { value, tables: outcome.results.at(-1)!.rows.map(({ name }) => String(name)) } : { value };
     },
   });
 
@@ -83,8 +87,9 @@ function failureOf(failed: DuckDbOutcome & { ok: false }, of: number, { claimNo 
     failed.fresh && claimNo > 1 && failed.message.startsWith('Catalog Error')
       ? '; another node began this execution, and its private database is there'
       : '';
-  return new StepFailure(failed.code, `Statement ${failed.at + 1} of ${of} failed: ${failed.message}${undone}${elsewhere}`, {
-    cause: { statement: failed.at + 1 },
+  const number = Math.min(failed.at + 1, of);
+  return new StepFailure(failed.code, `Statement ${number} of ${of} failed: ${failed.message}${undone}${elsewhere}`, {
+    cause: { statement: number },
     retryable: failed.code === 'sql_error',
   });
 }

@@ -22,4 +22,6 @@ type Statements = {
   readonly statements: SqlStatement[];
   /** All of them in one transaction. */
   readonly transaction: boolean;
+  /** Looked for afterwards. */
+  readonly tables?: string[];
 };

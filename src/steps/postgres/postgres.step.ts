@@ -2,6 +2,7 @@ import { type Databases, DatabaseError, type DatabaseSession, type SqlPolicy } f
 import { defineStep } from '../../engine/step-executor.js';
 import { type StepFactory } from '../../engine/step-services.js';
 import { isObject, type Json, type JsonObject } from '../../engine/values.js';
+import { tablesThere } from '../../sql/asserted-tables.js';
 import { connectionTarget, renderConnection } from '../../sql/connection-config.js';
 import { ofLastRows, runStatements, statementFailure } from '../../sql/run-statements.js';
 import { tableStatements } from '../../sql/table-writes.js';
@@ -28,6 +29,7 @@ const postgresStep = (databases: Databases, policy: SqlPolicy) =>
         connection: renderConnection(config.connection, inputs, scope, rendering),
         statements: config.command.render(scope, rendering, config.parameters.render(scope, rendering), policy),
         transaction: isTrue(config.transaction.render(scope, rendering)),
+        ...(config.tables.length > 0 ? { tables: [...config.tables] } : {}),
       };
     },
 
@@ -37,10 +39,11 @@ const postgresStep = (databases: Databases, policy: SqlPolicy) =>
         signal: context.signal,
         statementTimeoutMs: context.timeoutMs === null ? null : context.timeoutMs + SERVER_GRACE_MS,
       };
-      const value = await databases.use(connectionTarget(request.connection, context.auth), loan, (session) =>
-        perform(request, session, policy),
-      );
-      return { value };
+      return databases.use(connectionTarget(request.connection, context.auth), loan, async (session) => {
+        const value = await perform(request, session, policy);
+        if (request.does === 'save_rows' || !request.tables) return { value };
+        return { value, tables: await tablesThere(session, request.tables) };
+      });
     },
   });
 

@@ -2,7 +2,7 @@ import { partsOf } from './python-text.js';
 
 const MAIN = /(?:^|\n)(?:async[ \t]+)?def[ \t]+main[ \t]*\(/g;
 
-/** Names of the parameters of the last top-level main(), without * and **; empty where there is none. A lambda as default may add a name: main() never sees it. */
+/** Names of the parameters of the last top-level main(), without * and **; empty where there is none at the left margin. A lambda as default may add a name: main() never sees it. */
 export function mainParameters(code: string): string[] {
   // Literals and comments may hold brackets and commas: only their places matter here.
   const source = partsOf(code)
@@ -13,6 +13,11 @@ export function mainParameters(code: string): string[] {
   return listUntilClosed(source, start.index + start[0].length)
     .map((parameter) => /^\s*([\p{L}_][\p{L}\p{N}_]*)/u.exec(parameter)?.[1])
     .filter((name): name is string => name !== undefined);
+}
+
+/** True where main() may be made in another way, so that its parameters are known to Python alone. */
+export function hidesMain(code: string): boolean {
+  return /\bmain\b/.test(code) && code.search(MAIN) < 0;
 }
 
 /** The comma-separated items from `from` to the bracket that closes the list. */

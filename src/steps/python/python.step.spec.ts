@@ -76,6 +76,21 @@ describe('the python step', () => {
     expect((await run('def main(a, b):\n  return [a, b]', { a: 1 }, { a: 2, b: 3 })).value).toEqual([1, 3]);
   });
 
+  it('binds those whose names templates keep for themselves', async () => {
+    const names = { workload: { data: [1], env: 'dev', error: 'kept' }, steps: { result: 3 }, env: { NOT: 'this' }, error: null };
+    expect((await run('def main(data, env, error, result, job=None):\n  return [data, env, error, result, job]', {}, names)).value).toEqual(
+      [[1], 'dev', 'kept', 3, null],
+    );
+  });
+
+  it.each([
+    ['a lambda', 'main = lambda a, b: [a, b]'],
+    ['another function', 'def work(a, b):\n  return [a, b]\nmain = work'],
+    ['a function below a condition', 'if True:\n  def main(a, b):\n    return [a, b]'],
+  ])('binds them where main is %s', async (_what, code) => {
+    expect((await run(code, { a: 1 }, { workload: { a: 2, b: 3 }, steps: { b: 4 } })).value).toEqual([1, 4]);
+  });
+
   it('builds context where the code speaks of it', async () => {
     const names = {
       execution_id: '7',

@@ -1,4 +1,4 @@
-import { contextOf, fallbacksOf, scopeFor, valueAt } from '../../engine/code/code-context.js';
+import { allFallbacks, contextOf, fallbacksOf, scopeFor, valueAt } from '../../engine/code/code-context.js';
 import { notRun, resultOf } from '../../engine/code/code-outcome.js';
 import { CodeRegistry } from '../../engine/code/code-registry.js';
 import { compileScript, scriptNote, scriptSourceOf } from '../../engine/code/script-source.js';
@@ -81,7 +81,7 @@ const pythonStep = (sandbox: Sandbox, scripts: Scripts) => {
           code: null,
           script,
           inputs,
-          fallbacks: {},
+          fallbacks: allFallbacks(scopeFor(scope, rendering)),
           context: contextOf('', inputs, scopeFor(scope, rendering), 'python_error'),
         };
       }
@@ -110,7 +110,7 @@ function requestOf(code: PythonCode, inputs: JsonObject, asked: Scope, rendering
     code: filled === code.text ? null : filled,
     script: null,
     inputs,
-    fallbacks: fallbacksOf(code.parameters, inputs, scope),
+    fallbacks: code.hidesMain ? allFallbacks(scope) : fallbacksOf(code.parameters, inputs, scope),
     context: code.usesContext ? contextOf(code.text, inputs, scope, 'python_error') : null,
   };
 }
