@@ -36,6 +36,8 @@ export interface AttemptsRun {
   mayAct(): boolean;
   /** Whether the run was asked to cancel and is about to read it (D28). */
   hearsCancel(): boolean;
+  /** Resolves once everything that was fed is committed and such a cancel is heard, and never where the run is over here before. */
+  committed(): Promise<void>;
   isOver(): boolean;
 }
 
@@ -122,6 +124,8 @@ export class Attempts {
       const fault = storabilityFault(kept.value);
       return fault ? { ok: false, failure: new StepFailure(fault.code, fault.message, { retryable: false }) } : { ok: true, result: kept };
     } catch (thrown) {
+      // What was not begun for a cancel has no outcome of its own: the cancel says what becomes of it, once it is heard.
+      if (thrown instanceof StepFailure && thrown.origin === 'abort' && this.run.hearsCancel()) await this.run.committed();
       return { ok: false, failure: this.failureOf(this.redacted(thrown), controller.signal) };
     } finally {
       if (kind.effect) attempting.effects -= 1;

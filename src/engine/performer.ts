@@ -28,8 +28,6 @@ const aborted = (): StepFailure => new StepFailure('cancelled', 'The step was ab
 export interface PerformerRun extends AttemptsRun, CallingRun {
   readonly facts: RunFacts;
   readonly world: DecisionWorld;
-  /** Resolves once everything that was fed is committed, and never where the run is over here. */
-  committed(): Promise<void>;
   /** So much is decided and not committed that nothing more may be decided ahead (D17). */
   isFarAhead(): boolean;
   /** A program has fallen asleep, or is awake again. */

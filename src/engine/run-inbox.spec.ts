@@ -1,4 +1,6 @@
 import { RunInbox } from './run-inbox.js';
+import { type Step } from './playbook/playbook.js';
+import { StepFailure } from './step-executor.js';
 import { aStep, anAction, to } from './testing/playbook-builder.js';
 import { oneAction, RETRY, RunStage, turn } from './testing/run-stage.js';
 
@@ -103,6 +105,35 @@ describe(RunInbox.name, () => {
       expect(() => stage.calls[1]!.assertHeld()).not.toThrow();
       await stage.commit();
       expect(() => stage.calls[1]!.assertHeld()).toThrow('The step was not begun.');
+    });
+
+    it.each<[string, Step['onError']]>([
+      ['fail', { kind: 'fail' }],
+      ['continue', { kind: 'continue' }],
+      ['goto', { kind: 'goto', target: { step: 'other', data: {} } }],
+    ])('skips the step whose effect it kept back, on_error: %s', async (_name, onError) => {
+      const stage = RunStage.of([
+        aStep('start', { next: to('a', 'b') }),
+        aStep('a', { action: anAction() }),
+        aStep('b', { action: anAction(), onError }),
+        aStep('other'),
+        aStep('end'),
+      ]);
+      stage.orchestrator().start();
+      await stage.commit();
+      stage.calls[0]!.settle(1);
+      await turn();
+      stage.store.deliver('default', '1', 'cancel', {});
+      stage.unreadable = 1;
+      await stage.commit();
+      expect(() => stage.calls[1]!.assertHeld()).toThrow(StepFailure);
+      stage.calls[1]!.settle(new StepFailure('cancelled', 'The step was not begun.', { retryable: false, origin: 'abort' }));
+      for (let n = 0; n < 2; n++) await stage.commit();
+      stage.clock.advance(500);
+      for (let n = 0; n < 3; n++) await stage.commit();
+      expect(stage.stored.filter((event) => event.endsWith(' b'))).toEqual(['step_started b', 'step_skipped b']);
+      expect(stage.store.read('1')?.row.status).toBe('cancelled');
+      expect(stage.clock.size).toBe(0);
     });
 
     it('is asked for until it is read, and nothing begins before, not even what was due meanwhile', async () => {

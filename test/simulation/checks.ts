@@ -29,6 +29,8 @@ const SETTLES = new Set([
 ]);
 /** What must not happen while an execution is paused. */
 const STARTS = new Set(['step_started', 'step_waiting']);
+/** After these nothing starts any more. */
+const CUTS = new Set(['cancel_requested', 'execution_failing']);
 /** A row that is given back with a time is due after so many milliseconds at the latest, whatever is in its inbox. */
 const GIVEN_BACK_MS = 5_500;
 /** Faults of the service that its log may tell of where the world is as bad as here. */
@@ -207,7 +209,8 @@ export class Checks {
     if (ends.length !== (isOver ? 1 : 0)) this.violate('C3', id, `${ends.length} terminal events, and the status is ${row.status}`);
     if (isOver && TERMINAL[events.at(-1)!.event_type] !== row.status)
       this.violate('C3', id, `the status is ${row.status}, the last event ${events.at(-1)!.event_type}`);
-    if (isOver) {
+    const leaves = events.some(({ event_type, content }) => event_type === 'cancel_requested' && content.cascade === false);
+    if (isOver && !leaves) {
       for (const { row: child } of this.world.database.executions.values()) {
         if (child['parent_run_id'] === id && !isTerminal(child.status) && child.cancel_requested_at === null)
           this.violate('D27', id, `${row.status}, and what it called (${child.id}) goes on`);
@@ -235,6 +238,10 @@ export class Checks {
     if (type === 'step_skipped' && event.content.reason === 'join' && !this.isSkippedRightly(id, event))
       this.violate('join', id, `${step}#${wave} was skipped for a join that does not end it`);
     if (tellsOfParts(type)) partsRecorded(event, events, (message) => this.violate('C4', id, message));
+    const { start_at: startAt } = this.world.database.row(id);
+    if (startAt !== null && STARTS.has(type) && event.at < startAt) this.violate('C5', id, `${type} of ${step}#${wave} before its start`);
+    if (STARTS.has(type) && events.some((each) => each.seq < seq && CUTS.has(each.event_type)))
+      this.violate('D27', id, `${type} of ${step}#${wave} in a run that is to end`);
     if (type === 'action_retry' || isRetry || type === 'step_started' || type === 'compensation_started' || SETTLES.has(type)) {
       const same = events.filter((each) => each.seq < seq && each.step === step && waveOf(each) === wave);
       const attempt = (each: EventRow): unknown => `${each.content.attempt} ${each.content.path ?? ''}`;

@@ -3,14 +3,19 @@ import { newRun, TEST_TENANT } from '../../src/engine/testing/scripted-run.js';
 import { type NewRun } from '../../src/engine/ports.js';
 import { type JsonObject } from '../../src/engine/values.js';
 import { DuplicateStart } from '../../src/storage/claiming/start-answers.js';
+import { keptForFork, keptForRetry } from '../../src/engine/run/kept-history.js';
+import { withSignalsOfTheirOwn } from '../../src/engine/run/kept-signals.js';
+import { inherited, withoutUndone } from '../../src/engine/run/undone-firings.js';
 import { isTerminal } from '../../src/engine/run/events.js';
 import { openApproval } from './approvals.js';
 import { type Operation } from './scenario.js';
 import { FIND_KEY } from './server.js';
+import { eventOf } from './tables.js';
 import { type SimulatedNode } from './simulated-node.js';
 import { type World } from './world.js';
 
 type Start = Extract<Operation, { kind: 'start' }>;
+type Retry = Extract<Operation, { kind: 'retry' }>;
 type Cancel = Extract<Operation, { kind: 'cancel' }>;
 type Pause = Extract<Operation, { kind: 'pause' }>;
 type Signal = Extract<Operation, { kind: 'signal' }>;
@@ -21,6 +26,7 @@ const PATIENCE_MS = 6_000;
 const ASK_AGAIN_MS = 600;
 /** How often a client looks for an approval that is not there. */
 const MOST_LOOKS = 20;
+const SETTLES = new Set(['step_completed', 'step_failed', 'step_timed_out']);
 const BORN = [{ type: 'execution_started' }] as const;
 
 /** What clients know of one start. */
@@ -33,6 +39,8 @@ export interface StartRecord {
   readonly acknowledged: string[];
   /** Nobody asks any more. */
   isSettled: boolean;
+  /** Firings that were over in the execution that it goes on from, as `step#wave`. */
+  readonly kept: Set<string>;
 }
 
 /** The callers of the service: they start, cancel, hear answers or none, and ask again where that is safe. */
@@ -51,12 +59,47 @@ export class Clients {
 
   start(operation: Start): void {
     const { run, program, keyed, twice, node } = operation;
-    this.starts.set(run, { program, keyed, offered: [], acknowledged: [], isSettled: false });
+    this.starts.set(run, { program, keyed, offered: [], acknowledged: [], isSettled: false, kept: new Set() });
     this.open += 1;
     this.tryStart(operation, node);
     if (!twice) return;
     this.open += 1;
     this.tryStart(operation, node + 1);
+  }
+
+  /** Waits for the end of an execution, and goes on from what it completed where it did not complete itself. */
+  retry(operation: Retry): void {
+    const { run, of, program, node, fork } = operation;
+    const record: StartRecord = { program, keyed: false, offered: [], acknowledged: [], isSettled: false, kept: new Set() };
+    this.starts.set(run, record);
+    const look = (): void => {
+      const source = this.starts.get(of);
+      const id = source?.acknowledged[0];
+      const stored = id === undefined ? undefined : this.world.database.executions.get(id);
+      if (source && !source.isSettled && !stored) return void this.world.scheduler.after(ASK_AGAIN_MS, null, look);
+      if (stored && !isTerminal(stored.row.status)) return void this.world.scheduler.after(ASK_AGAIN_MS, null, look);
+      const isPoison = (stored?.row['error'] as { code?: string } | null)?.code === 'poison';
+      const playbook = this.world.programs[program]!;
+      const events = stored?.events.map(eventOf) ?? [];
+      const ran = [...new Set(events.flatMap((event) => ('step' in event && event.type !== 'step_skipped' ? [event.step] : [])))];
+      const some = fork === undefined ? keptForRetry(events) : keptForFork(playbook, events, ran[fork % ran.length] ?? '');
+      if (!some || isPoison || (fork === undefined && stored?.row.status === 'completed')) {
+        record.isSettled = true;
+        return;
+      }
+      this.open += 1;
+      // As RestartService goes about it.
+      const own = withSignalsOfTheirOwn(events, withoutUndone(playbook, events, some));
+      const kept = fork === undefined ? own : inherited(own);
+      for (const event of kept) {
+        if (!('step' in event) || !SETTLES.has(event.type)) continue;
+        record.kept.add(`${event.step}#${event.wave}`);
+        // What it inherits it does not undo.
+        if (fork !== undefined) record.kept.add(`${event.step}.compensate#${event.wave}`);
+      }
+      this.tryStart({ kind: 'start', at: 0, node, run, program, keyed: false, twice: false }, node, { kept, forkedFrom: id! });
+    };
+    look();
   }
 
   cancel(operation: Cancel): void {
@@ -74,7 +117,6 @@ export class Clients {
 
   /** A pause that reached the database after its resume leaves an execution paused: whoever sees that resumes it. */
   resumeLeft(node: number): void {
-    if (this.open > 0) return;
     for (const [run, { acknowledged }] of this.starts) {
       const row = acknowledged[0] === undefined ? undefined : this.world.database.executions.get(acknowledged[0])?.row;
       if (row?.status === 'paused') this.tell({ node, run }, 'resume', {}, () => undefined);
@@ -159,8 +201,8 @@ export class Clients {
     attempt(operation.node);
   }
 
-  private tryStart(operation: Start, node: number): void {
-    const { run, keyed, program } = operation;
+  private tryStart(operation: Start, node: number, from: Partial<NewRun> = {}): void {
+    const { run, keyed, program, delayMs, timeoutMs } = operation;
     const record = this.starts.get(run)!;
     const settled = (): void => {
       record.isSettled = true;
@@ -175,10 +217,11 @@ export class Clients {
         const id = String(++this.lastId);
         record.offered.push(id);
         await this.world.playbooksOf(at).compiled('', String(program));
-        return await this.offer(
-          at,
-          newRun(id, { catalogId: String(program), parameters: {}, idempotency: key === null ? null : { key, fingerprint: 'f' } }),
-        );
+        const now = at.clock.now();
+        const startAt = delayMs === undefined ? null : now + delayMs;
+        const times = { startAt, timeoutAt: timeoutMs === undefined ? null : (startAt ?? now) + timeoutMs };
+        const idempotency = key === null ? null : { key, fingerprint: 'f' };
+        return await this.offer(at, newRun(id, { catalogId: String(program), parameters: {}, idempotency, ...times, ...from }));
       },
       (id) => {
         record.acknowledged.push(id);
@@ -190,13 +233,13 @@ export class Clients {
         // Without a key a start that may be stored must not be sent again; one that says nothing was started may.
         const isCertain = error instanceof EngineError && error.code !== 'outcome_unknown';
         if (!keyed && !isCertain) return settled();
-        this.world.scheduler.after(ASK_AGAIN_MS, null, () => this.tryStart(operation, node + 1));
+        this.world.scheduler.after(ASK_AGAIN_MS, null, () => this.tryStart(operation, node + 1, from));
       },
     );
   }
 
   private async offer(node: SimulatedNode, run: NewRun): Promise<string> {
-    const { durable } = node.queue.offer(run, BORN);
+    const { durable } = node.queue.offer(run, [...BORN, ...run.kept]);
     if (this.world.mutant === 'ack_before_commit') {
       durable.catch(() => undefined);
       return run.id;
@@ -228,7 +271,7 @@ export class Clients {
     }
     this.ask(
       node,
-      (at) => at.inbox.deliver(TEST_TENANT, id, 'cancel', { reason: 'simulated', force: operation.force }),
+      (at) => at.inbox.deliver(TEST_TENANT, id, 'cancel', { reason: 'simulated', force: operation.force, cascade: !operation.leaves }),
       (delivery) => {
         this.world.history.note(id, 'client', `cancel: ${delivery.kind}`);
         if (delivery.kind === 'not_found') this.world.history.violate('C1', id, 'an acknowledged start is not found');

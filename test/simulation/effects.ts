@@ -23,7 +23,18 @@ export class Effects {
 
   constructor(private readonly world: World) {}
 
-  perform(plan: Plan, context: StepContext, effect: boolean): Promise<StepResult> {
+  async perform(plan: Plan, context: StepContext, effect: boolean): Promise<StepResult> {
+    const { late } = plan;
+    if (effect && late !== undefined) {
+      const { process } = this.world.currentNode();
+      await new Promise<void>((resolve) => void this.world.scheduler.after(late, process, () => resolve()));
+      context.signal.throwIfAborted();
+      context.assertHeld();
+    }
+    return this.begin(plan, context, effect);
+  }
+
+  private begin(plan: Plan, context: StepContext, effect: boolean): Promise<StepResult> {
     const { scheduler, history } = this.world;
     const node = this.world.currentNode();
     const { executionId, step, wave, attempt, claimNo, idempotencyKey, signal } = context;

@@ -42,13 +42,16 @@ function execution(world: World, id: string, program: number, violate: Violate):
   const { row } = stored;
   if (!isTerminal(row.status))
     return violate('C6', id, `it never ended: ${row.status}, lease ${row.lease_token}, wake_at ${row.wake_at}, attempts ${row.attempts}`);
-  const prediction = predict(world.scenario.programs[program]!, world.scenario.programs);
+  const prediction = predict(world.scenario.programs[program]!, world.scenario.programs, row.timeout_at !== null);
   const code = (row['error'] as { code?: string } | null)?.code;
   const isCancelled = row.status === 'cancelled';
+  const isTimedOut = code === 'execution_timeout';
+  if (isTimedOut && (row.timeout_at === null || (row.ended_at as number) < row.timeout_at))
+    violate('C5', id, 'out of time, and its time was not over');
   if (isCancelled && row.cancel_requested_at === null) violate('C3', id, 'cancelled, and nobody asked for it');
   if (code === 'poison') return poisoned(world, id, prediction.poison, violate);
   if (calledBy(world, id).some((each) => (each.row['error'] as { code?: string } | null)?.code === 'poison')) return;
-  if (!isCancelled && (row.status !== prediction.status || (prediction.poison && !isCancelled))) {
+  if (!isCancelled && !isTimedOut && (row.status !== prediction.status || prediction.poison)) {
     violate(
       'model',
       id,
@@ -65,6 +68,16 @@ function execution(world: World, id: string, program: number, violate: Violate):
   if (got !== wanted) violate('model', id, `the result is ${got}, and the model says ${wanted}`);
 }
 
+/** Whether it ended before it had done all that it was to do. */
+const isCut = (row: Stored['row']): boolean =>
+  row.status === 'cancelled' || (row['error'] as { code?: string } | null)?.code === 'execution_timeout';
+
+/** Whether what happens at a place belongs to a firing that was over in the execution that this one goes on from. */
+function isKept({ clients }: World, { id }: Stored['row'], place: string): boolean {
+  const [firing = ''] = place.split('/');
+  return [...clients.starts.values()].some(({ offered, kept }) => offered.includes(id) && kept.has(firing));
+}
+
 function effects(world: World, { row, events }: Stored, prediction: ReturnType<typeof predict>, violate: Violate): void {
   const calls = world.effects.calls.filter(({ executionId }) => executionId === row.id);
   const seen = new Map<string, number>();
@@ -75,9 +88,9 @@ function effects(world: World, { row, events }: Stored, prediction: ReturnType<t
     else if (attempt > expected.attempts) violate('C4', row.id, `attempt ${attempt} of ${place}, and the model says ${expected.attempts}`);
     seen.set(place, Math.max(seen.get(place) ?? 0, attempt));
   }
-  if (row.status === 'cancelled') return;
+  if (isCut(row)) return;
   for (const [place, { attempts, must }] of prediction.effects) {
-    if (must && (seen.get(place) ?? 0) !== attempts)
+    if (must && (seen.get(place) ?? 0) !== attempts && !isKept(world, row, place))
       violate('model', row.id, `${place} had ${seen.get(place) ?? 0} attempts, and the model says ${attempts}`);
   }
   if (events.length > 2_000) violate('model', row.id, 'far more events than any of these playbooks can have');
@@ -122,7 +135,7 @@ function calls(world: World, { row, events }: Stored, prediction: ReturnType<typ
   for (const [place, { must }] of prediction.calls) {
     const times = born.get(place) ?? 0;
     if (times > 1) violate('D29', row.id, `${times} runs were born for ${place}`);
-    if (must && times === 0 && row.status !== 'cancelled') violate('model', row.id, `${place} was never called`);
+    if (must && times === 0 && !isCut(row) && !isKept(world, row, place)) violate('model', row.id, `${place} was never called`);
   }
 }
 

@@ -26,7 +26,13 @@ export function generate(seed: number): Scenario {
   const leaseMs = random.pick([3_000, 3_000, 5_000, 9_000]);
   const count = random.int(1, 3);
   // Programs that others call come behind those that clients start.
-  const called = random.chance(0.35) ? [calledProgram(random.fork('called'))] : [];
+  const hasCalled = random.chance(0.35);
+  const below = random.fork('below');
+  const isDeep = hasCalled && below.chance(0.3);
+  const called = [
+    ...(hasCalled ? [calledProgram(random.fork('called'), isDeep ? count + 1 : null)] : []),
+    ...(isDeep ? [calledProgram(below, null)] : []),
+  ];
   const programs = Array.from({ length: count }, (_, at) => programOf(random.fork(`program ${at}`), called.length > 0 ? count : null));
   // At most one execution kills its holders, and then little else does: who is poisoned by whom stays clear.
   const killer = random.chance(0.06);
@@ -222,8 +228,13 @@ function programOf(random: Random, called: number | null): Program {
 /** A caller leaves memory so long after it has nothing to do but wait for its call (worker.service.ts). */
 const LEAVES_AFTER_MS = 5_000;
 
-/** One that is called, and calls nobody. */
-function calledProgram(random: Random): Program {
+/** One that is called. @param called the program that it calls itself; null: none */
+function calledProgram(random: Random, called: number | null): Program {
+  if (called !== null) {
+    const calling = random.fork('calling');
+    const own = actOf(calling, 'b0', true, false);
+    return { body: { kind: 'seq', blocks: [own, callOf(calling, 'c0', called)] }, hasEnd: true };
+  }
   const leaving = random.fork('leaving');
   // Its end meets the caller as that leaves.
   if (leaving.chance(0.35)) {
@@ -248,7 +259,14 @@ function callOf(random: Random, name: string, program: number): CallBlock {
     items: random.pick([0, 0, random.int(1, 4)]),
     concurrency: random.pick([1, 2, 8]),
     onError: random.pick(['fail', 'continue', 'handler'] as const),
+    ...timedOf(random.fork(`time of ${name}`)),
   };
+}
+
+/** A time that may be over before it is: then it goes on. */
+function timedOf(random: Random): { readonly timeout?: number; readonly onError?: 'continue' } {
+  if (!random.chance(0.15)) return {};
+  return { timeout: random.pick([random.int(1, 9) / 100, random.int(1, 20) / 10, random.int(2, 9)]), onError: 'continue' };
 }
 
 /** A call may be of a program that fails: in a race nobody does. */
@@ -318,9 +336,13 @@ function actOf(random: Random, name: string, canFail: boolean, inCycle: boolean)
     ]),
     obeys: random.chance(0.8),
     kills: false,
+    ...lateOf(random.fork(`late ${name}`)),
     ...(random.chance(0.2) ? { saves: savesOf(random, canFail) } : {}),
   };
 }
+
+const lateOf = (random: Random): Pick<ActBlock, 'late'> =>
+  random.chance(0.25) ? { late: random.pick([random.int(1, 20), random.int(20, 400)]) } : {};
 
 function undoOf(random: Random, called: number | null): UndoPlan {
   const attempts = random.pick([1, 1, 2, 3]);
@@ -367,5 +389,6 @@ function iterateOf(random: Random, name: string, canFail: boolean, inCycle: bool
     onError: random.pick(['fail', 'continue', 'handler'] as const),
     obeys: random.chance(0.8),
     saves: random.chance(0.3) ? savesOf(random, canFail) : [],
+    ...timedOf(random.fork(`time of ${name}`)),
   };
 }

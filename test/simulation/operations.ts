@@ -35,11 +35,29 @@ export const OPERATIONS: { readonly [Kind in Operation['kind']]: OperationKind<K
           program: random.int(0, programs - 1),
           keyed,
           twice: keyed && random.chance(0.4),
+          ...timesOf(random.fork(`times ${run}`)),
         };
       });
-      return killer === null ? starts : [...starts, { ...starts[0]!, run: starts.length, program: killer, keyed: false, twice: false }];
+      if (killer === null) return starts;
+      const { at, node } = starts[0]!;
+      return [...starts, { kind: 'start', at, node, run: starts.length, program: killer, keyed: false, twice: false }];
     },
     perform: (world, operation) => world.clients.start(operation),
+  },
+  retry: {
+    generate(random, { nodes, killer }, starts) {
+      const tried = starts.filter(({ program }) => program !== killer && random.chance(0.5));
+      return tried.map(({ at, run, program }, index) => ({
+        kind: 'retry',
+        at: at + random.int(50, 4_000),
+        node: random.int(0, nodes - 1),
+        run: starts.length + index,
+        of: run,
+        program,
+        ...(random.chance(0.4) ? { fork: random.int(0, 30) } : {}),
+      }));
+    },
+    perform: (world, operation) => world.clients.retry(operation),
   },
   cancel: {
     generate(random, { nodes, untilMs }, starts) {
@@ -51,6 +69,7 @@ export const OPERATIONS: { readonly [Kind in Operation['kind']]: OperationKind<K
           node: random.int(0, nodes - 1),
           run,
           force: random.chance(0.3),
+          ...(random.fork(`cancel of ${run}`).chance(0.25) ? { leaves: true as const } : {}),
         }));
     },
     perform: (world, operation) => world.clients.cancel(operation),
@@ -105,12 +124,21 @@ export const OPERATIONS: { readonly [Kind in Operation['kind']]: OperationKind<K
   },
 };
 
+function timesOf(random: Random): Pick<Start, 'delayMs' | 'timeoutMs'> {
+  return {
+    ...(random.chance(0.12) ? { delayMs: random.pick([0, random.int(1, 400), random.int(400, 9_000)]) } : {}),
+    ...(random.chance(0.2) ? { timeoutMs: random.pick([random.int(1, 300), random.int(300, 3_000), random.int(3_000, 20_000)]) } : {}),
+  };
+}
+
 export function operationsOf(random: Random, room: Room): Operation[] {
   const starts = OPERATIONS.start.generate(random, room, []);
+  const retries = OPERATIONS.retry.generate(random.fork('retry'), room, starts);
+  const all = [...starts, ...retries.map((retry): Start => ({ ...retry, kind: 'start', keyed: false, twice: false }))];
   const others = (Object.keys(OPERATIONS) as Operation['kind'][])
-    .filter((kind) => kind !== 'start')
-    .flatMap((kind): Operation[] => OPERATIONS[kind].generate(random.fork(kind), room, starts));
-  return [...starts, ...others].sort((a, b) => a.at - b.at);
+    .filter((kind) => kind !== 'start' && kind !== 'retry')
+    .flatMap((kind): Operation[] => OPERATIONS[kind].generate(random.fork(kind), room, all));
+  return [...starts, ...retries, ...others].sort((a, b) => a.at - b.at);
 }
 
 export function perform(world: World, operation: Operation): void {

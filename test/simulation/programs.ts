@@ -134,7 +134,7 @@ function emit(block: Block, next: string, steps: Step[]): string {
 function actStep(block: ActBlock, next: NextEntry[]): Step {
   const { name, effect, ms, hangs, attempts, delay, obeys, kills } = block;
   const fails = block.fails === 'always' ? ALWAYS : block.fails;
-  const fields: JsonObject = { ms, fails, hangs, obeys, kills };
+  const fields: JsonObject = { ms, fails, hangs, obeys, kills, ...(block.late === undefined ? {} : { late: block.late }) };
   return aStep(name, {
     action: anAction({
       type: effect ? 'act' : 'calc',
@@ -205,7 +205,7 @@ function iterateStep(block: IterateBlock, next: NextEntry[]): Step {
     'item',
     each,
   );
-  return aStep(name, { action, onError: onErrorOf(block), next });
+  return aStep(name, { action: { ...action, timeout: block.timeout ?? null }, onError: onErrorOf(block), next });
 }
 
 function callStep(block: CallBlock, next: NextEntry[]): Step {
@@ -219,7 +219,7 @@ function callStep(block: CallBlock, next: NextEntry[]): Step {
     spelling: 'iterator',
   };
   const action = block.items === 0 ? call : anAction({ type: 'iterator', fields, tasks: [call] });
-  return aStep(block.name, { action, onError: onErrorOf(block), next });
+  return aStep(block.name, { action: { ...action, timeout: block.timeout ?? null }, onError: onErrorOf(block), next });
 }
 
 const failingParts = ({ failing, inner }: IterateBlock): string[] => failing.map((at) => (inner > 0 ? `${at}/0` : String(at)));
@@ -268,9 +268,10 @@ export interface Prediction {
   readonly effects: ReadonlyMap<string, { readonly attempts: number; readonly must: boolean }>;
 }
 
-export function predict(program: Program, programs: readonly Program[]): Prediction {
+/** @param mayBeCut its time may be over before all of it has happened */
+export function predict(program: Program, programs: readonly Program[], mayBeCut = false): Prediction {
   const walk = new Walk(programs);
-  const ends = walk.block(program.body, true);
+  const ends = walk.block(program.body, !mayBeCut);
   if (!ends) for (const { of, place, must } of walk.undos) of.get(place)!.must = must;
   const values = new Map(
     [...walk.waves].filter(([name]) => walk.succeeded.has(name)).map(([name, wave]) => [name, walk.loops.get(`${name}#${wave}`) ?? wave]),
@@ -363,7 +364,6 @@ class Walk {
     if (block.kills) this.poison = true;
     if (block.effect) this.effects.set(`${block.name}#${wave}`, { attempts, must });
     const place = `${block.name}#${wave}`;
-    if (!must && !fails && attempts > 1) this.lastAttempts(block.saves ?? [], place);
     const isSaved = block.kills || this.saves(block.saves ?? [], !fails, place, must);
     const succeeds = !fails && isSaved;
     if (succeeds) this.succeeded.add(block.name);
@@ -392,12 +392,17 @@ class Walk {
     return true;
   }
 
-  /** In a run that has failed meanwhile no attempt is followed by another one: one that would be has failed for good, and what is saved then may be. */
-  private lastAttempts(saves: readonly SavePlan[], place: string): void {
-    for (const [at, { on }] of saves.entries()) if (on === 'error') this.effects.set(`${place}/s${at}`, { attempts: 1, must: false });
+  /** What becomes of it is chance: what it does may be seen, and nothing reads what it leaves. */
+  private timed(work: (must: false) => unknown, name: string): true {
+    work(false);
+    this.succeeded.delete(name);
+    this.loops.delete(`${name}#${this.waves.get(name)}`);
+    return true;
   }
 
-  private call({ name, program, items, onError }: CallBlock, must: boolean): boolean {
+  private call({ timeout, ...block }: CallBlock, must: boolean): boolean {
+    if (timeout !== undefined) return this.timed((may) => this.call(block, may), block.name);
+    const { name, program, items, onError } = block;
     const wave = (this.waves.get(name) ?? 0) + 1;
     this.waves.set(name, wave);
     const places = items === 0 ? [''] : Array.from({ length: items }, (_, at) => `/${at}`);
@@ -413,7 +418,8 @@ class Walk {
     return true;
   }
 
-  private iterate(block: IterateBlock, must: boolean): boolean {
+  private iterate({ timeout, ...block }: IterateBlock, must: boolean): boolean {
+    if (timeout !== undefined) return this.timed((may) => this.iterate(block, may), block.name);
     const wave = (this.waves.get(block.name) ?? 0) + 1;
     this.waves.set(block.name, wave);
     const failing = new Set(failingParts(block));
@@ -421,7 +427,6 @@ class Walk {
       const fails = failing.has(part);
       const place = `${block.name}#${wave}/${part}`;
       if (block.effect) this.effects.set(place, { attempts: fails ? block.attempts : block.fails + 1, must: isCertain });
-      if (!isCertain && !fails && block.fails > 0) this.lastAttempts(block.saves, place);
       const isSaved = this.saves(block.saves, !fails, place, isCertain);
       return fails || !isSaved ? undefined : { round: wave, part };
     };

@@ -306,6 +306,41 @@ const REGRESSIONS: readonly Regression[] = [
       faults: [],
     },
   },
+  {
+    name: 'model: a step whose attempt failed as the time of its execution was over has its other attempts in a retry',
+    scenario: {
+      seed: 200397,
+      leaseMs: 3000,
+      nodes: 1,
+      capacity: 8,
+      weather: { lost: 0, lostReply: 0, late: 0, twice: 0, transient: 0, warning: 0, slow: 0 },
+      skewMs: 0,
+      healAt: 18942,
+      programs: [
+        {
+          body: {
+            kind: 'act',
+            name: 'a3',
+            effect: true,
+            ms: 0,
+            fails: 2,
+            hangs: true,
+            attempts: 3,
+            delay: 0.5,
+            onError: 'handler',
+            obeys: false,
+            kills: false,
+          },
+          hasEnd: true,
+        },
+      ],
+      operations: [
+        { kind: 'start', at: 9015, node: 1, run: 2, program: 0, keyed: false, twice: false, timeoutMs: 11347 },
+        { kind: 'retry', at: 9818, node: 1, run: 6, of: 2, program: 0 },
+      ],
+      faults: [],
+    },
+  },
 ];
 
 describe('scenarios that broke a promise once', () => {

@@ -50,6 +50,8 @@ export interface ActBlock {
   readonly obeys: boolean;
   /** The process that performs it dies. */
   readonly kills: boolean;
+  /** So many milliseconds pass before the world sees it, as while secrets are opened and connections made. */
+  readonly late?: number;
   /** Its saves to the world, in order. */
   readonly saves?: readonly SavePlan[];
   /** How it is undone; none: it is not. */
@@ -78,6 +80,8 @@ export interface IterateBlock extends Pick<ActBlock, 'name' | 'effect' | 'ms' | 
   readonly onItem: 'fail' | 'continue';
   /** What each item that acts saves to the world. */
   readonly saves: readonly SavePlan[];
+  /** Seconds that are perhaps too few for it: it goes on either way. */
+  readonly timeout?: number;
 }
 
 /** Calls another program of the scenario, which always names what its end gives. */
@@ -87,6 +91,8 @@ export interface CallBlock extends Pick<ActBlock, 'name' | 'onError'> {
   /** It is called for each of so many items, and those that fail are gone over; 0: once, by the step itself. */
   readonly items: number;
   readonly concurrency: number;
+  /** Seconds that are perhaps too few for it: it goes on either way. */
+  readonly timeout?: number;
 }
 
 /** One save to the world. */
@@ -115,8 +121,31 @@ export type Operation =
       readonly keyed: boolean;
       /** A second client sends the same at the same moment to another node. */
       readonly twice: boolean;
+      /** It is not to begin before so many milliseconds are over. */
+      readonly delayMs?: number;
+      /** Its time is over so many milliseconds after it may begin. */
+      readonly timeoutMs?: number;
     }
-  | { readonly kind: 'cancel'; readonly at: number; readonly node: number; readonly run: number; readonly force: boolean }
+  /** Once it has ended without completing, it is tried again as the start `run`. */
+  | {
+      readonly kind: 'retry';
+      readonly at: number;
+      readonly node: number;
+      readonly run: number;
+      readonly of: number;
+      readonly program: number;
+      /** Instead, a fork from one of the steps that have run, whatever it came to; any number names one. */
+      readonly fork?: number;
+    }
+  /** `leaves`: what the execution called goes on. */
+  | {
+      readonly kind: 'cancel';
+      readonly at: number;
+      readonly node: number;
+      readonly run: number;
+      readonly force: boolean;
+      readonly leaves?: true;
+    }
   /** A pause, and its resume so many milliseconds after it was acknowledged. */
   | { readonly kind: 'pause'; readonly at: number; readonly node: number; readonly run: number; readonly forMs: number }
   | { readonly kind: 'signal'; readonly at: number; readonly node: number; readonly run: number; readonly name: string }

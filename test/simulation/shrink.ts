@@ -59,6 +59,12 @@ function* candidates(scenario: Scenario): Generator<Scenario> {
       yield { ...scenario, operations: operations.with(at, { ...operation, twice: false }) };
     else if (operation.kind === 'start' && operation.keyed)
       yield { ...scenario, operations: operations.with(at, { ...operation, keyed: false }) };
+    if (operation.kind !== 'start') continue;
+    const { delayMs, timeoutMs, ...plain } = operation;
+    if (delayMs !== undefined)
+      yield { ...scenario, operations: operations.with(at, timeoutMs === undefined ? plain : { ...plain, timeoutMs }) };
+    if (timeoutMs !== undefined)
+      yield { ...scenario, operations: operations.with(at, delayMs === undefined ? plain : { ...plain, delayMs }) };
   }
 }
 
@@ -93,6 +99,10 @@ function without<T>(items: readonly T[]): (readonly T[])[] {
 
 function* smallerIterates(block: IterateBlock): Generator<IterateBlock> {
   const { items, inner, saves, failing } = block;
+  if (block.timeout !== undefined) {
+    const { timeout: _timeout, ...untimed } = block;
+    yield untimed;
+  }
   if (items > 1) yield { ...block, items: items - 1, failing: failing.filter((at) => at < items - 1) };
   if (inner > 0) yield { ...block, inner: inner - 1 };
   for (const at of saves.keys()) yield { ...block, saves: saves.toSpliced(at, 1) };
@@ -112,6 +122,10 @@ function* smallerBlocks(block: Block): Generator<Block> {
       if (block.delay !== ACT.delay && block.attempts === 1) yield { ...block, delay: ACT.delay };
       if (block.ms > 0) yield { ...block, ms: 0 };
       if (!block.obeys) yield { ...block, obeys: true };
+      if (block.late !== undefined) {
+        const { late: _late, ...prompt } = block;
+        yield prompt;
+      }
       if (block.onError !== 'fail') yield { ...block, onError: 'fail' };
       if (block.saves) {
         const { saves, ...plain } = block;
@@ -149,6 +163,10 @@ function* smallerBlocks(block: Block): Generator<Block> {
       return;
     case 'call':
       yield { ...ACT, name: block.name };
+      if (block.timeout !== undefined) {
+        const { timeout: _timeout, ...untimed } = block;
+        yield untimed;
+      }
       if (block.items > 0) yield { ...block, items: block.items - 1 };
       if (block.concurrency > 1) yield { ...block, concurrency: 1 };
       return;

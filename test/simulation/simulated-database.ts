@@ -527,9 +527,9 @@ export class SimulatedDatabase {
       parent_wave: numberOf(unit['parent_wave']),
       lineage: jsonOf(unit['lineage']),
       priority: numberOf(unit['priority']) ?? 0,
-      start_at: null,
+      start_at: numberOf(unit['start_ms']),
       expires_at: null,
-      timeout_at: null,
+      timeout_at: numberOf(unit['timeout_ms']),
       created_at: now,
       updated_at: now,
       ended_at: mode === MODE.ended ? now : null,
@@ -539,7 +539,12 @@ export class SimulatedDatabase {
       last_seq: Number(unit['next_seq']),
       inbox_seq: 0,
       inbox_consumed: Number(unit['seen']),
-      wake_at: mode === MODE.released ? numberOf(unit['wake_ms']) : mode === MODE.unleased ? now : null,
+      wake_at:
+        mode === MODE.released
+          ? numberOf(unit['wake_ms'])
+          : mode === MODE.unleased
+            ? Math.max(numberOf(unit['start_ms']) ?? now, now)
+            : null,
       cancel_requested_at: null,
       pause_requested_at: null,
       attempts: 0,
@@ -634,7 +639,9 @@ export class SimulatedDatabase {
 
 /** As the driver gives a row: times as dates. */
 function claimedRow(row: ExecutionRow): object {
-  return { ...row, created_at: new Date(row.created_at) };
+  const dateOf = (time: number | null): Date | null => (time === null ? null : new Date(time));
+  const { created_at, start_at, timeout_at } = row;
+  return { ...row, created_at: new Date(created_at), start_at: dateOf(start_at), timeout_at: dateOf(timeout_at) };
 }
 
 /** Columns of the row that every unit writes. */

@@ -80,7 +80,7 @@ export class SimulatedNode {
   /** Who wrote for a run last. */
   readonly sources = new Map<string, UnitSource>();
   draining = false;
-  private readonly clock: DatabaseClock;
+  readonly clock: DatabaseClock;
   private readonly writer: BatchWriter;
   private readonly renewal: LeaseRenewal;
   private readonly worker: Worker;

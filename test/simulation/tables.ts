@@ -11,6 +11,8 @@ export interface ExecutionRow {
   readonly status: RunStatus;
   readonly created_at: number;
   readonly updated_at: number;
+  readonly start_at: number | null;
+  readonly timeout_at: number | null;
   readonly lease_token: string | null;
   readonly lease_until: number | null;
   readonly claim_no: number;
@@ -40,6 +42,8 @@ export interface EventContent {
   readonly acted?: { readonly end: { readonly ok: boolean } };
   readonly items?: readonly { readonly index: number }[];
   readonly force?: boolean;
+  readonly cascade?: boolean;
+  readonly inherited?: boolean;
   readonly firings?: readonly { readonly step: string; readonly wave: number }[];
 }
 

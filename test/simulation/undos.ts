@@ -47,7 +47,13 @@ export function undos({ row, events }: Stored, { body }: Program, programs: read
     if (type === 'action_acted' && content.acted!.end.ok) acted.add(firing);
     const succeeded = type === 'step_completed' && content.error === undefined;
     const cameToNothing = type === 'step_failed' || type === 'step_skipped' || (type === 'step_completed' && !succeeded);
-    if (plan && begun.has(firing) && (succeeded || (cameToNothing && (plan.covers === 'started' || acted.has(firing))))) due.push(firing);
+    if (
+      plan &&
+      content.inherited !== true &&
+      begun.has(firing) &&
+      (succeeded || (cameToNothing && (plan.covers === 'started' || acted.has(firing))))
+    )
+      due.push(firing);
     if (type !== 'compensation_completed' && type !== 'compensation_failed') continue;
     const of = step.replace('.compensate', '');
     undone.push(`${of}#${content.wave}`);

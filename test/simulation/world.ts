@@ -22,7 +22,7 @@ import { SimulatedNode } from './simulated-node.js';
 import { type Plan, simulatedKinds } from './step-kinds.js';
 
 /** A caller may wait for so many called executions one after the other, and each of them may take as long as any. */
-const CALLS_IN_A_ROW = 5;
+const CALLS_IN_A_ROW = 25;
 /** What happens after the last execution has ended is looked at for so long. */
 const AFTERMATH_MS = 2_500;
 

@@ -51,7 +51,8 @@ export function settleAttempt(deciding: Deciding, firing: Firing, settled: Extra
   if (acted) return settleSaves(deciding, settling, acted, settled);
   if (outcome.ok && outcome.result.asks && !state.failure && !state.cancel && !firing.isLost)
     return askOnTheWay(deciding, settling, firing, outcome.result.asks);
-  const isLast = !firing.undoes && (state.failure || state.cancel || firing.isLost || state.seq - state.itemEvents >= LOOP_LIMITS.events);
+  // In a run that has failed or is being cancelled what is to be tried again waits, and so is skipped: a retry of the run has its other attempts.
+  const isLast = !firing.undoes && (firing.isLost || state.seq - state.itemEvents >= LOOP_LIMITS.events);
   const verdict = isLast ? 'keep' : verdictOf(deciding, settling, outcome);
   if (typeof verdict === 'object') return waitToTryAgain(deciding, settling, firing, outcome, verdict);
   const [complete, fail] = firing.undoes ? [completeUndo, failUndo] : [settleAction, failAction];

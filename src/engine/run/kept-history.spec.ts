@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { StepFailure } from '../step-executor.js';
-import { aStep, anAction, compiled, to, when } from '../testing/playbook-builder.js';
+import { type Step } from '../playbook/playbook.js';
+import { aRetry, aStep, anAction, compiled, to, when } from '../testing/playbook-builder.js';
 import { simulateRun } from '../testing/simulated-run.js';
 import { foldEvents } from './apply.js';
 import { type RunEvent } from './events.js';
@@ -55,6 +56,49 @@ describe(keptForRetry.name, () => {
       ),
       { numRuns: 300 },
     );
+  });
+
+  it.each<[string, Step['onError']]>([
+    ['fail', { kind: 'fail' }],
+    ['continue', { kind: 'continue' }],
+    ['goto', { kind: 'goto', target: { step: 'other', data: {} } }],
+  ])(
+    'a step whose attempt failed in a run that had failed meanwhile has its other attempts in the retry, on_error: %s',
+    (_name, onError) => {
+      const flaky = compiled([
+        aStep('start', { next: to('broken', 'flaky') }),
+        aStep('broken', { action: anAction(), next: to('end') }),
+        aStep('flaky', { action: anAction({ retry: aRetry() }), onError, next: to('end') }),
+        aStep('other', { next: to('end') }),
+        aStep('end', { data: { flaky: '{{ flaky }}' } }),
+      ]);
+      const first = simulateRun(flaky, { outcome: () => ({ ok: false, failure: new StepFailure('http_error', 'no') }) });
+      expect(first.terminal).toMatchObject({ type: 'execution_failed', error: { step: 'broken' } });
+      const again = simulateRun(flaky, { kept: keptForRetry(first.events), outcome: (step) => ({ ok: true, result: { value: step } }) });
+      expect(again.result).toEqual({ flaky: 'flaky' });
+    },
+  );
+
+  it.each(['failed', 'was cancelled'])('a step that still wanted more when its run %s has it in the retry', (how) => {
+    const polls = compiled([
+      aStep('start', { next: to('broken', 'poll') }),
+      aStep('broken', { action: anAction(), next: to('end') }),
+      aStep('poll', { action: anAction({ retry: aRetry({ retryWhen: '{{ poll == "pending" }}' }) }), next: to('end') }),
+      aStep('end', { data: { poll: '{{ poll }}' } }),
+    ]);
+    const first = simulateRun(polls, {
+      outcome: (step) =>
+        step === 'broken' && how === 'failed'
+          ? { ok: false, failure: new StepFailure('http_error', 'no') }
+          : { ok: true, result: { value: 'pending' } },
+      interrupt: (state, events) =>
+        how === 'was cancelled' && !state.cancel && events.some(({ type }) => type === 'step_started')
+          ? { kind: 'cancel', reason: null, force: false }
+          : null,
+    });
+    expect(['execution_failed', 'execution_cancelled']).toContain(first.terminal.type);
+    const again = simulateRun(polls, { kept: keptForRetry(first.events), outcome: () => ({ ok: true, result: { value: 'ready' } }) });
+    expect(again.result).toEqual({ poll: 'ready' });
   });
 });
 
