@@ -52,3 +52,32 @@ describe('an id and a version that say different things', () => {
     expect(agreeing).toMatchObject({ status: 202, json: { version: '1.0.0', requested_version: '^1' } });
   });
 });
+
+describe('the command line client', () => {
+  it('registers base64 as the content, in lines too', async () => {
+    const encoded = Buffer.from(documentOf('old/encoded', '1.0.0')).toString('base64');
+    const first = await service.post('/api/catalog/register', { content: encoded, resource_type: 'Playbook' });
+    expect(first).toMatchObject({ status: 201, json: { path: 'old/encoded', version: '1.0.0' } });
+    const lines = encoded.replaceAll(/.{76}/g, '$&\n');
+    expect(await service.post('/api/catalog/register', { content: lines })).toMatchObject({
+      status: 200,
+      json: { catalog_id: first.json.catalog_id },
+    });
+    const content = await service.get(`/catalog/entries/${String(first.json.catalog_id)}/content`);
+    expect(content.text).toBe(documentOf('old/encoded', '1.0.0'));
+  });
+
+  it('hears where a document is wrong that it has encoded', async () => {
+    const wrong = documentOf('old/wrong', '1.0.0').replace('next: [{ step: end', 'next: [{ step: nowhere');
+    const answer = await service.post('/api/catalog/register', { content: Buffer.from(wrong).toString('base64') });
+    expect(answer).toMatchObject({ status: 422, json: { code: 'invalid_document', errors: [{ code: 'unknown_step', line: 8 }] } });
+  });
+
+  it.each([
+    ['a word', 'abcd'],
+    ['base64 of no document', Buffer.from('a word').toString('base64')],
+    ['base64 of no text', '/w=='],
+  ])('is told as ever that %s is no document', async (_name, content) => {
+    expect(await service.post('/catalog/register', { content })).toMatchObject({ status: 422, json: { code: 'invalid_document' } });
+  });
+});
