@@ -1,4 +1,5 @@
-import { type Settings, SettingsError } from './config/settings.js';
+import { type Settings } from './config/settings.js';
+import { SettingsError } from './config/settings-error.js';
 import { databaseFailure, StartFailure } from './start-failure.js';
 import { createDataSource } from './storage/connection/data-source.js';
 import { existingDatabase, NoDatabaseError } from './storage/connection/existing-database.js';

@@ -1,7 +1,8 @@
 import { commandFailure, withDatabase } from './command.js';
 import { loadKeyRing } from './credentials/key-ring.js';
 import { rewrapKey } from './credentials/envelope.js';
-import { loadSettings, SettingsError } from './config/settings.js';
+import { loadSettings } from './config/settings.js';
+import { SettingsError } from './config/settings-error.js';
 import { SecretsError } from './engine/secrets-port.js';
 import { CredentialRepository } from './storage/repositories/credential.repository.js';
 

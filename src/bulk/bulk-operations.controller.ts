@@ -4,6 +4,7 @@ import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { IdPipe } from '../common/id-pipe.js';
 import { cursorOf, linkNextPage, readCursor } from '../common/paging.js';
+import { NoBody } from '../common/no-body.js';
 import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
@@ -98,6 +99,7 @@ export class BulkOperationsController {
   }
 
   @Post(':operation_id/abort')
+  @NoBody()
   @HttpCode(200)
   @Policy('executions:control')
   @ApiOperation({

@@ -52,7 +52,7 @@ export class CatalogService {
     if (byId?.status === 'held') {
       throw new EngineError('conflict', 'entry_state_conflict', `${byId.path} ${byId.version} waits for a review.`);
     }
-    if (byId) return resolvedEntry(byId, byId.version, reference.version ?? 'latest');
+    if (byId) return this.named(tenantId, byId, reference.version);
     const requested = requestedVersion(named.version, reference.version);
     const isNewest = requested === null && reference.style === 'id';
     const asked: AskedVersion = isNewest
@@ -104,6 +104,15 @@ export class CatalogService {
     return entry;
   }
 
+  /** An entry that was named by its id: a version beside it must mean this entry, too; `latest` may be its default. */
+  private async named(tenantId: string, entry: CatalogEntry, field: string | null): Promise<ResolvedEntry> {
+    if (field === null || field === 'latest') return resolvedEntry(entry, entry.version, 'latest');
+    const asked = pointedAt('/version', () => parseAskedVersion(field));
+    const { tags } = (await this.paths.of(tenantId, entry.path)).state;
+    if (!chooseVersion(asked, [entry], taggedBy(asked, tags))) throw namedTwice(field, `the id ${entry.version}`);
+    return resolvedEntry(entry, asked.kind === 'exact' ? field.trim() : entry.version, field);
+  }
+
   /** The path and, where that is unknown, the path above it as far as its entries have the last segment for a name. */
   private async known(tenantId: string, path: string, paths: PathReader = this.paths): Promise<KnownPath> {
     const known = await paths.of(tenantId, path);
@@ -128,8 +137,12 @@ export class CatalogService {
 /** A version behind the path and one in the request are two names of one thing; `latest` in the request may be its default. */
 function requestedVersion(behindPath: string | null, field: string | null): string | null {
   if (behindPath === null || field === null || field === 'latest' || behindPath.trim() === field.trim()) return behindPath ?? field;
-  const message = `names the version ${field}, the path ${behindPath}`;
-  throw new EngineError('invalid', 'ambiguous_field', `The request ${message}.`, [
+  throw namedTwice(field, `the path ${behindPath}`);
+}
+
+function namedTwice(field: string, other: string): EngineError {
+  const message = `names the version ${field}, ${other}`;
+  return new EngineError('invalid', 'ambiguous_field', `The request ${message}.`, [
     { code: 'ambiguous_field', pointer: '/version', message },
   ]);
 }

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TEST_AUTHORITY } from '../outbound/testing/test-authority.js';
-import { loadSettings, SettingsError } from './settings.js';
+import { SettingsError } from './settings-error.js';
+import { loadSettings } from './settings.js';
 
 describe(loadSettings.name, () => {
   it('needs nothing', () => {
@@ -38,6 +39,19 @@ describe(loadSettings.name, () => {
   it('lists every bad setting at once', () => {
     const problems = problemsOf({ PORT: '80a', ROLE: 'boss', LEASE_SECONDS: '0.5', MAX_JSON_DEPTH: '0', PYTHON: '/no/such/python' });
     expect(problems.map((problem) => problem.split(':')[0])).toEqual(['PORT', 'ROLE', 'LEASE_SECONDS', 'PYTHON', 'MAX_JSON_DEPTH']);
+  });
+
+  it('lists a key file that cannot be used with the others, and tells nothing of what is in it', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'settings-'));
+    const file = join(folder, 'keys');
+    expect(problemsOf({ PORT: '80a', ENCRYPTION_KEY_FILE: file })).toEqual([
+      expect.stringMatching(/^PORT: /),
+      expect.stringMatching(/^ENCRYPTION_KEY_FILE: .*ENOENT/),
+    ]);
+    writeFileSync(file, 'too short');
+    const problems = problemsOf({ ENCRYPTION_KEY_FILE: file });
+    rmSync(folder, { recursive: true });
+    expect(problems).toEqual(['ENCRYPTION_KEY_FILE: key 1 is not 32 bytes in base64 or hexadecimal']);
   });
 
   it.each([

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { type SqlPolicy } from '../engine/database-port.js';
 import { type AuthenticationSettings } from '../authentication/authentication-settings.js';
 import { readIssuers, type TokenIssuer } from '../authentication/issuers-file.js';
+import { readKeyRing } from '../credentials/key-ring.js';
 import { parseOutboundAllow } from '../outbound/allow-list.js';
 import { type StdioMcpServer } from '../mcp-client/mcp-server.js';
 import { readMcpServers } from '../mcp-client/servers-file.js';
@@ -11,6 +12,7 @@ import { dataFolder } from './data-folder.js';
 import { Environment } from './environment.js';
 import { parseRetention, type RetentionRule } from './retention-rules.js';
 import { readRequestLimits, type RequestLimits } from './request-limits.js';
+import { SettingsError } from './settings-error.js';
 
 const ROLES = ['all', 'api', 'worker'] as const;
 const ISOLATIONS = ['auto', 'bubblewrap', 'process'] as const;
@@ -138,7 +140,7 @@ export class Settings {
       perTenant: environment.integer('MAX_QUEUED_PER_TENANT', 100_000, { min: 1, max: 10_000_000 }),
       total: environment.integer('MAX_QUEUED_TOTAL', 1_000_000, { min: 1, max: 10_000_000 }),
     });
-    this.encryptionKeyFile = environment.text('ENCRYPTION_KEY_FILE');
+    this.encryptionKeyFile = encryptionKeyFile(environment);
     this.secretEnv = environment.withPrefix('NOETL_SECRET_');
     this.outboundAllow = Object.freeze(environment.parse('OUTBOUND_ALLOW', parseOutboundAllow));
     this.outboundProxy = Object.freeze(environment.parse('OUTBOUND_PROXY', parseEgressProxy));
@@ -178,14 +180,6 @@ export class Settings {
     });
     this.limits = readRequestLimits(environment);
     Object.freeze(this);
-  }
-}
-
-/** Settings that cannot be used; the message lists every one of them. */
-export class SettingsError extends Error {
-  constructor(readonly problems: readonly string[]) {
-    super(`Bad settings:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
-    this.name = 'SettingsError';
   }
 }
 
@@ -254,6 +248,19 @@ function databaseUrl(environment: Environment, name: string): string | null {
   } catch {
     return environment.refuse(name, 'has a % that begins no percent-encoded character; in a name or password it is written as %25', null);
   }
+}
+
+/** Whoever needs the keys reads them; they are read here so that a bad file is listed with the others, before anything is started or migrated. */
+function encryptionKeyFile(environment: Environment): string | null {
+  const file = environment.text('ENCRYPTION_KEY_FILE');
+  if (file === null) return null;
+  try {
+    readKeyRing(file);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    environment.problems.push(...error.problems);
+  }
+  return file;
 }
 
 function templateEnv(environment: Environment): Record<string, string> {

@@ -2,7 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { SettingsError } from '../config/settings.js';
+import { SettingsError } from '../config/settings-error.js';
 import { decryptFields, encryptFields, openReference, rewrapKey, sealReference } from './envelope.js';
 import { loadKeyRing, parseKeyRing } from './key-ring.js';
 

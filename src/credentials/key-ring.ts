@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { SettingsError } from '../config/settings.js';
+import { SettingsError } from '../config/settings-error.js';
 
 /** Where the keys of a node are found; null where it has none. */
 export const KEY_RING = Symbol('KEY_RING');
@@ -71,6 +71,11 @@ export function loadKeyRing({ encryptionKeyFile, databaseUrl, dataDir }: KeyRing
   if (encryptionKeyFile === null && databaseUrl !== null) return null;
   const file = encryptionKeyFile ?? join(dataDir, 'encryption.key');
   if (encryptionKeyFile === null) makeOnce(file);
+  return readKeyRing(file);
+}
+
+/** The keys in a file. Throws SettingsError where it cannot be read, or holds none that are good. */
+export function readKeyRing(file: string): KeyRing {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');

@@ -3,6 +3,7 @@ import { ApiBody, ApiOperation, ApiParam, ApiResponse, ApiTags } from '@nestjs/s
 import { type FastifyReply } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { EXECUTION_ID } from '../common/id-pipe.js';
+import { NoBody } from '../common/no-body.js';
 import { ExecutionStatus } from '../status/dto/execution-status.js';
 import { executionStatusOf } from '../status/dto/execution-view.js';
 import { Policy } from '../common/policy.js';
@@ -96,6 +97,7 @@ export class ControlController {
   }
 
   @Post('resume')
+  @NoBody()
   @ApiControl('resumeExecution', 'Let a paused execution go on', 'From where it was paused.', 'It is not paused; nothing changed.')
   async resume(
     @Caller() principal: Principal,

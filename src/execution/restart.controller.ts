@@ -3,6 +3,7 @@ import { ApiBody, ApiParam, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { EXECUTION_ID } from '../common/id-pipe.js';
+import { NoBody } from '../common/no-body.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
 import { ExecutionStatus } from '../status/dto/execution-status.js';
@@ -54,6 +55,7 @@ export class RestartController {
   }
 
   @Post('retry')
+  @NoBody()
   @ApiRestart(
     'retryExecution',
     'Go on with an execution that failed or was cancelled',

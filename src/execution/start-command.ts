@@ -1,4 +1,5 @@
 import { type FastifyRequest } from 'fastify';
+import { isId } from '../common/id-pipe.js';
 import { type Principal } from '../common/principal.js';
 import { waitOf } from '../common/wait.js';
 import { type IdempotencyClaim } from '../engine/ports.js';
@@ -37,9 +38,14 @@ export function startRunByPath(principal: Principal, request: ExecuteRequest, as
     ...commonPart(principal, request, asked),
     ...(request.execution_type === 'tool' ? toolCallOf(request.parameters, request) : {}),
     ...(request.execution_type === 'model' ? { modelAt: modelPlacesOf(request) } : {}),
-    lookup: { style: 'path', path: request.path, version: request.version },
+    lookup: lookupOf(request),
     executionType: request.execution_type ?? null,
   };
+}
+
+/** Old clients name the entry that they show by its id; with a version said, digits that are none mean the same path in both styles. */
+function lookupOf({ path, version }: ExecuteRequest): StartRun['lookup'] {
+  return isId(path) ? { style: 'id', id: path, version } : { style: 'path', path, version };
 }
 
 function commonPart(

@@ -12,6 +12,7 @@ import {
 import { type FastifyReply, type FastifyRequest } from 'fastify';
 import { Caller } from '../common/caller.js';
 import { cursorOf, linkNextPage, readCursor } from '../common/paging.js';
+import { NoBody } from '../common/no-body.js';
 import { Policy } from '../common/policy.js';
 import { type Principal } from '../common/principal.js';
 import { RequestPipe } from '../common/request-pipe.js';
@@ -105,6 +106,7 @@ export class McpServersController {
   }
 
   @Post(':name/import')
+  @NoBody()
   @HttpCode(200)
   @Policy('mcp_servers:edit')
   @ApiOperation({

@@ -7,10 +7,11 @@ import { CatalogHeadRepository } from '../storage/repositories/catalog-head.repo
 import { EVERY_EXECUTION } from '../storage/repositories/execution.repository.js';
 import { RUN_PLAYBOOK_PROMPT } from '../storage/tool-names.js';
 import { type McpRequest } from './mcp-caller.js';
+import { KIND_OF_TYPE } from './tool-definition.js';
 
 /** As many as the protocol allows. */
 const MOST = 100;
-const TYPES = ['playbook', 'tool', 'model', 'workflow', 'prompt', 'resource'];
+const TYPES = Object.keys(KIND_OF_TYPE);
 
 /** How a value that a client has begun may go on: paths, versions, ids, and what authors list for arguments of their prompts. */
 @Injectable()
@@ -42,7 +43,8 @@ export class CompletionService {
     const goesOn = (value: string): boolean => value.startsWith(begun);
     switch (name) {
       case 'path':
-        return principal.scopes.has('catalog:read') ? this.heads.pathsFrom(principal.tenant, begun, MOST + 1) : [];
+        if (!principal.scopes.has('catalog:read')) return [];
+        return this.heads.pathsFrom(principal.tenant, kindsOf(others.type), begun, MOST + 1);
       case 'version':
         if (others.path === undefined || !principal.scopes.has('catalog:read')) return ['latest'].filter(goesOn);
         return ['latest', ...(await this.versionsOf(principal.tenant, others.path))].filter(goesOn);
@@ -73,4 +75,10 @@ export class CompletionService {
       throw error;
     }
   }
+}
+
+/** Of the type that the client has chosen already, where it has: an entry of another is no resource of that URI. */
+function kindsOf(type: string | undefined): readonly string[] {
+  if (type === undefined) return Object.values(KIND_OF_TYPE);
+  return Object.hasOwn(KIND_OF_TYPE, type) ? [KIND_OF_TYPE[type]!] : [];
 }

@@ -12,17 +12,9 @@ import { envelopeOf } from './call-result.js';
 import { CONSTANT_TOOL_DEFINITIONS } from './constant-tools.js';
 import { type McpRequest, requireScope } from './mcp-caller.js';
 import { refusalText } from './mcp-errors.js';
-import { TOOL_KINDS } from './tool-definition.js';
+import { KIND_OF_TYPE, TOOL_KINDS } from './tool-definition.js';
 import { constantTools, type ToolAnswer, ToolService } from './tool.service.js';
 
-const KIND_OF_TYPE: Readonly<Record<string, string>> = {
-  playbook: 'Playbook',
-  tool: 'Tool',
-  model: 'Model',
-  workflow: 'Workflow',
-  prompt: 'Prompt',
-  resource: 'Resource',
-};
 const DEFAULT_LIMIT = 10;
 /** Versions that are told of; the newest. */
 const MOST_VERSIONS = 20;

@@ -2,7 +2,7 @@ import { Injectable, Logger } from '@nestjs/common';
 import {
   type CallToolResult,
   type McpRequestContext,
-  Server,
+  type Server,
   type ServerContext,
   type ServerOptions,
   type StandardSchemaV1,
@@ -19,6 +19,7 @@ import { callerOf, type McpRequest, requireScope } from './mcp-caller.js';
 import { protocolErrorOf } from './mcp-errors.js';
 import { PromptService } from './prompt.service.js';
 import { ResourceService } from './resource.service.js';
+import { StrictServer } from './strict-server.js';
 import { TaskService } from './task.service.js';
 import { type ToolAnswer, ToolService } from './tool.service.js';
 
@@ -85,7 +86,7 @@ export class McpServerFactory {
       // An older client cannot be asked through a connection that ends with the answer.
       inputRequired: { legacyShim: false },
     };
-    const server = new Server(IDENTITY, options);
+    const server = new StrictServer(IDENTITY, options);
     const request = (context: ServerContext): McpRequest => ({ caller, context, era });
     server.setRequestHandler('tools/list', ({ params }, context) => this.guarded(() => this.tools.list(request(context), params?.cursor)));
     server.setRequestHandler('tools/call', ({ params }, context) =>

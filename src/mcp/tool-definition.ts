@@ -1,6 +1,15 @@
 import { type Tool } from '@modelcontextprotocol/server';
 import { type CatalogHead } from '../storage/repositories/catalog-head.repository.js';
 
+/** Kinds of entries by the words that clients have for them. */
+export const KIND_OF_TYPE: Readonly<Record<string, string>> = {
+  playbook: 'Playbook',
+  tool: 'Tool',
+  model: 'Model',
+  workflow: 'Workflow',
+  prompt: 'Prompt',
+  resource: 'Resource',
+};
 /** Kinds of entries that are called as tools. */
 export const TOOL_KINDS: readonly string[] = ['Playbook', 'Tool', 'Workflow', 'Model'];
 

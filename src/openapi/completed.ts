@@ -24,7 +24,7 @@ export function completed(document: OpenAPIObject): OpenAPIObject {
     for (const method of METHODS) {
       const operation = path[method];
       if (!isObject(operation)) continue;
-      addProblems(operation);
+      addProblems(operation, method);
       if (isPaged(operation, components.schemas)) addPageHeaders(operation);
     }
   }
@@ -41,7 +41,7 @@ export function completed(document: OpenAPIObject): OpenAPIObject {
   } as unknown as OpenAPIObject;
 }
 
-function addProblems(operation: JsonObject): void {
+function addProblems(operation: JsonObject, method: string): void {
   const responses = operation.responses as Record<string, JsonObject>;
   const hasInput = operation.requestBody !== undefined || (operation.parameters as unknown[]).length > 0;
   const needed = [
@@ -51,7 +51,8 @@ function addProblems(operation: JsonObject): void {
     '503',
     ...(isPublic(operation) ? [] : ['401', '403']),
     ...(hasInput ? ['404', '422'] : []),
-    ...(operation.requestBody === undefined ? [] : ['413', '415']),
+    // A body is read before it is known who does not want one.
+    ...(['get', 'delete'].includes(method) ? [] : ['413', '415']),
   ];
   for (const status of needed) responses[status] ??= { description: STATUS_CODES[status] ?? '' };
   for (const [status, response] of Object.entries(responses)) {

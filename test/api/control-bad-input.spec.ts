@@ -152,6 +152,9 @@ it.each([
   ['a priority out of range', '/execute', { path: 'bad/route', priority: 101 }, {}, 422, 'invalid_request'],
   ['a delay out of range', '/execute', { path: 'bad/route', delay: '3654d' }, {}, 422, 'invalid_request'],
   ['a time-out out of range', '/execute', { path: 'bad/route', timeout: 0 }, {}, 422, 'invalid_request'],
+  ['a retry with other parameters', '/executions/:failed/retry', { parameters: { fail: false } }, {}, 422, 'invalid_request'],
+  ['a retry with a list', '/executions/:failed/retry', [], {}, 422, 'invalid_request'],
+  ['a resume with a reason', '/executions/:paused/resume', { reason: 'why not' }, {}, 422, 'invalid_request'],
   ['a bulk operation without a filter', '/bulk-operations', { action: 'cancel' }, {}, 422, 'invalid_request'],
   ['a bulk operation with an empty filter', '/bulk-operations', { action: 'cancel', filter: {} }, {}, 422, 'empty_filter'],
   [
@@ -174,7 +177,7 @@ it.each([
 /** With the ids of what it names. */
 function named(text: string): string {
   return text.replace(
-    /:(foreign )?(waiting|completed)/g,
+    /:(foreign )?(waiting|completed|failed|paused)/g,
     (_match, foreign: string | undefined, state: string) => ids[`${foreign ?? ''}${state}`]!,
   );
 }

@@ -20,7 +20,10 @@ export class RegisterCatalogEntryQuery {
 
 /** A document for the catalog: exactly one of content and content_base64. */
 export class RegisterCatalogEntryRequest extends RegisterCatalogEntryQuery {
-  @ApiPropertyOptional({ example: TEXT, description: 'YAML or JSON, at most 512 KiB.' })
+  @ApiPropertyOptional({
+    example: TEXT,
+    description: 'YAML or JSON, at most 512 KiB. Base64 of it is understood here too: an old client sends that.',
+  })
   @IsGiven()
   @IsString()
   readonly content?: string;

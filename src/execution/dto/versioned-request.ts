@@ -1,6 +1,6 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { IsNotEmpty, IsString, MaxLength } from 'class-validator';
-import { NumberAsText } from '../../common/wire-field.js';
+import { Aliases, NumberAsText } from '../../common/wire-field.js';
 import { ExecutionRequestBase } from './execution-request-base.js';
 
 /** What every request of `POST /execute` names: a path and a version. */
@@ -9,11 +9,12 @@ export abstract class VersionedRequest extends ExecutionRequestBase {
     minLength: 1,
     maxLength: 1024,
     example: 'tests/fixtures/playbooks/hello_world/hello_world',
-    description: 'Path of the catalog entry; path@version and path:version are understood too.',
+    description: 'Path of the catalog entry; path@version, path:version and the id of an entry are understood too.',
   })
   @IsString()
   @IsNotEmpty()
   @MaxLength(1024)
+  @Aliases(['catalog_id'], { type: String })
   readonly path!: string;
 
   @ApiPropertyOptional({

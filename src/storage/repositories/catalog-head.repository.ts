@@ -102,11 +102,11 @@ export class CatalogHeadRepository {
     );
   }
 
-  /** Paths that begin with a text, in their order. */
-  async pathsFrom(tenantId: string, prefix: string, limit: number): Promise<readonly string[]> {
+  /** Paths of entries of some kinds that begin with a text, in their order. */
+  async pathsFrom(tenantId: string, kinds: readonly string[], prefix: string, limit: number): Promise<readonly string[]> {
     const rows = await this.db.query<{ path: string }[]>(
-      `SELECT path FROM catalog_head WHERE tenant_id = $1 AND starts_with(path, $2) ORDER BY path LIMIT $3`,
-      [tenantId, prefix, limit],
+      `SELECT path FROM catalog_head WHERE tenant_id = $1 AND kind = ANY($2::text[]) AND starts_with(path, $3) ORDER BY path LIMIT $4`,
+      [tenantId, kinds, prefix, limit],
     );
     return rows.map(({ path }) => path);
   }
