@@ -134,6 +134,8 @@ describe('values take the form of their place', () => {
       `SELECT 1 WHERE a NOT IN (0,  5 , 'a''; DROP TABLE t; --' )`,
     ],
     ['a quoted list in IN', `SELECT 1 WHERE a IN ('{{ ["b", x] | join("', '") }}')`, `SELECT 1 WHERE a IN ('b', 'a''; DROP TABLE t; --')`],
+    ['a list in ARRAY', 'SELECT ARRAY[{{ ["b", n] | join(",") }}]::text[]', `SELECT ARRAY[ 'b' , 5 ]::text[]`],
+    ['a list in VALUES', 'INSERT INTO t VALUES ({{ [n, x] | join(", ") }})', `INSERT INTO t VALUES ( 5 ,  'a''; DROP TABLE t; --' )`],
     ['a joined list elsewhere', 'SELECT {{ ["a", "b"] | join(",") }}', `SELECT  'a,b'`],
     ['a joined list in quotes', `SELECT '{{ ["a", "b'"] | join(", ") }}'`, `SELECT 'a, b'''`],
     ['variables', "{% set v %}'{{ n }}{% endset %}SELECT {{ v }}", `SELECT  '''5'`],
