@@ -139,6 +139,7 @@ class Arranger {
     const next = following.parts[following.from];
     const nextText = typeof next === 'string' ? next : '';
     const word = lexer.word;
+    if (Array.isArray(value) && AFTER_ARRAY.test(this.text)) return this.write('elements', value);
     if (word !== '') {
       if (/^[0-9$]/.test(word)) throw contextFailure('A value follows a number or a parameter without a blank.');
       this.text = this.text.slice(0, -word.length);
@@ -226,6 +227,9 @@ class Arranger {
     this.parts = [];
   }
 }
+
+/** The keyword of an array whose elements follow in brackets. */
+const AFTER_ARRAY = /(?<![\p{L}\p{N}_$.])ARRAY[ \t]*$/iu;
 
 function rawText(value: Json): string {
   if (typeof value === 'string') return value;

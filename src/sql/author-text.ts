@@ -7,6 +7,8 @@ type Output = Statement & { kind: 'output' };
 const FRAGMENT = /^\s*(?:[,;()]*|(?:ASC|DESC)?(?:\s*NULLS\s+(?:FIRST|LAST))?|AND|OR)\s*$/i;
 /** Marks after which a value is expected. */
 const EXPECTS_VALUE = /^[^\w)\]]$/;
+/** Words whose brackets hold values with commas between. */
+const LISTS: ReadonlySet<string> = new Set(['IN', 'ARRAY', 'VALUES']);
 
 /**
  * What an author writes in an output although it is text of the SQL, written as it is: `{{ "DESC" if newest else "ASC" }}`, `{{ ", " if not loop.last }}`,
@@ -45,7 +47,8 @@ function chosen(expression: Expression | null): Statement {
 function joined(output: Output, { input, arguments: args }: Expression & { kind: 'filter' }, lexer: SqlLexer): Statement | null {
   const [separator, ...others] = args.positional;
   if (separator?.kind !== 'constant' || typeof separator.value !== 'string' || others.length > 0 || args.named.length > 0) return null;
-  const isList = lexer.mode === 'code' && lexer.word === '' && lexer.brackets.at(-1) === 'IN' && /^\s*,\s*$/.test(separator.value);
+  const isInList = lexer.mode === 'code' && lexer.word === '' && LISTS.has(lexer.brackets.at(-1) ?? '');
+  const isList = isInList && /^\s*,\s*$/.test(separator.value);
   const isQuotedList = lexer.mode === 'text' && /^'\s*,\s*'$/.test(separator.value);
   if (!isList && !isQuotedList) return null;
   const each: Expression = { kind: 'name', name: '__each' };

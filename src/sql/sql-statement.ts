@@ -16,6 +16,8 @@ export type WrittenAs =
   | 'value'
   /** As value, but a list is an array: '{1,2}'. */
   | 'array'
+  /** A list behind the word ARRAY: [1,'text']. */
+  | 'elements'
   /** A bound parameter, and one that is an array where it is a list. */
   | 'bind'
   | 'bind_array';

@@ -75,9 +75,15 @@ function written({ as, value }: WrittenPart, { dialect, backslashEscapes = false
       return ` ${objectName(value, dialect)} `;
     case 'array':
       return Array.isArray(value) ? ` ${literal(arrayText(value), dialect)} ` : ` ${valueText(value, dialect)} `;
+    case 'elements':
+      return ` ${elements(value, dialect)} `;
     default:
       return ` ${valueText(value, dialect)} `;
   }
+}
+
+function elements(value: Json, dialect: Dialect): string {
+  return Array.isArray(value) ? `[${value.map((item) => elements(item, dialect)).join(',')}]` : valueText(value, dialect);
 }
 
 function identifier(value: Json, dialect: Dialect): string {
