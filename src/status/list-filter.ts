@@ -20,10 +20,17 @@ const STATUS_WORDS: Readonly<Record<string, RunStatus>> = {
   in_progress: 'running',
   started: 'running',
   start: 'running',
+  begin: 'running',
+  initiated: 'running',
   created: 'pending',
   queued: 'pending',
+  init: 'pending',
+  new: 'pending',
+  waiting: 'pending',
   pause: 'paused',
   suspended: 'paused',
+  stopped: 'paused',
+  halted: 'paused',
 };
 
 /** A filter as requests write it: metadata as text in query strings, as an object in bodies. */
