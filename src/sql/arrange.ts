@@ -139,7 +139,7 @@ class Arranger {
     const next = following.parts[following.from];
     const nextText = typeof next === 'string' ? next : '';
     const word = lexer.word;
-    if (Array.isArray(value) && AFTER_ARRAY.test(this.text)) return this.write('elements', value);
+    if (Array.isArray(value) && this.isAfterArray()) return this.write('elements', value);
     if (word !== '') {
       if (/^[0-9$]/.test(word)) throw contextFailure('A value follows a number or a parameter without a blank.');
       this.text = this.text.slice(0, -word.length);
@@ -160,6 +160,12 @@ class Arranger {
     if (slot === 'identifier' || place === 'name' || (place === 'name_or_number' && typeof value !== 'number'))
       return this.write('object', value);
     this.write(this.isArray(value, nextText) ? 'array' : 'value', value);
+  }
+
+  /** Behind the keyword of an array its elements follow in brackets. */
+  private isAfterArray(): boolean {
+    const { word, last } = this.lexer;
+    return word === '' ? last === 'ARRAY' : word.toUpperCase() === 'ARRAY' && last !== '.';
   }
 
   /** Arrays of PostgreSQL are written otherwise than JSON: after ANY and ALL, and before a cast to one. */
@@ -227,9 +233,6 @@ class Arranger {
     this.parts = [];
   }
 }
-
-/** The keyword of an array whose elements follow in brackets. */
-const AFTER_ARRAY = /(?<![\p{L}\p{N}_$.])ARRAY[ \t]*$/iu;
 
 function rawText(value: Json): string {
   if (typeof value === 'string') return value;
