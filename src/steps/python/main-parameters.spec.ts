@@ -1,4 +1,4 @@
-import { mainParameters } from './main-parameters.js';
+import { hidesMain, mainParameters } from './main-parameters.js';
 
 describe(mainParameters.name, () => {
   it.each<[string, string, string[]]>([
@@ -18,4 +18,18 @@ describe(mainParameters.name, () => {
     ['text that looks like it', '"""\ndef main(x): pass\n"""\nresult = 1', []],
     ['unclosed', 'def main(a, b', []],
   ])('%s', (_name, code, expected) => expect(mainParameters(code)).toEqual(expected));
+});
+
+describe(hidesMain.name, () => {
+  it.each<[string, string, boolean]>([
+    ['a plain function', 'def main(a): pass', false],
+    ['a function below a condition', 'if True:\n  def main(a): pass', true],
+    ['an assignment', 'main = lambda a: a', true],
+    ['an import', 'from jobs import run as main', true],
+    ['an import of the name', 'from jobs import main\n', true],
+    ['a comparison', 'if main == 1: pass', false],
+    ['only words of a comment and a text', '# the main part\ntext = "main"\nresult = 1', false],
+    ['a guard of scripts', 'if __name__ == "__main__":\n  result = 1', false],
+    ['a plain function that is wrapped', 'def main(a): pass\nmain = traced(main)', false],
+  ])('%s', (_name, code, expected) => expect(hidesMain(code)).toBe(expected));
 });

@@ -1,13 +1,12 @@
 import { partsOf } from './python-text.js';
 
 const MAIN = /(?:^|\n)(?:async[ \t]+)?def[ \t]+main[ \t]*\(/g;
+/** What else may bind the name: a definition further in, an assignment, an import. */
+const OTHER_MAIN = /\b(?:def|class|as)[ \t]+main\b|\bmain[ \t]*(?:[:=](?!=)|$)/m;
 
 /** Names of the parameters of the last top-level main(), without * and **; empty where there is none at the left margin. A lambda as default may add a name: main() never sees it. */
 export function mainParameters(code: string): string[] {
-  // Literals and comments may hold brackets and commas: only their places matter here.
-  const source = partsOf(code)
-    .map((part) => (part.kind === 'code' ? part.text : part.kind === 'string' ? '0' : ''))
-    .join('');
+  const source = withoutLiterals(code);
   const start = [...source.matchAll(MAIN)].at(-1);
   if (!start) return [];
   return listUntilClosed(source, start.index + start[0].length)
@@ -15,9 +14,17 @@ export function mainParameters(code: string): string[] {
     .filter((name): name is string => name !== undefined);
 }
 
-/** True where main() may be made in another way, so that its parameters are known to Python alone. */
+/** True where main() seems to be made in another way, so that its parameters are known to Python alone. */
 export function hidesMain(code: string): boolean {
-  return /\bmain\b/.test(code) && code.search(MAIN) < 0;
+  const source = withoutLiterals(code);
+  return OTHER_MAIN.test(source) && source.search(MAIN) < 0;
+}
+
+/** Literals and comments may hold brackets, commas and any words: only their places matter here. */
+function withoutLiterals(code: string): string {
+  return partsOf(code)
+    .map((part) => (part.kind === 'code' ? part.text : part.kind === 'string' ? '0' : ''))
+    .join('');
 }
 
 /** The comma-separated items from `from` to the bracket that closes the list. */
