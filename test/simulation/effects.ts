@@ -23,18 +23,7 @@ export class Effects {
 
   constructor(private readonly world: World) {}
 
-  async perform(plan: Plan, context: StepContext, effect: boolean): Promise<StepResult> {
-    const { late } = plan;
-    if (effect && late !== undefined) {
-      const { process } = this.world.currentNode();
-      await new Promise<void>((resolve) => void this.world.scheduler.after(late, process, () => resolve()));
-      context.signal.throwIfAborted();
-      context.assertHeld();
-    }
-    return this.begin(plan, context, effect);
-  }
-
-  private begin(plan: Plan, context: StepContext, effect: boolean): Promise<StepResult> {
+  perform(plan: Plan, context: StepContext, effect: boolean): Promise<StepResult> {
     const { scheduler, history } = this.world;
     const node = this.world.currentNode();
     const { executionId, step, wave, attempt, claimNo, idempotencyKey, signal } = context;

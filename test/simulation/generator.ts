@@ -336,13 +336,9 @@ function actOf(random: Random, name: string, canFail: boolean, inCycle: boolean)
     ]),
     obeys: random.chance(0.8),
     kills: false,
-    ...lateOf(random.fork(`late ${name}`)),
     ...(random.chance(0.2) ? { saves: savesOf(random, canFail) } : {}),
   };
 }
-
-const lateOf = (random: Random): Pick<ActBlock, 'late'> =>
-  random.chance(0.25) ? { late: random.pick([random.int(1, 20), random.int(20, 400)]) } : {};
 
 function undoOf(random: Random, called: number | null): UndoPlan {
   const attempts = random.pick([1, 1, 2, 3]);

@@ -134,7 +134,7 @@ function emit(block: Block, next: string, steps: Step[]): string {
 function actStep(block: ActBlock, next: NextEntry[]): Step {
   const { name, effect, ms, hangs, attempts, delay, obeys, kills } = block;
   const fails = block.fails === 'always' ? ALWAYS : block.fails;
-  const fields: JsonObject = { ms, fails, hangs, obeys, kills, ...(block.late === undefined ? {} : { late: block.late }) };
+  const fields: JsonObject = { ms, fails, hangs, obeys, kills };
   return aStep(name, {
     action: anAction({
       type: effect ? 'act' : 'calc',

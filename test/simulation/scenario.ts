@@ -50,8 +50,6 @@ export interface ActBlock {
   readonly obeys: boolean;
   /** The process that performs it dies. */
   readonly kills: boolean;
-  /** So many milliseconds pass before the world sees it, as while secrets are opened and connections made. */
-  readonly late?: number;
   /** Its saves to the world, in order. */
   readonly saves?: readonly SavePlan[];
   /** How it is undone; none: it is not. */

@@ -122,10 +122,6 @@ function* smallerBlocks(block: Block): Generator<Block> {
       if (block.delay !== ACT.delay && block.attempts === 1) yield { ...block, delay: ACT.delay };
       if (block.ms > 0) yield { ...block, ms: 0 };
       if (!block.obeys) yield { ...block, obeys: true };
-      if (block.late !== undefined) {
-        const { late: _late, ...prompt } = block;
-        yield prompt;
-      }
       if (block.onError !== 'fail') yield { ...block, onError: 'fail' };
       if (block.saves) {
         const { saves, ...plain } = block;

@@ -5,8 +5,6 @@ import { type Mutant } from './mutants.js';
 /** What the generator says about an attempt; the step's fields in the playbook. */
 export interface Plan {
   readonly ms: number;
-  /** Milliseconds before its effect begins. */
-  readonly late?: number;
   readonly fails: number;
   readonly hangs?: boolean;
   readonly obeys?: boolean;
